@@ -1,0 +1,1 @@
+//! The lake sink: Parquet and JSON lines with exactly-once files.

@@ -1,0 +1,125 @@
+//! Checks beyond the type, with the error texts of Kafka's validators.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::value::ConfigType;
+
+type CheckFn = dyn Fn(&str) -> Result<(), String> + Send + Sync;
+
+/// A check of a value's text after it parsed. Gives the detail of the error text, without the key.
+#[derive(Clone)]
+pub struct Check {
+    run: Arc<CheckFn>,
+    describe: String,
+}
+
+impl Check {
+    /// A check of one's own; `describe` completes "Valid values:" on the reference page.
+    pub fn new(
+        describe: impl Into<String>,
+        run: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { run: Arc::new(run), describe: describe.into() }
+    }
+
+    /// A number of at least `min` (`Value must be at least <min>`).
+    #[must_use]
+    pub fn at_least(min: i64) -> Self {
+        Self::new(format!("[{min},...]"), move |text| match text.trim().parse::<f64>() {
+            Ok(number) if number < to_f64(min) => Err(format!("Value must be at least {min}")),
+            _ => Ok(()),
+        })
+    }
+
+    /// A number from `min` to `max`, both included.
+    #[must_use]
+    pub fn between(min: i64, max: i64) -> Self {
+        Self::new(format!("[{min},...,{max}]"), move |text| match text.trim().parse::<f64>() {
+            Ok(number) if number < to_f64(min) => Err(format!("Value must be at least {min}")),
+            Ok(number) if number > to_f64(max) => Err(format!("Value must be no more than {max}")),
+            _ => Ok(()),
+        })
+    }
+
+    /// One of `allowed`, exactly (`String must be one of: a, b`).
+    #[must_use]
+    pub fn one_of(allowed: &'static [&'static str]) -> Self {
+        let list = allowed.join(", ");
+        Self::new(format!("[{list}]"), move |text| {
+            if allowed.contains(&text.trim()) {
+                Ok(())
+            } else {
+                Err(format!("String must be one of: {list}"))
+            }
+        })
+    }
+
+    /// One of `allowed`, whatever the case (`String must be one of (case insensitive): A, B`).
+    #[must_use]
+    pub fn one_of_ignoring_case(allowed: &'static [&'static str]) -> Self {
+        let list = allowed.join(", ");
+        Self::new(format!("(case insensitive) [{list}]"), move |text| {
+            if allowed.iter().any(|a| a.eq_ignore_ascii_case(text.trim())) {
+                Ok(())
+            } else {
+                Err(format!("String must be one of (case insensitive): {list}"))
+            }
+        })
+    }
+
+    /// Not empty (`String must be non-empty`).
+    #[must_use]
+    pub fn non_empty() -> Self {
+        Self::new("non-empty string", |text| {
+            if text.trim().is_empty() { Err("String must be non-empty".into()) } else { Ok(()) }
+        })
+    }
+
+    /// A list with at least one element (`Empty list`).
+    #[must_use]
+    pub fn non_empty_list() -> Self {
+        Self::new("non-empty list", |text| match Vec::<String>::parse(text) {
+            Ok(items) if items.is_empty() => Err("Empty list".into()),
+            _ => Ok(()),
+        })
+    }
+
+    /// A list without repetitions (`Duplicate alias provided.`).
+    #[must_use]
+    pub fn unique_aliases() -> Self {
+        Self::new("unique aliases", |text| {
+            let mut items = Vec::<String>::parse(text)?;
+            let count = items.len();
+            items.sort();
+            items.dedup();
+            if items.len() == count { Ok(()) } else { Err("Duplicate alias provided.".into()) }
+        })
+    }
+
+    /// Runs the check.
+    ///
+    /// # Errors
+    /// The detail of the error text.
+    pub fn run(&self, text: &str) -> Result<(), String> {
+        (self.run)(text)
+    }
+
+    /// What completes "Valid values:".
+    #[must_use]
+    pub fn describe(&self) -> &str {
+        &self.describe
+    }
+}
+
+/// Bounds of configuration keys are small; beyond 2^53 the comparison would only be off by rounding.
+#[expect(clippy::cast_precision_loss, reason = "bounds are small numbers")]
+fn to_f64(bound: i64) -> f64 {
+    bound as f64
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Check({})", self.describe)
+    }
+}

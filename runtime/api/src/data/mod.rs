@@ -1,0 +1,31 @@
+//! The data model: schemas, values, records.
+//!
+//! Kafka Connect's model (types, logical types, structs, schemaless maps) with two changes for speed: schemas are
+//! shared and compared by pointer, then fingerprint; and the keys of a schemaless object live in a shared [`Shape`].
+
+mod decimal;
+mod object;
+mod offset;
+mod record;
+mod schema;
+mod schema_builder;
+mod shape;
+mod structs;
+mod text;
+mod validate;
+mod value;
+
+pub use decimal::Decimal;
+pub use object::Object;
+pub use offset::{OffsetMap, SourcePosition};
+pub use record::{
+    Datum, Header, Headers, KafkaOrigin, Record, RecordKind, SinkRecord, SourceRecord, TimestampType, Topic,
+    TopicPartition,
+};
+pub use schema::{Field, Logical, Schema, Type};
+pub use schema_builder::SchemaBuilder;
+pub use shape::{Shape, ShapeCursor, ShapeTable};
+pub use structs::Struct;
+pub use text::{Blob, Str};
+pub use validate::validate;
+pub use value::Value;

@@ -1,0 +1,100 @@
+//! Where a source stands: source partitions and source offsets.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use super::schema::hash_value;
+use super::{Str, Value};
+
+/// A small map from strings to primitive values: a source partition or a source offset. Shared, immutable, in
+/// insertion order (the order reaches the stored key bytes).
+///
+/// Equality ignores the order of keys: `{"a":1,"b":2}` and `{"b":2,"a":1}` are one partition.
+#[derive(Clone, Debug)]
+pub struct OffsetMap(Arc<Entries>);
+
+#[derive(Debug)]
+struct Entries {
+    entries: Box<[(Str, Value)]>,
+    hash: u64,
+}
+
+impl OffsetMap {
+    /// A map of `entries`; of two equal keys the last value counts.
+    pub fn new<K: Into<Str>, V: Into<Value>>(entries: impl IntoIterator<Item = (K, V)>) -> Self {
+        let mut list: Vec<(Str, Value)> = Vec::new();
+        for (key, value) in entries {
+            let (key, value) = (key.into(), value.into());
+            match list.iter_mut().find(|(k, _)| *k == key) {
+                Some(entry) => entry.1 = value,
+                None => list.push((key, value)),
+            }
+        }
+        // A sum is the same in any order.
+        let hash = list.iter().fold(0u64, |sum, (key, value)| {
+            let mut hasher = DefaultHasher::new();
+            key.hash(&mut hasher);
+            hash_value(value, &mut hasher);
+            sum.wrapping_add(hasher.finish())
+        });
+        Self(Arc::new(Entries { entries: list.into_boxed_slice(), hash }))
+    }
+
+    /// The entries in insertion order.
+    #[must_use]
+    pub fn entries(&self) -> &[(Str, Value)] {
+        &self.0.entries
+    }
+
+    /// The value of `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.entries.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+
+    /// Whether both are the same allocation.
+    #[must_use]
+    pub fn same(&self, other: &OffsetMap) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl PartialEq for OffsetMap {
+    fn eq(&self, other: &Self) -> bool {
+        self.same(other)
+            || (self.0.hash == other.0.hash
+                && self.0.entries.len() == other.0.entries.len()
+                && self.0.entries.iter().all(|(key, value)| other.get(key) == Some(value)))
+    }
+}
+
+impl Eq for OffsetMap {}
+
+impl Hash for OffsetMap {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash.hash(state);
+    }
+}
+
+/// Where a source record came from: after it is durable in Kafka, a restarted task goes on behind `offset`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourcePosition {
+    /// Which part of the source: a file, a table, a topic filter.
+    pub partition: OffsetMap,
+    /// How far in that part.
+    pub offset: OffsetMap,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_does_not_matter_for_equality() {
+        let a = OffsetMap::new([("a", Value::Int64(1)), ("b", Value::Int64(2))]);
+        let b = OffsetMap::new([("b", Value::Int64(2)), ("a", Value::Int64(1))]);
+        let c = OffsetMap::new([("b", Value::Int64(1)), ("a", Value::Int64(2))]);
+        assert_eq!(a, b);
+        assert_ne!(a, c);
+    }
+}

@@ -1,0 +1,280 @@
+//! Records: what travels between converters, transforms and connectors.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::{Blob, Schema, SourcePosition, Str, Value};
+
+/// A topic name; cloning copies a pointer.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic(Arc<str>);
+
+impl Topic {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for Topic {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for Topic {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Topic {
+    fn from(name: &str) -> Self {
+        Self(Arc::from(name))
+    }
+}
+
+impl From<String> for Topic {
+    fn from(name: String) -> Self {
+        Self(Arc::from(name))
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+/// A partition of a Kafka topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: Topic,
+    /// The partition's number.
+    pub partition: i32,
+}
+
+impl TopicPartition {
+    /// Partition `partition` of `topic`.
+    pub fn new(topic: impl Into<Topic>, partition: i32) -> Self {
+        Self { topic: topic.into(), partition }
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+/// A value with its schema, if it has one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Datum {
+    /// The schema; `None` for schemaless data.
+    pub schema: Option<Schema>,
+    /// The value.
+    pub value: Value,
+}
+
+impl Datum {
+    /// No schema, no value.
+    pub const NULL: Datum = Datum { schema: None, value: Value::Null };
+
+    /// A value with a schema.
+    pub fn new(schema: Schema, value: impl Into<Value>) -> Self {
+        Self { schema: Some(schema), value: value.into() }
+    }
+
+    /// A value without a schema.
+    pub fn schemaless(value: impl Into<Value>) -> Self {
+        Self { schema: None, value: value.into() }
+    }
+
+    /// Whether the value is null.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.value.is_null()
+    }
+}
+
+/// A record header.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Header {
+    /// The name; several headers may share one.
+    pub key: Str,
+    /// Its value.
+    pub datum: Datum,
+}
+
+/// The headers of a record, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Headers(Vec<Header>);
+
+impl Headers {
+    /// No headers.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Appends a header; one of the same name stays.
+    pub fn add(&mut self, key: impl Into<Str>, datum: Datum) {
+        self.0.push(Header { key: key.into(), datum });
+    }
+
+    /// Removes every header named `key`.
+    pub fn remove(&mut self, key: &str) {
+        self.0.retain(|header| header.key != *key);
+    }
+
+    /// The last header named `key`.
+    #[must_use]
+    pub fn last(&self, key: &str) -> Option<&Datum> {
+        self.0.iter().rev().find(|header| header.key == *key).map(|header| &header.datum)
+    }
+}
+
+impl Deref for Headers {
+    type Target = Vec<Header>;
+    fn deref(&self) -> &Vec<Header> {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Headers {
+    fn deref_mut(&mut self) -> &mut Vec<Header> {
+        &mut self.0
+    }
+}
+
+impl FromIterator<Header> for Headers {
+    fn from_iter<I: IntoIterator<Item = Header>>(headers: I) -> Self {
+        Self(headers.into_iter().collect())
+    }
+}
+
+/// What a record's timestamp means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TimestampType {
+    /// The broker is too old to say.
+    NoTimestampType,
+    /// Set by the producer.
+    #[default]
+    CreateTime,
+    /// Set by the broker.
+    LogAppendTime,
+}
+
+impl TimestampType {
+    /// The name in Connect's logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            TimestampType::NoTimestampType => "NoTimestampType",
+            TimestampType::CreateTime => "CreateTime",
+            TimestampType::LogAppendTime => "LogAppendTime",
+        }
+    }
+}
+
+/// Which way a record travels, and what a transform may read of that but not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordKind {
+    /// From a source connector to Kafka.
+    Source,
+    /// From Kafka to a sink connector.
+    Sink {
+        /// The record's offset.
+        offset: i64,
+        /// What its timestamp means.
+        timestamp_type: TimestampType,
+    },
+}
+
+/// What transforms work on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The topic it is bound for (source) or came from (sink, unless a transform changed it).
+    pub topic: Topic,
+    /// The partition, where a source fixes it, or of the sink record.
+    pub partition: Option<i32>,
+    /// The key.
+    pub key: Datum,
+    /// The value; null is a tombstone.
+    pub value: Datum,
+    /// Epoch milliseconds.
+    pub timestamp: Option<i64>,
+    /// The headers.
+    pub headers: Headers,
+    /// Source or sink.
+    pub kind: RecordKind,
+}
+
+impl Record {
+    /// A source record for `topic` with nothing else set.
+    pub fn for_topic(topic: impl Into<Topic>) -> Self {
+        Self {
+            topic: topic.into(),
+            partition: None,
+            key: Datum::NULL,
+            value: Datum::NULL,
+            timestamp: None,
+            headers: Headers::new(),
+            kind: RecordKind::Source,
+        }
+    }
+
+    /// Bytes this record holds, roughly; queues are bounded by it.
+    #[must_use]
+    pub fn heap_size(&self) -> usize {
+        size_of::<Self>()
+            + self.key.value.heap_size()
+            + self.value.value.heap_size()
+            + self.headers.iter().map(|h| size_of::<Header>() + h.datum.value.heap_size()).sum::<usize>()
+    }
+}
+
+/// A record on its way from a source connector to Kafka.
+#[derive(Clone, Debug)]
+pub struct SourceRecord {
+    /// The record.
+    pub record: Record,
+    /// Where it came from. `None` for sources that keep no offsets (MQTT, where the broker does).
+    pub position: Option<SourcePosition>,
+    /// Whatever the source needs to recognise the record by when it hears of its delivery.
+    pub token: u64,
+}
+
+/// The place in Kafka that a sink record was read from; transforms do not change it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaOrigin {
+    /// The topic.
+    pub topic: Topic,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+}
+
+/// A record on its way from Kafka to a sink connector.
+#[derive(Clone, Debug)]
+pub struct SinkRecord {
+    /// The record after converters and transforms.
+    pub record: Record,
+    /// Where it was read.
+    pub origin: KafkaOrigin,
+    /// The bytes that were consumed, for dead letters; shared with the record's values where they are bytes.
+    pub raw_key: Option<Blob>,
+    /// As `raw_key`.
+    pub raw_value: Option<Blob>,
+}

@@ -1,0 +1,237 @@
+//! Shared key lists of schemaless objects.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use super::Str;
+
+/// The keys of a schemaless object, in insertion order, without duplicates.
+///
+/// Objects that came with the same keys in the same order usually share one shape, so that a column writer or a
+/// transform compiles its plan once per shape and finds it again by pointer.
+#[derive(Clone)]
+pub struct Shape(Arc<Keys>);
+
+struct Keys {
+    keys: Box<[Str]>,
+    by_name: HashMap<Str, usize>,
+}
+
+/// Up to this many keys a linear search beats the hash.
+const LINEAR: usize = 8;
+
+impl Shape {
+    /// A shape of its own, shared with nobody yet. Of two equal keys the first counts.
+    #[must_use]
+    pub fn new(keys: impl Into<Box<[Str]>>) -> Self {
+        let keys = keys.into();
+        let mut by_name = HashMap::new();
+        if keys.len() > LINEAR {
+            for (i, key) in keys.iter().enumerate() {
+                by_name.entry(key.clone()).or_insert(i);
+            }
+        }
+        Self(Arc::new(Keys { keys, by_name }))
+    }
+
+    /// The keys in order.
+    #[must_use]
+    pub fn keys(&self) -> &[Str] {
+        &self.0.keys
+    }
+
+    /// The number of keys.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.keys.len()
+    }
+
+    /// Whether there are no keys.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.keys.is_empty()
+    }
+
+    /// The position of `key`.
+    #[must_use]
+    pub fn index_of(&self, key: &str) -> Option<usize> {
+        if self.0.keys.len() <= LINEAR {
+            return self.0.keys.iter().position(|k| k == key);
+        }
+        self.0.by_name.get(key).copied()
+    }
+
+    /// Whether both are the same allocation.
+    #[must_use]
+    pub fn same(&self, other: &Shape) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The address of the allocation, for caches keyed by pointer, which must keep a clone of the shape.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+}
+
+impl PartialEq for Shape {
+    fn eq(&self, other: &Self) -> bool {
+        self.same(other) || self.0.keys == other.0.keys
+    }
+}
+
+impl Eq for Shape {}
+
+impl Hash for Shape {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.keys.hash(state);
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys.iter()).finish()
+    }
+}
+
+/// A position in a [`ShapeTable`]: the keys seen so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShapeCursor(u32);
+
+/// Finds the shared shape while the keys of an object arrive, by walking a tree of key transitions: for a stream of
+/// records with the same keys each step is one comparison with the key that came last time.
+///
+/// The table is bounded; objects whose keys do not fit get shapes of their own, so data with random keys costs memory
+/// only as long as its records live.
+#[derive(Debug)]
+pub struct ShapeTable {
+    nodes: Vec<Transition>,
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct Transition {
+    /// The key that led here; unused at the root.
+    key: Str,
+    parent: u32,
+    depth: u32,
+    shape: Option<Shape>,
+    children: Vec<u32>,
+}
+
+/// More transitions than this from one node are a sign of random keys.
+const MAX_FAN_OUT: usize = 64;
+
+impl ShapeTable {
+    /// A table of at most `limit` transitions.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        let root = Transition { key: Str::default(), parent: 0, depth: 0, shape: None, children: Vec::new() };
+        Self { nodes: vec![root], limit: limit.clamp(1, u32::MAX as usize) }
+    }
+
+    /// The position before any key.
+    #[must_use]
+    pub fn start(&self) -> ShapeCursor {
+        ShapeCursor(0)
+    }
+
+    /// The position after `key`, or `None` where the table is full. The caller takes care of duplicates: a key that
+    /// the object already has is not stepped over again.
+    pub fn step(&mut self, at: ShapeCursor, key: &str) -> Option<ShapeCursor> {
+        let node = self.nodes.get(at.0 as usize)?;
+        for &child in &node.children {
+            if self.nodes.get(child as usize)?.key == *key {
+                return Some(ShapeCursor(child));
+            }
+        }
+        if self.nodes.len() >= self.limit || node.children.len() >= MAX_FAN_OUT {
+            return None;
+        }
+        let depth = node.depth + 1;
+        let child = u32::try_from(self.nodes.len()).ok()?;
+        self.nodes.push(Transition {
+            key: key.into(),
+            parent: at.0,
+            depth,
+            shape: None,
+            children: Vec::new(),
+        });
+        self.nodes.get_mut(at.0 as usize)?.children.push(child);
+        Some(ShapeCursor(child))
+    }
+
+    /// The keys up to `at`, in order.
+    #[must_use]
+    pub fn keys(&self, at: ShapeCursor) -> Vec<Str> {
+        let mut keys = Vec::new();
+        let mut next = at.0;
+        while next != 0 {
+            let Some(node) = self.nodes.get(next as usize) else { break };
+            keys.push(node.key.clone());
+            next = node.parent;
+        }
+        keys.reverse();
+        keys
+    }
+
+    /// The number of keys up to `at`.
+    #[must_use]
+    pub fn depth(&self, at: ShapeCursor) -> usize {
+        self.nodes.get(at.0 as usize).map_or(0, |node| node.depth as usize)
+    }
+
+    /// The shared shape of the keys up to `at`.
+    pub fn shape(&mut self, at: ShapeCursor) -> Shape {
+        if let Some(shape) = self.nodes.get(at.0 as usize).and_then(|node| node.shape.as_ref()) {
+            return shape.clone();
+        }
+        let shape = Shape::new(self.keys(at));
+        if let Some(node) = self.nodes.get_mut(at.0 as usize) {
+            node.shape = Some(shape.clone());
+        }
+        shape
+    }
+
+    /// The shared shape of `keys`, or one of its own where the table is full. Of two equal keys the first counts.
+    pub fn intern<'k>(&mut self, keys: impl IntoIterator<Item = &'k str> + Clone) -> Shape {
+        let mut at = self.start();
+        for key in keys.clone() {
+            match self.step(at, key) {
+                Some(next) => at = next,
+                None => return Shape::new(keys.into_iter().map(Str::from).collect::<Vec<_>>()),
+            }
+        }
+        self.shape(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_keys_share_a_shape() {
+        let mut table = ShapeTable::new(100);
+        let a = table.intern(["a", "b"]);
+        let b = table.intern(["a", "b"]);
+        let c = table.intern(["b", "a"]);
+        assert!(a.same(&b));
+        assert!(!a.same(&c));
+        assert_eq!(c.keys(), ["b", "a"].map(Str::from));
+        assert!(table.intern([]).is_empty());
+    }
+
+    #[test]
+    fn a_full_table_still_gives_shapes() {
+        let mut table = ShapeTable::new(3);
+        for i in 0..50 {
+            let name = format!("k{i}");
+            let shape = table.intern([name.as_str()]);
+            assert_eq!(shape.index_of(&name), Some(0));
+        }
+        assert!(table.nodes.len() <= 3);
+    }
+}

@@ -1,0 +1,101 @@
+//! Source connectors and their tasks.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::connector::{ConnectorContext, TaskId};
+use crate::config::{Config, ConfigDef, KeyReport};
+use crate::data::{OffsetMap, SourceRecord};
+use crate::error::Result;
+
+/// A source connector: decides what its tasks do.
+///
+/// The worker makes an instance to validate a configuration, to run the connector, and to make tasks; `task` and
+/// `validate` are called on instances that were never started, possibly on another machine than the one where the
+/// connector runs.
+#[async_trait]
+pub trait SourceConnector: Send + Sync {
+    /// Checks a configuration. Never fails: whatever is wrong is in the reports, one per key of `definition`, each
+    /// with complete error texts. The default goes by the definition alone.
+    async fn validate(&self, definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
+        definition.validate(config)
+    }
+
+    /// Starts the connector. `config` has passed `validate`.
+    async fn start(&mut self, context: ConnectorContext, config: &Config) -> Result<()>;
+
+    /// Configurations of at most `max_tasks` tasks. Called after `start`, and again when the connector asked for it.
+    async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<Config>>;
+
+    /// A task with its configuration, not yet started.
+    fn task(&self, config: &Config) -> Result<Box<dyn SourceTask>>;
+
+    /// Stops the connector. Called once, also after a failed start.
+    async fn stop(&mut self);
+
+    /// Whether the offsets that a user wants to set make sense to the connector; `Ok(true)` if the connector keeps
+    /// its offsets in Connect alone, `Ok(false)` if it may keep some elsewhere.
+    ///
+    /// # Errors
+    /// Where the offsets are refused; the message says which and why.
+    fn alter_offsets(&self, config: &Config, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
+        let _ = (config, offsets);
+        Ok(false)
+    }
+}
+
+/// Looks up committed source offsets.
+#[async_trait]
+pub trait OffsetReader: Send + Sync {
+    /// The offset of each of `partitions`, in their order; `None` where there is none.
+    async fn offsets(&self, partitions: &[OffsetMap]) -> Result<Vec<Option<OffsetMap>>>;
+}
+
+/// What a source task is given when it starts.
+#[derive(Clone)]
+pub struct SourceTaskStart {
+    /// Which task it is.
+    pub id: TaskId,
+    /// Where earlier runs left off.
+    pub offsets: Arc<dyn OffsetReader>,
+}
+
+/// Hears what became of records, from another task than the one that polls: a `poll` may be waiting for just this
+/// news (a full window of unacknowledged messages). Must not block.
+pub trait DeliveryListener: Send + Sync {
+    /// The records with these tokens need nothing more: Kafka has acknowledged them, or they were dropped by a
+    /// transform or by the error policy. Tokens come in no particular order, each exactly once.
+    fn delivered(&self, tokens: &[u64]) {
+        let _ = tokens;
+    }
+
+    /// Source offsets (one per source partition) are durable in the offset store.
+    fn committed(&self, offsets: &[(OffsetMap, OffsetMap)]) {
+        let _ = offsets;
+    }
+}
+
+/// A source task: hands out batches of records. Born configured.
+///
+/// Calls are made one at a time, in the order `start`, `poll`*, `stop`. `stop` follows also a failed `start`.
+#[async_trait]
+pub trait SourceTask: Send {
+    /// Connects to the source and finds the place to go on from.
+    async fn start(&mut self, start: SourceTaskStart) -> Result<()>;
+
+    /// The next records; waits until there are some, and may return none to say "nothing now" (the engine calls again
+    /// at once, so wait before returning none).
+    ///
+    /// A pending `poll` is dropped when the task is paused or stops; whatever it had taken out of the source by then
+    /// must still be handed out by the next `poll`, or not count as taken.
+    async fn poll(&mut self) -> Result<Vec<SourceRecord>>;
+
+    /// Who hears of deliveries. Asked once, after `start`.
+    fn delivery_listener(&self) -> Option<Arc<dyn DeliveryListener>> {
+        None
+    }
+
+    /// Stops the task: no more polls. Deliveries of records in flight were waited for, up to the worker's time-out.
+    async fn stop(&mut self);
+}

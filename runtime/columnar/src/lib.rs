@@ -1,0 +1,1 @@
+//! Rows to Arrow batches, once for every column-writing sink.

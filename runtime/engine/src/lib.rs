@@ -1,0 +1,1 @@
+//! Runs one task well: chain, tolerance, offsets, source loop, sink loop.

@@ -1,0 +1,1 @@
+//! librdkafka and Kafka's wire protocol behind the ports.

@@ -1,0 +1,1 @@
+//! What the runtime asks of a Kafka cluster: traits and plain types.

@@ -1,0 +1,1 @@
+//! Lavka: Kafka Connect without the JVM. A worker builder and the binary.

@@ -1,0 +1,3 @@
+//! The `lavka` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Log levels that change while running, metric names, redaction.

@@ -1,0 +1,1 @@
+//! Owns connectors and tasks on this machine; drives the herder; stores.

@@ -1,0 +1,1 @@
+//! End to end, conformance, architecture and failure tests.

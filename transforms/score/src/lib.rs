@@ -1,0 +1,1 @@
+//! The Score transform: predictions on the stream.
