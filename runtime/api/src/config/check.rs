@@ -5,9 +5,17 @@ use std::sync::Arc;
 
 use super::value::ConfigType;
 
-type CheckFn = dyn Fn(&str) -> Result<(), String> + Send + Sync;
+type CheckFn = dyn Fn(&str, &str) -> Result<(), Refusal> + Send + Sync;
 
-/// A check of a value's text after it parsed. Gives the detail of the error text, without the key.
+/// What a check has against a value.
+enum Refusal {
+    /// Completes `Invalid value <value> for configuration <key>: `.
+    Detail(String),
+    /// Is the whole error text.
+    Whole(String),
+}
+
+/// A check of a value's text after it parsed.
 #[derive(Clone)]
 pub struct Check {
     run: Arc<CheckFn>,
@@ -15,12 +23,25 @@ pub struct Check {
 }
 
 impl Check {
-    /// A check of one's own; `describe` completes "Valid values:" on the reference page.
+    /// A check of one's own; `describe` completes "Valid values:" on the reference page. The error of `run` is the
+    /// detail of the error text, without key and value.
     pub fn new(
         describe: impl Into<String>,
         run: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static,
     ) -> Self {
-        Self { run: Arc::new(run), describe: describe.into() }
+        Self { run: Arc::new(move |_, text| run(text).map_err(Refusal::Detail)), describe: describe.into() }
+    }
+
+    /// As [`new`](Self::new) for a check with a wording of its own: `run` is given the key too, and its error is the
+    /// whole text that the user reads.
+    pub fn worded(
+        describe: impl Into<String>,
+        run: impl Fn(&str, &str) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            run: Arc::new(move |key, text| run(key, text).map_err(Refusal::Whole)),
+            describe: describe.into(),
+        }
     }
 
     /// A number of at least `min` (`Value must be at least <min>`).
@@ -85,6 +106,31 @@ impl Check {
         })
     }
 
+    /// A list without repetitions and without empty elements, as Kafka's `ValidList` words it
+    /// (`Configuration 'fields' values must not be duplicated.`); whether it `may_be_empty` itself is up to the key.
+    #[must_use]
+    pub fn distinct_list(may_be_empty: bool) -> Self {
+        let describe = if may_be_empty { "distinct elements" } else { "non-empty list of distinct elements" };
+        Self::worded(describe, move |key, text| {
+            let mut items = Vec::<String>::parse(text)?;
+            if items.is_empty() && !may_be_empty {
+                return Err(format!(
+                    "Configuration '{key}' must not be empty. Valid values include: any non-empty value"
+                ));
+            }
+            let count = items.len();
+            items.sort();
+            items.dedup();
+            if items.len() < count {
+                return Err(format!("Configuration '{key}' values must not be duplicated."));
+            }
+            if items.iter().any(String::is_empty) {
+                return Err(format!("Configuration '{key}' values must not be empty."));
+            }
+            Ok(())
+        })
+    }
+
     /// A list without repetitions (`Duplicate alias provided.`).
     #[must_use]
     pub fn unique_aliases() -> Self {
@@ -97,12 +143,15 @@ impl Check {
         })
     }
 
-    /// Runs the check.
+    /// Runs the check on the `text` of `key`, which error texts show as `shown`.
     ///
     /// # Errors
-    /// The detail of the error text.
-    pub fn run(&self, text: &str) -> Result<(), String> {
-        (self.run)(text)
+    /// The complete error text.
+    pub fn run(&self, key: &str, text: &str, shown: &str) -> Result<(), String> {
+        (self.run)(key, text).map_err(|refusal| match refusal {
+            Refusal::Detail(detail) => format!("Invalid value {shown} for configuration {key}: {detail}"),
+            Refusal::Whole(text) => text,
+        })
     }
 
     /// What completes "Valid values:".
@@ -121,5 +170,35 @@ fn to_f64(bound: i64) -> f64 {
 impl fmt::Debug for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Check({})", self.describe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, key};
+
+    #[test]
+    fn lists_are_worded_as_kafka_words_them() {
+        let refusal = |check: Check, text: &str| {
+            key::<Vec<String>>("fields")
+                .check(check)
+                .read(&Config::from([("fields", text)]))
+                .err()
+                .map(|error| error.message().unwrap_or_default().to_owned())
+        };
+        for (text, message) in [
+            ("a,,a", "Configuration 'fields' values must not be duplicated."),
+            ("a,", "Configuration 'fields' values must not be empty."),
+            ("", "Configuration 'fields' must not be empty. Valid values include: any non-empty value"),
+        ] {
+            assert_eq!(refusal(Check::distinct_list(false), text).as_deref(), Some(message));
+        }
+        assert_eq!(refusal(Check::distinct_list(true), ""), None);
+        assert_eq!(refusal(Check::distinct_list(false), "a, b"), None);
+        assert_eq!(
+            refusal(Check::non_empty_list(), " ").as_deref(),
+            Some("Invalid value [] for configuration fields: Empty list")
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use indexmap::IndexMap;
 
-use super::{Check, Config, Password, parse_text};
+use super::{Check, Config, ConfigType, Password, parse_text};
 
 /// The type of a key as REST names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -145,8 +145,6 @@ impl KeyDef {
     /// Error texts for an entry of the configuration (`None` = the key is missing, `Some(None)` = null).
     #[must_use]
     pub fn errors(&self, entry: Option<Option<&str>>) -> Vec<String> {
-        let shown =
-            |text: &str| if self.kind == Kind::Password { Password::HIDDEN.into() } else { text.to_owned() };
         let text = match entry {
             Some(None) => return vec!["Null value can not be supplied as the configuration value.".into()],
             Some(Some(text)) => text,
@@ -161,17 +159,19 @@ impl KeyDef {
                 Some(_) => return Vec::new(),
             },
         };
+        let shown = self.shown(text);
         let outcome = parse_text(self.kind, text)
-            .and_then(|()| self.checks.iter().try_for_each(|check| check.run(text)));
-        match outcome {
-            Ok(()) => Vec::new(),
-            Err(detail) => {
-                vec![format!(
-                    "Invalid value {} for configuration {}: {detail}",
-                    shown(text.trim()),
-                    self.name
-                )]
-            }
+            .map_err(|detail| format!("Invalid value {shown} for configuration {}: {detail}", self.name))
+            .and_then(|()| self.checks.iter().try_for_each(|check| check.run(&self.name, text, &shown)));
+        outcome.err().into_iter().collect()
+    }
+
+    /// How error texts show `text`: secrets hidden, lists as Java prints them.
+    fn shown(&self, text: &str) -> String {
+        match self.kind {
+            Kind::Password => Password::HIDDEN.into(),
+            Kind::List => format!("[{}]", Vec::<String>::parse(text).unwrap_or_default().join(", ")),
+            _ => text.trim().to_owned(),
         }
     }
 }
