@@ -1,1 +1,3 @@
 //! Log levels that change while running, metric names, redaction.
+
+pub mod metrics;

@@ -1,0 +1,11 @@
+//! The sink side: consume → decode → chain → put → commit.
+
+mod decode;
+mod progress;
+mod run;
+mod topics;
+
+pub use decode::Decoder;
+pub use progress::Progress;
+pub use run::{SinkTaskSpec, spawn_sink};
+pub use topics::TopicSelection;

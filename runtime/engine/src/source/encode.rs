@@ -1,0 +1,130 @@
+//! From records to bytes.
+
+use std::ops::Range;
+
+use lavka_api::data::{Datum, Record, Topic};
+use lavka_api::error::exception;
+use lavka_api::plugin::{Converter, HeaderConverter};
+use lavka_api::{Error, ErrorClass, Result};
+
+use crate::errors::{Failure, Stage};
+
+/// The converters of a source task, and the buffers they write into.
+pub struct Encoder {
+    key: Box<dyn Converter>,
+    value: Box<dyn Converter>,
+    header: Box<dyn HeaderConverter>,
+    classes: [String; 3],
+    buffer: Vec<u8>,
+    headers: Vec<Option<Range<usize>>>,
+}
+
+/// A record's bytes, inside the encoder's buffer.
+pub(crate) struct Encoded<'a> {
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: Vec<(&'a str, Option<&'a [u8]>)>,
+    pub(crate) timestamp: Option<i64>,
+    pub(crate) topic: &'a Topic,
+    pub(crate) partition: Option<i32>,
+}
+
+impl Encoded<'_> {
+    /// Bytes of key, value and headers.
+    pub(crate) fn size(&self) -> usize {
+        let of = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+        of(self.key)
+            + of(self.value)
+            + self.headers.iter().map(|(key, value)| key.len() + of(*value)).sum::<usize>()
+    }
+}
+
+impl Encoder {
+    /// An encoder of the three converters, each with its class name for error reports.
+    #[must_use]
+    pub fn new(
+        key: (String, Box<dyn Converter>),
+        value: (String, Box<dyn Converter>),
+        header: (String, Box<dyn HeaderConverter>),
+    ) -> Self {
+        Self {
+            key: key.1,
+            value: value.1,
+            header: header.1,
+            classes: [key.0, value.0, header.0],
+            buffer: Vec::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// Fetches what encoding these records needs.
+    pub(crate) async fn prepare(&mut self, records: &[&Record]) -> Result<()> {
+        fn side<'r>(records: &[&'r Record], pick: fn(&Record) -> &Datum) -> Vec<(&'r Topic, &'r Datum)> {
+            records.iter().map(|record| (&record.topic, pick(record))).collect()
+        }
+        self.key.prepare_encode(&side(records, |record| &record.key)).await?;
+        self.value.prepare_encode(&side(records, |record| &record.value)).await
+    }
+
+    /// Encodes one record. The bytes live until the next call.
+    pub(crate) fn encode<'a>(&'a mut self, record: &'a mut Record) -> Result<Encoded<'a>, Failure> {
+        self.buffer.clear();
+        self.headers.clear();
+        let timestamp = match record.timestamp {
+            Some(-1) | None => None,
+            Some(ms) if ms < 0 => {
+                let error = Error::new(
+                    ErrorClass::Fatal,
+                    "org.apache.kafka.connect.errors.ConnectException",
+                    format!("Invalid record timestamp {ms}"),
+                );
+                return Err(self.failure(Stage::KafkaProduce, error));
+            }
+            Some(ms) => Some(ms),
+        };
+        let Record { topic, partition, key, value, headers, .. } = record;
+        let has_key = self
+            .key
+            .encode(topic, headers, key.schema.as_ref(), &key.value, &mut self.buffer)
+            .map_err(|error| self.failure(Stage::KeyConverter, error))?;
+        let key_end = self.buffer.len();
+        let has_value = self
+            .value
+            .encode(topic, headers, value.schema.as_ref(), &value.value, &mut self.buffer)
+            .map_err(|error| self.failure(Stage::ValueConverter, error))?;
+        let value_end = self.buffer.len();
+        for header in headers.iter() {
+            let start = self.buffer.len();
+            let present = self
+                .header
+                .encode(topic, &header.key, &header.datum, &mut self.buffer)
+                .map_err(|error| self.failure(Stage::HeaderConverter, error))?;
+            self.headers.push(present.then_some(start..self.buffer.len()));
+        }
+        let bytes = self.buffer.as_slice();
+        Ok(Encoded {
+            key: has_key.then(|| &bytes[..key_end]),
+            value: has_value.then(|| &bytes[key_end..value_end]),
+            headers: headers
+                .iter()
+                .zip(&self.headers)
+                .map(|(header, range)| {
+                    (header.key.as_str(), range.clone().and_then(|range| bytes.get(range)))
+                })
+                .collect(),
+            timestamp,
+            topic,
+            partition: *partition,
+        })
+    }
+
+    fn failure(&self, stage: Stage, error: Error) -> Failure {
+        let class = match stage {
+            Stage::KeyConverter => self.classes[0].clone(),
+            Stage::ValueConverter => self.classes[1].clone(),
+            Stage::HeaderConverter => self.classes[2].clone(),
+            _ => exception::CONNECT.to_owned(),
+        };
+        Failure { stage, class, error }
+    }
+}

@@ -1,0 +1,12 @@
+//! The source side: poll → chain → encode → produce → acknowledged prefix → offset store.
+
+mod encode;
+mod pump;
+mod run;
+mod store;
+mod tracker;
+
+pub use encode::Encoder;
+pub use run::{SourceTaskSpec, spawn_source};
+pub use store::OffsetStore;
+pub use tracker::{Settled, Tracker};

@@ -1,0 +1,258 @@
+//! Which source offsets may be committed: of each source partition the longest prefix of records that are settled.
+//!
+//! Pure: no clock, no I/O. Sequence numbers are dense, so a record in flight costs one ring slot and is found without
+//! hashing.
+
+use std::collections::{HashMap, VecDeque};
+
+use lavka_api::data::{OffsetMap, SourcePosition};
+
+/// Records in flight, in the order they were submitted.
+#[derive(Debug, Default)]
+pub struct Tracker {
+    /// Sequence number of the ring's front.
+    base: u64,
+    ring: VecDeque<Slot>,
+    partitions: Vec<Partition>,
+    by_map: HashMap<OffsetMap, usize>,
+    /// The partition of the last record: most sources stay with one for a while.
+    last: Option<(OffsetMap, usize)>,
+    in_flight: usize,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    partition: Option<usize>,
+    offset: Option<OffsetMap>,
+    token: u64,
+    bytes: usize,
+    settled: bool,
+    /// Passed over by its partition's prefix; the ring may forget it.
+    passed: bool,
+}
+
+#[derive(Debug)]
+struct Partition {
+    map: OffsetMap,
+    pending: VecDeque<u64>,
+    committable: Option<OffsetMap>,
+}
+
+/// A record that needs nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// The token its source gave it.
+    pub token: u64,
+}
+
+impl Tracker {
+    /// Nothing in flight.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes a record about to be sent (or dropped: settle it right away, so that its offset counts). Gives its
+    /// sequence number.
+    pub fn submit(&mut self, position: Option<SourcePosition>, token: u64, bytes: usize) -> u64 {
+        let sequence = self.base + self.ring.len() as u64;
+        let (partition, offset) = match position {
+            Some(position) => {
+                let index = self.partition(&position.partition);
+                if let Some(partition) = self.partitions.get_mut(index) {
+                    partition.pending.push_back(sequence);
+                }
+                (Some(index), Some(position.offset))
+            }
+            None => (None, None),
+        };
+        self.ring.push_back(Slot { partition, offset, token, bytes, settled: false, passed: false });
+        self.in_flight += 1;
+        self.bytes += bytes;
+        sequence
+    }
+
+    fn partition(&mut self, map: &OffsetMap) -> usize {
+        if let Some((last, index)) = &self.last
+            && last.same(map)
+        {
+            return *index;
+        }
+        let index = *self.by_map.entry(map.clone()).or_insert_with(|| {
+            self.partitions.push(Partition { map: map.clone(), pending: VecDeque::new(), committable: None });
+            self.partitions.len() - 1
+        });
+        self.last = Some((map.clone(), index));
+        index
+    }
+
+    /// Settles a record: Kafka acknowledged it, or it was dropped. `None` if that was so before.
+    pub fn settle(&mut self, sequence: u64) -> Option<Settled> {
+        let place = usize::try_from(sequence.checked_sub(self.base)?).ok()?;
+        let slot = self.ring.get_mut(place)?;
+        if slot.settled {
+            return None;
+        }
+        slot.settled = true;
+        let settled = Settled { token: slot.token };
+        self.in_flight -= 1;
+        self.bytes -= slot.bytes;
+        match slot.partition {
+            Some(partition) => self.advance(partition),
+            None => slot.passed = true,
+        }
+        while self.ring.front().is_some_and(|slot| slot.passed) {
+            self.ring.pop_front();
+            self.base += 1;
+        }
+        Some(settled)
+    }
+
+    /// Moves the prefix of a partition over its settled records.
+    fn advance(&mut self, index: usize) {
+        let Some(partition) = self.partitions.get_mut(index) else { return };
+        while let Some(&front) = partition.pending.front() {
+            let Some(slot) =
+                usize::try_from(front - self.base).ok().and_then(|place| self.ring.get_mut(place))
+            else {
+                break;
+            };
+            if !slot.settled {
+                break;
+            }
+            slot.passed = true;
+            partition.committable = slot.offset.take();
+            partition.pending.pop_front();
+        }
+    }
+
+    /// Takes what may be committed now and was not taken before: the newest offset of each partition's prefix.
+    pub fn take_committable(&mut self) -> Vec<(OffsetMap, OffsetMap)> {
+        self.partitions
+            .iter_mut()
+            .filter_map(|partition| Some((partition.map.clone(), partition.committable.take()?)))
+            .collect()
+    }
+
+    /// Gives back offsets that could not be written, unless newer ones came meanwhile.
+    pub fn give_back(&mut self, offsets: Vec<(OffsetMap, OffsetMap)>) {
+        for (map, offset) in offsets {
+            let index = self.partition(&map);
+            if let Some(partition) = self.partitions.get_mut(index) {
+                partition.committable.get_or_insert(offset);
+            }
+        }
+    }
+
+    /// Records that are not settled.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Bytes of the records that are not settled.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lavka_api::data::Value;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(partition: i64, offset: i64) -> Option<SourcePosition> {
+        Some(SourcePosition {
+            partition: OffsetMap::new([("p", Value::Int64(partition))]),
+            offset: OffsetMap::new([("o", Value::Int64(offset))]),
+        })
+    }
+
+    fn taken(tracker: &mut Tracker) -> Vec<(i64, i64)> {
+        let number = |map: &OffsetMap, key: &str| map.get(key).and_then(Value::as_i64).unwrap();
+        let mut out: Vec<_> =
+            tracker.take_committable().iter().map(|(p, o)| (number(p, "p"), number(o, "o"))).collect();
+        out.sort_unstable();
+        out
+    }
+
+    #[test]
+    fn only_the_settled_prefix_of_each_partition_counts() {
+        let mut tracker = Tracker::new();
+        let first = tracker.submit(at(1, 1), 0, 1);
+        let second = tracker.submit(at(1, 2), 0, 1);
+        let third = tracker.submit(at(2, 1), 0, 1);
+        let fourth = tracker.submit(at(2, 2), 0, 1);
+        tracker.settle(second);
+        assert_eq!(taken(&mut tracker), []);
+        tracker.settle(third);
+        assert_eq!(taken(&mut tracker), [(2, 1)]);
+        tracker.settle(first);
+        tracker.settle(fourth);
+        assert_eq!(taken(&mut tracker), [(1, 2), (2, 2)]);
+        assert_eq!((tracker.in_flight(), tracker.bytes(), tracker.ring.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn settling_twice_is_noticed() {
+        let mut tracker = Tracker::new();
+        let sequence = tracker.submit(at(1, 1), 7, 1);
+        assert_eq!(tracker.settle(sequence), Some(Settled { token: 7 }));
+        assert_eq!(tracker.settle(sequence), None);
+        assert_eq!(tracker.settle(99), None);
+    }
+
+    #[test]
+    fn offsets_given_back_do_not_replace_newer_ones() {
+        let mut tracker = Tracker::new();
+        let a = tracker.submit(at(1, 1), 0, 1);
+        tracker.settle(a);
+        let old = tracker.take_committable();
+        let b = tracker.submit(at(1, 2), 0, 1);
+        tracker.settle(b);
+        tracker.give_back(old.clone());
+        assert_eq!(taken(&mut tracker), [(1, 2)]);
+        tracker.give_back(old);
+        assert_eq!(taken(&mut tracker), [(1, 1)]);
+    }
+
+    #[test]
+    fn records_without_a_position_only_count_in_flight() {
+        let mut tracker = Tracker::new();
+        let a = tracker.submit(None, 0, 10);
+        let b = tracker.submit(None, 0, 10);
+        assert_eq!((tracker.in_flight(), tracker.bytes()), (2, 20));
+        tracker.settle(b);
+        tracker.settle(a);
+        assert_eq!((tracker.in_flight(), tracker.ring.len()), (0, 0));
+    }
+
+    proptest! {
+        /// Against a model that keeps everything: after any interleaving, what was taken last for a partition is the
+        /// newest record of its settled prefix.
+        #[test]
+        fn agrees_with_a_model(steps in prop::collection::vec((0..3i64, 0..20usize), 1..200)) {
+            let mut tracker = Tracker::new();
+            let mut model: Vec<(i64, i64, bool)> = Vec::new();
+            let mut last: HashMap<i64, i64> = HashMap::new();
+            for (partition, pick) in steps {
+                let offset = model.len() as i64;
+                let sequence = tracker.submit(at(partition, offset), 0, 1);
+                prop_assert_eq!(sequence, model.len() as u64);
+                model.push((partition, offset, false));
+                let chosen = model.len().saturating_sub(1 + pick);
+                tracker.settle(chosen as u64);
+                model[chosen].2 = true;
+                last.extend(taken(&mut tracker));
+                for p in 0..3 {
+                    let prefix = model.iter().filter(|r| r.0 == p).take_while(|r| r.2).last().map(|r| r.1);
+                    prop_assert_eq!(last.get(&p).copied(), prefix);
+                }
+            }
+        }
+    }
+}
