@@ -1,0 +1,16 @@
+//! Decides what runs: requests and events in, effects and answers out.
+//!
+//! ```text
+//! REST ──Request──▶ ┌────────┐ ──Effect──▶ driver ──▶ worker (connectors, tasks), config log
+//!                   │ Herder │
+//! worker ──Event──▶ └────────┘ ──Answer──▶ whoever asked
+//! ```
+//!
+//! Effects of one connector run in order, an [`Effect::Answer`] among them, so an answer that is queued behind a stop
+//! is given after the stop. Every start carries an epoch; news from an older epoch is not news.
+
+mod core;
+mod message;
+
+pub use core::Herder;
+pub use message::{Answer, ConnectorInfo, Effect, Event, HerderError, Request, RequestId};
