@@ -1,0 +1,239 @@
+//! The whole broker as a state machine: topics, logs, producers and groups, without a clock, a socket or a thread.
+//!
+//! The driver calls [`Cluster::handle`] with every request and the time it came, [`Cluster::advance`] when
+//! [`Cluster::next_wakeup`] has come, and fetches the answers of requests that had to wait with
+//! [`Cluster::take_completed`] after each of these calls. The same calls with the same times and seed give the same
+//! answers.
+//!
+//! Invariants: a [`Ticket`] handed out by [`Outcome::Parked`] is completed exactly once, unless its connection is
+//! [gone](Cluster::disconnected); time never moves back; nothing that is kept points into a request.
+
+mod agenda;
+mod batch;
+mod config_admin;
+mod fetch;
+mod groups;
+mod list_offsets;
+mod log;
+mod metadata;
+mod name;
+mod operations;
+mod produce;
+mod producers;
+mod random;
+mod records;
+mod retention;
+#[cfg(test)]
+mod tests;
+mod topic_admin;
+mod topic_config;
+mod topics;
+
+use std::{fmt, time::Duration};
+
+use kafka_protocol::messages::{RequestKind, ResponseKind};
+
+use crate::{BrokerConfig, wire};
+
+use self::{
+    agenda::{Agenda, Alarm},
+    fetch::WaitingFetches,
+    groups::{Client, Groups},
+    random::Random,
+    topics::Topics,
+};
+
+/// A point in time, as the driver sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Since some start that never changes; for time-outs.
+    pub elapsed: Duration,
+    /// Milliseconds since 1970 by the wall clock; for timestamps and the age of records.
+    pub unix_millis: i64,
+}
+
+/// One client connection, numbered by the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// A request that waits for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(u64);
+
+/// Who sent a request, and how it wants the answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The connection it came on.
+    pub connection: ConnectionId,
+    /// The client's name for itself; may be empty.
+    pub client_id: &'a str,
+    /// The client's address, as descriptions of groups show it.
+    pub host: &'a str,
+    /// The version of the request, which the answer follows. It must be one that is advertised.
+    pub version: i16,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once per request; a box would be an allocation per request"
+)]
+pub enum Outcome {
+    /// This is the answer.
+    Reply(ResponseKind),
+    /// The client does not want an answer (produce with acks=0).
+    Silent,
+    /// The answer comes later, by [`Cluster::take_completed`].
+    Parked(Ticket),
+    /// The connection is to be closed: there is no way to tell the client what is wrong.
+    Disconnect,
+}
+
+/// Where clients are told to connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// What a cluster holds at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holdings {
+    /// Bytes of batches in memory, with what each batch costs beside its bytes.
+    pub bytes: usize,
+    /// Records in memory.
+    pub records: u64,
+    /// Topics.
+    pub topics: usize,
+    /// Partitions of all topics.
+    pub partitions: usize,
+    /// Groups, with or without members.
+    pub groups: usize,
+}
+
+/// A cluster of one broker. See the [module](self).
+pub struct Cluster {
+    config: BrokerConfig,
+    endpoint: Endpoint,
+    cluster_id: String,
+    topics: Topics,
+    groups: Groups,
+    fetches: WaitingFetches,
+    next_producer_id: i64,
+    agenda: Agenda,
+}
+
+impl fmt::Debug for Cluster {
+    /// Shows how much there is, never what it is.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Cluster");
+        shown.field("id", &self.cluster_id).field("holdings", &self.holdings()).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// An empty cluster. `seed` decides every identifier it will make up.
+    pub fn new(config: &BrokerConfig, endpoint: Endpoint, seed: u64, now: Moment) -> Self {
+        let mut random = Random::new(seed);
+        let cluster_id = config.cluster_id.clone().unwrap_or_else(|| random::kafka_text(random.uuid()));
+        Self {
+            config: config.clone(),
+            endpoint,
+            cluster_id,
+            topics: Topics::default(),
+            groups: Groups::default(),
+            fetches: WaitingFetches::default(),
+            next_producer_id: 0,
+            agenda: Agenda::new(now, random),
+        }
+    }
+
+    /// The id clients see: 22 characters of URL-safe Base64.
+    pub fn id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// What is held right now.
+    pub fn holdings(&self) -> Holdings {
+        let held = self.topics.held();
+        Holdings {
+            bytes: held.bytes,
+            records: held.records,
+            topics: self.topics.count(),
+            partitions: self.topics.partition_count(),
+            groups: self.groups.count(),
+        }
+    }
+
+    /// Handles one request.
+    pub fn handle(&mut self, now: Moment, caller: Caller<'_>, request: RequestKind) -> Outcome {
+        self.advance(now);
+        let Caller { connection, version, .. } = caller;
+        let client = Client { id: caller.client_id, host: caller.host, version };
+        let Self { groups, agenda, config, topics, .. } = self;
+        Outcome::Reply(match request {
+            RequestKind::Produce(request) => return self.produce(version, request),
+            RequestKind::Fetch(request) => return self.fetch(connection, version, request),
+            RequestKind::JoinGroup(request) => return groups.join(agenda, config, client, request),
+            RequestKind::SyncGroup(request) => return groups.sync(agenda, client, request),
+            RequestKind::Heartbeat(request) => groups.heartbeat(agenda, &request),
+            RequestKind::LeaveGroup(request) => groups.leave(agenda, version, request),
+            RequestKind::OffsetCommit(request) => groups.commit(agenda, config, topics, request),
+            RequestKind::OffsetFetch(request) => groups.committed(version, request),
+            RequestKind::OffsetDelete(request) => groups.delete_offsets(topics, request),
+            RequestKind::ListGroups(request) => groups.list(&request),
+            RequestKind::DescribeGroups(request) => groups.describe(version, request),
+            RequestKind::DeleteGroups(request) => groups.delete(request),
+            RequestKind::ApiVersions(_) => ResponseKind::ApiVersions(wire::advertised(0)),
+            RequestKind::Metadata(request) => self.metadata(version, &request),
+            RequestKind::DescribeCluster(request) => self.describe_cluster(&request),
+            RequestKind::FindCoordinator(request) => self.find_coordinator(version, request),
+            RequestKind::ListOffsets(request) => self.list_offsets(version, request),
+            RequestKind::OffsetForLeaderEpoch(request) => self.offset_for_leader_epoch(request),
+            RequestKind::InitProducerId(request) => self.init_producer_id(&request),
+            RequestKind::CreateTopics(request) => self.create_topics(request),
+            RequestKind::DeleteTopics(request) => self.delete_topics(version, request),
+            RequestKind::CreatePartitions(request) => self.create_partitions(request),
+            RequestKind::DeleteRecords(request) => self.delete_records(request),
+            RequestKind::DescribeConfigs(request) => self.describe_configs(request),
+            RequestKind::AlterConfigs(request) => self.alter_configs(request),
+            RequestKind::IncrementalAlterConfigs(request) => self.incremental_alter_configs(request),
+            _ => return Outcome::Disconnect,
+        })
+    }
+
+    /// Lets time pass: everything due by `now` happens.
+    pub fn advance(&mut self, now: Moment) {
+        self.agenda.advance(now);
+        while let Some(alarm) = self.agenda.next_due() {
+            match alarm {
+                Alarm::Fetch(ticket) => self.complete_fetch(ticket),
+                Alarm::Session { group, member } => {
+                    self.groups.session_expired(&mut self.agenda, &group, &member);
+                }
+                Alarm::Rebalance { group } => self.groups.rebalance_due(&mut self.agenda, &group),
+                Alarm::Sync { group } => self.groups.sync_due(&mut self.agenda, &group),
+                Alarm::Retention => self.enforce_retention(),
+            }
+        }
+    }
+
+    /// When [`advance`](Self::advance) is to be called next, as [`Moment::elapsed`]; `None` while nothing waits.
+    pub fn next_wakeup(&self) -> Option<Duration> {
+        self.agenda.next_wakeup()
+    }
+
+    /// The answers, since the last call, to requests that had been parked.
+    pub fn take_completed(&mut self) -> Vec<(Ticket, ResponseKind)> {
+        self.agenda.take_completed()
+    }
+
+    /// A connection is gone. Its fetches wait no longer; its group members stay until their session expires, as in
+    /// Kafka, and answers for them are completed all the same.
+    pub fn disconnected(&mut self, connection: ConnectionId) {
+        self.drop_fetches(connection);
+    }
+}

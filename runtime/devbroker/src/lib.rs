@@ -1,0 +1,56 @@
+//! An in-memory Kafka broker on the real wire protocol, for trying and testing. **Never for production**: records live
+//! in memory only and are gone when it stops, there is one replica, nobody is asked for a password, and old records
+//! are dropped to stay within a memory limit.
+//!
+//! It serves librdkafka, kcat, the Java clients (including 4.x) and what is built on them, over TCP or driven directly
+//! by a simulation. It is ready in milliseconds, wakes waiting fetches as soon as records arrive, and uses no CPU
+//! while nobody asks for anything.
+//!
+//! ```no_run
+//! # async fn run() -> std::io::Result<()> {
+//! use lavka_devbroker::{Broker, BrokerConfig};
+//!
+//! let broker = Broker::start(BrokerConfig::default()).await?;
+//! println!("bootstrap.servers={}", broker.bootstrap());
+//! broker.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! - [`Broker`] and its private `connection`: sockets, tasks, timers. Everything asynchronous is there.
+//! - `wire`: frames to requests and responses to frames, with a check that no request can make the decoder reserve
+//!   more than it sent; the table of APIs and versions.
+//! - [`cluster`]: the state machine. One module per subject: partition logs, idempotent producers, fetches that wait,
+//!   groups, topic settings, retention.
+//! - [`BrokerConfig`]: every setting, with Kafka's name for it.
+//!
+//! # Invariants
+//!
+//! - [`cluster::Cluster`] decides everything and knows no clock, no socket and no randomness but its seed: the same
+//!   calls give the same answers. The lock around it is held for one request and never across an await.
+//! - Only what is implemented is advertised, each version of it.
+//! - Bytes from a socket never panic and never allocate more than a small multiple of what was received.
+//! - A connection has one request in work at a time, in order, as in Kafka; that is its back-pressure.
+//! - Batches are kept as the producer encoded them; only offset, leader epoch and append time are written over.
+//!
+//! # Differences from Apache Kafka 4
+//!
+//! - A topic that metadata creates is there at once, where Kafka answers "unknown" first and lets the client ask again.
+//! - Fetch sessions are not given out (session id 0), which clients take for an invitation to send whole requests.
+//! - The records inside compressed batches are looked at only where a compacted topic needs to know that they have keys.
+//! - Retention drops batches, not segments; `compression.type` other than `producer` is kept and does nothing.
+//! - Old records also go when `memory_limit` is reached.
+//! - There are no transactions, no compaction, no consumer groups of the new protocol, no share groups, no ACLs, no
+//!   quotas, no TLS and no SASL.
+
+mod broker;
+pub mod cluster;
+mod config;
+mod connection;
+mod shared;
+mod wire;
+
+pub use broker::{Broker, Stats};
+pub use config::BrokerConfig;
