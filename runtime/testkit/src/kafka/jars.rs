@@ -1,0 +1,184 @@
+//! Kafka's released jars, resolved once into the cache folder.
+//!
+//! Invariants: a folder with the final name is complete (it is renamed into place), and one process at a time
+//! works in the cache (a lock file), so an aborted or a concurrent download is never taken for a finished one.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::failure::{Context as _, Failure};
+use crate::folders::{cache, try_write_file};
+use crate::leash::{Launch, find_program, log_tail};
+use crate::progress::say;
+
+/// Shared with `setup.sh`, which installs Maven only where this version is not in the cache.
+const VERSION: &str = include_str!("../../kafka-version");
+/// The logging facade ships without an implementation; the released server brings log4j, this is a smaller one.
+const LOGGING: (&str, &str, &str) = ("org.slf4j", "slf4j-simple", "1.7.36");
+const COPY_DEPENDENCIES: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+const LONGEST_DOWNLOAD: Duration = Duration::from_secs(900);
+
+/// What can be resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JarSet {
+    /// The server: `org.apache.kafka:kafka_2.13` and what it needs to run.
+    Server,
+    /// Java's Connect worker with its file connectors, JSON converter and transforms, to compare with.
+    Connect,
+}
+
+impl JarSet {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Server => "kafka",
+            Self::Connect => "connect",
+        }
+    }
+
+    fn artifacts(self) -> &'static [&'static str] {
+        match self {
+            Self::Server => &["kafka_2.13"],
+            Self::Connect => &["connect-runtime", "connect-file", "connect-json", "connect-transforms"],
+        }
+    }
+}
+
+/// A complete folder of jars.
+#[derive(Clone, Debug)]
+pub struct Jars {
+    folder: PathBuf,
+}
+
+/// Why there are no jars.
+#[derive(Clone, Debug)]
+pub enum Unavailable {
+    /// Maven ran and could not resolve them: the one case in which a run may fall back to the embedded broker.
+    Unresolvable(Failure),
+    /// Something on this machine is missing or in the way; the message says what to do.
+    Broken(Failure),
+}
+
+impl From<Failure> for Unavailable {
+    fn from(failure: Failure) -> Self {
+        Self::Broken(failure)
+    }
+}
+
+impl From<Unavailable> for Failure {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::Unresolvable(failure) | Unavailable::Broken(failure) => failure,
+        }
+    }
+}
+
+impl Jars {
+    /// The version of Apache Kafka that is resolved.
+    pub fn version() -> &'static str {
+        VERSION.trim()
+    }
+
+    /// Finds the jars in the cache, or has Maven resolve them into it.
+    ///
+    /// # Errors
+    /// [`Unavailable::Unresolvable`] when Maven could not resolve them; [`Unavailable::Broken`] when Maven is
+    /// missing or the cache folder cannot be written.
+    pub fn resolve(set: JarSet) -> Result<Self, Unavailable> {
+        let cache = cache();
+        let folder = cache.join(format!("{}-{}", set.name(), Self::version()));
+        if folder.is_dir() {
+            return Ok(Self { folder });
+        }
+        fs::create_dir_all(&cache).context(|| {
+            format!("cannot make the cache folder {} (LAVKA_CACHE names another)", cache.display())
+        })?;
+        let _lock = lock(&cache)?;
+        if !folder.is_dir() {
+            download(set, &cache, &folder)?;
+        }
+        Ok(Self { folder })
+    }
+
+    /// The folder that holds the jars.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The class path that takes in every jar of the folder.
+    pub fn class_path(&self) -> String {
+        format!("{}/*", self.folder.display())
+    }
+}
+
+/// Held as long as the returned file is open, so it is freed by any kind of exit.
+fn lock(cache: &Path) -> Result<File, Failure> {
+    let path = cache.join("lock");
+    let explain = || format!("cannot lock {}", path.display());
+    let file = File::create(&path).context(explain)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            say("waiting for another run that is downloading Apache Kafka");
+            file.lock().context(explain)?;
+        }
+        Err(TryLockError::Error(error)) => return Err(error).context(explain),
+    }
+    Ok(file)
+}
+
+fn download(set: JarSet, cache: &Path, folder: &Path) -> Result<(), Unavailable> {
+    let maven = find_program("mvn").ok_or_else(|| {
+        Failure::new(
+            "Apache Kafka's jars are not in the cache, and Maven, which resolves them, is not installed: \
+             run `runtime/testkit/setup.sh tests`, or install it (Debian: maven)",
+        )
+    })?;
+    let partial = cache.join(format!(".partial-{}", set.name()));
+    // The lock is held: whatever is there was left by a run that was aborted.
+    if partial.exists() {
+        fs::remove_dir_all(&partial).context(|| format!("cannot remove {}", partial.display()))?;
+    }
+    let jars = partial.join("jars");
+    let pom = try_write_file(&partial, "pom.xml", pom(set).as_bytes())?;
+    let log = partial.join("maven.log");
+    say(&format!("downloading Apache Kafka {} ({} jars, once, about 50 MB)", Jars::version(), set.name()));
+    let began = Instant::now();
+    let mut command = Command::new(maven);
+    command.args(["--batch-mode", "--no-transfer-progress", "--file"]).arg(pom);
+    command.args([COPY_DEPENDENCIES, "-DincludeScope=runtime"]);
+    command.arg(format!("-DoutputDirectory={}", jars.display()));
+    let launch = Launch { name: "maven", command: &command, log: Some(&log), remove: None };
+    let mut process = launch.start()?;
+    let failure = match process.wait(LONGEST_DOWNLOAD)? {
+        Some(status) if status.success() => {
+            fs::rename(&jars, folder).context(|| format!("cannot rename {} into place", jars.display()))?;
+            fs::remove_dir_all(&partial).context(|| format!("cannot remove {}", partial.display()))?;
+            say(&format!("downloaded to {} in {:.0?}", folder.display(), began.elapsed()));
+            return Ok(());
+        }
+        Some(status) => format!("maven could not resolve Apache Kafka {} ({status})", Jars::version()),
+        None => format!("maven did not finish within {LONGEST_DOWNLOAD:?}"),
+    };
+    Err(Unavailable::Unresolvable(Failure::new(format!("{failure}:\n{}", log_tail(&log, 15)))))
+}
+
+fn pom(set: JarSet) -> String {
+    let own = set.artifacts().iter().map(|artifact| ("org.apache.kafka", *artifact, Jars::version()));
+    let dependencies: String = own
+        .chain([LOGGING])
+        .map(|(group, artifact, version)| {
+            format!(
+                "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
+                 <version>{version}</version></dependency>"
+            )
+        })
+        .collect();
+    format!(
+        "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\
+         <groupId>lavka</groupId><artifactId>{}</artifactId><version>1</version>\
+         <dependencies>{dependencies}</dependencies></project>\n",
+        set.name()
+    )
+}

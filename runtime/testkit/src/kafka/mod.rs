@@ -1,0 +1,20 @@
+//! Apache Kafka for tests: the shared cluster, and servers of a test's own.
+
+#[cfg(feature = "harness")]
+mod client;
+mod embedded;
+mod jars;
+mod java;
+mod probe;
+#[cfg(feature = "harness")]
+mod record;
+mod server;
+mod shared;
+
+#[cfg(feature = "harness")]
+pub use client::KafkaClient;
+pub use jars::{JarSet, Jars, Unavailable};
+#[cfg(feature = "harness")]
+pub use record::{ConsumedRecord, NewRecord};
+pub use server::KafkaServer;
+pub use shared::{Kafka, KafkaKind};

@@ -1,0 +1,101 @@
+//! A running `lavka`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::failure::{Failure, OrFail as _, fail};
+use crate::leash::Leashed;
+
+const SLOWEST_STOP: Duration = Duration::from_secs(60);
+
+/// A `lavka` that was started by a test. Its output goes to a file, whose end is shown when the test fails. It ends
+/// with the value, or with the process that made it.
+#[derive(Debug)]
+pub struct LavkaProcess {
+    // Dropped before the folder, which holds the log.
+    process: Leashed,
+    log: PathBuf,
+    _folder: TempDir,
+}
+
+impl LavkaProcess {
+    pub(super) fn new(process: Leashed, log: PathBuf, folder: TempDir) -> Self {
+        Self { process, log, _folder: folder }
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Everything written to standard output and standard error so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// The file that holds the output.
+    pub fn log_path(&self) -> &Path {
+        &self.log
+    }
+
+    /// Whether it has not ended.
+    #[track_caller]
+    pub fn is_running(&mut self) -> bool {
+        self.process.ended().or_fail().is_none()
+    }
+
+    /// Kills it (SIGKILL) and waits until it is gone.
+    pub fn kill9(&mut self) {
+        self.process.kill();
+    }
+
+    /// Sends SIGTERM and waits for the end; fails the test after a minute.
+    #[track_caller]
+    pub fn stop(&mut self) -> ExitStatus {
+        self.process.stop(SLOWEST_STOP).or_fail()
+    }
+
+    /// Waits for it to end by itself; fails the test when it has not after `limit`.
+    #[track_caller]
+    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+        match self.process.wait(limit).or_fail() {
+            Some(status) => status,
+            None => fail(self.process.failure(&format!("had not ended after {limit:?}"))),
+        }
+    }
+
+    /// Waits until the output contains `text`; fails the test when it ends or `limit` passes first.
+    #[track_caller]
+    pub fn wait_for_log(&mut self, text: &str, limit: Duration) {
+        let log = self.log.clone();
+        let seen = || String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).contains(text);
+        self.wait_until(limit, seen).or_fail();
+    }
+
+    /// Waits until the REST API at `url` (`http://127.0.0.1:8083`) answers, and returns a client of it; fails the
+    /// test when the process ends or `limit` passes first.
+    #[cfg(feature = "harness")]
+    #[track_caller]
+    pub fn wait_for_rest(&mut self, url: &str, limit: Duration) -> crate::RestClient {
+        let client = crate::RestClient::new(url);
+        self.wait_until(limit, || client.try_get("/").is_ok_and(|answer| answer.status == 200)).or_fail();
+        client
+    }
+
+    /// The resident set in bytes (`VmRSS`), as the kernel counts it now.
+    #[track_caller]
+    pub fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.pid());
+        let status = std::fs::read_to_string(&path).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kibibytes.map_or_else(|| fail(format!("no VmRSS in {path}")), |count| count * 1024)
+    }
+
+    fn wait_until(&mut self, limit: Duration, ready: impl FnMut() -> bool) -> Result<(), Failure> {
+        self.process.wait_ready(limit, ready)
+    }
+}

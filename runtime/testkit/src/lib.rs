@@ -1,0 +1,76 @@
+//! Launchers of real services and helpers for the tests that use them.
+//!
+//! For tests and benches alone; everything blocks, so that any test can use it. Test code begins with
+//! [`services`]: one Apache Kafka and one Mosquitto for the whole run.
+//!
+//! ```no_run
+//! use lavka_testkit::{NewRecord, services, unique};
+//!
+//! let topic = unique("readings");
+//! let kafka = services().kafka.client();
+//! kafka.create_topic(&topic, 2);
+//! kafka.produce(&topic, [NewRecord::of("21.5").key("sensor-1")]);
+//! assert_eq!(kafka.consume_all(&topic)[0].value_text(), Some("21.5"));
+//! ```
+//!
+//! # Invariants
+//!
+//! - Nothing outlives the process that started it, not even one that is killed (`leash`).
+//! - A service listens on 127.0.0.1, on a port that was free, with its files in a folder of its own.
+//! - A test that cannot run is never passed over in silence: a missing service is a failure that says what to
+//!   install, and the one permitted fallback names its tests in the closing lines ([`Kafka::is_real_for`]).
+//! - A waiting person is told what is being waited for.
+//!
+//! # Map
+//!
+//! | module | what is in it |
+//! | --- | --- |
+//! | `services` | the shared services, started when first used |
+//! | `kafka` | the jars, a server, the shared cluster, a client for tests |
+//! | `mosquitto` | the broker and its configurations |
+//! | `lavka` | the executable under test: found, built, called, started, stopped |
+//! | `rest` | a JSON client that returns every answer |
+//! | `certificates` | an authority for one test |
+//! | `leash` | processes that end with their owner |
+//! | `folders`, `ports`, `names`, `waiting` | what tests need at every turn |
+//! | `environment` | the variables that steer a run |
+//! | `bin/testrun` | starts the services once, runs `cargo test` with them, stops them |
+//!
+//! The feature `harness` (default) is everything but the launchers; `testrun` is built without it.
+
+#[cfg(feature = "harness")]
+mod certificates;
+mod environment;
+mod failure;
+mod folders;
+mod kafka;
+mod lavka;
+mod leash;
+mod mosquitto;
+mod names;
+mod ports;
+mod progress;
+#[cfg(feature = "harness")]
+mod rest;
+mod run;
+mod services;
+mod waiting;
+
+#[cfg(feature = "harness")]
+pub use certificates::{Authority, Identity};
+pub use environment::{count, requires_real, soak};
+pub use failure::Failure;
+pub use folders::{temp_dir, write_file};
+#[cfg(feature = "harness")]
+pub use kafka::{ConsumedRecord, KafkaClient, NewRecord};
+pub use kafka::{JarSet, Jars, Kafka, KafkaKind, KafkaServer, Unavailable};
+pub use lavka::{LavkaCommand, LavkaOutput, LavkaProcess};
+pub use mosquitto::{Mosquitto, MosquittoConfig, MosquittoTls, SharedMosquitto};
+pub use names::unique;
+pub use ports::free_port;
+#[cfg(feature = "harness")]
+pub use rest::{RestAnswer, RestClient};
+pub use run::TestRun;
+pub use services::{Services, Shared, services};
+pub use tempfile::TempDir;
+pub use waiting::eventually;

@@ -1,0 +1,55 @@
+//! The services of a run, started when first used.
+
+use std::ops::Deref;
+use std::sync::OnceLock;
+
+use crate::failure::{Failure, fail};
+use crate::kafka::Kafka;
+use crate::mosquitto::SharedMosquitto;
+
+/// The services every test of a run shares.
+///
+/// Each is started at its first use, so a test that needs one alone does not wait for the others. Under `testrun`
+/// they are started once for all test binaries; in a plain `cargo test` once for each binary.
+#[derive(Debug)]
+pub struct Services {
+    /// Apache Kafka.
+    pub kafka: Shared<Kafka>,
+    /// Mosquitto.
+    pub mosquitto: Shared<SharedMosquitto>,
+}
+
+/// A service that is started at its first use. A failed start fails every test that uses it, with its reason.
+#[derive(Debug)]
+pub struct Shared<T> {
+    cell: OnceLock<Result<T, Failure>>,
+    start: fn() -> Result<T, Failure>,
+}
+
+impl<T> Shared<T> {
+    const fn new(start: fn() -> Result<T, Failure>) -> Self {
+        Self { cell: OnceLock::new(), start }
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+
+    #[track_caller]
+    fn deref(&self) -> &T {
+        match self.cell.get_or_init(self.start) {
+            Ok(service) => service,
+            Err(failure) => fail(failure),
+        }
+    }
+}
+
+static SERVICES: Services = Services {
+    kafka: Shared::new(Kafka::attach_or_start),
+    mosquitto: Shared::new(SharedMosquitto::attach_or_start),
+};
+
+/// The shared services: `services().kafka.bootstrap()`, `services().mosquitto.port()`.
+pub fn services() -> &'static Services {
+    &SERVICES
+}
