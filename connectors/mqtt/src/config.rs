@@ -1,0 +1,154 @@
+//! The keys.
+//!
+//! Names without prefix are those of Confluent's connector, from its configuration reference; where that does
+//! not say what a default is, the default here is ours. Keys that begin with `lavka.` have no counterpart there.
+
+use lavka_api::config::{Check, Password, key};
+
+use crate::filter::check_filter;
+use crate::server::Server;
+
+const CONNECTION: &str = "MQTT Connection";
+const SESSION: &str = "MQTT Session";
+const SECURITY: &str = "MQTT Security";
+const RECORDS: &str = "Records";
+const LICENSE: &str = "Confluent Licensing";
+
+lavka_api::config! {
+    /// Settings of the MQTT source.
+    pub(crate) struct MqttConfig {
+        pub(crate) server_uris: Vec<String> = key("mqtt.server.uri").high().group(CONNECTION)
+            .check(Check::non_empty_list())
+            .check(Check::new("tcp://host:port or ssl://host:port", |text| {
+                items(text).try_for_each(|uri| Server::parse(uri).map(drop))
+            }))
+            .doc("MQTT servers, tcp://host:1883 or ssl://host:8883. Several are tried in order until one answers."),
+        pub(crate) topics: Vec<String> = key("mqtt.topics").high().group(CONNECTION)
+            .check(Check::non_empty_list())
+            .check(Check::new("MQTT topic filters", |text| items(text).try_for_each(check_filter)))
+            .doc("MQTT topic filters to subscribe to; the wildcards + and # are allowed, and so are shared \
+                  subscriptions ($share/group/filter). They are split over the tasks."),
+        pub(crate) kafka_topic: String = key("kafka.topic").default("mqtt").high().group(RECORDS)
+            .check(Check::non_empty())
+            .doc("The Kafka topic for all messages; transforms can route them elsewhere, by the key for example."),
+        pub(crate) qos: i32 = key("mqtt.qos").default(0).high().group(CONNECTION)
+            .check(Check::between(0, 2))
+            .doc("Quality of service asked for: 0 at most once, 1 at least once, 2 exactly once as far as the \
+                  connector. With 1 and 2 a message is acknowledged only after Kafka has acknowledged its record."),
+        pub(crate) username: String = key("mqtt.username").default("").high().group(SECURITY)
+            .doc("User name; blank for none."),
+        pub(crate) password: Password = key("mqtt.password").default("").high().group(SECURITY)
+            .doc("Password; blank for none."),
+        pub(crate) clean_session: bool = key("mqtt.clean.session.enabled").default(true).group(SESSION)
+            .doc("Whether the server forgets the subscription when the task is away. It must be false for at least \
+                  once delivery: then the server keeps what arrives in the meantime."),
+        pub(crate) connect_timeout: i32 = key("mqtt.connect.timeout.seconds").default(30).low().group(CONNECTION)
+            .check(Check::at_least(1))
+            .doc("How long to wait for a connection to be accepted, in seconds."),
+        pub(crate) keep_alive: i32 = key("mqtt.keepalive.interval.seconds").default(60).low().group(CONNECTION)
+            .check(Check::between(1, 65_535))
+            .doc("How often to ping an idle server, in seconds. At least 5 with MQTT 5."),
+        pub(crate) trust_store: String = key("mqtt.ssl.trust.store.path").default("").group(SECURITY)
+            .doc("A Java key store of trusted certificates. It cannot be read: convert it to PEM and name that in \
+                  lavka.mqtt.ssl.ca.pem, which takes precedence."),
+        pub(crate) trust_store_password: Password = key("mqtt.ssl.trust.store.password").default("").group(SECURITY)
+            .doc("Password of the trust store; not needed for PEM files."),
+        pub(crate) key_store: String = key("mqtt.ssl.key.store.path").default("").group(SECURITY)
+            .doc("A Java key store with the client's certificate. It cannot be read: convert it to PEM and name the \
+                  parts in lavka.mqtt.ssl.cert.pem and lavka.mqtt.ssl.key.pem, which take precedence."),
+        pub(crate) key_store_password: Password = key("mqtt.ssl.key.store.password").default("").group(SECURITY)
+            .doc("Password of the key store; not needed for PEM files."),
+        pub(crate) key_password: Password = key("mqtt.ssl.key.password").default("").group(SECURITY)
+            .doc("Password of the key in the key store; not needed for PEM files."),
+        pub(crate) queue_size: i32 = key("records.buffer.queue.size").default(10_000).low().group(RECORDS)
+            .check(Check::at_least(1))
+            .doc("Messages that may wait in memory to be handed out. Beyond it QoS 0 messages are dropped and \
+                  counted, and with QoS 1 and 2 nothing more is read from the server."),
+        pub(crate) batch_size: i32 = key("records.buffer.queue.max.batch.size").default(1000).low().group(RECORDS)
+            .check(Check::at_least(1))
+            .doc("The most messages handed out at once."),
+        pub(crate) empty_timeout: i32 = key("records.buffer.queue.empty.timeout").default(10).low().group(RECORDS)
+            .check(Check::at_least(0))
+            .doc("Accepted for compatibility, without effect: an idle task sleeps until a message arrives."),
+
+        pub(crate) version: String = key("lavka.mqtt.version").default("3.1.1").group(CONNECTION)
+            .check(Check::one_of(&["3.1.1", "5"]))
+            .doc("The protocol version: 3.1.1 or 5."),
+        pub(crate) client_id: Option<String> = key("lavka.mqtt.client.id").group(SESSION)
+            .check(Check::non_empty())
+            .doc("Begins the client id; a hyphen and the task's number follow. By default lavka- and the connector's \
+                  name. Server sessions belong to a client id, so changing it abandons what a kept session holds."),
+        pub(crate) max_inflight: i32 = key("lavka.mqtt.max.inflight").default(1000).group(SESSION)
+            .check(Check::between(1, 65_535))
+            .doc("MQTT 5: unacknowledged QoS 1 and 2 messages that the server may have under way (receive maximum). \
+                  Throughput is at most this many messages per acknowledgement time of Kafka. Servers have limits of \
+                  their own, which alone count with MQTT 3.1.1 (Mosquitto: max_inflight_messages, 20 by default)."),
+        pub(crate) session_expiry: i64 = key("lavka.mqtt.session.expiry.seconds").default(u32::MAX).low().group(SESSION)
+            .check(Check::between(1, u32::MAX as i64))
+            .doc("MQTT 5: how long the server is asked to keep the session of a task that is away, in seconds; \
+                  4294967295 means for ever. Only with mqtt.clean.session.enabled=false."),
+        pub(crate) share_every_task: bool = key("lavka.mqtt.share.every.task").default(false).low().group(SESSION)
+            .doc("Whether every task subscribes to the shared subscriptions among mqtt.topics, so that the server \
+                  spreads their messages over tasks.max tasks. When tasks.max is lowered later, the kept session of \
+                  a task that is gone goes on getting its share until it expires."),
+        pub(crate) buffer_bytes: i64 = key("lavka.mqtt.buffer.bytes").default(32 * 1024 * 1024).group(RECORDS)
+            .check(Check::at_least(1024))
+            .doc("As records.buffer.queue.size, in bytes of topics and payloads. What is being written to Kafka is \
+                  bounded by the worker."),
+        pub(crate) max_packet: i64 = key("lavka.mqtt.max.packet.bytes").default(16 * 1024 * 1024).low().group(CONNECTION)
+            .check(Check::between(128, 268_435_455))
+            .doc("The largest MQTT packet that is read. An MQTT 5 server is told and leaves larger messages out; with \
+                  3.1.1 a larger one fails the task if mqtt.qos is 1 or 2, and is lost with its connection if 0."),
+        pub(crate) backoff: i64 = key("lavka.mqtt.reconnect.backoff.ms").default(500).low().group(CONNECTION)
+            .check(Check::at_least(1))
+            .doc("How long to wait before connecting again, at first. It doubles with each failure, and up to half \
+                  of it is random."),
+        pub(crate) backoff_max: i64 = key("lavka.mqtt.reconnect.backoff.max.ms").default(30_000).low().group(CONNECTION)
+            .check(Check::at_least(1))
+            .doc("How long to wait before connecting again, at most."),
+        pub(crate) ca_pem: Option<String> = key("lavka.mqtt.ssl.ca.pem").group(SECURITY)
+            .check(Check::non_empty())
+            .doc("PEM file with the certificates that a server's certificate is checked against; by default those \
+                  the operating system trusts."),
+        pub(crate) cert_pem: Option<String> = key("lavka.mqtt.ssl.cert.pem").group(SECURITY)
+            .check(Check::non_empty())
+            .doc("PEM file with the client's certificate and the chain above it, for servers that ask for one."),
+        pub(crate) key_pem: Option<String> = key("lavka.mqtt.ssl.key.pem").group(SECURITY)
+            .check(Check::non_empty())
+            .doc("PEM file with the private key to lavka.mqtt.ssl.cert.pem, not encrypted (PKCS#8, PKCS#1 or SEC1)."),
+        pub(crate) v5_headers: bool = key("lavka.mqtt.v5.headers").default(false).group(RECORDS)
+            .doc("MQTT 5: whether content type, response topic, correlation data, message expiry, payload format and \
+                  user properties become headers."),
+        pub(crate) payload_format: String = key("lavka.payload.format").default("bytes").group(RECORDS)
+            .check(Check::one_of(&["bytes", "json"]))
+            .doc("What payloads are: bytes, handed on as they are (use ByteArrayConverter), or json, decoded into \
+                  records without schema so that transforms can work on their fields (use JsonConverter with \
+                  schemas.enable=false)."),
+        pub(crate) payload_on_error: String = key("lavka.payload.on.error").default("bytes").group(RECORDS)
+            .check(Check::one_of(&["bytes", "skip", "fail"]))
+            .doc("What becomes of a payload that cannot be decoded. bytes: the record carries the payload as bytes, \
+                  with the reason in the header lavka.payload.error, so nothing is lost and nothing stands still. \
+                  skip: the message is counted, logged and acknowledged. fail: the task fails; the message is not \
+                  acknowledged, so it comes again after a restart."),
+
+        pub(crate) confluent_license: Password = key("confluent.license").default("").low().group(LICENSE)
+            .doc("Accepted and ignored: no licence is needed."),
+        pub(crate) confluent_topic: String = key("confluent.topic").default("_confluent-command").low().group(LICENSE)
+            .doc("Accepted and ignored."),
+        pub(crate) confluent_bootstrap: Vec<String> = key("confluent.topic.bootstrap.servers").default("").low()
+            .group(LICENSE).doc("Accepted and ignored."),
+        pub(crate) confluent_replication: i32 = key("confluent.topic.replication.factor").default(3).low()
+            .group(LICENSE).doc("Accepted and ignored."),
+    }
+}
+
+impl MqttConfig {
+    /// Whether the protocol is MQTT 5.
+    pub(crate) fn is_v5(&self) -> bool {
+        self.version == "5"
+    }
+}
+
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim)
+}

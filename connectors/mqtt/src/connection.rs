@@ -1,0 +1,339 @@
+//! The task that owns the connection: connects, subscribes, reads, acknowledges, connects again.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lavka_api::Error;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::backoff::Backoff;
+use crate::counters;
+use crate::environment::{Environment, Throttle};
+use crate::exchange::Exchange;
+use crate::link::{self, Event, Events, Requests};
+use crate::message::Message;
+use crate::refusal::{Cause, Loss, judge};
+use crate::server::Server;
+use crate::settings::Settings;
+
+/// How long the last acknowledgements and the good-bye may take.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Added to what a server may take for an answer before the connection counts as lost.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A running connection. Dropping it breaks it off; the server notices and keeps the session, if it is a kept one.
+pub(crate) struct Connection {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Connection {
+    /// Starts to connect, on the runtime of the caller.
+    pub(crate) fn start(settings: Settings, exchange: Arc<Exchange>, environment: Environment) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let driver = Driver {
+            settings: Arc::new(settings),
+            exchange,
+            environment,
+            stopping,
+            subscribed: false,
+            drops: Throttle::default(),
+            pauses: Throttle::default(),
+        };
+        Self { stop, task: tokio::spawn(driver.run()) }
+    }
+
+    /// Takes no more messages, sends the acknowledgements that are due, says good-bye and ends, within bounded time.
+    pub(crate) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        // Bounded from within by FAREWELL; the second bound is for a connection that hangs in the middle of a write.
+        let _ = timeout(FAREWELL * 2, &mut self.task).await;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Reports a panic of the driver, which would otherwise leave `poll` waiting for ever.
+struct Watch(Arc<Exchange>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(Error::fatal(
+                "The MQTT connection ended by a panic; restart the task and report the log",
+            ));
+        }
+    }
+}
+
+struct Driver {
+    settings: Arc<Settings>,
+    exchange: Arc<Exchange>,
+    environment: Environment,
+    stopping: watch::Receiver<bool>,
+    /// Whether the server confirmed our subscriptions in this run; where it still has the session, it has them too.
+    subscribed: bool,
+    drops: Throttle,
+    pauses: Throttle,
+}
+
+/// How a connection ended.
+enum End {
+    /// As asked.
+    Stopped,
+    /// It was lost, after having been up that long, if at all.
+    Lost(Cause, Option<Duration>),
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy)]
+enum Stage {
+    Connecting,
+    Up {
+        since: Instant,
+    },
+    /// What is due is being sent; messages that still arrive are left to the server.
+    Leaving {
+        deadline: Instant,
+        said_goodbye: bool,
+    },
+}
+
+impl Driver {
+    async fn run(mut self) {
+        let _watch = Watch(Arc::clone(&self.exchange));
+        let settings = Arc::clone(&self.settings);
+        let (first, longest) = settings.backoff;
+        let mut backoff = Backoff::new(first, longest);
+        loop {
+            for server in &settings.servers {
+                let (cause, lifetime) = match self.serve(server).await {
+                    End::Stopped => return,
+                    End::Lost(cause, lifetime) => (cause, lifetime),
+                };
+                self.exchange.disconnected();
+                match judge(cause, &settings, server) {
+                    Loss::ForGood(error) => {
+                        tracing::error!(task = %settings.task, "{error}");
+                        return self.exchange.fail(error);
+                    }
+                    Loss::Passing(text) => tracing::warn!(task = %settings.task, "{text}"),
+                }
+                if let Some(lifetime) = lifetime {
+                    // It did answer: after a while, begin again with the server that was named first.
+                    backoff.connection_ended(lifetime);
+                    break;
+                }
+            }
+            let wait = backoff.next((self.environment.random)());
+            tracing::info!(task = %settings.task, "connecting to MQTT again in {} ms", wait.as_millis());
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = told(&mut self.stopping) => return,
+            }
+        }
+    }
+
+    /// One connection, from beginning to end.
+    async fn serve(&mut self, server: &Server) -> End {
+        let settings = Arc::clone(&self.settings);
+        let (requests, mut events) = link::open(&settings, server);
+        let mut stage = Stage::Connecting;
+        let mut patience = settings.connect_timeout + GRACE;
+        loop {
+            if matches!(stage, Stage::Up { .. }) && !self.exchange.has_room() {
+                self.wait_for_room().await;
+            }
+            let Some(event) = self.next_event(&requests, &mut events, &mut stage, patience).await else {
+                return End::Stopped;
+            };
+            let lifetime = match stage {
+                Stage::Connecting => None,
+                Stage::Up { since } => Some(since.elapsed()),
+                Stage::Leaving { .. } if event.is_err() => return End::Stopped,
+                Stage::Leaving { .. } => continue,
+            };
+            let taken = match event {
+                Err(cause) => Err(cause),
+                Ok(Event::Message(message)) => {
+                    self.take(message);
+                    Ok(())
+                }
+                Ok(Event::Connected { session_present, keep_alive }) => {
+                    stage = Stage::Up { since: Instant::now() };
+                    let keep_alive =
+                        keep_alive.map_or(settings.keep_alive, |s| Duration::from_secs(s.into()));
+                    // Each ping is an event; see `next_event`.
+                    patience = keep_alive * 2 + GRACE;
+                    self.connected(server, session_present, &requests, &mut events)
+                }
+                Ok(Event::Subscribed(answers)) => self.subscribed(&answers),
+                Ok(Event::Other) => Ok(()),
+            };
+            if let Err(cause) = taken {
+                return End::Lost(cause, lifetime);
+            }
+        }
+    }
+
+    /// Drives the connection to its next event, sending acknowledgements as they become due; none where it is time to
+    /// end. The library's future lives to its end in here: it may be in the middle of a write at any time.
+    ///
+    /// After `patience` without any event the connection counts as lost. A server that neither answers pings nor lets
+    /// us write would otherwise be noticed by TCP alone, after a quarter of an hour.
+    async fn next_event(
+        &mut self,
+        requests: &Requests,
+        events: &mut Events,
+        stage: &mut Stage,
+        patience: Duration,
+    ) -> Option<Result<Event, Cause>> {
+        let mut next = pin!(events.next(self.environment.now));
+        let mut silence = pin!(sleep(patience));
+        loop {
+            if *self.stopping.borrow() {
+                match stage {
+                    Stage::Connecting => return None,
+                    Stage::Up { .. } => {
+                        *stage = Stage::Leaving { deadline: Instant::now() + FAREWELL, said_goodbye: false };
+                    }
+                    Stage::Leaving { deadline, .. } if Instant::now() >= *deadline => return None,
+                    Stage::Leaving { .. } => {}
+                }
+            }
+            let all_sent = matches!(stage, Stage::Connecting)
+                || self.exchange.send_acks(|ack| requests.acknowledge(ack));
+            if let Stage::Leaving { said_goodbye, .. } = stage
+                && all_sent
+                && !*said_goodbye
+            {
+                // The server closes the connection when it has read this, and with it everything before.
+                *said_goodbye = requests.disconnect();
+            }
+            let deadline = match stage {
+                Stage::Leaving { deadline, .. } => Some(*deadline),
+                Stage::Connecting | Stage::Up { .. } => None,
+            };
+            tokio::select! {
+                biased;
+                event = &mut next => return Some(event),
+                () = self.exchange.ack_due() => {}
+                () = told(&mut self.stopping), if deadline.is_none() => {}
+                () = until(deadline), if deadline.is_some() => return None,
+                () = &mut silence => return Some(Err(Cause::Passing("the server fell silent".into()))),
+            }
+        }
+    }
+
+    /// The server accepted the connection: settles what became of the session, and subscribes where that is needed.
+    fn connected(
+        &mut self,
+        server: &Server,
+        session_present: bool,
+        requests: &Requests,
+        events: &mut Events,
+    ) -> Result<(), Cause> {
+        let settings = &self.settings;
+        let again = self.exchange.connected(session_present);
+        tracing::info!(
+            task = %settings.task,
+            client = settings.client_id,
+            session_present,
+            "connected to the MQTT server {server}, MQTT {}", settings.version_name()
+        );
+        if again > 0 {
+            tracing::debug!(task = %settings.task, "{again} messages wait to be sent again by the server");
+        }
+        if session_present {
+            events.expect_releases();
+            if self.subscribed {
+                return Ok(());
+            }
+        } else if self.subscribed && !settings.clean_session {
+            tracing::warn!(
+                task = %settings.task,
+                "the MQTT server {server} has lost the session of client {}; messages that it kept may be lost too",
+                settings.client_id
+            );
+        }
+        self.subscribed = false;
+        if requests.subscribe(settings) {
+            Ok(())
+        } else {
+            Err(Cause::Passing("the subscription could not be sent".into()))
+        }
+    }
+
+    /// The server answered our subscriptions.
+    fn subscribed(&mut self, answers: &[Result<u8, String>]) -> Result<(), Cause> {
+        for (filter, answer) in self.settings.filters.iter().zip(answers) {
+            match answer {
+                Err(words) => {
+                    return Err(Cause::Subscription { filter: filter.clone(), words: words.clone() });
+                }
+                Ok(granted) if i32::from(*granted) < self.settings.qos.number() => tracing::warn!(
+                    task = %self.settings.task,
+                    "the MQTT server grants {filter} QoS {granted} only, mqtt.qos is {}",
+                    self.settings.qos.number()
+                ),
+                Ok(_) => {}
+            }
+        }
+        self.subscribed = true;
+        Ok(())
+    }
+
+    fn take(&mut self, message: Message) {
+        let received = message.received;
+        let Err(dropped) = self.exchange.arrived(message) else { return };
+        counters::count_dropped();
+        if self.drops.due(received) {
+            tracing::warn!(
+                task = %self.settings.task,
+                dropped,
+                "QoS 0 messages arrive faster than Kafka takes them and are dropped (so far: {dropped}); QoS 1 would \
+                 make the server wait, a larger records.buffer.queue.size and lavka.mqtt.buffer.bytes bridge peaks"
+            );
+        }
+    }
+
+    /// Reads nothing more until there is room, or it is time to end.
+    ///
+    /// The last resort: normally the window of the server is smaller than the inbox. Meanwhile no ping goes out
+    /// either, so where Kafka stands still for longer than one and a half keep-alive intervals the server ends the
+    /// connection, which is noticed as soon as there is room again.
+    async fn wait_for_room(&mut self) {
+        if self.pauses.due((self.environment.now)()) {
+            tracing::warn!(
+                task = %self.settings.task,
+                "the buffer for QoS 1 and 2 messages is full: reading pauses until Kafka has taken some; a lower limit \
+                 of messages in flight ({}) or a larger lavka.mqtt.buffer.bytes avoids that",
+                if self.settings.v5.is_some() { "lavka.mqtt.max.inflight" } else { "in the MQTT server" }
+            );
+        }
+        tokio::select! {
+            () = self.exchange.room() => {}
+            () = told(&mut self.stopping) => {}
+        }
+    }
+}
+
+/// Waits until the connection is to end.
+async fn told(stopping: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left who could tell, which is the same.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

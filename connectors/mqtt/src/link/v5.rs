@@ -1,0 +1,243 @@
+//! MQTT 5.
+
+use std::time::Duration;
+
+use lavka_api::data::{Blob, Str};
+use rumqttc::v5::mqttbytes::v5::{
+    ConnectProperties, ConnectReturnCode, DisconnectReasonCode, Filter, Packet, Publish, PublishProperties,
+    RetainForwardRule, SubscribeReasonCode,
+};
+use rumqttc::v5::mqttbytes::{Error as PacketError, QoS};
+use rumqttc::v5::{AsyncClient, ConnectionError, EventLoop, MqttOptions, StateError, TlsError};
+
+use super::{Event, OUTGOING, REQUESTS, network, transport};
+use crate::message::{Message, Properties, Qos};
+use crate::refusal::Cause;
+use crate::server::Server;
+use crate::settings::{Settings, V5};
+use crate::window::Ack;
+
+pub(super) fn open(settings: &Settings, v5: V5, server: &Server) -> (AsyncClient, EventLoop) {
+    let mut options = MqttOptions::new(settings.client_id.as_str(), server.host.as_str(), server.port);
+    let mut properties = ConnectProperties::new();
+    properties.session_expiry_interval = Some(v5.session_expiry);
+    properties.receive_maximum = Some(v5.receive_maximum);
+    properties.max_packet_size = Some(settings.max_packet);
+    properties.topic_alias_max = Some(0);
+    options
+        .set_transport(transport(settings, server))
+        // The library panics below that, and validation refuses it.
+        .set_keep_alive(settings.keep_alive.max(Duration::from_secs(5)))
+        .set_clean_start(settings.clean_session)
+        .set_connect_properties(properties)
+        .set_connection_timeout(settings.connect_timeout.as_secs())
+        .set_outgoing_inflight_upper_limit(OUTGOING)
+        .set_manual_acks(true);
+    options.set_network_options(network());
+    if let Some((user, password)) = &settings.credentials {
+        options.set_credentials(user.as_str(), password.reveal());
+    }
+    AsyncClient::new(options, REQUESTS)
+}
+
+pub(super) fn subscribe(client: &AsyncClient, settings: &Settings) -> bool {
+    let qos = match settings.qos {
+        Qos::AtMostOnce => QoS::AtMostOnce,
+        Qos::AtLeastOnce => QoS::AtLeastOnce,
+        Qos::ExactlyOnce => QoS::ExactlyOnce,
+    };
+    // A subscription that the session already has brings its retained messages no second time.
+    let retain = if settings.clean_session {
+        RetainForwardRule::OnEverySubscribe
+    } else {
+        RetainForwardRule::OnNewSubscribe
+    };
+    let filters = settings.filters.iter().map(|filter| {
+        let mut filter = Filter::new(filter.as_str(), qos);
+        filter.retain_forward_rule = retain.clone();
+        filter
+    });
+    client.try_subscribe_many(filters).is_ok()
+}
+
+pub(super) fn acknowledge(client: &AsyncClient, ack: Ack) -> bool {
+    let qos = if ack.exactly_once { QoS::ExactlyOnce } else { QoS::AtLeastOnce };
+    let mut publish = Publish::new("", qos, Vec::new(), None);
+    publish.pkid = ack.packet_id;
+    client.try_ack(&publish).is_ok()
+}
+
+pub(super) async fn next(events: &mut EventLoop, properties: bool, now: fn() -> i64) -> Result<Event, Cause> {
+    match events.poll().await {
+        Ok(event) => Ok(translated(event, properties, now)),
+        Err(error) => Err(cause(&error)),
+    }
+}
+
+/// What was read before the connection ended.
+pub(super) fn left(events: &mut EventLoop, properties: bool, now: fn() -> i64) -> Option<Event> {
+    events.state.events.pop_front().map(|event| translated(event, properties, now))
+}
+
+fn translated(event: rumqttc::v5::Event, properties: bool, now: fn() -> i64) -> Event {
+    match event {
+        rumqttc::v5::Event::Incoming(Packet::ConnAck(answer)) => Event::Connected {
+            session_present: answer.session_present,
+            keep_alive: answer.properties.and_then(|properties| properties.server_keep_alive),
+        },
+        rumqttc::v5::Event::Incoming(Packet::Publish(publish)) => {
+            Event::Message(message(publish, properties, now()))
+        }
+        rumqttc::v5::Event::Incoming(Packet::SubAck(answer)) => {
+            Event::Subscribed(answer.return_codes.into_iter().map(granted).collect())
+        }
+        _ => Event::Other,
+    }
+}
+
+pub(super) fn expect_releases(events: &mut EventLoop) {
+    let mut publish = Publish::new("", QoS::ExactlyOnce, Vec::new(), None);
+    for packet_id in 1..=u16::MAX {
+        publish.pkid = packet_id;
+        // With manual acks this notes the packet id, answers nothing and cannot fail; the event is not for us.
+        let _ = events.state.handle_incoming_packet(Packet::Publish(publish.clone()));
+        events.state.events.pop_back();
+    }
+}
+
+fn message(publish: Publish, properties: bool, now: i64) -> Message {
+    Message {
+        // Servers check topics; should one not, an odd topic is better than a message that can never be taken.
+        topic: Str::from(String::from_utf8_lossy(&publish.topic).as_ref()),
+        payload: Blob::from(publish.payload.as_ref()),
+        packet_id: publish.pkid,
+        qos: match publish.qos {
+            QoS::AtMostOnce => Qos::AtMostOnce,
+            QoS::AtLeastOnce => Qos::AtLeastOnce,
+            QoS::ExactlyOnce => Qos::ExactlyOnce,
+        },
+        retained: publish.retain,
+        duplicate: publish.dup,
+        received: now,
+        properties: publish.properties.filter(|_| properties).map(|p| Box::new(kept(p))),
+    }
+}
+
+fn kept(properties: PublishProperties) -> Properties {
+    Properties {
+        content_type: properties.content_type,
+        response_topic: properties.response_topic,
+        correlation_data: properties.correlation_data.map(|data| Blob::from(data.as_ref())),
+        message_expiry: properties.message_expiry_interval,
+        payload_format: properties.payload_format_indicator,
+        user: properties.user_properties,
+    }
+}
+
+fn granted(code: SubscribeReasonCode) -> Result<u8, String> {
+    match code {
+        SubscribeReasonCode::Success(qos) => Ok(qos as u8),
+        refused => Err(words(&refused)),
+    }
+}
+
+fn cause(error: &ConnectionError) -> Cause {
+    match error {
+        ConnectionError::ConnectionRefused(code) => refused(*code),
+        ConnectionError::Tls(TlsError::TLS(error)) => Cause::Tls(error.clone()),
+        ConnectionError::Tls(TlsError::Io(error))
+        | ConnectionError::Io(error)
+        | ConnectionError::MqttState(
+            StateError::Io(error) | StateError::Deserialization(PacketError::Io(error)),
+        ) => Cause::from(error),
+        ConnectionError::MqttState(StateError::Deserialization(PacketError::PayloadSizeLimitExceeded {
+            pkt_size,
+            ..
+        })) => Cause::PacketTooLarge(*pkt_size),
+        ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, reason_string }) => {
+            disconnected(*reason_code, reason_string.as_deref())
+        }
+        ConnectionError::MqttState(StateError::ConnectionAborted) => Cause::Closed,
+        ConnectionError::MqttState(StateError::AwaitPingResp) => {
+            Cause::Passing("the server did not answer a ping".into())
+        }
+        ConnectionError::Timeout(_) => Cause::Passing("no answer within mqtt.connect.timeout.seconds".into()),
+        other => Cause::Passing(other.to_string()),
+    }
+}
+
+fn refused(code: ConnectReturnCode) -> Cause {
+    use ConnectReturnCode as Code;
+    match code {
+        Code::RefusedProtocolVersion | Code::UnsupportedProtocolVersion => Cause::ProtocolVersion,
+        Code::BadClientId | Code::ClientIdentifierNotValid => Cause::ClientId,
+        Code::BadUserNamePassword => Cause::NotAuthorized("bad user name or password".into()),
+        Code::NotAuthorized => Cause::NotAuthorized("not authorized".into()),
+        Code::Success
+        | Code::ServiceUnavailable
+        | Code::ServerUnavailable
+        | Code::ServerBusy
+        | Code::QuotaExceeded
+        | Code::ConnectionRateExceeded
+        | Code::UseAnotherServer
+        | Code::ServerMoved
+        | Code::UnspecifiedError
+        | Code::ImplementationSpecificError => Cause::Refused { words: words(&code), for_good: false },
+        Code::Banned
+        | Code::BadAuthenticationMethod
+        | Code::MalformedPacket
+        | Code::ProtocolError
+        | Code::TopicNameInvalid
+        | Code::PacketTooLarge
+        | Code::PayloadFormatInvalid
+        | Code::RetainNotSupported
+        | Code::QoSNotSupported => Cause::Refused { words: words(&code), for_good: true },
+    }
+}
+
+/// The server said good-bye. Some reasons will be the same at the next try.
+fn disconnected(code: DisconnectReasonCode, reason: Option<&str>) -> Cause {
+    use DisconnectReasonCode as Code;
+    let said = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+    let words = format!("{}{said}", words(&code));
+    match code {
+        Code::NotAuthorized => Cause::NotAuthorized(words),
+        Code::QoSNotSupported
+        | Code::TopicFilterInvalid
+        | Code::SharedSubscriptionNotSupported
+        | Code::WildcardSubscriptionsNotSupported => Cause::Refused { words, for_good: true },
+        Code::SessionTakenOver => Cause::Passing(format!(
+            "the server ended it: {words}. Another client has the same client id; see lavka.mqtt.client.id"
+        )),
+        _ => Cause::Passing(format!("the server ended it: {words}")),
+    }
+}
+
+/// `NotAuthorized` as `not authorized`.
+fn words(code: &impl std::fmt::Debug) -> String {
+    let name = format!("{code:?}");
+    let mut words = String::with_capacity(name.len() + 4);
+    for (i, letter) in name.chars().enumerate() {
+        if letter.is_ascii_uppercase() && i > 0 && !words.ends_with("Qo") {
+            words.push(' ');
+        }
+        words.push(letter);
+    }
+    words
+        .split(' ')
+        .map(|word| if word == "QoS" { word.to_owned() } else { word.to_lowercase() })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_codes_read_as_words() {
+        assert_eq!(words(&ConnectReturnCode::ConnectionRateExceeded), "connection rate exceeded");
+        assert_eq!(words(&ConnectReturnCode::QoSNotSupported), "QoS not supported");
+        assert_eq!(words(&SubscribeReasonCode::NotAuthorized), "not authorized");
+    }
+}

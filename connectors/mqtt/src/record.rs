@@ -1,0 +1,201 @@
+//! From messages to records.
+
+use std::sync::Arc;
+
+use lavka_api::data::{Blob, Datum, Headers, Record, Schema, SourceRecord, Str, Topic, Type, Value};
+use lavka_api::plugin::{DeliveryListener, TaskId};
+use lavka_api::{Error, Result, error::exception};
+use lavka_converters::json::JsonReader;
+
+use crate::config::MqttConfig;
+use crate::counters;
+use crate::environment::Throttle;
+use crate::exchange::Exchange;
+use crate::inbox::Arrival;
+use crate::message::{Message, Properties};
+use crate::payload::holds_one_value;
+
+/// Makes records; one per task.
+pub(crate) struct RecordMaker {
+    task: TaskId,
+    topic: Topic,
+    decoder: Option<Decoder>,
+    string: Schema,
+    bytes: Schema,
+    int32: Schema,
+    int64: Schema,
+    boolean: Schema,
+}
+
+struct Decoder {
+    json: JsonReader,
+    on_error: OnError,
+    warnings: Throttle,
+    skipped: u64,
+}
+
+/// What becomes of a payload that cannot be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnError {
+    Bytes,
+    Skip,
+    Fail,
+}
+
+/// Records, and the error that kept the rest of the messages from becoming records.
+pub(crate) struct Made {
+    pub(crate) records: Vec<SourceRecord>,
+    pub(crate) failure: Option<Error>,
+}
+
+impl RecordMaker {
+    pub(crate) fn new(config: &MqttConfig, task: TaskId) -> Self {
+        let on_error = match config.payload_on_error.as_str() {
+            "skip" => OnError::Skip,
+            "fail" => OnError::Fail,
+            _ => OnError::Bytes,
+        };
+        let decoder = (config.payload_format == "json").then(|| Decoder {
+            json: JsonReader::new(),
+            on_error,
+            warnings: Throttle::default(),
+            skipped: 0,
+        });
+        Self {
+            task,
+            topic: Topic::from(config.kafka_topic.as_str()),
+            decoder,
+            string: Schema::of(Type::String),
+            bytes: Schema::of(Type::Bytes),
+            int32: Schema::of(Type::Int32),
+            int64: Schema::of(Type::Int64),
+            boolean: Schema::of(Type::Boolean),
+        }
+    }
+
+    /// Records of `arrivals`, in their order. Messages that are skipped need nothing more, of which `exchange` hears.
+    pub(crate) fn make(&mut self, arrivals: Vec<Arrival>, exchange: &Arc<Exchange>) -> Made {
+        let mut records = Vec::with_capacity(arrivals.len());
+        let mut skipped = Vec::new();
+        let mut failure = None;
+        for Arrival { token, message } in arrivals {
+            match self.record(message) {
+                Ok(Some(record)) => records.push(SourceRecord { record, position: None, token }),
+                Ok(None) => skipped.push(token),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        if !skipped.is_empty() {
+            exchange.delivered(&skipped);
+        }
+        Made { records, failure }
+    }
+
+    fn record(&mut self, message: Message) -> Result<Option<Record>> {
+        let mut headers = self.headers(&message);
+        let value = match &mut self.decoder {
+            None => Datum::new(self.bytes.clone(), message.payload),
+            Some(decoder) => match decoder.decode(&message.payload) {
+                Ok(value) => Datum::schemaless(value),
+                Err(error) => match decoder.on_error {
+                    OnError::Bytes => {
+                        let reason = Datum::new(self.string.clone(), error.to_string());
+                        headers.add(Str::from_static("lavka.payload.error"), reason);
+                        Datum::new(self.bytes.clone(), message.payload)
+                    }
+                    OnError::Skip => {
+                        decoder.skip(&self.task, &message, &error);
+                        return Ok(None);
+                    }
+                    OnError::Fail => return Err(undecodable(&message, error)),
+                },
+            },
+        };
+        let mut record = Record::for_topic(self.topic.clone());
+        record.key = Datum::new(self.string.clone(), message.topic);
+        record.value = value;
+        record.timestamp = Some(message.received);
+        record.headers = headers;
+        Ok(Some(record))
+    }
+
+    fn headers(&self, message: &Message) -> Headers {
+        let mut headers = Headers::new();
+        headers.reserve(4);
+        let int = |value: i32| Datum::new(self.int32.clone(), value);
+        let flag = |value: bool| Datum::new(self.boolean.clone(), value);
+        headers.add(Str::from_static("mqtt.message.id"), int(message.packet_id.into()));
+        headers.add(Str::from_static("mqtt.qos"), int(message.qos.number()));
+        headers.add(Str::from_static("mqtt.retained"), flag(message.retained));
+        headers.add(Str::from_static("mqtt.duplicate"), flag(message.duplicate));
+        if let Some(properties) = message.properties.as_deref() {
+            self.property_headers(properties, &mut headers);
+        }
+        headers
+    }
+
+    fn property_headers(&self, properties: &Properties, headers: &mut Headers) {
+        let text = |value: &str| Datum::new(self.string.clone(), value);
+        if let Some(content_type) = &properties.content_type {
+            headers.add(Str::from_static("mqtt.content.type"), text(content_type));
+        }
+        if let Some(topic) = &properties.response_topic {
+            headers.add(Str::from_static("mqtt.response.topic"), text(topic));
+        }
+        if let Some(data) = &properties.correlation_data {
+            headers
+                .add(Str::from_static("mqtt.correlation.data"), Datum::new(self.bytes.clone(), data.clone()));
+        }
+        if let Some(seconds) = properties.message_expiry {
+            let datum = Datum::new(self.int64.clone(), i64::from(seconds));
+            headers.add(Str::from_static("mqtt.message.expiry.seconds"), datum);
+        }
+        if let Some(format) = properties.payload_format {
+            let datum = Datum::new(self.int32.clone(), i32::from(format));
+            headers.add(Str::from_static("mqtt.payload.format"), datum);
+        }
+        for (name, value) in &properties.user {
+            headers.add(format!("mqtt.user.{name}"), text(value));
+        }
+    }
+}
+
+impl Decoder {
+    fn decode(&mut self, payload: &Blob) -> Result<Value> {
+        // The reader takes the first value and leaves the rest unread; of a payload nothing may go missing like that.
+        if !holds_one_value(payload) {
+            return Err(Error::data("the payload is not one JSON value"));
+        }
+        self.json.read(payload)
+    }
+
+    fn skip(&mut self, task: &TaskId, message: &Message, error: &Error) {
+        self.skipped += 1;
+        counters::count_skipped();
+        if self.warnings.due(message.received) {
+            tracing::warn!(
+                %task,
+                topic = message.topic.as_str(),
+                skipped = self.skipped,
+                "skipped a message whose payload is not JSON (so far: {}): {error}", self.skipped
+            );
+        }
+    }
+}
+
+fn undecodable(message: &Message, error: Error) -> Error {
+    Error::fatal(format!(
+        "The payload of a message on the MQTT topic {} ({} bytes) is not JSON, and lavka.payload.on.error is fail. Set \
+         it to bytes or skip to go on.",
+        message.topic.as_str(),
+        message.payload.len()
+    ))
+    .with_exception(exception::CONNECT)
+    .caused_by(error)
+}
+
+#[cfg(test)]
+mod tests;

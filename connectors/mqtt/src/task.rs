@@ -1,0 +1,99 @@
+//! The source task.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lavka_api::data::SourceRecord;
+use lavka_api::plugin::{DeliveryListener, SourceTask, SourceTaskStart};
+use lavka_api::{Error, Result};
+use tokio::task::spawn_blocking;
+
+use crate::config::MqttConfig;
+use crate::connection::Connection;
+use crate::environment::Environment;
+use crate::exchange::Exchange;
+use crate::inbox::Limits;
+use crate::record::RecordMaker;
+use crate::settings::Settings;
+use crate::tls;
+
+/// A task: a connection of its own, under a client id of its own.
+pub(crate) struct MqttTask {
+    config: MqttConfig,
+    environment: Environment,
+    batch_size: usize,
+    exchange: Arc<Exchange>,
+    running: Option<Running>,
+}
+
+struct Running {
+    connection: Connection,
+    records: RecordMaker,
+    /// What keeps `poll` from going on, behind the records before it.
+    failure: Option<Error>,
+}
+
+impl MqttTask {
+    pub(crate) fn new(config: MqttConfig, environment: Environment) -> Self {
+        let positive = |number: i32| usize::try_from(number).unwrap_or(1).max(1);
+        let limits = Limits {
+            messages: positive(config.queue_size),
+            bytes: usize::try_from(config.buffer_bytes).unwrap_or(usize::MAX),
+        };
+        Self {
+            environment,
+            batch_size: positive(config.batch_size),
+            exchange: Arc::new(Exchange::new(limits)),
+            config,
+            running: None,
+        }
+    }
+}
+
+#[async_trait]
+impl SourceTask for MqttTask {
+    /// Reads the certificates and begins to connect. Whether the server can be reached is not waited for: one that is
+    /// away will be back, and one that refuses fails the next `poll`.
+    async fn start(&mut self, start: SourceTaskStart) -> Result<()> {
+        let mut settings = Settings::new(&self.config, &start.id)?;
+        if settings.servers.iter().any(|server| server.tls) {
+            let config = self.config.clone();
+            let tls = spawn_blocking(move || tls::client_config(&config)).await;
+            settings.tls = Some(tls.map_err(|panic| Error::fatal(panic.to_string()))??);
+        }
+        self.running = Some(Running {
+            connection: Connection::start(settings, Arc::clone(&self.exchange), self.environment),
+            records: RecordMaker::new(&self.config, start.id),
+            failure: None,
+        });
+        Ok(())
+    }
+
+    async fn poll(&mut self) -> Result<Vec<SourceRecord>> {
+        let Some(running) = &mut self.running else {
+            return Err(Error::fatal("the MQTT task was polled before it was started"));
+        };
+        loop {
+            if let Some(failure) = &running.failure {
+                return Err(failure.clone());
+            }
+            // Nothing is awaited between taking messages out of the exchange and handing them out.
+            let arrivals = self.exchange.take(self.batch_size).await?;
+            let made = running.records.make(arrivals, &self.exchange);
+            running.failure = made.failure;
+            if !made.records.is_empty() {
+                return Ok(made.records);
+            }
+        }
+    }
+
+    fn delivery_listener(&self) -> Option<Arc<dyn DeliveryListener>> {
+        Some(Arc::clone(&self.exchange) as Arc<dyn DeliveryListener>)
+    }
+
+    async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.connection.stop().await;
+        }
+    }
+}

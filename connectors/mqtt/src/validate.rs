@@ -1,0 +1,275 @@
+//! Checks that look at more than one key, or at files.
+
+use std::fmt::Display;
+
+use lavka_api::Error;
+use lavka_api::config::{Config, ConfigDef, KeyReport};
+
+use crate::config::MqttConfig;
+use crate::server::Server;
+use crate::tls;
+
+/// What is wrong with a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyError {
+    pub(crate) key: &'static str,
+    pub(crate) message: String,
+}
+
+impl KeyError {
+    pub(crate) fn new(key: &'static str, message: String) -> Self {
+        Self { key, message }
+    }
+
+    /// With Connect's words for a value that is not good.
+    pub(crate) fn invalid(key: &'static str, value: impl Display, detail: String) -> Self {
+        Self { key, message: format!("Invalid value {value} for configuration {key}: {detail}") }
+    }
+}
+
+impl From<KeyError> for Error {
+    fn from(error: KeyError) -> Self {
+        Error::config(error.message)
+    }
+}
+
+/// The producer's `acks`, which decides what an acknowledgement to the MQTT server is worth.
+const ACKS: &str = "producer.override.acks";
+
+/// Everything that is wrong with `config` beyond its single keys. Reads files, so it blocks.
+pub(crate) fn cross_check(config: &Config, parsed: &MqttConfig) -> Vec<KeyError> {
+    let mut errors = Vec::new();
+    errors.extend(acks(config));
+    errors.extend(credentials(parsed));
+    errors.extend(protocol_version(parsed));
+    errors.extend(key_stores(parsed));
+    let wants_tls = parsed.server_uris.iter().any(|uri| Server::parse(uri).is_ok_and(|server| server.tls));
+    if wants_tls {
+        // Without the converted store there is nothing to read.
+        if errors.iter().all(|error| !error.key.starts_with("mqtt.ssl.")) {
+            errors.extend(tls::client_config(parsed).err());
+        }
+    } else {
+        errors.extend(unused_tls(parsed));
+    }
+    errors
+}
+
+fn acks(config: &Config) -> Option<KeyError> {
+    let value = config.get(ACKS)?.trim();
+    (!matches!(value.to_ascii_lowercase().as_str(), "all" | "-1")).then(|| {
+        KeyError::invalid(
+            ACKS,
+            value,
+            "must be all. A message is acknowledged to the MQTT server, which then forgets it, as soon as Kafka \
+             acknowledges its record; with less than all, Kafka may still lose it after that."
+                .into(),
+        )
+    })
+}
+
+fn credentials(parsed: &MqttConfig) -> Option<KeyError> {
+    (parsed.username.is_empty() && !parsed.password.reveal().is_empty()).then(|| {
+        KeyError::new(
+            "mqtt.username",
+            "mqtt.username is missing: MQTT knows no password without a user name (mqtt.password is set)"
+                .into(),
+        )
+    })
+}
+
+fn protocol_version(parsed: &MqttConfig) -> Vec<KeyError> {
+    let mut errors = Vec::new();
+    if parsed.is_v5() && parsed.keep_alive < 5 {
+        errors.push(KeyError::invalid(
+            "mqtt.keepalive.interval.seconds",
+            parsed.keep_alive,
+            "must be at least 5 with lavka.mqtt.version=5".into(),
+        ));
+    }
+    if !parsed.is_v5() && parsed.v5_headers {
+        errors.push(KeyError::invalid(
+            "lavka.mqtt.v5.headers",
+            true,
+            "only MQTT 5 has these properties; set lavka.mqtt.version=5".into(),
+        ));
+    }
+    errors
+}
+
+fn key_stores(parsed: &MqttConfig) -> Vec<KeyError> {
+    let mut errors = Vec::new();
+    if !parsed.trust_store.is_empty() && parsed.ca_pem.is_none() {
+        let detail = tls::conversion(&parsed.trust_store, false);
+        errors.push(KeyError::invalid("mqtt.ssl.trust.store.path", &parsed.trust_store, detail));
+    }
+    if !parsed.key_store.is_empty() && parsed.cert_pem.is_none() {
+        let detail = tls::conversion(&parsed.key_store, true);
+        errors.push(KeyError::invalid("mqtt.ssl.key.store.path", &parsed.key_store, detail));
+    }
+    errors
+}
+
+/// Certificates for servers that are all spoken to in the clear: whoever configured that expects otherwise.
+fn unused_tls(parsed: &MqttConfig) -> Option<KeyError> {
+    let set = [
+        ("lavka.mqtt.ssl.ca.pem", &parsed.ca_pem),
+        ("lavka.mqtt.ssl.cert.pem", &parsed.cert_pem),
+        ("lavka.mqtt.ssl.key.pem", &parsed.key_pem),
+    ];
+    let (key, file) = set.into_iter().find_map(|(key, file)| Some((key, file.as_ref()?)))?;
+    Some(KeyError::invalid(
+        key,
+        file,
+        "no address in mqtt.server.uri begins with ssl://, so messages and password would go unencrypted"
+            .into(),
+    ))
+}
+
+/// The reports of `definition` with `errors` put in; one whose key is not defined there gets a report of its own.
+pub(crate) fn reports(definition: &ConfigDef, config: &Config, errors: Vec<KeyError>) -> Vec<KeyReport> {
+    let mut reports = definition.validate(config);
+    for error in errors {
+        match reports.iter_mut().find(|report| report.name == error.key) {
+            Some(report) => report.errors.push(error.message),
+            None => reports.push(KeyReport {
+                name: error.key.to_owned(),
+                value: config.get(error.key).map(str::to_owned),
+                recommended: Vec::new(),
+                errors: vec![error.message],
+                visible: true,
+            }),
+        }
+    }
+    reports
+}
+
+#[cfg(test)]
+mod tests {
+    use lavka_api::config::ConfigSpec;
+
+    use super::*;
+
+    fn errors(entries: &[(&str, &str)]) -> Vec<(&'static str, String)> {
+        let mut config = Config::from([("mqtt.server.uri", "tcp://h"), ("mqtt.topics", "a/#")]);
+        for (key, value) in entries {
+            config.set(*key, *value);
+        }
+        let parsed = MqttConfig::from_config(&config).unwrap();
+        cross_check(&config, &parsed).into_iter().map(|e| (e.key, e.message)).collect()
+    }
+
+    #[test]
+    fn confluents_configurations_pass() {
+        assert_eq!(errors(&[]), []);
+        assert_eq!(
+            errors(&[
+                ("kafka.topic", "readings"),
+                ("mqtt.qos", "2"),
+                ("mqtt.username", "u"),
+                ("mqtt.password", "p"),
+                ("mqtt.clean.session.enabled", "false"),
+                ("mqtt.ssl.trust.store.path", ""),
+                ("mqtt.ssl.key.store.password", ""),
+                ("records.buffer.queue.size", "10000"),
+                ("records.buffer.queue.max.batch.size", "100"),
+                ("records.buffer.queue.empty.timeout", "10"),
+                ("confluent.license", ""),
+                ("confluent.topic.bootstrap.servers", "k:9092"),
+                ("confluent.topic.replication.factor", "1"),
+                ("producer.override.acks", "ALL"),
+            ]),
+            []
+        );
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused_by_key() {
+        for (entries, key, part) in [
+            (&[("producer.override.acks", "1")][..], "producer.override.acks", "must be all"),
+            (&[("producer.override.acks", "0")], "producer.override.acks", "must be all"),
+            (&[("mqtt.password", "secret")], "mqtt.username", "mqtt.password is set"),
+            (
+                &[("lavka.mqtt.version", "5"), ("mqtt.keepalive.interval.seconds", "4")],
+                "mqtt.keepalive.interval.seconds",
+                "at least 5",
+            ),
+            (&[("lavka.mqtt.v5.headers", "true")], "lavka.mqtt.v5.headers", "lavka.mqtt.version=5"),
+            (&[("mqtt.ssl.trust.store.path", "/t.jks")], "mqtt.ssl.trust.store.path", "keytool"),
+            (
+                &[("mqtt.server.uri", "ssl://h"), ("mqtt.ssl.key.store.path", "/k.jks")],
+                "mqtt.ssl.key.store.path",
+                "lavka.mqtt.ssl.key.pem",
+            ),
+            (&[("lavka.mqtt.ssl.ca.pem", "/ca.pem")], "lavka.mqtt.ssl.ca.pem", "unencrypted"),
+            (
+                &[("mqtt.server.uri", "tcp://a,ssl://b"), ("lavka.mqtt.ssl.ca.pem", "/no/such.pem")],
+                "lavka.mqtt.ssl.ca.pem",
+                "cannot be read",
+            ),
+        ] {
+            let found = errors(entries);
+            assert!(
+                matches!(found.as_slice(), [(k, message)] if *k == key && message.contains(part)),
+                "{entries:?}: {found:?}"
+            );
+            assert!(!found[0].1.contains("secret"));
+        }
+    }
+
+    #[test]
+    fn pem_files_take_precedence_over_java_key_stores() {
+        let found = errors(&[
+            ("mqtt.server.uri", "ssl://h"),
+            ("mqtt.ssl.trust.store.path", "/t.jks"),
+            ("lavka.mqtt.ssl.ca.pem", "/no/such.pem"),
+        ]);
+        assert!(matches!(found.as_slice(), [("lavka.mqtt.ssl.ca.pem", _)]), "{found:?}");
+    }
+
+    #[test]
+    fn pem_files_are_looked_into() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let junk = file("junk.pem", "not PEM at all");
+        let encrypted = file(
+            "key.pem",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        );
+        let authority = rcgen::generate_simple_self_signed(["h".to_owned()]).unwrap();
+        let good = file("ca.pem", &authority.cert.pem());
+        let key = file("plain.pem", &authority.signing_key.serialize_pem());
+        let tls = |entries: &[(&str, &str)]| {
+            let mut all = vec![("mqtt.server.uri", "ssl://h"), ("lavka.mqtt.ssl.ca.pem", good.as_str())];
+            all.extend_from_slice(entries);
+            errors(&all)
+        };
+        assert_eq!(tls(&[]), []);
+        assert_eq!(tls(&[("lavka.mqtt.ssl.cert.pem", &good), ("lavka.mqtt.ssl.key.pem", &key)]), []);
+        for (entries, key, part) in [
+            (&[("lavka.mqtt.ssl.ca.pem", junk.as_str())][..], "lavka.mqtt.ssl.ca.pem", "no certificate"),
+            (&[("lavka.mqtt.ssl.cert.pem", &good)], "lavka.mqtt.ssl.key.pem", "is missing"),
+            (&[("lavka.mqtt.ssl.key.pem", &key)], "lavka.mqtt.ssl.cert.pem", "is missing"),
+            (
+                &[("lavka.mqtt.ssl.cert.pem", &good), ("lavka.mqtt.ssl.key.pem", &encrypted)],
+                "lavka.mqtt.ssl.key.pem",
+                "openssl pkey",
+            ),
+            (
+                &[("lavka.mqtt.ssl.cert.pem", &good), ("lavka.mqtt.ssl.key.pem", &junk)],
+                "lavka.mqtt.ssl.key.pem",
+                "no private key",
+            ),
+        ] {
+            let found = tls(entries);
+            assert!(
+                matches!(found.as_slice(), [(k, message)] if *k == key && message.contains(part)),
+                "{entries:?}: {found:?}"
+            );
+        }
+    }
+}
