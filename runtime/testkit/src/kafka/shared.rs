@@ -79,7 +79,9 @@ impl Kafka {
             Err(Unavailable::Unresolvable(failure)) if !requires_real() => {
                 say(&format!("{failure}"));
                 say("falling back to the embedded broker");
-                let broker = EmbeddedBroker::start()?;
+                let broker = EmbeddedBroker::start().map_err(|second| {
+                    Failure::new(format!("{failure}\nand the embedded broker: {second}"))
+                })?;
                 Ok(Self {
                     kind: KafkaKind::Embedded,
                     bootstrap: broker.bootstrap(),

@@ -2,9 +2,10 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
-use lavka_testkit::{eventually, services, temp_dir};
+use lavka_testkit::{Jars, eventually, services, temp_dir, write_file};
 
 use crate::LONG;
 
@@ -68,8 +69,8 @@ fn the_command_gets_the_services_and_its_exit_code_is_passed_on() {
         .unwrap();
     assert_eq!(output.status.code(), Some(5));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "external\n");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.ends_with("NOT RUN for want of a real Apache Kafka, 1: some_test\n"), "{said}");
+    let closing = "NOT RUN for want of a real Apache Kafka, 1: some_test\n";
+    assert!(said(&output).ends_with(closing), "{}", said(&output));
     assert!(is_empty(folder.path()));
 }
 
@@ -84,6 +85,73 @@ fn an_embedded_broker_does_not_pass_for_a_real_one_where_that_is_required() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("LAVKA_REQUIRE_REAL is set"), "{said}");
+    assert!(said(&output).contains("LAVKA_REQUIRE_REAL is set"), "{}", said(&output));
+}
+
+/// A Maven that copies one jar and ends with `FAKE_MVN_STATUS`.
+const FAKE_MAVEN: &str = r#"#!/bin/sh
+for arg; do
+    case $arg in
+        -DoutputDirectory=*) mkdir -p "${arg#*=}" && echo jar >"${arg#*=}/kafka.jar" ;;
+    esac
+done
+echo "the repository does not answer"
+exit "$FAKE_MVN_STATUS"
+"#;
+
+/// `testrun` with an empty cache in `folder` and a Maven that ends with `status`.
+fn testrun_with_maven(folder: &std::path::Path, status: &str) -> Command {
+    let maven = write_file(folder, "bin/mvn", FAKE_MAVEN);
+    std::fs::set_permissions(maven, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let mut command = testrun(folder);
+    command.env("PATH", format!("{}:{path}", folder.join("bin").display()));
+    command.env("LAVKA_CACHE", folder.join("cache")).env("FAKE_MVN_STATUS", status);
+    command.env_remove("LAVKA_REQUIRE_REAL");
+    command
+}
+
+fn said(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn an_aborted_download_is_not_taken_for_a_complete_one() {
+    let folder = temp_dir();
+    let complete = folder.path().join("cache").join(format!("kafka-{}", Jars::version()));
+
+    let output = testrun_with_maven(folder.path(), "1").arg("jars").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("the repository does not answer"), "{}", said(&output));
+    assert!(!complete.exists());
+
+    let output = testrun_with_maven(folder.path(), "0").arg("jars").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{}\n", complete.display()));
+    let jars: Vec<_> =
+        std::fs::read_dir(&complete).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(jars, ["kafka.jar"]);
+
+    let output = testrun_with_maven(folder.path(), "1").arg("jars").output().unwrap();
+    assert!(output.status.success(), "what is in the cache is not fetched again: {}", said(&output));
+}
+
+#[test]
+fn jars_that_cannot_be_resolved_are_a_failure_where_a_real_kafka_is_required() {
+    let folder = temp_dir();
+    let mut command = testrun_with_maven(folder.path(), "1");
+    let output = command.env("LAVKA_REQUIRE_REAL", "1").args(["exec", "true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = "LAVKA_REQUIRE_REAL is set, and maven could not resolve Apache Kafka";
+    assert!(said(&output).contains(message), "{}", said(&output));
+}
+
+#[test]
+fn jars_that_cannot_be_resolved_leave_the_embedded_broker_otherwise() {
+    let folder = temp_dir();
+    let mut command = testrun_with_maven(folder.path(), "1");
+    // Stands in for an embedded broker that does not come up, so that the attempt is seen and ends here.
+    let output = command.env("LAVKA_BIN", "/bin/false").args(["exec", "true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("falling back to the embedded broker"), "{}", said(&output));
+    assert!(said(&output).contains("lavka broker ended"), "{}", said(&output));
 }
