@@ -5,12 +5,14 @@
 
 mod check;
 mod def;
+mod nearest;
 mod raw;
 mod spec;
 mod value;
 
 pub use check::Check;
 pub use def::{ConfigDef, Importance, KeyDef, KeyReport, Kind, Width};
+pub use nearest::nearest_name;
 pub use raw::Config;
 pub use spec::{ConfigSpec, Key, key};
 pub use value::{ClassName, ConfigType, Password, parse_text};

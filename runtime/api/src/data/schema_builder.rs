@@ -223,3 +223,25 @@ impl SchemaBuilder {
         (u128::from(half(1)) << 64) | u128::from(half(2))
     }
 }
+
+/// Containers whose contents say nothing about their type, as inferring a header's type makes them
+/// (`SchemaBuilder.arrayOfNull` and its siblings). [`Schema::keys`] and [`Schema::values`] give `None` for them.
+impl Schema {
+    /// A required array without an item schema.
+    #[must_use]
+    pub fn array_of_null() -> Schema {
+        Schema::node(SchemaBuilder::new(Type::Array))
+    }
+
+    /// A required map without key and value schemas.
+    #[must_use]
+    pub fn map_of_null() -> Schema {
+        Schema::node(SchemaBuilder::new(Type::Map))
+    }
+
+    /// A required map from `keys` to values without a schema.
+    #[must_use]
+    pub fn map_with_null_values(keys: Schema) -> Schema {
+        Schema::node(SchemaBuilder { keys: Some(keys), ..SchemaBuilder::new(Type::Map) })
+    }
+}

@@ -141,12 +141,10 @@ impl ShapeTable {
     /// The position after `key`, or `None` where the table is full. The caller takes care of duplicates: a key that
     /// the object already has is not stepped over again.
     pub fn step(&mut self, at: ShapeCursor, key: &str) -> Option<ShapeCursor> {
-        let node = self.nodes.get(at.0 as usize)?;
-        for &child in &node.children {
-            if self.nodes.get(child as usize)?.key == *key {
-                return Some(ShapeCursor(child));
-            }
+        if let Some(known) = self.find(at, key) {
+            return Some(known);
         }
+        let node = self.nodes.get(at.0 as usize)?;
         if self.nodes.len() >= self.limit || node.children.len() >= MAX_FAN_OUT {
             return None;
         }
@@ -161,6 +159,34 @@ impl ShapeTable {
         });
         self.nodes.get_mut(at.0 as usize)?.children.push(child);
         Some(ShapeCursor(child))
+    }
+
+    /// The position after `key`, if the table knows this step already. A walk by `find` alone meets no key twice where
+    /// whoever calls [`step`](Self::step) keeps duplicates out, so that only new steps need the check.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, at: ShapeCursor, key: &str) -> Option<ShapeCursor> {
+        let node = self.nodes.get(at.0 as usize)?;
+        for &child in &node.children {
+            if self.nodes.get(child as usize)?.key == *key {
+                return Some(ShapeCursor(child));
+            }
+        }
+        None
+    }
+
+    /// The place of `key` among the keys up to `at`, counted from 0.
+    #[must_use]
+    pub fn position(&self, at: ShapeCursor, key: &str) -> Option<usize> {
+        let mut next = at.0;
+        while next != 0 {
+            let node = self.nodes.get(next as usize)?;
+            if node.key == *key {
+                return Some(node.depth as usize - 1);
+            }
+            next = node.parent;
+        }
+        None
     }
 
     /// The keys up to `at`, in order.
@@ -222,6 +248,19 @@ mod tests {
         assert!(!a.same(&c));
         assert_eq!(c.keys(), ["b", "a"].map(Str::from));
         assert!(table.intern([]).is_empty());
+    }
+
+    #[test]
+    fn known_steps_and_positions_are_found() {
+        let mut table = ShapeTable::new(100);
+        let root = table.start();
+        assert_eq!(table.find(root, "a"), None);
+        let a = table.step(root, "a").unwrap();
+        let b = table.step(a, "b").unwrap();
+        assert_eq!(table.find(root, "a"), Some(a));
+        assert_eq!(table.find(a, "b"), Some(b));
+        assert_eq!((table.position(b, "a"), table.position(b, "b")), (Some(0), Some(1)));
+        assert_eq!((table.position(a, "b"), table.position(root, "a")), (None, None));
     }
 
     #[test]

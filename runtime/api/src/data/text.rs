@@ -27,6 +27,7 @@ impl Str {
     }
 
     /// As a string slice.
+    #[inline]
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -41,6 +42,7 @@ impl Str {
 
 impl Deref for Str {
     type Target = str;
+    #[inline]
     fn deref(&self) -> &str {
         self.0.as_str()
     }
@@ -59,6 +61,7 @@ impl Borrow<str> for Str {
 }
 
 impl From<&str> for Str {
+    #[inline]
     fn from(text: &str) -> Self {
         Self(CompactString::from(text))
     }
@@ -83,6 +86,7 @@ impl From<Str> for String {
 }
 
 impl PartialEq<str> for Str {
+    #[inline]
     fn eq(&self, other: &str) -> bool {
         self.as_str() == other
     }

@@ -8,7 +8,10 @@
 /// assert_eq!(out, b"1.0E10");
 /// ```
 pub fn write_f64(out: &mut Vec<u8>, value: f64) {
-    if value.is_subnormal() {
+    if (1e-3..1e7).contains(&value.abs()) {
+        // Where Java's layout is plain, so is that of the shortest digits as they come.
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    } else if value.is_subnormal() {
         layout(
             out,
             &two_digits(zmij::Buffer::new().format_finite(value), &format!("{value:.1e}"), |text| {
@@ -24,7 +27,9 @@ pub fn write_f64(out: &mut Vec<u8>, value: f64) {
 
 /// Appends `value` as `Float.toString` prints it.
 pub fn write_f32(out: &mut Vec<u8>, value: f32) {
-    if value.is_subnormal() {
+    if (1e-3..1e7).contains(&value.abs()) {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    } else if value.is_subnormal() {
         layout(
             out,
             &two_digits(zmij::Buffer::new().format_finite(value), &format!("{value:.1e}"), |text| {
@@ -64,17 +69,11 @@ fn layout(out: &mut Vec<u8>, shortest: &str) {
     if negative {
         out.push(b'-');
     }
-    // Common case first: what came is already Java's layout.
-    let bytes = unsigned.as_bytes();
     let (mantissa, exponent) = match unsigned.split_once('e') {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().unwrap_or(0)),
         None => (unsigned, 0),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    if exponent == 0 && whole.len() <= 7 && whole != "0" && !fraction.is_empty() {
-        out.extend_from_slice(bytes);
-        return;
-    }
     // Digits without leading zeros, and the exponent of the first of them.
     let mut digits = [0u8; 40];
     let mut count = 0;
@@ -178,6 +177,23 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn plain_digits_come_in_java_s_layout(bits: u64, value in -2e7f64..2e7, small in -2e-3f64..2e-3) {
+            let short = f32::from_bits(bits as u32);
+            let shorts = [short, value as f32, small as f32];
+            for value in shorts.into_iter().filter(|value| (1e-3..1e7).contains(&value.abs())) {
+                let mut laid_out = Vec::new();
+                layout(&mut laid_out, zmij::Buffer::new().format_finite(value));
+                proptest::prop_assert_eq!(float(value).into_bytes(), laid_out);
+            }
+            let values = [f64::from_bits(bits), value, small, value.trunc()];
+            for value in values.into_iter().filter(|value| (1e-3..1e7).contains(&value.abs())) {
+                let mut laid_out = Vec::new();
+                layout(&mut laid_out, zmij::Buffer::new().format_finite(value));
+                proptest::prop_assert_eq!(double(value).into_bytes(), laid_out);
+            }
+        }
+
         #[test]
         fn text_reads_back(bits: u64) {
             let value = f64::from_bits(bits);

@@ -1,6 +1,7 @@
 //! Finds plugins by class name or alias.
 
 use super::{Plugin, PluginKind};
+use crate::config::nearest_name;
 
 /// All plugins of a worker.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +65,7 @@ impl Catalogue {
             }),
             (None, _) => Err(LookupError::Unknown {
                 name: name.to_owned(),
-                nearest: nearest(name, of_kind().map(|p| p.class)),
+                nearest: nearest_name(name, of_kind().map(|p| p.class)),
             }),
         }
     }
@@ -85,33 +86,6 @@ fn short_names(plugin: &Plugin) -> impl Iterator<Item = &'static str> {
         let shorter = suffixes.iter().filter_map(move |suffix| simple.strip_suffix(suffix));
         std::iter::once(simple).chain(shorter.filter(|name| !name.is_empty()))
     })
-}
-
-/// The candidate nearest to `name` by edit distance, unless all are far.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let simple = |class: &str| class.rsplit('.').next().unwrap_or(class).to_ascii_lowercase();
-    let wanted = simple(name);
-    candidates
-        .map(|class| (distance(wanted.as_bytes(), simple(class).as_bytes()), class))
-        .filter(|(distance, _)| *distance <= wanted.len() / 3 + 1)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, class)| class)
-}
-
-/// Levenshtein distance; names are short, and both sides are cut at 256 bytes.
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let (a, b) = (&a[..a.len().min(256)], &b[..b.len().min(256)]);
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 impl std::fmt::Display for LookupError {
