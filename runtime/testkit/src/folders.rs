@@ -50,5 +50,6 @@ fn set(variable: &str) -> Option<PathBuf> {
 
 /// The root of the workspace this crate was compiled in.
 pub(crate) fn workspace_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    let this = Path::new(env!("CARGO_MANIFEST_DIR"));
+    this.ancestors().nth(2).unwrap_or(this).to_path_buf()
 }
