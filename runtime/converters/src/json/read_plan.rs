@@ -1,0 +1,481 @@
+//! Reading values of a schema: the schema compiled once to what has to be read.
+//!
+//! Reading is as lax as Java's: a number stands for any number type, text is zero to it, and most things that are not
+//! what the schema says become zero, false, null or empty without an error.
+
+use lavka_api::data::{Blob, Decimal, Logical, Schema, Str, Struct, Type, Value};
+use lavka_api::error::exception;
+use lavka_api::{Error, Result};
+
+use super::base64_text;
+use super::decoder::Decoder;
+use super::escape::write_string;
+use super::place::Place;
+use super::plain_writer::check_depth;
+use super::reader::Reader;
+use crate::distinct::DistinctEntries;
+
+const MS_PER_DAY: i32 = 86_400_000;
+
+/// How values of one schema are read.
+pub(super) struct ReadNode {
+    schema: Schema,
+    kind: Kind,
+    /// Read for null, where nulls are replaced.
+    default: Option<Value>,
+}
+
+enum Kind {
+    Scalar(Type),
+    /// The schema's scale, as far as the schema tells a valid one.
+    Decimal(Option<i32>),
+    Date,
+    Time,
+    Timestamp,
+    Array(Box<ReadNode>),
+    /// Keys are strings: an object.
+    TextMap(Box<ReadNode>),
+    /// An array of pairs.
+    PairMap(Box<(ReadNode, ReadNode)>),
+    Struct(Box<[ReadField]>),
+}
+
+struct ReadField {
+    /// `"name":`, as a writer without white space begins the member.
+    lead: Box<[u8]>,
+    node: ReadNode,
+}
+
+/// Which fields of a struct have been met.
+struct Met {
+    first: u64,
+    others: Vec<u64>,
+}
+
+impl Met {
+    /// The first `count` fields.
+    fn up_to(count: usize) -> Self {
+        let mut met = Self { first: 0, others: Vec::new() };
+        (0..count).for_each(|at| met.add(at));
+        met
+    }
+
+    fn add(&mut self, at: usize) {
+        match at / 64 {
+            0 => self.first |= 1 << at,
+            word => {
+                if self.others.len() < word {
+                    self.others.resize(word, 0);
+                }
+                if let Some(bits) = self.others.get_mut(word - 1) {
+                    *bits |= 1 << (at % 64);
+                }
+            }
+        }
+    }
+
+    fn contains(&self, at: usize) -> bool {
+        let bits = match at / 64 {
+            0 => self.first,
+            word => self.others.get(word - 1).copied().unwrap_or(0),
+        };
+        bits >> (at % 64) & 1 == 1
+    }
+}
+
+impl ReadNode {
+    /// Compiles `schema`.
+    ///
+    /// # Errors
+    /// Where it is nested too deep for any document to have values of it.
+    pub(super) fn compile(schema: &Schema, replace_null_with_default: bool, depth: usize) -> Result<Self> {
+        let inner = |inner: Option<&Schema>| match inner {
+            Some(inner) => Self::compile(inner, replace_null_with_default, depth + 1),
+            None => Err(Error::data(format!("A schema of type {} lacks an inner schema", schema.ty()))),
+        };
+        if !schema.ty().is_primitive() {
+            check_depth(depth)?;
+        }
+        // As in Java the name alone says that a type is logical, whatever its base.
+        let kind = match (schema.name().map(|name| name.as_str()), schema.ty()) {
+            (Some(Logical::DECIMAL), _) => {
+                Kind::Decimal(schema.parameter("scale").and_then(|scale| scale.parse().ok()))
+            }
+            (Some(Logical::DATE), _) => Kind::Date,
+            (Some(Logical::TIME), _) => Kind::Time,
+            (Some(Logical::TIMESTAMP), _) => Kind::Timestamp,
+            (_, Type::Array) => Kind::Array(Box::new(inner(schema.values())?)),
+            (_, Type::Map) if schema.keys().is_some_and(|keys| keys.ty() == Type::String) => {
+                Kind::TextMap(Box::new(inner(schema.values())?))
+            }
+            (_, Type::Map) => Kind::PairMap(Box::new((inner(schema.keys())?, inner(schema.values())?))),
+            (_, Type::Struct) => {
+                let fields = schema.fields().iter().map(|field| {
+                    let mut lead = Vec::new();
+                    write_string(&mut lead, field.name());
+                    lead.push(b':');
+                    let node = Self::compile(field.schema(), replace_null_with_default, depth + 1)?;
+                    Ok(ReadField { lead: lead.into_boxed_slice(), node })
+                });
+                Kind::Struct(fields.collect::<Result<_>>()?)
+            }
+            (_, scalar) => Kind::Scalar(scalar),
+        };
+        let default = schema.default_value().filter(|_| replace_null_with_default).cloned();
+        Ok(Self { schema: schema.clone(), kind, default })
+    }
+
+    /// The schema whose values this reads.
+    pub(super) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The value at the position.
+    pub(super) fn read(
+        &self,
+        reader: &mut Reader<'_>,
+        decoder: &mut Decoder,
+        place: Place<'_>,
+        depth: usize,
+    ) -> Result<Value> {
+        match (&self.kind, reader.next()) {
+            (_, b'n') => {
+                reader.literal("null")?;
+                self.null()
+            }
+            (Kind::Struct(fields), b'{') => self.read_struct(fields, reader, decoder, depth),
+            (Kind::Array(items), open @ (b'[' | b'{')) => {
+                let place = Place::Element(&place);
+                read_array(items, open, reader, decoder, place, depth).map(Value::Array)
+            }
+            (Kind::TextMap(items), b'{') => {
+                reader.check_depth(depth)?;
+                let place = Place::Item(&place);
+                read_members(items, reader, decoder, place, depth)
+                    .map(|entries| Value::Map(entries.into_entries()))
+            }
+            (Kind::PairMap(nodes), b'[') => read_pairs(nodes, reader, decoder, place, depth).map(Value::Map),
+            (Kind::Scalar(Type::String), b'"') => {
+                Ok(Value::String(Str::from(reader.string(&mut decoder.scratch)?)))
+            }
+            (Kind::Scalar(Type::Boolean), b't') => {
+                reader.literal("true")?;
+                Ok(Value::Boolean(true))
+            }
+            (Kind::Scalar(Type::Boolean), b'f') => {
+                reader.literal("false")?;
+                Ok(Value::Boolean(false))
+            }
+            (Kind::Scalar(Type::Bytes), b'"') => {
+                let text = reader.string(&mut decoder.scratch)?;
+                let bytes = base64_text::decode(text).ok_or_else(|| Error::data("Invalid bytes field"))?;
+                Ok(Value::Bytes(Blob::from(bytes)))
+            }
+            (Kind::Decimal(scale), b'"') => {
+                let text = reader.string(&mut decoder.scratch)?;
+                let bytes = base64_text::decode(text).filter(|bytes| !bytes.is_empty());
+                let (Some(bytes), Some(scale)) = (bytes, *scale) else {
+                    return Err(Error::data("Invalid bytes for Decimal field"));
+                };
+                Ok(Decimal::from_be_bytes(&bytes, scale).into())
+            }
+            (_, b'-' | b'0'..=b'9') => self.read_number(reader, place),
+            (_, first) => {
+                reader.skip(depth)?;
+                self.mistyped(node_type(first), place)
+            }
+        }
+    }
+
+    fn read_number(&self, reader: &mut Reader<'_>, place: Place<'_>) -> Result<Value> {
+        let number = reader.number()?;
+        // Casts cut off what the type has no room for, as Java's do.
+        Ok(match self.kind {
+            Kind::Scalar(Type::Int8) => Value::Int8(number.to_i64() as i8),
+            Kind::Scalar(Type::Int16) => Value::Int16(number.to_i64() as i16),
+            Kind::Scalar(Type::Int32) => Value::Int32(number.to_i64() as i32),
+            Kind::Scalar(Type::Int64) => Value::Int64(number.to_i64()),
+            Kind::Scalar(Type::Float32) => Value::Float32(number.to_f32()),
+            Kind::Scalar(Type::Float64) => Value::Float64(number.to_f64()),
+            Kind::Decimal(_) => match number.to_decimal() {
+                Some(decimal) => decimal.into(),
+                None => return Err(Error::data("Invalid bytes for Decimal field")),
+            },
+            Kind::Date | Kind::Time => {
+                let Some(value) = number.as_exact_i64().and_then(|value| i32::try_from(value).ok()) else {
+                    return self.mistyped("NUMBER", place);
+                };
+                match self.kind {
+                    Kind::Date => Value::Date(value),
+                    _ if (0..=MS_PER_DAY).contains(&value) => Value::Time(value),
+                    _ => {
+                        return Err(Error::data(format!(
+                            "Time values must use number of milliseconds greater than 0 and less than {MS_PER_DAY}"
+                        )));
+                    }
+                }
+            }
+            Kind::Timestamp if number.is_integral() => Value::Timestamp(number.to_i64()),
+            _ => return self.mistyped("NUMBER", place),
+        })
+    }
+
+    fn read_struct(
+        &self,
+        fields: &[ReadField],
+        reader: &mut Reader<'_>,
+        decoder: &mut Decoder,
+        depth: usize,
+    ) -> Result<Value> {
+        reader.check_depth(depth)?;
+        let base = decoder.stack.len();
+        // As long as the members come in the order of the fields, values are pushed and nothing is looked up. From
+        // the first that does not on, all fields have a slot and `met` says which were there.
+        let mut met: Option<Met> = None;
+        let mut expected = 0;
+        let mut more = !reader.open(b'}');
+        while more {
+            let at = field_at(fields, expected, &self.schema, reader, &mut decoder.scratch)?;
+            match at.and_then(|at| Some((at, fields.get(at)?, self.schema.fields().get(at)?))) {
+                Some((at, field, named)) => {
+                    let place = Place::Field(named.name());
+                    let value = field.node.read(reader, decoder, place, depth + 1)?;
+                    if met.is_none() && at == expected {
+                        decoder.stack.push(value);
+                    } else {
+                        let met = met.get_or_insert_with(|| {
+                            decoder.stack.resize(base + fields.len(), Value::Null);
+                            Met::up_to(expected)
+                        });
+                        met.add(at);
+                        if let Some(slot) = decoder.stack.get_mut(base + at) {
+                            *slot = value;
+                        }
+                    }
+                    expected = at + 1;
+                }
+                None => reader.skip(depth + 1)?,
+            }
+            more = reader.more(b'}')?;
+        }
+        match met {
+            None => {
+                for field in fields.get(expected..).unwrap_or_default() {
+                    decoder.stack.push(field.node.null()?);
+                }
+            }
+            Some(met) => {
+                for (at, field) in fields.iter().enumerate().filter(|(at, _)| !met.contains(*at)) {
+                    if let Some(slot) = decoder.stack.get_mut(base + at) {
+                        *slot = field.node.null()?;
+                    }
+                }
+            }
+        }
+        let values = decoder.stack.split_off(base);
+        Ok(Value::from(Struct::new(self.schema.clone(), values)?))
+    }
+
+    /// What null, or a field that is missing, is read as.
+    pub(super) fn null(&self) -> Result<Value> {
+        match &self.default {
+            Some(default) => Ok(default.clone()),
+            None if self.schema.is_optional() => Ok(Value::Null),
+            None => Err(Error::data(format!("Invalid null value for required {} field", self.schema.ty()))),
+        }
+    }
+
+    /// What a value of a type that the schema does not expect is read as; `found` is what Jackson calls the type.
+    #[cold]
+    pub(super) fn mistyped(&self, found: &str, place: Place<'_>) -> Result<Value> {
+        let refused = |text: &str| Err(Error::data(format!("{text}{found}")));
+        match self.kind {
+            Kind::Scalar(Type::Int8) => Ok(Value::Int8(0)),
+            Kind::Scalar(Type::Int16) => Ok(Value::Int16(0)),
+            Kind::Scalar(Type::Int32) => Ok(Value::Int32(0)),
+            Kind::Scalar(Type::Int64) => Ok(Value::Int64(0)),
+            Kind::Scalar(Type::Float32) => Ok(Value::Float32(0.0)),
+            Kind::Scalar(Type::Float64) => Ok(Value::Float64(0.0)),
+            Kind::Scalar(Type::Boolean) => Ok(Value::Boolean(false)),
+            Kind::Scalar(_) => {
+                if self.schema.is_optional() || !place.is_checked() {
+                    return Ok(Value::Null);
+                }
+                let mut text = "Invalid value: null used for required ".to_owned();
+                place.describe(&mut text);
+                Err(Error::data(format!("{text}, schema type: {}", self.schema.ty())))
+            }
+            Kind::Array(_) => Ok(Value::Array(Box::default())),
+            Kind::TextMap(_) => {
+                refused("Maps with string fields should be encoded as JSON objects, but found ")
+            }
+            Kind::PairMap(_) => {
+                refused("Maps with non-string fields should be encoded as JSON array of tuples, but found ")
+            }
+            Kind::Struct(_) => refused("Structs should be encoded as JSON objects, but found "),
+            Kind::Decimal(_) => refused(
+                "Invalid type for Decimal, underlying representation should be numeric or bytes but was ",
+            ),
+            Kind::Date => {
+                refused("Invalid type for Date, underlying representation should be integer but was ")
+            }
+            Kind::Time => {
+                refused("Invalid type for Time, underlying representation should be integer but was ")
+            }
+            Kind::Timestamp => {
+                refused("Invalid type for Timestamp, underlying representation should be integral but was ")
+            }
+        }
+    }
+
+    /// The default that `document`, a part of a schema's text, describes. `None` for a null that the schema allows.
+    ///
+    /// # Errors
+    /// `SchemaBuilderException` as from Java for a default that is not a value of the schema; which includes every
+    /// default of a struct, because the struct's own schema would have to contain that default already.
+    pub(super) fn read_default(&self, document: &str, decoder: &mut Decoder) -> Result<Option<Value>> {
+        let mut reader = Reader::of_text(document);
+        let invalid = |cause: Error| {
+            let class = cause.class();
+            Error::new(class, exception::SCHEMA_BUILDER, "Invalid default value").caused_by(cause)
+        };
+        let value = self.read(&mut reader, decoder, Place::Default, 0).map_err(|error| {
+            let is_null = error.message().is_some_and(|text| text.starts_with("Invalid value: null"));
+            if is_null { invalid(error) } else { error }
+        })?;
+        match value {
+            Value::Null => Ok(None),
+            Value::Struct(_) => Err(invalid(Error::data("Struct schemas do not match."))),
+            value => Ok(Some(value)),
+        }
+    }
+}
+
+/// Reads up to the colon of a member: the position of its field, `None` where the struct has none of this name.
+#[inline]
+fn field_at(
+    fields: &[ReadField],
+    expected: usize,
+    schema: &Schema,
+    reader: &mut Reader<'_>,
+    scratch: &mut String,
+) -> Result<Option<usize>> {
+    if reader.next() == b'"'
+        && let Some(field) = fields.get(expected)
+        && reader.rest().starts_with(&field.lead)
+    {
+        reader.advance(field.lead.len());
+        return Ok(Some(expected));
+    }
+    let name = reader.key(scratch)?;
+    Ok(schema.index_of(name))
+}
+
+/// The elements of an array, or the values of an object.
+fn read_array(
+    items: &ReadNode,
+    open: u8,
+    reader: &mut Reader<'_>,
+    decoder: &mut Decoder,
+    place: Place<'_>,
+    depth: usize,
+) -> Result<Box<[Value]>> {
+    reader.check_depth(depth)?;
+    if open == b'{' {
+        let members = read_members(items, reader, decoder, place, depth)?;
+        return Ok(members.into_entries().into_iter().map(|(_, value)| value).collect());
+    }
+    let base = decoder.stack.len();
+    if !reader.open(b']') {
+        loop {
+            let value = items.read(reader, decoder, place, depth + 1)?;
+            decoder.stack.push(value);
+            if !reader.more(b']')? {
+                break;
+            }
+        }
+    }
+    Ok(decoder.stack.split_off(base).into_boxed_slice())
+}
+
+fn read_members(
+    items: &ReadNode,
+    reader: &mut Reader<'_>,
+    decoder: &mut Decoder,
+    place: Place<'_>,
+    depth: usize,
+) -> Result<DistinctEntries> {
+    let mut entries = DistinctEntries::default();
+    if reader.open(b'}') {
+        return Ok(entries);
+    }
+    loop {
+        let key = Value::from(reader.key(&mut decoder.scratch)?);
+        entries.insert(key, items.read(reader, decoder, place, depth + 1)?);
+        if !reader.more(b'}')? {
+            return Ok(entries);
+        }
+    }
+}
+
+fn read_pairs(
+    nodes: &(ReadNode, ReadNode),
+    reader: &mut Reader<'_>,
+    decoder: &mut Decoder,
+    place: Place<'_>,
+    depth: usize,
+) -> Result<Box<[(Value, Value)]>> {
+    reader.check_depth(depth)?;
+    let mut entries = DistinctEntries::default();
+    if reader.open(b']') {
+        return Ok(entries.into_entries());
+    }
+    loop {
+        let first = reader.next();
+        if first != b'[' {
+            reader.skip(depth + 1)?;
+            return Err(Error::data(format!(
+                "Found invalid map entry instead of array tuple: {}",
+                node_type(first)
+            )));
+        }
+        reader.check_depth(depth + 1)?;
+        if reader.open(b']') {
+            return Err(wrong_pair(0));
+        }
+        let key = nodes.0.read(reader, decoder, Place::Key(&place), depth + 2)?;
+        if !reader.more(b']')? {
+            return Err(wrong_pair(1));
+        }
+        let value = nodes.1.read(reader, decoder, Place::Item(&place), depth + 2)?;
+        let mut count = 2;
+        while reader.more(b']')? {
+            reader.skip(depth + 2)?;
+            count += 1;
+        }
+        if count != 2 {
+            return Err(wrong_pair(count));
+        }
+        entries.insert(key, value);
+        if !reader.more(b']')? {
+            return Ok(entries.into_entries());
+        }
+    }
+}
+
+#[cold]
+fn wrong_pair(count: usize) -> Error {
+    Error::data(format!("Found invalid map entry, expected length 2 but found :{count}"))
+}
+
+/// What Jackson calls the type of a value that begins with `first`.
+fn node_type(first: u8) -> &'static str {
+    match first {
+        b'"' => "STRING",
+        b'[' => "ARRAY",
+        b'{' => "OBJECT",
+        b't' | b'f' => "BOOLEAN",
+        b'n' => "NULL",
+        _ => "NUMBER",
+    }
+}

@@ -1,0 +1,326 @@
+//! Writing values of a schema: the schema compiled once to what has to be written.
+
+use std::io::Write as _;
+
+use lavka_api::data::{Decimal, Logical, Schema, Struct, Type, Value};
+use lavka_api::{Error, Result};
+
+use super::escape::{write_base64, write_string};
+use super::lead::{Lead, ShapeLeads};
+use super::plain_writer::{
+    self, check_depth, mismatching_schema, write_bool, write_double, write_float, write_int,
+};
+use super::writer::DecimalFormat;
+
+const MS_PER_DAY: i64 = 86_400_000;
+
+/// Choices that apply to a whole writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// `decimal.format`.
+    pub decimal_format: DecimalFormat,
+    /// `replace.null.with.default`: whether the default is written for a null.
+    pub replace_null_with_default: bool,
+}
+
+impl Default for WriteOptions {
+    /// Connect's defaults: Base64, and nulls replaced.
+    fn default() -> Self {
+        Self { decimal_format: DecimalFormat::Base64, replace_null_with_default: true }
+    }
+}
+
+/// How values of one schema are written.
+pub(super) struct WriteNode {
+    kind: Kind,
+    optional: bool,
+    /// Written for null, where nulls are replaced.
+    default: Option<Value>,
+}
+
+enum Kind {
+    /// Without a schema.
+    Any,
+    Scalar(Type),
+    /// The schema's scale, as far as the schema tells a valid one.
+    Decimal(Option<i32>, DecimalFormat),
+    Date,
+    Time,
+    Timestamp,
+    Array(Box<WriteNode>),
+    /// Keys are strings: an object.
+    TextMap(Box<(WriteNode, WriteNode)>),
+    /// An array of pairs.
+    PairMap(Box<(WriteNode, WriteNode)>),
+    Struct(Schema, Box<[WriteField]>),
+}
+
+struct WriteField {
+    lead: Lead,
+    node: WriteNode,
+}
+
+impl WriteNode {
+    /// Compiles `schema`.
+    ///
+    /// # Errors
+    /// Where it is nested too deep for its values to be written.
+    pub(super) fn compile(schema: &Schema, options: WriteOptions, depth: usize) -> Result<Self> {
+        let optional_inner = |inner: Option<&Schema>| match inner {
+            Some(inner) => Self::compile(inner, options, depth + 1),
+            None => Ok(Self { kind: Kind::Any, optional: true, default: None }),
+        };
+        if !schema.ty().is_primitive() {
+            check_depth(depth)?;
+        }
+        // As in Java the name alone says that a type is logical, whatever its base.
+        let kind = match (schema.name().map(|name| name.as_str()), schema.ty()) {
+            (Some(Logical::DECIMAL), _) => {
+                let scale = schema.parameter("scale").and_then(|scale| scale.parse().ok());
+                Kind::Decimal(scale, options.decimal_format)
+            }
+            (Some(Logical::DATE), _) => Kind::Date,
+            (Some(Logical::TIME), _) => Kind::Time,
+            (Some(Logical::TIMESTAMP), _) => Kind::Timestamp,
+            (_, Type::Array) => Kind::Array(Box::new(optional_inner(schema.values())?)),
+            (_, Type::Map) => {
+                let nodes = Box::new((optional_inner(schema.keys())?, optional_inner(schema.values())?));
+                if schema.keys().is_some_and(|keys| keys.ty() == Type::String) {
+                    Kind::TextMap(nodes)
+                } else {
+                    Kind::PairMap(nodes)
+                }
+            }
+            (_, Type::Struct) => {
+                let fields = schema.fields().iter().enumerate().map(|(i, field)| {
+                    let lead = Lead::new(field.name(), i == 0);
+                    let node = Self::compile(field.schema(), options, depth + 1)?;
+                    Ok(WriteField { lead, node })
+                });
+                Kind::Struct(schema.clone(), fields.collect::<Result<_>>()?)
+            }
+            (_, scalar) => Kind::Scalar(scalar),
+        };
+        let default = schema.default_value().filter(|_| options.replace_null_with_default).cloned();
+        Ok(Self { kind, optional: schema.is_optional(), default })
+    }
+
+    /// Appends `value`.
+    ///
+    /// # Errors
+    /// Where the value does not fit the schema; `out` then holds a part, which the caller cuts off.
+    pub(super) fn write(&self, value: &Value, out: &mut Vec<u8>, depth: usize) -> Result<()> {
+        match (&self.kind, value) {
+            (_, Value::Null) => return self.write_null(out, depth),
+            (Kind::Scalar(Type::Int64), Value::Int64(value)) => write_int(out, *value),
+            (Kind::Scalar(Type::Int32), Value::Int32(value)) => write_int(out, *value),
+            (Kind::Scalar(Type::String), Value::String(text)) => write_string(out, text),
+            (Kind::Scalar(Type::Float64), Value::Float64(value)) => write_double(out, *value),
+            (Kind::Scalar(Type::Boolean), Value::Boolean(value)) => write_bool(out, *value),
+            (Kind::Scalar(Type::Float32), Value::Float32(value)) => write_float(out, *value),
+            (Kind::Scalar(Type::Int16), Value::Int16(value)) => write_int(out, *value),
+            (Kind::Scalar(Type::Int8), Value::Int8(value)) => write_int(out, *value),
+            (Kind::Scalar(Type::Bytes), Value::Bytes(bytes)) => write_base64(out, bytes),
+            (Kind::Struct(schema, fields), Value::Struct(record)) => {
+                return write_struct(schema, fields, record, out, depth);
+            }
+            (Kind::Timestamp, value) => match epoch_ms(value) {
+                Some(ms) => write_int(out, ms),
+                None => return Err(not_a("Timestamp", "Date", value)),
+            },
+            (Kind::Date, value) => match epoch_ms(value) {
+                Some(ms) if ms % MS_PER_DAY == 0 => write_int(out, ms / MS_PER_DAY),
+                Some(_) => {
+                    return Err(Error::data(
+                        "Kafka Connect Date type should not have any time fields set to non-zero values.",
+                    ));
+                }
+                None => return Err(not_a("Date", "Date", value)),
+            },
+            (Kind::Time, value) => match epoch_ms(value) {
+                Some(ms @ 0..=MS_PER_DAY) => write_int(out, ms),
+                Some(_) => {
+                    return Err(Error::data(
+                        "Kafka Connect Time type should not have any date fields set to non-zero values.",
+                    ));
+                }
+                None => return Err(not_a("Time", "Date", value)),
+            },
+            (Kind::Decimal(scale, format), Value::Decimal(decimal)) => {
+                write_decimal(*scale, *format, decimal, out)?;
+            }
+            (Kind::Decimal(..), value) => return Err(not_a("Decimal", "BigDecimal", value)),
+            (Kind::Array(node), Value::Array(items)) => {
+                check_depth(depth)?;
+                out.push(b'[');
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    node.write(item, out, depth + 1)?;
+                }
+                out.push(b']');
+            }
+            (Kind::TextMap(_) | Kind::PairMap(_), value) => return self.write_map(value, out, depth),
+            (Kind::Any, value) => return plain_writer::write(value, &mut ShapeLeads::none(), out, depth),
+            (_, value) => return Err(self.mistyped(value)),
+        }
+        Ok(())
+    }
+
+    fn write_null(&self, out: &mut Vec<u8>, depth: usize) -> Result<()> {
+        match &self.default {
+            Some(default) if !default.is_null() => self.write(default, out, depth),
+            _ if self.optional => {
+                out.extend_from_slice(b"null");
+                Ok(())
+            }
+            _ => Err(Error::data(
+                "Conversion error: null value for field that is required and has no default value",
+            )),
+        }
+    }
+
+    fn write_map(&self, value: &Value, out: &mut Vec<u8>, depth: usize) -> Result<()> {
+        check_depth(depth)?;
+        match (&self.kind, value) {
+            (Kind::TextMap(nodes), Value::Map(entries)) => {
+                let (keys, values) = &**nodes;
+                out.push(b'{');
+                for (i, (key, item)) in entries.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    if key.is_null() && keys.optional && keys.default.is_none() {
+                        // Jackson has no other name for it.
+                        out.extend_from_slice(b"\"null\"");
+                    } else {
+                        keys.write(key, out, depth + 1)?;
+                    }
+                    out.push(b':');
+                    values.write(item, out, depth + 1)?;
+                }
+                out.push(b'}');
+            }
+            (Kind::TextMap(nodes), Value::Object(object)) => {
+                out.push(b'{');
+                for (i, (key, item)) in object.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    write_string(out, key);
+                    out.push(b':');
+                    nodes.1.write(item, out, depth + 1)?;
+                }
+                out.push(b'}');
+            }
+            (Kind::PairMap(nodes), Value::Map(entries)) => {
+                let pairs = entries.iter().map(|(key, item)| (key, item));
+                write_pairs(nodes, pairs, out, depth)?;
+            }
+            (Kind::PairMap(nodes), Value::Object(object)) => {
+                let entries: Vec<_> =
+                    object.iter().map(|(k, item)| (Value::String(k.clone()), item)).collect();
+                write_pairs(nodes, entries.iter().map(|(key, item)| (key, *item)), out, depth)?;
+            }
+            _ => return Err(self.mistyped(value)),
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn mistyped(&self, value: &Value) -> Error {
+        let wanted = match &self.kind {
+            Kind::Scalar(Type::Bytes) => "bytes type",
+            Kind::Scalar(ty) => ty.name(),
+            Kind::Array(_) => Type::Array.name(),
+            Kind::TextMap(_) | Kind::PairMap(_) => Type::Map.name(),
+            Kind::Struct(..) => Type::Struct.name(),
+            Kind::Any | Kind::Decimal(..) | Kind::Date | Kind::Time | Kind::Timestamp => "logical type",
+        };
+        Error::data(format!("Invalid type for {wanted}: class {}", value.java_class()))
+    }
+}
+
+fn write_struct(
+    schema: &Schema,
+    fields: &[WriteField],
+    record: &Struct,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<()> {
+    if record.schema() != schema {
+        return Err(mismatching_schema());
+    }
+    check_depth(depth)?;
+    if fields.is_empty() {
+        out.push(b'{');
+    }
+    for (field, value) in fields.iter().zip(record.values()) {
+        field.lead.write(out);
+        field.node.write(value, out, depth + 1)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn write_pairs<'v>(
+    nodes: &(WriteNode, WriteNode),
+    pairs: impl Iterator<Item = (&'v Value, &'v Value)>,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<()> {
+    out.push(b'[');
+    for (i, (key, item)) in pairs.enumerate() {
+        out.extend_from_slice(if i > 0 { b",[" } else { b"[" });
+        nodes.0.write(key, out, depth + 2)?;
+        out.push(b',');
+        nodes.1.write(item, out, depth + 2)?;
+        out.push(b']');
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn write_decimal(
+    scale: Option<i32>,
+    format: DecimalFormat,
+    decimal: &Decimal,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    match format {
+        DecimalFormat::Numeric => {
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, "{decimal}");
+            Ok(())
+        }
+        DecimalFormat::Base64 => match scale {
+            Some(scale) if scale == decimal.scale() => {
+                write_base64(out, &decimal.to_be_bytes());
+                Ok(())
+            }
+            Some(scale) => Err(Error::data(format!(
+                "Decimal value has mismatching scale for given Decimal schema. Schema has scale {scale}, value has \
+                 scale {}.",
+                decimal.scale()
+            ))),
+            None => Err(Error::data("Invalid Decimal schema: scale parameter not found.")),
+        },
+    }
+}
+
+/// The instant that a `java.util.Date` would hold for a date, time or timestamp; any of the three may stand for
+/// another, as far as its schema can express it.
+fn epoch_ms(value: &Value) -> Option<i64> {
+    match *value {
+        Value::Timestamp(ms) => Some(ms),
+        Value::Date(days) => Some(i64::from(days) * MS_PER_DAY),
+        Value::Time(ms) => Some(ms.into()),
+        _ => None,
+    }
+}
+
+#[cold]
+fn not_a(logical: &str, class: &str, value: &Value) -> Error {
+    Error::data(format!("Invalid type for {logical}, expected {class} but was class {}", value.java_class()))
+}
