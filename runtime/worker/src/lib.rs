@@ -1,1 +1,28 @@
 //! Owns connectors and tasks on this machine; drives the herder; stores.
+//!
+//! # Map
+//!
+//! - [`Worker`], [`WorkerHandle`]: start a worker; ask it what REST and the command line ask.
+//! - `driver`: feeds the pure herder and hands its effects to one actor per connector, which runs them in order.
+//! - `assembly`: converters, chain, error policy and clients of a task, from configurations.
+//! - [`config`]: the worker's keys, the keys every connector has, configurations of Kafka clients.
+//! - [`validation`](Validation): everything that can be known to be wrong before a connector starts.
+//! - [`offsets`]: the standalone offset file in Java's format; offsets as users change them.
+
+mod actor;
+mod answers;
+mod assembly;
+pub mod config;
+mod driver;
+mod handle;
+pub mod offsets;
+mod validate;
+
+pub use answers::{ConfigInfo, ConfigInfos, ConnectorOffset, OffsetChange, Refusal, ServerInfo};
+pub use assembly::Converters;
+pub use handle::{Worker, WorkerHandle, WorkerParts};
+pub use lavka_coordination::config_log::TargetState;
+pub use lavka_coordination::herder::ConnectorInfo;
+pub use lavka_coordination::restart::RestartRequest;
+pub use lavka_coordination::status::{ConnectorStatus, State, Status};
+pub use validate::Validation;

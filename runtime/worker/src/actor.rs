@@ -1,0 +1,173 @@
+//! One actor per connector: runs the herder's effects for it, in order.
+//!
+//! A connector that is slow to start or stop delays nobody but itself. The queue is not bounded by itself but by what
+//! feeds it: the driver admits few requests per connector at a time, and each leads to a handful of effects.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use lavka_api::config::Config;
+use lavka_api::data::Topic;
+use lavka_api::plugin::{ConnectorContext, TaskId};
+use lavka_api::{Error, Result};
+use lavka_coordination::herder::{Answer, Effect, Event, HerderError, RequestId};
+use lavka_coordination::status::State;
+use lavka_engine::task::{Target, TaskHandle, TaskObserver, TaskState};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+use crate::assembly::{Assembly, Connector, complete_task_config, connector_plugin};
+
+/// What the driver is told by actors and tasks.
+#[derive(Debug)]
+pub(crate) enum News {
+    Event(Event),
+    Answer(RequestId, Result<Answer, HerderError>),
+    /// The connector is gone and its actor has nothing left to do.
+    Ended(String),
+}
+
+pub(crate) struct Actor {
+    pub(crate) assembly: Assembly,
+    pub(crate) news: UnboundedSender<News>,
+    pub(crate) graceful: Duration,
+    instance: Option<(Connector, Config)>,
+    tasks: HashMap<TaskId, TaskHandle>,
+}
+
+impl Actor {
+    pub(crate) fn new(assembly: Assembly, news: UnboundedSender<News>, graceful: Duration) -> Self {
+        Self { assembly, news, graceful, instance: None, tasks: HashMap::new() }
+    }
+
+    /// Runs effects until the queue closes, then stops what is left.
+    pub(crate) async fn run(mut self, mut effects: UnboundedReceiver<Effect>) {
+        while let Some(effect) = effects.recv().await {
+            self.effect(effect).await;
+        }
+        let left: Vec<TaskId> = self.tasks.keys().cloned().collect();
+        self.stop_tasks(&left).await;
+        self.stop_connector().await;
+    }
+
+    fn tell(&self, event: Event) {
+        // A driver that is gone needs no news.
+        let _ = self.news.send(News::Event(event));
+    }
+
+    async fn effect(&mut self, effect: Effect) {
+        match effect {
+            // The standalone config log is the herder's memory.
+            Effect::Append(_) => {}
+            Effect::StartConnector { name, epoch, config, paused: _ } => {
+                let outcome = self.start_connector(&name, epoch, config).await;
+                self.tell(Event::ConnectorStarted { name, epoch, outcome });
+            }
+            Effect::StopConnector(_) => self.stop_connector().await,
+            Effect::GenerateTasks { name, epoch, max } => {
+                let outcome = self.task_configs(max).await;
+                self.tell(Event::TaskConfigs { name, epoch, outcome });
+            }
+            Effect::StartTask { id, epoch, connector, config, paused } => {
+                let observer = Arc::new(Observer { epoch, news: self.news.clone() });
+                match self.assembly.start_task(&id, &connector, &config, paused, observer).await {
+                    Ok(handle) => {
+                        self.tasks.insert(id, handle);
+                    }
+                    Err(error) => {
+                        tracing::error!(task = %id, "the task could not be started: {}", error.trace().trim_end());
+                        self.tell(Event::TaskChanged { id, epoch, state: State::Failed, error: Some(error) });
+                    }
+                }
+            }
+            Effect::StopTasks(ids) => self.stop_tasks(&ids).await,
+            Effect::Pause { paused, .. } => {
+                let target = if paused { Target::Paused } else { Target::Running };
+                self.tasks.values().for_each(|task| task.set_target(target));
+            }
+            Effect::Forget(name) => {
+                self.assembly.metrics.forget(&name);
+                let _ = self.news.send(News::Ended(name));
+            }
+            Effect::Answer { request, answer, .. } => {
+                let _ = self.news.send(News::Answer(request, answer));
+            }
+        }
+    }
+
+    async fn start_connector(&mut self, name: &str, epoch: u64, config: Config) -> Result<String> {
+        self.stop_connector().await;
+        let plugin = connector_plugin(&config, &self.assembly.catalogue)?;
+        let version = plugin.version.to_owned();
+        let mut connector = Connector::new(plugin)?;
+        let (news, owner) = (self.news.clone(), name.to_owned());
+        let context = ConnectorContext::new(name, move || {
+            let _ = news.send(News::Event(Event::WantsReconfiguration { name: owner.clone(), epoch }));
+        });
+        let started = match &mut connector {
+            Connector::Source(source) => source.start(context, &config).await,
+            Connector::Sink(sink) => sink.start(context, &config).await,
+        };
+        self.instance = Some((connector, config));
+        if let Err(error) = started {
+            tracing::error!(connector = %name, "the connector could not be started: {}", error.trace().trim_end());
+            self.stop_connector().await;
+            return Err(error);
+        }
+        tracing::info!(connector = %name, "connector started");
+        Ok(version)
+    }
+
+    async fn stop_connector(&mut self) {
+        match self.instance.take() {
+            Some((Connector::Source(mut source), _)) => source.stop().await,
+            Some((Connector::Sink(mut sink), _)) => sink.stop().await,
+            None => {}
+        }
+    }
+
+    async fn task_configs(&mut self, max: u32) -> Result<Vec<Config>> {
+        let Some((connector, config)) = &mut self.instance else {
+            return Err(Error::fatal("the connector is not running"));
+        };
+        let plugin = connector_plugin(config, &self.assembly.catalogue)?;
+        let configs = match connector {
+            Connector::Source(source) => source.task_configs(max).await,
+            Connector::Sink(sink) => sink.task_configs(max).await,
+        }?;
+        Ok(configs.into_iter().map(|task| complete_task_config(task, plugin, config)).collect())
+    }
+
+    async fn stop_tasks(&mut self, ids: &[TaskId]) {
+        let stopping: Vec<TaskHandle> = ids.iter().filter_map(|id| self.tasks.remove(id)).collect();
+        for task in &stopping {
+            task.set_target(Target::Stopping);
+        }
+        join_all(stopping.into_iter().map(|task| task.stopped(self.graceful))).await;
+    }
+}
+
+/// Passes a task's life on to the driver, with the epoch of its start.
+struct Observer {
+    epoch: u64,
+    news: UnboundedSender<News>,
+}
+
+impl TaskObserver for Observer {
+    fn changed(&self, id: &TaskId, state: TaskState) {
+        let (state, error) = match state {
+            TaskState::Running => (State::Running, None),
+            TaskState::Paused => (State::Paused, None),
+            TaskState::Failed(error) => (State::Failed, Some(error)),
+            TaskState::Stopped => (State::Unassigned, None),
+        };
+        let event = Event::TaskChanged { id: id.clone(), epoch: self.epoch, state, error };
+        let _ = self.news.send(News::Event(event));
+    }
+
+    fn topic_used(&self, id: &TaskId, topic: &Topic) {
+        let event = Event::TopicUsed { connector: id.connector.clone(), topic: topic.to_string() };
+        let _ = self.news.send(News::Event(event));
+    }
+}

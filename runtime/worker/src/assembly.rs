@@ -1,0 +1,287 @@
+//! Puts tasks together from configurations: converters, chain, error policy, clients.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lavka_api::config::{Config, ConfigSpec, ConfigType};
+use lavka_api::data::{Record, Topic};
+use lavka_api::plugin::{
+    Catalogue, Converter, ConverterRole, Factory, HeaderConverter, Plugin, PluginKind, SinkConnector,
+    SourceConnector, TaskId,
+};
+use lavka_api::{Error, Result};
+use lavka_engine::chain::Chain;
+use lavka_engine::errors::{DeadLetters, ErrorPolicy, ErrorSettings};
+use lavka_engine::sink::{Decoder, SinkTaskSpec, TopicSelection, spawn_sink};
+use lavka_engine::source::{Encoder, OffsetStore, SourceTaskSpec, spawn_source};
+use lavka_engine::task::{Target, TaskHandle, TaskObserver};
+use lavka_ports::{Buffer, Cluster, NewTopic};
+use lavka_telemetry::metrics::Metrics;
+use tokio::sync::watch;
+
+use crate::config::{Clients, SinkConfig, WorkerConfig, max_poll_records};
+
+/// Bounds of what a source task has in flight, and of what a sink task's consumer holds ahead.
+const SOURCE_WINDOW: Buffer = Buffer { records: 20_000, bytes: 32 << 20 };
+const SINK_BUFFER: Buffer = Buffer { records: 20_000, bytes: 16 << 20 };
+
+/// How often `topics.regex` is matched anew.
+const TOPICS_REFRESH: Duration = Duration::from_secs(30);
+
+/// What tasks are put together from.
+#[derive(Clone)]
+pub(crate) struct Assembly {
+    pub(crate) worker: WorkerConfig,
+    pub(crate) clients: Clients,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) cluster: Arc<dyn Cluster>,
+    pub(crate) offsets: Arc<dyn OffsetStore>,
+    pub(crate) metrics: Metrics,
+}
+
+/// The three converters of a connector, each with its class.
+pub struct Converters {
+    /// Keys.
+    pub key: (String, Box<dyn Converter>),
+    /// Values.
+    pub value: (String, Box<dyn Converter>),
+    /// Headers.
+    pub header: (String, Box<dyn HeaderConverter>),
+}
+
+impl Converters {
+    /// The converters that `connector` asks for, else those of `worker`. A connector that sets a class gets none of
+    /// the worker's settings for it; one that does not keeps the worker's class and settings.
+    ///
+    /// # Errors
+    /// A config error that names the key: unknown class, or a setting that the converter refuses.
+    pub fn new(connector: &Config, worker: &Config, catalogue: &Catalogue) -> Result<Self> {
+        let header_default = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
+        Ok(Self {
+            key: converter("key.converter", ConverterRole::Key, connector, worker, catalogue)?,
+            value: converter("value.converter", ConverterRole::Value, connector, worker, catalogue)?,
+            header: {
+                let (class, config) = chosen("header.converter", connector, worker, Some(header_default))?;
+                let plugin = lookup("header.converter", &class, PluginKind::HeaderConverter, catalogue)?;
+                match plugin.factory {
+                    Factory::HeaderConverter(make) => {
+                        (plugin.class.to_owned(), make(&config).map_err(|e| in_key("header.converter", &e))?)
+                    }
+                    _ => {
+                        return Err(Error::invalid_value(
+                            "header.converter",
+                            class,
+                            "is not a header converter",
+                        ));
+                    }
+                }
+            },
+        })
+    }
+}
+
+fn chosen(
+    key: &str,
+    connector: &Config,
+    worker: &Config,
+    fallback: Option<&str>,
+) -> Result<(String, Config)> {
+    let prefix = format!("{key}.");
+    for level in [connector, worker] {
+        if let Some(class) = level.get(key).map(str::trim).filter(|class| !class.is_empty()) {
+            return Ok((class.to_owned(), level.with_prefix_stripped(&prefix)));
+        }
+    }
+    fallback.map(|class| (class.to_owned(), Config::new())).ok_or_else(|| {
+        Error::config(format!("Missing required configuration \"{key}\" which has no default value."))
+    })
+}
+
+fn lookup<'c>(key: &str, class: &str, kind: PluginKind, catalogue: &'c Catalogue) -> Result<&'c Plugin> {
+    catalogue.find(class, |k| k == kind).map_err(|error| {
+        Error::invalid_value(key, class, format!("Class {class} could not be found: {error}"))
+    })
+}
+
+fn in_key(key: &str, error: &Error) -> Error {
+    Error::config(format!("{key}: {}", error.message().unwrap_or_default()))
+}
+
+fn converter(
+    key: &str,
+    role: ConverterRole,
+    connector: &Config,
+    worker: &Config,
+    catalogue: &Catalogue,
+) -> Result<(String, Box<dyn Converter>)> {
+    let (class, config) = chosen(key, connector, worker, None)?;
+    let plugin = lookup(key, &class, PluginKind::Converter, catalogue)?;
+    match plugin.factory {
+        Factory::Converter(make) => {
+            Ok((plugin.class.to_owned(), make(&config, role).map_err(|e| in_key(key, &e))?))
+        }
+        _ => Err(Error::invalid_value(key, class, "is not a converter")),
+    }
+}
+
+/// An unconfigured connector of either kind.
+pub(crate) enum Connector {
+    Source(Box<dyn SourceConnector>),
+    Sink(Box<dyn SinkConnector>),
+}
+
+impl Connector {
+    pub(crate) fn new(plugin: &Plugin) -> Result<Self> {
+        match plugin.factory {
+            Factory::Source(make) => Ok(Connector::Source(make())),
+            Factory::Sink(make) => Ok(Connector::Sink(make())),
+            _ => Err(Error::invalid_value("connector.class", plugin.class, "is not a connector")),
+        }
+    }
+}
+
+/// The connector plugin that `config` names.
+pub(crate) fn connector_plugin<'c>(config: &Config, catalogue: &'c Catalogue) -> Result<&'c Plugin> {
+    let class = config.get("connector.class").map(str::trim).unwrap_or_default();
+    catalogue.find(class, PluginKind::is_connector).map_err(|error| {
+        Error::invalid_value(
+            "connector.class",
+            class,
+            format!(
+                "Failed to find any class that implements Connector and which name matches {class}: {error}"
+            ),
+        )
+    })
+}
+
+impl Assembly {
+    /// Puts a task together and starts its loop.
+    pub(crate) async fn start_task(
+        &self,
+        id: &TaskId,
+        connector: &Config,
+        config: &Config,
+        paused: bool,
+        observer: Arc<dyn TaskObserver>,
+    ) -> Result<TaskHandle> {
+        let plugin = connector_plugin(connector, &self.catalogue)?;
+        let converters = Converters::new(connector, &self.worker.raw, &self.catalogue)?;
+        let chain = Chain::from_config(connector, &self.catalogue)?;
+        let errors = ErrorSettings::from_config(connector)?;
+        let target = watch::Sender::new(if paused { Target::Paused } else { Target::Running });
+        let error_metrics = self.metrics.errors(&id.connector, id.task);
+        match Connector::new(plugin)? {
+            Connector::Source(source) => Ok(spawn_source(SourceTaskSpec {
+                id: id.clone(),
+                task: source.task(config)?,
+                chain,
+                encoder: Encoder::new(converters.key, converters.value, converters.header),
+                policy: ErrorPolicy::new(id.clone(), &errors, None, error_metrics, target.subscribe()),
+                producer: self.cluster.producer(&self.clients.producer(id, connector))?,
+                offsets: Arc::clone(&self.offsets),
+                flush_interval: self.worker.flush_interval(),
+                flush_timeout: self.worker.flush_timeout(),
+                in_flight: SOURCE_WINDOW,
+                metrics: self.metrics.source_task(&id.connector, id.task),
+                observer,
+                target,
+            })),
+            Connector::Sink(sink) => {
+                let dead_letters = self.dead_letters(id, connector).await?;
+                let consumer_config = self.clients.consumer(id, connector);
+                Ok(spawn_sink(SinkTaskSpec {
+                    id: id.clone(),
+                    task: sink.task(config)?,
+                    chain,
+                    decoder: Decoder::new(converters.key, converters.value, converters.header),
+                    policy: ErrorPolicy::new(
+                        id.clone(),
+                        &errors,
+                        dead_letters,
+                        error_metrics,
+                        target.subscribe(),
+                    ),
+                    consumer: self.cluster.consumer(&consumer_config, SINK_BUFFER)?,
+                    topics: topic_selection(connector, &self.catalogue)?,
+                    topics_refresh: TOPICS_REFRESH,
+                    commit_interval: self.worker.flush_interval(),
+                    max_batch: max_poll_records(&consumer_config),
+                    metrics: self.metrics.sink_task(&id.connector, id.task),
+                    observer,
+                    target,
+                }))
+            }
+        }
+    }
+
+    async fn dead_letters(&self, id: &TaskId, connector: &Config) -> Result<Option<DeadLetters>> {
+        let keys = SinkConfig::from_config(connector)?;
+        let topic = keys.dlq_topic.trim();
+        if topic.is_empty() {
+            return Ok(None);
+        }
+        let admin = self.cluster.admin(&self.clients.admin(&id.connector, connector))?;
+        if admin.topic(topic).await?.is_none() {
+            let wanted = NewTopic {
+                name: topic.to_owned(),
+                partitions: Some(1),
+                replication_factor: Some(keys.dlq_replication),
+                configs: Vec::new(),
+            };
+            admin.create_topic(&wanted).await.map_err(|error| {
+                Error::config(format!(
+                    "Could not create the dead letter queue topic '{topic}' with replication factor {} \
+                     (errors.deadletterqueue.topic.replication.factor): {error}",
+                    keys.dlq_replication
+                ))
+            })?;
+        }
+        let producer = self.cluster.producer(&self.clients.dead_letter_producer(id, connector))?;
+        Ok(Some(DeadLetters::new(Topic::from(topic), keys.dlq_headers, producer)))
+    }
+}
+
+/// `topics` or `topics.regex` of a sink. Topic names are matched by the predicate of the catalogue that knows Java's
+/// regular expressions.
+pub(crate) fn topic_selection(connector: &Config, catalogue: &Catalogue) -> Result<TopicSelection> {
+    let topics = Vec::<String>::parse(connector.get("topics").unwrap_or_default()).unwrap_or_default();
+    if !topics.is_empty() {
+        return Ok(TopicSelection::Named(topics));
+    }
+    let regex = connector.get("topics.regex").map(str::trim).unwrap_or_default().to_owned();
+    let class = "org.apache.kafka.connect.transforms.predicates.TopicNameMatches";
+    let plugin = catalogue
+        .find(class, |kind| kind == PluginKind::Predicate)
+        .map_err(|error| Error::invalid_value("topics.regex", &regex, error))?;
+    let Factory::Predicate(make) = plugin.factory else {
+        return Err(Error::invalid_value(
+            "topics.regex",
+            &regex,
+            "patterns cannot be matched by this worker",
+        ));
+    };
+    let predicate = make(&Config::from([("pattern", regex.as_str())])).map_err(|error| {
+        let detail = error.message().unwrap_or_default().to_owned();
+        Error::invalid_value("topics.regex", &regex, format!("Invalid regex: {detail}"))
+    })?;
+    let predicate = Mutex::new(predicate);
+    let matcher = Arc::new(move |name: &str| {
+        let mut predicate = predicate.lock().unwrap_or_else(PoisonError::into_inner);
+        predicate.test(&Record::for_topic(name)).unwrap_or(false)
+    });
+    Ok(TopicSelection::Matching { regex, matcher })
+}
+
+/// What the framework adds to a task's configuration: its class, and for sinks what it reads.
+pub(crate) fn complete_task_config(mut config: Config, plugin: &Plugin, connector: &Config) -> Config {
+    let class = plugin.class.strip_suffix("Connector").unwrap_or(plugin.class);
+    config.set("task.class", format!("{class}Task"));
+    if plugin.kind() == PluginKind::Sink {
+        for key in ["topics", "topics.regex"] {
+            if let Some(value) = connector.get(key) {
+                config.set(key, value);
+            }
+        }
+    }
+    config
+}

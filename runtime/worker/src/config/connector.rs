@@ -1,0 +1,255 @@
+//! The keys that every connector has, and the definition of a whole connector configuration: framework keys, the
+//! connector's own, and those of the transforms and predicates it names.
+
+use lavka_api::config::{Check, Config, ConfigDef, ConfigSpec, ConfigType, Kind, Width, key, nearest_name};
+use lavka_api::plugin::{Catalogue, Plugin, PluginKind};
+use lavka_engine::chain::transform_framework_keys;
+use lavka_engine::errors::ErrorSettings;
+
+use super::clients::ClientKind;
+
+lavka_api::config! {
+    /// Keys of source and sink connectors alike.
+    pub struct CommonConfig {
+        /// `name`.
+        pub name: String = key("name").high().group("Common").width(Width::Medium).display("Connector name")
+            .check(Check::new("non-empty string without ISO control characters", |text| {
+                if text.trim().is_empty() {
+                    Err("String may not be empty".into())
+                } else if text.chars().any(char::is_control) {
+                    Err("String may not contain control sequences but had the following ASCII chars".into())
+                } else {
+                    Ok(())
+                }
+            }))
+            .doc("Globally unique name of the connector."),
+        /// `connector.class`.
+        pub class: String = key("connector.class").high().group("Common").width(Width::Long)
+            .display("Connector class")
+            .doc("Class name or alias of the connector, for example FileStreamSource or its full Java class name."),
+        /// `connector.plugin.version`.
+        pub plugin_version: Option<String> = key("connector.plugin.version").group("Common")
+            .width(Width::Medium).display("Connector plugin version")
+            .doc("Accepted for compatibility: there is one version of each plugin."),
+        /// `tasks.max`.
+        pub tasks_max: i32 = key("tasks.max").default(1).high().group("Common").width(Width::Short)
+            .display("Tasks max").check(Check::at_least(1))
+            .doc("The most tasks that the connector may run."),
+        /// `tasks.max.enforce`.
+        pub tasks_max_enforce: bool = key("tasks.max.enforce").default(true).low().group("Common")
+            .width(Width::Short).display("Enforce tasks max")
+            .doc("Whether a connector that asks for more than tasks.max tasks fails."),
+        /// `key.converter`.
+        pub key_converter: Option<lavka_api::config::ClassName> = key("key.converter").low().group("Common")
+            .width(Width::Short).display("Key converter class")
+            .doc("Converter of record keys. Not set: the worker's, with the worker's settings."),
+        /// `value.converter`.
+        pub value_converter: Option<lavka_api::config::ClassName> = key("value.converter").low().group("Common")
+            .width(Width::Short).display("Value converter class")
+            .doc("Converter of record values. Not set: the worker's, with the worker's settings."),
+        /// `header.converter`.
+        pub header_converter: Option<lavka_api::config::ClassName> = key("header.converter").low().group("Common")
+            .width(Width::Short).display("Header converter class")
+            .doc("Converter of record headers. Not set: the worker's, with the worker's settings."),
+        /// `transforms`.
+        pub transforms: Vec<String> = key("transforms").default("").low().group("Transforms").width(Width::Long)
+            .display("Transforms").check(Check::unique_aliases())
+            .doc("Aliases of the transformations to apply, in order."),
+        /// `predicates`.
+        pub predicates: Vec<String> = key("predicates").default("").low().group("Predicates").width(Width::Long)
+            .display("Predicates").check(Check::unique_aliases())
+            .doc("Aliases of the predicates that transformations refer to."),
+        /// `config.action.reload`.
+        pub reload: String = key("config.action.reload").default("restart").low().group("Common")
+            .width(Width::Medium).display("Reload Action").check(Check::one_of(&["none", "restart"]))
+            .doc("Accepted for compatibility; no configuration provider of this version sets a time to live."),
+    }
+}
+
+lavka_api::config! {
+    /// Keys of every sink.
+    pub struct SinkConfig {
+        /// `topics`.
+        pub topics: Vec<String> = key("topics").default("").high().group("Common").width(Width::Long)
+            .display("Topics").doc("Topics to read. Either this or topics.regex."),
+        /// `topics.regex`.
+        pub topics_regex: String = key("topics.regex").default("").high().group("Common").width(Width::Long)
+            .display("Topics regex")
+            .doc("Java regular expression; topics whose whole name matches are read. Either this or topics."),
+        /// `errors.deadletterqueue.topic.name`.
+        pub dlq_topic: String = key("errors.deadletterqueue.topic.name").default("").group("Error Handling")
+            .width(Width::Medium).display("Dead Letter Queue Topic Name")
+            .doc("Topic that records which failed are written to, as they were consumed. Empty: none."),
+        /// `errors.deadletterqueue.topic.replication.factor`.
+        pub dlq_replication: i16 = key("errors.deadletterqueue.topic.replication.factor").default(3)
+            .group("Error Handling").width(Width::Medium).display("Dead Letter Queue Topic Replication Factor")
+            .doc("Replication factor of the dead letter topic if it has to be created."),
+        /// `errors.deadletterqueue.context.headers.enable`.
+        pub dlq_headers: bool = key("errors.deadletterqueue.context.headers.enable").default(false)
+            .group("Error Handling").width(Width::Medium).display("Enable Error Context Headers")
+            .doc("Whether dead letters carry headers with where and why they failed."),
+    }
+}
+
+lavka_api::config! {
+    /// Keys of every source.
+    pub struct SourceConfig {
+        /// `topic.creation.groups`.
+        pub topic_creation_groups: Vec<String> = key("topic.creation.groups").default("").low()
+            .group("Topic Creation").width(Width::Long).display("Topic Creation Groups")
+            .check(Check::unique_aliases())
+            .doc("Accepted for compatibility: topics are created by the broker."),
+        /// `exactly.once.support`.
+        pub exactly_once: String = key("exactly.once.support").default("requested").group("Exactly Once Support")
+            .width(Width::Short).display("Exactly once support")
+            .check(Check::one_of_ignoring_case(&["requested", "required"]))
+            .doc("A standalone worker has no exactly-once sources; 'required' is refused."),
+        /// `transaction.boundary`.
+        pub boundary: String = key("transaction.boundary").default("poll").group("Exactly Once Support")
+            .width(Width::Short).display("Transaction Boundary")
+            .check(Check::one_of_ignoring_case(&["poll", "interval", "connector"]))
+            .doc("Without effect where exactly-once support is off."),
+        /// `transaction.boundary.interval.ms`.
+        pub boundary_interval: Option<i64> = key("transaction.boundary.interval.ms").low()
+            .group("Exactly Once Support").width(Width::Short).display("Transaction boundary interval")
+            .check(Check::at_least(0))
+            .doc("Without effect where exactly-once support is off."),
+        /// `offsets.storage.topic`.
+        pub offsets_topic: Option<String> = key("offsets.storage.topic").low().group("offsets.topic")
+            .width(Width::Long).display("Offsets topic").check(Check::non_empty())
+            .doc("Without effect in standalone mode: offsets are in the worker's file."),
+    }
+}
+
+/// The framework's keys for a connector of `kind`, in the order of Connect's own answers.
+#[must_use]
+pub fn framework_definition(kind: PluginKind) -> ConfigDef {
+    let mut definition = CommonConfig::definition();
+    definition.extend(ErrorSettings::definition());
+    match kind {
+        PluginKind::Sink => definition.extend(SinkConfig::definition()),
+        PluginKind::Source => definition.extend(SourceConfig::definition()),
+        _ => {}
+    }
+    definition
+}
+
+/// The whole definition of a connector configuration: framework keys, keys of the transforms and predicates that
+/// `config` names (as far as they are known), then the connector's own.
+#[must_use]
+pub fn definition_for(plugin: &Plugin, config: &Config, catalogue: &Catalogue) -> ConfigDef {
+    let mut definition = framework_definition(plugin.kind());
+    for (list, title, kind) in [
+        ("transforms", "Transforms", PluginKind::Transformation),
+        ("predicates", "Predicates", PluginKind::Predicate),
+    ] {
+        for alias in aliases(config, list) {
+            definition.extend(alias_definition(&alias, list, title, kind, config, catalogue));
+        }
+    }
+    definition.extend((plugin.definition)());
+    definition
+}
+
+pub(crate) fn aliases(config: &Config, list: &str) -> Vec<String> {
+    let mut aliases = Vec::<String>::parse(config.get(list).unwrap_or_default()).unwrap_or_default();
+    aliases.retain(|alias| !alias.is_empty());
+    let mut seen = std::collections::HashSet::new();
+    aliases.retain(|alias| seen.insert(alias.clone()));
+    aliases
+}
+
+fn alias_definition(
+    alias: &str,
+    list: &str,
+    title: &str,
+    kind: PluginKind,
+    config: &Config,
+    catalogue: &Catalogue,
+) -> ConfigDef {
+    let prefix = format!("{list}.{alias}.");
+    let mut own = ConfigDef::new();
+    let known: Vec<&str> =
+        catalogue.iter().filter(|plugin| plugin.kind() == kind).map(|plugin| plugin.class).collect();
+    let mut type_key = key::<lavka_api::config::ClassName>("type")
+        .high()
+        .width(Width::Long)
+        .doc("Class name or alias.")
+        .recommend(&known)
+        .into_def();
+    type_key.display_name = format!("{title} type for {alias}").into();
+    own.add(type_key);
+    if kind == PluginKind::Transformation {
+        own.extend(transform_framework_keys());
+    }
+    let class = config.get(&format!("{prefix}type"));
+    if let Some(plugin) = class.and_then(|class| catalogue.find(class, |k| k == kind).ok()) {
+        own.extend((plugin.definition)());
+    }
+    own.embedded(&prefix, &format!("{title}: {alias}"))
+}
+
+/// What a key of a connector configuration means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyMeaning {
+    /// It is used.
+    Understood,
+    /// It is known and has no effect, and why.
+    Ignored(String),
+    /// It is not known; the nearest known key, if one is near.
+    Unknown(Option<String>),
+}
+
+/// Keys that are accepted and have no effect in this version.
+const WITHOUT_EFFECT: [(&str, &str); 8] = [
+    ("topic.creation.", "topics are created by the broker"),
+    ("transaction.boundary", "exactly-once sources need a distributed worker"),
+    ("offsets.storage.topic", "offsets are in the worker's file"),
+    ("connector.plugin.version", "there is one version of each plugin"),
+    ("key.converter.plugin.version", "there is one version of each plugin"),
+    ("value.converter.plugin.version", "there is one version of each plugin"),
+    ("header.converter.plugin.version", "there is one version of each plugin"),
+    ("config.action.reload", "no configuration provider of this version sets a time to live"),
+];
+
+/// What `name` means in `config`, whose whole definition is `definition`. A key whose documentation begins with
+/// `Ignored` is understood and without effect by the connector's own declaration.
+#[must_use]
+pub fn describe_key(name: &str, definition: &ConfigDef, config: &Config) -> KeyMeaning {
+    if let Some((_, why)) = WITHOUT_EFFECT.iter().find(|(known, _)| name.starts_with(known)) {
+        return KeyMeaning::Ignored((*why).to_owned());
+    }
+    if let Some(known) = definition.get(name) {
+        return match known.doc.strip_prefix("Ignored") {
+            Some(why) => KeyMeaning::Ignored(why.trim_start_matches([':', ' ', ',']).trim().to_owned()),
+            None => KeyMeaning::Understood,
+        };
+    }
+    for converter in ["key.converter", "value.converter", "header.converter"] {
+        if name.strip_prefix(converter).is_some_and(|rest| rest.starts_with('.')) {
+            return if config.contains(converter) {
+                KeyMeaning::Understood
+            } else {
+                KeyMeaning::Ignored(format!(
+                    "the worker's converter is used with the worker's settings; set '{converter}' too"
+                ))
+            };
+        }
+    }
+    if ClientKind::ALL.iter().any(|kind| name.starts_with(kind.override_prefix())) {
+        return KeyMeaning::Understood;
+    }
+    KeyMeaning::Unknown(nearest_name(name, definition.iter().map(|key| key.name.as_ref())).map(str::to_owned))
+}
+
+/// Whether values of `name` are secrets, by the definition or, for keys without one, by their name.
+#[must_use]
+pub(crate) fn is_secret(name: &str, definition: &ConfigDef) -> bool {
+    match definition.get(name) {
+        Some(key) => key.kind == Kind::Password,
+        None => {
+            let lower = name.to_ascii_lowercase();
+            ["password", "secret", "jaas", "token", "credential"].iter().any(|word| lower.contains(word))
+        }
+    }
+}

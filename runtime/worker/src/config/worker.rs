@@ -1,0 +1,265 @@
+//! The worker's own keys (`connect-standalone.properties`).
+
+use std::time::Duration;
+
+use lavka_api::config::{Check, ClassName, Config, ConfigDef, ConfigSpec, key};
+use lavka_api::{Error, Result};
+
+lavka_api::config! {
+    /// Keys of a standalone worker.
+    pub struct StandaloneKeys {
+        /// `bootstrap.servers`.
+        pub bootstrap_servers: Vec<String> = key("bootstrap.servers").default("localhost:9092").high()
+            .check(Check::non_empty_list())
+            .doc("Host and port pairs to find the Kafka cluster by. Also the default of every connector's clients."),
+        /// `key.converter`.
+        pub key_converter: ClassName = key("key.converter").high()
+            .doc("Converter between Connect's data and the bytes of record keys. Its own keys follow under \
+                  key.converter., for example key.converter.schemas.enable."),
+        /// `value.converter`.
+        pub value_converter: ClassName = key("value.converter").high()
+            .doc("Converter between Connect's data and the bytes of record values. Its own keys follow under \
+                  value.converter."),
+        /// `header.converter`.
+        pub header_converter: ClassName = key("header.converter")
+            .default("org.apache.kafka.connect.storage.SimpleHeaderConverter").low()
+            .doc("Converter of record headers. Its own keys follow under header.converter."),
+        /// `offset.storage.file.filename`.
+        pub offset_file: String = key("offset.storage.file.filename").high().check(Check::non_empty())
+            .doc("File that keeps source offsets, in the format of Kafka Connect's own file."),
+        /// `offset.flush.interval.ms`.
+        pub offset_flush_interval_ms: i64 = key("offset.flush.interval.ms").default(60_000).low()
+            .check(Check::at_least(1))
+            .doc("How often offsets are committed, of sources to the offset store and of sinks to Kafka, in \
+                  milliseconds."),
+        /// `offset.flush.timeout.ms`.
+        pub offset_flush_timeout_ms: i64 = key("offset.flush.timeout.ms").default(5000).low()
+            .check(Check::at_least(1))
+            .doc("How long one commit may take, and how long a stopping source waits for records in flight, in \
+                  milliseconds."),
+        /// `task.shutdown.graceful.timeout.ms`.
+        pub graceful_timeout_ms: i64 = key("task.shutdown.graceful.timeout.ms").default(5000).low()
+            .check(Check::at_least(0))
+            .doc("How long tasks may take to stop, all together, in milliseconds. Then they are cancelled."),
+        /// `listeners`.
+        pub listeners: Vec<String> = key("listeners").default("http://:8083").low()
+            .check(Check::non_empty_list())
+            .doc("Addresses of the REST API, as http://HOST:PORT. No host means all interfaces."),
+        /// `admin.listeners`.
+        pub admin_listeners: Option<Vec<String>> = key("admin.listeners").low()
+            .doc("Addresses of the admin endpoints (/admin/loggers). Not set: the same as 'listeners'. Empty: none."),
+        /// `rest.advertised.host.name`.
+        pub advertised_host: Option<String> = key("rest.advertised.host.name").low()
+            .doc("Host name in the worker's id."),
+        /// `rest.advertised.port`.
+        pub advertised_port: Option<i32> = key("rest.advertised.port").low().doc("Port in the worker's id."),
+        /// `access.control.allow.origin`.
+        pub cors_origin: String = key("access.control.allow.origin").default("").low()
+            .doc("Origin that web pages may call the REST API from; none by default."),
+        /// `access.control.allow.methods`.
+        pub cors_methods: String = key("access.control.allow.methods").default("").low()
+            .doc("Methods that web pages of that origin may use; GET, POST and HEAD by default."),
+        /// `response.http.headers.config`.
+        pub response_headers: String = key("response.http.headers.config").default("").low()
+            .doc("Rules for headers of REST answers: 'set name: value' or 'add name: value', separated by commas."),
+        /// `topic.tracking.enable`.
+        pub topic_tracking: bool = key("topic.tracking.enable").default(true).low()
+            .doc("Whether the topics that a connector uses are remembered."),
+        /// `topic.tracking.allow.reset`.
+        pub topic_reset: bool = key("topic.tracking.allow.reset").default(true).low()
+            .doc("Whether the remembered topics may be reset over REST."),
+        /// `connector.client.config.override.policy`.
+        pub override_policy: String = key("connector.client.config.override.policy").default("All")
+            .check(Check::one_of_ignoring_case(&["All", "None", "Principal", "Allowlist"]))
+            .doc("Which producer.override., consumer.override. and admin.override. keys connectors may set."),
+        /// `connector.client.config.override.allowlist`.
+        pub override_allowlist: Vec<String> = key("connector.client.config.override.allowlist").default("")
+            .doc("The keys that the Allowlist policy allows."),
+    }
+}
+
+/// A worker's configuration: its typed keys, and all of it for converters and clients.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// The typed keys.
+    pub keys: StandaloneKeys,
+    /// Everything as written.
+    pub raw: Config,
+}
+
+/// What a key of a worker file means to this worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkerKey {
+    /// It is used.
+    Used,
+    /// It is known and has no effect here.
+    Ignored(&'static str),
+    /// It is not known; the nearest known key, if one is near.
+    Unknown(Option<String>),
+}
+
+impl WorkerConfig {
+    /// Reads a worker's configuration.
+    ///
+    /// # Errors
+    /// A config error that names the first wrong key.
+    pub fn new(raw: Config) -> Result<Self> {
+        let keys = StandaloneKeys::from_config(&raw)?;
+        for listener in keys.listeners.iter().chain(keys.admin_listeners.iter().flatten()) {
+            if !listener.is_empty() && !listener.to_ascii_lowercase().starts_with("http://") {
+                return Err(Error::invalid_value(
+                    "listeners",
+                    listener,
+                    "only http:// listeners are served in this version; put a TLS proxy in front for https",
+                ));
+            }
+        }
+        Ok(Self { keys, raw })
+    }
+
+    /// The definition of the typed keys.
+    #[must_use]
+    pub fn definition() -> ConfigDef {
+        StandaloneKeys::definition()
+    }
+
+    /// What each key of the file means, in its order.
+    pub fn explain(&self) -> impl Iterator<Item = (&str, WorkerKey)> {
+        self.raw.keys().map(|name| (name, meaning(name)))
+    }
+
+    /// `offset.flush.interval.ms`.
+    #[must_use]
+    pub fn flush_interval(&self) -> Duration {
+        positive(self.keys.offset_flush_interval_ms)
+    }
+
+    /// `offset.flush.timeout.ms`.
+    #[must_use]
+    pub fn flush_timeout(&self) -> Duration {
+        positive(self.keys.offset_flush_timeout_ms)
+    }
+
+    /// `task.shutdown.graceful.timeout.ms`.
+    #[must_use]
+    pub fn graceful_timeout(&self) -> Duration {
+        positive(self.keys.graceful_timeout_ms)
+    }
+}
+
+fn positive(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// Prefixes whose keys go to converters and clients.
+const PREFIXES: [&str; 6] =
+    ["key.converter.", "value.converter.", "header.converter.", "producer.", "consumer.", "admin."];
+
+/// Keys of real worker files that mean nothing to this worker, and why.
+const IGNORED: [(&str, &str); 19] = [
+    ("plugin.path", "plugins are built in"),
+    ("plugin.discovery", "plugins are built in"),
+    ("client.dns.lookup", "librdkafka tries all addresses of a name"),
+    ("metric.reporters", "there is no JMX"),
+    ("metrics.", "there is no JMX"),
+    ("auto.include.jmx.reporter", "there is no JMX"),
+    ("internal.key.converter", "removed in Kafka 3.0"),
+    ("internal.value.converter", "removed in Kafka 3.0"),
+    ("rest.extension.classes", "Java classes cannot be loaded"),
+    ("rest.advertised.listener", "only http is served"),
+    ("rest.host.name", "removed in Kafka 3.0; use 'listeners'"),
+    ("rest.port", "removed in Kafka 3.0; use 'listeners'"),
+    ("ssl.client.auth", "only http is served"),
+    ("topic.creation.enable", "topics are created by the broker"),
+    ("group.id", "only distributed workers form a group"),
+    ("config.storage.", "only distributed workers have internal topics"),
+    ("status.storage.", "only distributed workers have internal topics"),
+    ("offset.storage.topic", "only distributed workers have internal topics"),
+    ("task.shutdown.", "no such key in standalone mode"),
+];
+
+/// Why `name`, a key of Kafka Connect worker files, has no effect here; `None` if it has one or is not known.
+#[must_use]
+pub fn ignored_worker_key(name: &str) -> Option<&'static str> {
+    IGNORED
+        .iter()
+        .find(|(known, _)| if known.ends_with('.') { name.starts_with(known) } else { name == *known })
+        .map(|(_, why)| *why)
+}
+
+/// Keys of Kafka clients without a prefix: they configure the worker's own admin clients.
+fn is_client_key(name: &str) -> bool {
+    ["ssl.", "sasl."].iter().any(|prefix| name.starts_with(prefix))
+        || matches!(
+            name,
+            "security.protocol"
+                | "client.id"
+                | "request.timeout.ms"
+                | "retry.backoff.ms"
+                | "retry.backoff.max.ms"
+                | "reconnect.backoff.ms"
+                | "reconnect.backoff.max.ms"
+                | "connections.max.idle.ms"
+                | "metadata.max.age.ms"
+                | "send.buffer.bytes"
+                | "receive.buffer.bytes"
+                | "socket.connection.setup.timeout.ms"
+                | "socket.connection.setup.timeout.max.ms"
+        )
+}
+
+fn meaning(name: &str) -> WorkerKey {
+    let definition = StandaloneKeys::definition();
+    if definition.get(name).is_some() || PREFIXES.iter().any(|p| name.starts_with(p)) || is_client_key(name) {
+        return WorkerKey::Used;
+    }
+    match ignored_worker_key(name) {
+        Some(why) => WorkerKey::Ignored(why),
+        None => {
+            let known =
+                definition.iter().map(|key| key.name.as_ref()).chain(IGNORED.iter().map(|(name, _)| *name));
+            WorkerKey::Unknown(lavka_api::config::nearest_name(name, known).map(str::to_owned))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minimal() -> Config {
+        Config::from([
+            ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
+            ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
+            ("offset.storage.file.filename", "/tmp/connect.offsets"),
+        ])
+    }
+
+    #[test]
+    fn every_key_is_explained() {
+        let mut raw = minimal();
+        for key in ["plugin.path", "ofset.flush.interval.ms", "producer.linger.ms", "zzz"] {
+            raw.set(key, "1");
+        }
+        let config = WorkerConfig::new(raw).unwrap();
+        let of = |name: &str| config.explain().find(|(key, _)| *key == name).map(|(_, meaning)| meaning);
+        assert_eq!(of("key.converter"), Some(WorkerKey::Used));
+        assert_eq!(of("plugin.path"), Some(WorkerKey::Ignored("plugins are built in")));
+        assert_eq!(
+            of("ofset.flush.interval.ms"),
+            Some(WorkerKey::Unknown(Some("offset.flush.interval.ms".into())))
+        );
+        assert_eq!(of("zzz"), Some(WorkerKey::Unknown(None)));
+    }
+
+    #[test]
+    fn a_missing_key_is_named() {
+        let mut raw = minimal();
+        raw.remove("value.converter");
+        let error = WorkerConfig::new(raw).unwrap_err();
+        assert_eq!(
+            error.message(),
+            Some("Missing required configuration \"value.converter\" which has no default value.")
+        );
+    }
+}

@@ -1,0 +1,275 @@
+//! Offsets of connectors as users see and change them (KIP-875).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lavka_api::config::Config;
+use lavka_api::data::{OffsetMap, TopicPartition, Value};
+use lavka_api::plugin::Offsets;
+use lavka_converters::json::offsets::check_primitive;
+use lavka_ports::Admin;
+
+use crate::answers::{ConnectorOffset, OffsetChange, Refusal};
+use crate::assembly::{Assembly, Connector, connector_plugin};
+
+/// What is done to offsets, for the text of the answer.
+#[derive(Clone, Copy)]
+enum Done {
+    Altered,
+    Reset,
+}
+
+impl Done {
+    /// `managed`: the connector keeps its offsets in Connect alone.
+    fn message(self, managed: bool) -> &'static str {
+        match (self, managed) {
+            (Done::Altered, true) => "The offsets for this connector have been altered successfully",
+            (Done::Reset, true) => "The offsets for this connector have been reset successfully",
+            (Done::Altered, false) => {
+                "The Connect framework-managed offsets for this connector have been altered successfully. However, if \
+                 this connector manages offsets externally, they will need to be manually altered in the system that \
+                 the connector uses."
+            }
+            (Done::Reset, false) => {
+                "The Connect framework-managed offsets for this connector have been reset successfully. However, if \
+                 this connector manages offsets externally, they will need to be manually reset in the system that \
+                 the connector uses."
+            }
+        }
+    }
+}
+
+impl Assembly {
+    fn group_admin(&self, name: &str, config: &Config) -> Result<(Arc<dyn Admin>, String), Refusal> {
+        let admin = self.cluster.admin(&self.clients.admin(name, config))?;
+        Ok((admin, self.clients.group(name, config)))
+    }
+
+    /// `GET /connectors/{name}/offsets`.
+    pub(crate) async fn offsets_of(
+        &self,
+        name: &str,
+        config: &Config,
+    ) -> Result<Vec<ConnectorOffset>, Refusal> {
+        match Connector::new(connector_plugin(config, &self.catalogue)?)? {
+            Connector::Source(_) => {
+                let offsets = self.offsets.read_all(name).await?;
+                Ok(offsets
+                    .into_iter()
+                    .map(|(partition, offset)| ConnectorOffset { partition, offset })
+                    .collect())
+            }
+            Connector::Sink(_) => {
+                let (admin, group) = self.group_admin(name, config)?;
+                let offsets = admin.group_offsets(&group).await?;
+                Ok(offsets.iter().map(|(partition, offset)| shown(partition, *offset)).collect())
+            }
+        }
+    }
+
+    /// `PATCH /connectors/{name}/offsets`; the connector is stopped.
+    pub(crate) async fn alter_offsets(
+        &self,
+        name: &str,
+        config: &Config,
+        changes: Vec<OffsetChange>,
+    ) -> Result<&'static str, Refusal> {
+        match Connector::new(connector_plugin(config, &self.catalogue)?)? {
+            Connector::Source(source) => {
+                let mut entries = Vec::with_capacity(changes.len());
+                for change in changes {
+                    let partition = change.partition.ok_or_else(|| {
+                        Refusal::bad_request(
+                            "The partition for a source connector offset cannot be null or missing",
+                        )
+                    })?;
+                    for (key, value) in partition
+                        .entries()
+                        .iter()
+                        .chain(change.offset.iter().flat_map(|offset| offset.entries()))
+                    {
+                        check_primitive(key, value)?;
+                    }
+                    entries.push((partition, change.offset));
+                }
+                let managed = source
+                    .alter_offsets(config, &entries)
+                    .map_err(|e| Refusal::bad_request(e.to_string()))?;
+                self.offsets.write(name, &entries).await?;
+                Ok(Done::Altered.message(managed))
+            }
+            Connector::Sink(sink) => {
+                let wanted = sink_offsets(changes)?;
+                let entries: Vec<_> =
+                    wanted.iter().map(|(partition, offset)| (partition.clone(), *offset)).collect();
+                let managed =
+                    sink.alter_offsets(config, &entries).map_err(|e| Refusal::bad_request(e.to_string()))?;
+                let (admin, group) = self.group_admin(name, config)?;
+                let set: Offsets = wanted
+                    .iter()
+                    .filter_map(|(partition, offset)| Some((partition.clone(), (*offset)?)))
+                    .collect();
+                let forgotten: Vec<TopicPartition> = wanted
+                    .iter()
+                    .filter(|(_, offset)| offset.is_none())
+                    .map(|(partition, _)| partition.clone())
+                    .collect();
+                if !set.is_empty() {
+                    admin.alter_group_offsets(&group, &set).await.map_err(|error| zombie(name, &error))?;
+                }
+                if !forgotten.is_empty() {
+                    admin
+                        .delete_group_offsets(&group, &forgotten)
+                        .await
+                        .map_err(|error| zombie(name, &error))?;
+                }
+                Ok(Done::Altered.message(managed))
+            }
+        }
+    }
+
+    /// `DELETE /connectors/{name}/offsets`; the connector is stopped.
+    pub(crate) async fn reset_offsets(&self, name: &str, config: &Config) -> Result<&'static str, Refusal> {
+        match Connector::new(connector_plugin(config, &self.catalogue)?)? {
+            Connector::Source(source) => {
+                let held = self.offsets.read_all(name).await?;
+                let entries: Vec<(OffsetMap, Option<OffsetMap>)> =
+                    held.into_iter().map(|(partition, _)| (partition, None)).collect();
+                let managed = source
+                    .alter_offsets(config, &entries)
+                    .map_err(|e| Refusal::bad_request(e.to_string()))?;
+                if !entries.is_empty() {
+                    self.offsets.write(name, &entries).await?;
+                }
+                Ok(Done::Reset.message(managed))
+            }
+            Connector::Sink(sink) => {
+                let (admin, group) = self.group_admin(name, config)?;
+                let held = admin.group_offsets(&group).await?;
+                let entries: Vec<_> = held.keys().map(|partition| (partition.clone(), None)).collect();
+                let managed =
+                    sink.alter_offsets(config, &entries).map_err(|e| Refusal::bad_request(e.to_string()))?;
+                admin.delete_group(&group).await.map_err(|error| zombie(name, &error))?;
+                Ok(Done::Reset.message(managed))
+            }
+        }
+    }
+}
+
+fn zombie(name: &str, error: &lavka_api::Error) -> Refusal {
+    Refusal::internal(format!(
+        "Failed to alter consumer group offsets for connector {name}: {error}. If its tasks have not stopped \
+         completely yet (zombie sink tasks), the request can be retried in a moment."
+    ))
+}
+
+fn shown(partition: &TopicPartition, offset: i64) -> ConnectorOffset {
+    ConnectorOffset {
+        partition: OffsetMap::new([
+            ("kafka_topic", Value::from(partition.topic.as_str())),
+            ("kafka_partition", Value::Int32(partition.partition)),
+        ]),
+        offset: OffsetMap::new([("kafka_offset", Value::Int64(offset))]),
+    }
+}
+
+/// The Kafka partitions and offsets that a request names (`SinkUtils.parseSinkConnectorOffsets`).
+fn sink_offsets(changes: Vec<OffsetChange>) -> Result<BTreeMap<TopicPartition, Option<i64>>, Refusal> {
+    let mut wanted = BTreeMap::new();
+    for change in changes {
+        let partition = change.partition.ok_or_else(|| {
+            Refusal::bad_request("The partition for a sink connector offset cannot be null or missing")
+        })?;
+        let (Some(topic), Some(number)) = (partition.get("kafka_topic"), partition.get("kafka_partition"))
+        else {
+            return Err(Refusal::bad_request(
+                "The partition for a sink connector offset must contain the keys 'kafka_topic' and 'kafka_partition'",
+            ));
+        };
+        let Value::String(topic) = topic else {
+            return Err(Refusal::bad_request("Kafka topic names must be valid strings and may not be null"));
+        };
+        if number.is_null() {
+            return Err(Refusal::bad_request("Kafka partitions must be valid numbers and may not be null"));
+        }
+        let number = integer(number).and_then(|number| i32::try_from(number).ok()).ok_or_else(|| {
+            Refusal::bad_request(format!(
+                "Failed to parse the following Kafka partition value in the provided offsets: '{}'. Partition values \
+                 for sink connectors need to be integers.",
+                lavka_api::java::plain_text(number)
+            ))
+        })?;
+        let offset = match change.offset {
+            None => None,
+            Some(offset) => {
+                let value = offset.get("kafka_offset").ok_or_else(|| {
+                    Refusal::bad_request(
+                        "The offset for a sink connector should either be null or contain the key 'kafka_offset'",
+                    )
+                })?;
+                Some(integer(value).ok_or_else(|| {
+                    Refusal::bad_request(format!(
+                        "Failed to parse the following Kafka offset value in the provided offsets: '{}'. Offset values \
+                         for sink connectors need to be integers.",
+                        lavka_api::java::plain_text(value)
+                    ))
+                })?)
+            }
+        };
+        wanted.insert(TopicPartition::new(topic.as_str(), number), offset);
+    }
+    Ok(wanted)
+}
+
+/// Numbers, and texts of numbers.
+fn integer(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(partition: Option<OffsetMap>, offset: Option<OffsetMap>) -> Vec<OffsetChange> {
+        vec![OffsetChange { partition, offset }]
+    }
+
+    fn kafka(topic: Value, partition: Value) -> Option<OffsetMap> {
+        Some(OffsetMap::new([("kafka_topic", topic), ("kafka_partition", partition)]))
+    }
+
+    #[test]
+    fn a30_a31_each_mistake_has_its_text() {
+        let refused = |changes| sink_offsets(changes).unwrap_err();
+        let empty = || Some(OffsetMap::new::<&str, Value>([]));
+        for (changes, part) in [
+            (change(None, None), "cannot be null or missing"),
+            (change(empty(), None), "must contain the keys 'kafka_topic' and 'kafka_partition'"),
+            (change(kafka(Value::Null, Value::Int64(0)), None), "Kafka topic names must be valid strings"),
+            (change(kafka("t".into(), Value::Null), None), "Kafka partitions must be valid numbers"),
+            (
+                change(kafka("t".into(), "x".into()), None),
+                "Kafka partition value in the provided offsets: 'x'",
+            ),
+            (change(kafka("t".into(), Value::Int64(0)), empty()), "contain the key 'kafka_offset'"),
+            (
+                change(
+                    kafka("t".into(), Value::Int64(0)),
+                    Some(OffsetMap::new([("kafka_offset", Value::Boolean(true))])),
+                ),
+                "Kafka offset value in the provided offsets: 'true'",
+            ),
+        ] {
+            let refusal = refused(changes);
+            assert_eq!(refusal.status, 400);
+            assert!(refusal.message.contains(part), "{}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn texts_of_numbers_are_numbers() {
+        let offset = Some(OffsetMap::new([("kafka_offset", Value::from("7"))]));
+        let wanted = sink_offsets(change(kafka("t".into(), "3".into()), offset)).unwrap();
+        assert_eq!(wanted.into_iter().collect::<Vec<_>>(), [(TopicPartition::new("t", 3), Some(7))]);
+    }
+}

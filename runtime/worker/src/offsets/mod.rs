@@ -1,0 +1,7 @@
+//! Where source offsets are kept, and how users look at and change offsets of connectors.
+
+mod file;
+mod java_map;
+mod manage;
+
+pub use file::FileOffsetStore;
