@@ -1,1 +1,175 @@
-//! Kafka Connect's transforms and predicates.
+//! Kafka Connect's transforms and predicates, by their Java class names.
+//!
+//! # Map
+//!
+//! One module per transform, named like it: [`cast`], [`drop_headers`], [`extract_field`], [`filter`],
+//! [`hoist_field`], [`insert_field`], [`regex_router`], [`replace_field`], [`value_to_key`]; the three [`predicates`]
+//! share one. They stand on:
+//!
+//! - [`operand`]: the half of a record (key or value) that a transform works on, and the wording of its refusals;
+//! - [`plan`]: what is worked out once per schema or shape and found again by pointer;
+//! - [`nulls`]: what becomes of null fields when a struct is copied field by field;
+//! - [`field_path`]: names of fields, nested ones too (KIP-821);
+//! - [`regex`]: Java's regular expressions;
+//! - [`topics`]: what is worked out once per topic.
+//!
+//! # Invariants
+//!
+//! - A record is changed in place and values move; what a transform copies, it copies because both places keep it.
+//! - Whatever can fail comes before the first change, so an error leaves the record as it was.
+//! - Nothing is compiled, looked up by name or allocated per record that a plan could hold.
+//! - Error texts are Connect's, down to the Java class names in them.
+
+mod cast;
+mod drop_headers;
+mod extract_field;
+mod field_path;
+mod filter;
+mod hoist_field;
+mod insert_field;
+mod nulls;
+mod operand;
+mod plan;
+mod predicates;
+mod regex;
+mod regex_router;
+mod replace_field;
+mod topics;
+mod value_to_key;
+
+use lavka_api::KAFKA_VERSION;
+use lavka_api::config::ConfigSpec;
+use lavka_api::plugin::{Factory, Plugin};
+
+use operand::Side;
+
+/// The entry of a transform that works on the record as a whole.
+macro_rules! transform {
+    ($name:literal, $transform:path, $config:ty, $doc:literal) => {
+        Plugin {
+            class: concat!("org.apache.kafka.connect.transforms.", $name),
+            aliases: &[],
+            version: KAFKA_VERSION,
+            doc: $doc,
+            definition: <$config>::definition,
+            factory: Factory::Transform(|config| Ok(Box::new(<$transform>::new(config)?))),
+        }
+    };
+}
+
+/// The entries of the two variants of a transform, `$Key` and `$Value`.
+macro_rules! sided {
+    ($name:literal, $transform:path, $config:ty, $doc:literal) => {
+        [
+            Plugin {
+                class: concat!("org.apache.kafka.connect.transforms.", $name, "$Key"),
+                aliases: &[],
+                version: KAFKA_VERSION,
+                doc: concat!($doc, " Works on the key."),
+                definition: <$config>::definition,
+                factory: Factory::Transform(|config| Ok(Box::new(<$transform>::new(config, Side::Key)?))),
+            },
+            Plugin {
+                class: concat!("org.apache.kafka.connect.transforms.", $name, "$Value"),
+                aliases: &[],
+                version: KAFKA_VERSION,
+                doc: concat!($doc, " Works on the value."),
+                definition: <$config>::definition,
+                factory: Factory::Transform(|config| Ok(Box::new(<$transform>::new(config, Side::Value)?))),
+            },
+        ]
+    };
+}
+
+macro_rules! predicate {
+    ($name:literal, $predicate:path, $config:ty, $doc:literal) => {
+        Plugin {
+            class: concat!("org.apache.kafka.connect.transforms.predicates.", $name),
+            aliases: &[],
+            version: KAFKA_VERSION,
+            doc: $doc,
+            definition: <$config>::definition,
+            factory: Factory::Predicate(|config| Ok(Box::new(<$predicate>::new(config)?))),
+        }
+    };
+}
+
+/// Every transform and predicate of this crate.
+#[must_use]
+pub fn plugins() -> Vec<Plugin> {
+    let mut plugins = vec![
+        transform!(
+            "DropHeaders",
+            drop_headers::DropHeaders,
+            drop_headers::DropHeadersConfig,
+            "Removes headers by name."
+        ),
+        transform!(
+            "Filter",
+            filter::Filter,
+            filter::FilterConfig,
+            "Drops every record it is given; used with a predicate."
+        ),
+        transform!(
+            "RegexRouter",
+            regex_router::RegexRouter,
+            regex_router::RegexRouterConfig,
+            "Rewrites the topic by a regular expression and a replacement."
+        ),
+        transform!(
+            "ValueToKey",
+            value_to_key::ValueToKey,
+            value_to_key::ValueToKeyConfig,
+            "Makes the key out of fields of the value."
+        ),
+        predicate!(
+            "HasHeaderKey",
+            predicates::HasHeaderKey,
+            predicates::HasHeaderKeyConfig,
+            "Holds for records with a header of the given name."
+        ),
+        predicate!(
+            "RecordIsTombstone",
+            predicates::RecordIsTombstone,
+            predicates::RecordIsTombstoneConfig,
+            "Holds for records whose value is null."
+        ),
+        predicate!(
+            "TopicNameMatches",
+            predicates::TopicNameMatches,
+            predicates::TopicNameMatchesConfig,
+            "Holds for records whose whole topic name matches a regular expression."
+        ),
+    ];
+    plugins.extend(sided!(
+        "Cast",
+        cast::Cast,
+        cast::CastConfig,
+        "Converts fields, or the key or value as a whole, to another primitive type."
+    ));
+    plugins.extend(sided!(
+        "ExtractField",
+        extract_field::ExtractField,
+        extract_field::ExtractFieldConfig,
+        "Replaces a struct or map by one of its fields."
+    ));
+    plugins.extend(sided!(
+        "HoistField",
+        hoist_field::HoistField,
+        hoist_field::HoistFieldConfig,
+        "Wraps the key or value as the single field of a struct or map."
+    ));
+    plugins.extend(sided!(
+        "InsertField",
+        insert_field::InsertField,
+        insert_field::InsertFieldConfig,
+        "Adds fields with the record's topic, partition, offset or timestamp, or with a fixed text."
+    ));
+    plugins.extend(sided!(
+        "ReplaceField",
+        replace_field::ReplaceField,
+        replace_field::ReplaceFieldConfig,
+        "Leaves fields out and renames fields."
+    ));
+    plugins
+}
