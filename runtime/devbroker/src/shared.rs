@@ -52,6 +52,17 @@ struct State {
     armed: Option<Duration>,
 }
 
+impl State {
+    fn hand_out(&mut self) {
+        for (ticket, response) in self.cluster.take_completed() {
+            if let Some(sender) = self.waiting.remove(&ticket) {
+                // The receiver is gone when the client left at this very moment.
+                drop(sender.send(response));
+            }
+        }
+    }
+}
+
 /// The cluster behind its lock, and what wakes the timer task.
 pub(crate) struct Shared {
     clock: Clock,
@@ -105,14 +116,9 @@ impl Shared {
         self.lock().cluster.holdings()
     }
 
-    /// Hands out the answers that have come, and sees to it that the timer task wakes early enough.
+    /// Hands out the answers that have come, and wakes the timer task if it would sleep too long now.
     fn deliver(&self, state: &mut State) {
-        for (ticket, response) in state.cluster.take_completed() {
-            if let Some(sender) = state.waiting.remove(&ticket) {
-                // The receiver is gone when the client left at this very moment.
-                drop(sender.send(response));
-            }
-        }
+        state.hand_out();
         let next = state.cluster.next_wakeup();
         if next.is_some_and(|next| state.armed.is_none_or(|armed| next < armed)) {
             state.armed = next;
@@ -126,8 +132,8 @@ impl Shared {
             let next = {
                 let mut state = self.lock();
                 state.cluster.advance(self.clock.now());
-                state.armed = None;
-                self.deliver(&mut state);
+                state.hand_out();
+                state.armed = state.cluster.next_wakeup();
                 state.armed
             };
             match next {

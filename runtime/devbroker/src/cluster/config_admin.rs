@@ -41,11 +41,6 @@ fn text(value: String) -> Option<StrBytes> {
     Some(StrBytes::from_string(value))
 }
 
-fn unknown_topic() -> Refusal {
-    let message = "This server does not host this topic-partition.";
-    (ResponseError::UnknownTopicOrPartition, message.to_owned())
-}
-
 impl Cluster {
     pub(super) fn describe_configs(&self, request: DescribeConfigsRequest) -> ResponseKind {
         let synonyms = request.include_synonyms;
@@ -73,7 +68,8 @@ impl Cluster {
         resource: &DescribeConfigsResource,
         synonyms: bool,
     ) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
-        let topic = self.topics.get(TopicRef::Name(&resource.resource_name)).ok_or_else(unknown_topic)?;
+        let found = self.topics.get(TopicRef::Name(&resource.resource_name));
+        let topic = found.ok_or_else(|| (ResponseError::UnknownTopicOrPartition, String::new()))?;
         let wanted = SETTINGS.iter().filter(|setting| is_wanted(resource, setting.name));
         Ok(wanted.map(|setting| self.describe_setting(topic, setting, synonyms)).collect())
     }
@@ -99,9 +95,11 @@ impl Cluster {
             if let Some(synonym) = setting.synonym {
                 let inherited = setting.inherited(&self.config);
                 if inherited.source == Source::Broker {
-                    chain.push(entry(synonym, inherited.text, Source::Broker));
+                    chain.push(entry(synonym.name, inherited.text, Source::Broker));
                 }
-                chain.push(entry(synonym, setting.built_in().to_owned(), Source::Default));
+                if synonym.has_default {
+                    chain.push(entry(synonym.name, setting.built_in().to_owned(), Source::Default));
+                }
             }
         }
         DescribeConfigsResourceResult::default()
@@ -236,7 +234,9 @@ impl Cluster {
                 "only topics can be reconfigured; the broker's settings are given when it is started";
             return Err((ResponseError::InvalidRequest, message.to_owned()));
         }
-        let topic = self.topics.get_mut(TopicRef::Name(name)).ok_or_else(unknown_topic)?;
+        let topic = self.topics.get_mut(TopicRef::Name(name)).ok_or_else(|| {
+            (ResponseError::UnknownTopicOrPartition, format!("The topic '{name}' does not exist."))
+        })?;
         let now = topic.config.overrides().iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         let overrides = change(now.collect(), &self.config)?;
         let config =
@@ -258,7 +258,6 @@ fn is_wanted(resource: &DescribeConfigsResource, name: &str) -> bool {
 /// One step of an incremental change (KIP-339).
 fn apply(mut now: Overrides, change: &AlterableConfig, broker: &BrokerConfig) -> Result<Overrides, Refusal> {
     let name = change.name.as_str();
-    let refuse = |message: String| Err((ResponseError::InvalidConfig, message));
     if change.config_operation == DELETE {
         now.remove(name);
         return Ok(now);
@@ -273,7 +272,9 @@ fn apply(mut now: Overrides, change: &AlterableConfig, broker: &BrokerConfig) ->
         }
         APPEND | SUBTRACT => {
             let Some(setting) = topic_config::find(name).filter(|setting| setting.kind == Kind::List) else {
-                return refuse(format!("Can't change {name} piece by piece because it is not a list."));
+                let verb = if change.config_operation == APPEND { "APPEND" } else { "SUBTRACT" };
+                let message = format!("Can't {verb} to key {name} because its type is not LIST.");
+                return Err((ResponseError::InvalidConfig, message));
             };
             let old = now.remove(name).unwrap_or_else(|| setting.inherited(broker).text);
             let mut parts: Vec<&str> = topic_config::list(&old).collect();

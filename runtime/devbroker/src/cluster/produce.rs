@@ -13,14 +13,16 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
+use tracing::debug;
+
 use super::{
-    Cluster, Outcome,
-    agenda::Agenda,
+    Cluster, Moment, Outcome,
     batch::{BatchHeader, Codec, Refusal},
     producers::Verdict,
-    records, retention,
+    records::{self, RecordHead},
+    retention,
     topic_config::Rules,
-    topics::{Partition, PartitionKey, TopicRef, Topics},
+    topics::{Partition, Topic, TopicRef},
 };
 
 /// The first Produce version whose topics are ids.
@@ -53,7 +55,10 @@ impl Cluster {
                 } else {
                     Err((ResponseError::InvalidRequiredAcks, format!("acks must be -1, 0 or 1, not {acks}")))
                 };
-                failed |= result.is_err();
+                if let Err((error, text)) = &result {
+                    debug!(partition = data.index, ?error, text, "batch refused");
+                    failed = true;
+                }
                 partitions.push(partition_response(data.index, result));
             }
             let topic = TopicProduceResponse::default().with_partition_responses(partitions);
@@ -74,37 +79,30 @@ impl Cluster {
     fn produce_batch(
         &mut self,
         version: i16,
-        topic: TopicRef<'_>,
+        reference: TopicRef<'_>,
         data: &PartitionProduceData,
     ) -> Result<Appended, Refusal> {
-        let (key, rules) = find(&self.topics, topic, data.index)?;
+        let topic = self.topics.get(reference).ok_or_else(|| unknown(reference))?;
+        if topic.partition(data.index).is_none() {
+            let text = format!("topic {} has no partition {}", topic.name, data.index);
+            return Err((ResponseError::UnknownTopicOrPartition, text));
+        }
+        let key = topic.key(data.index);
         let bytes = data.records.as_deref().unwrap_or_default();
         let header = BatchHeader::parse(bytes)?;
-        if bytes.len() > rules.max_message_bytes {
-            let text = format!(
-                "The record batch size is {} bytes, which exceeds the maximum configured value of {}",
-                bytes.len(),
-                rules.max_message_bytes
-            );
-            return Err((ResponseError::MessageTooLarge, text));
-        }
-        if header.codec() == Some(Codec::Zstd) && version < ZSTD {
-            let text = format!(
-                "Produce requests before version {ZSTD} are not allowed to use ZStandard compression"
-            );
-            return Err((ResponseError::UnsupportedCompressionType, text));
-        }
+        check_batch(version, topic, &header, bytes)?;
+        check_records(topic, data.index, self.agenda.now().unix_millis, &header, bytes)?;
         let limit = usize::try_from(self.config.memory_limit).unwrap_or(usize::MAX);
         if !retention::make_room(&mut self.topics, bytes.len(), limit) {
             let text =
                 format!("the broker holds {limit} bytes, its memory_limit, and may delete none of them");
             return Err((ResponseError::KafkaStorageError, text));
         }
-        let agenda = &self.agenda;
+        let now = self.agenda.now();
         let appended = self
             .topics
-            .change(key, |partition, rules| append(partition, rules, agenda, header, bytes))
-            .unwrap_or_else(|| Err(unknown(topic)))?;
+            .change(key, |partition, rules| append(partition, rules, now, header, bytes))
+            .unwrap_or_else(|| Err(unknown(reference)))?;
         if appended.new_bytes > 0 {
             retention::trim_partition(&mut self.topics, key);
             retention::schedule(&mut self.agenda, self.config.retention_check_interval);
@@ -148,72 +146,88 @@ fn unknown(topic: TopicRef<'_>) -> Refusal {
     }
 }
 
-fn find(topics: &Topics, topic: TopicRef<'_>, index: i32) -> Result<(PartitionKey, Rules), Refusal> {
-    let found = topics.get(topic).ok_or_else(|| unknown(topic))?;
-    if found.partition(index).is_none() {
-        let text = format!("topic {} has no partition {index}", found.name);
-        return Err((ResponseError::UnknownTopicOrPartition, text));
+/// What a batch may not be here, whatever its records say.
+fn check_batch(version: i16, topic: &Topic, header: &BatchHeader, bytes: &[u8]) -> Result<(), Refusal> {
+    if header.codec() == Some(Codec::Zstd) && version < ZSTD {
+        let text =
+            format!("Produce requests before version {ZSTD} are not allowed to use ZStandard compression");
+        return Err((ResponseError::UnsupportedCompressionType, text));
     }
-    Ok((found.key(index), found.config.rules))
+    let (size, limit) = (bytes.len(), topic.config.rules.max_message_bytes);
+    if size > limit {
+        let text = format!(
+            "The record batch size is {size} bytes, which exceeds the maximum configured value of {limit}"
+        );
+        return Err((ResponseError::MessageTooLarge, text));
+    }
+    if header.is_transactional() {
+        let text = "this development broker has no transactions".to_owned();
+        return Err((ResponseError::InvalidTxnState, text));
+    }
+    Ok(())
 }
 
 fn append(
     partition: &mut Partition,
     rules: &Rules,
-    agenda: &Agenda,
+    now: Moment,
     header: BatchHeader,
     bytes: &[u8],
 ) -> Result<Appended, Refusal> {
-    let now = agenda.now();
-    if header.is_transactional() {
-        let text = "this development broker has no transactions".to_owned();
-        return Err((ResponseError::InvalidTxnState, text));
-    }
-    let append_time = rules.log_append_time.then_some(now.unix_millis);
     if let Verdict::Duplicate { base_offset, append_time } = partition.producers.check(&header)? {
         return Ok(Appended { base_offset, append_time, log_start: partition.log.start(), new_bytes: 0 });
     }
-    check_records(rules, now.unix_millis, &header, bytes)?;
+    let append_time = rules.log_append_time.then_some(now.unix_millis);
     let base_offset = partition.log.append(bytes, header, partition.leader_epoch, append_time);
     let append_time = append_time.unwrap_or(-1);
     partition.producers.record(&header, base_offset, append_time, now.elapsed);
-    Ok(Appended { base_offset, append_time, log_start: partition.log.start(), new_bytes: bytes.len() })
+    let log_start = partition.log.start();
+    Ok(Appended { base_offset, append_time, log_start, new_bytes: bytes.len() })
 }
 
 /// Looks at the records themselves: always where that costs little, and where a compacted topic needs keys.
-fn check_records(rules: &Rules, now: i64, header: &BatchHeader, bytes: &[u8]) -> Result<(), Refusal> {
-    if !rules.log_append_time {
-        let newest = header.max_timestamp;
-        let oldest = if newest < 0 { now } else { newest };
-        if newest > now.saturating_add(rules.timestamp_after)
-            || oldest < now.saturating_sub(rules.timestamp_before)
-        {
-            let text = format!(
-                "Timestamp {newest} of message is out of range. The timestamp should be within [{}, {}]",
-                now.saturating_sub(rules.timestamp_before),
-                now.saturating_add(rules.timestamp_after)
-            );
-            return Err((ResponseError::InvalidTimestamp, text));
-        }
-    }
-    if header.codec() != Some(Codec::None) && !rules.compacted {
+fn check_records(
+    topic: &Topic,
+    index: i32,
+    now: i64,
+    header: &BatchHeader,
+    bytes: &[u8],
+) -> Result<(), Refusal> {
+    let rules = topic.config.rules;
+    let allowed = now.saturating_sub(rules.timestamp_before)..=now.saturating_add(rules.timestamp_after);
+    // −1 is a producer that knows no time.
+    let in_time = |time: i64| rules.log_append_time || time == -1 || allowed.contains(&time);
+    if header.codec() != Some(Codec::None) && !rules.compacted && in_time(header.max_timestamp) {
         return Ok(());
     }
-    let mut expected = 0;
-    let mut complaint = None;
-    let scanned = records::scan(header, bytes, |record| {
-        if record.offset_delta != expected {
-            complaint =
-                Some(format!("Inner record {expected} has the inconsistent offset {}", record.offset_delta));
-        } else if rules.compacted && !record.has_key {
-            complaint = Some("Compacted topic cannot accept message without key".to_owned());
+    let complaint = |record: RecordHead, expected: i32| {
+        if !in_time(record.timestamp) {
+            let (from, to, time) = (allowed.start(), allowed.end(), record.timestamp);
+            let text = format!(
+                "Timestamp {time} of message with offset {expected} is out of range. The timestamp should be within [{from}, {to}]"
+            );
+            return Some((ResponseError::InvalidTimestamp, text));
         }
+        let text = if record.offset_delta != expected {
+            format!("Inner record {expected} has the inconsistent offset {}", record.offset_delta)
+        } else if rules.compacted && !record.has_key {
+            let name = &topic.name;
+            format!("Compacted topic cannot accept message without key in topic partition {name}-{index}")
+        } else {
+            return None;
+        };
+        Some((ResponseError::InvalidRecord, text))
+    };
+    let mut expected = 0;
+    let mut found = None;
+    let scanned = records::scan(header, bytes, |record| {
+        found = complaint(record, expected);
         expected += 1;
-        if complaint.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    match (scanned, complaint) {
+    match (scanned, found) {
         (Ok(()), None) => Ok(()),
-        (Ok(()), Some(text)) => Err((ResponseError::InvalidRecord, text)),
+        (Ok(()), Some(refusal)) => Err(refusal),
         (Err(error), _) => {
             Err((ResponseError::InvalidRecord, format!("the records cannot be read: {error}")))
         }
@@ -232,6 +246,16 @@ fn partition_response(index: i32, result: Result<Appended, Refusal>) -> Partitio
             .with_base_offset(-1)
             .with_log_append_time_ms(-1)
             .with_log_start_offset(-1)
-            .with_error_message(Some(StrBytes::from_string(text))),
+            .with_error_message(is_told(error).then(|| StrBytes::from_string(text))),
     }
+}
+
+/// Kafka gives the reason where the code alone would not do; clients have texts of their own for the others.
+fn is_told(error: ResponseError) -> bool {
+    !matches!(
+        error,
+        ResponseError::CorruptMessage
+            | ResponseError::MessageTooLarge
+            | ResponseError::UnknownTopicOrPartition
+    )
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use kafka_protocol::{
     ResponseError,
     messages::{
-        CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
-        DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ResponseKind,
-        TopicName,
+        BrokerId, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
+        CreateTopicsResponse, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest,
+        DeleteTopicsResponse, ResponseKind, TopicName,
         create_partitions_request::CreatePartitionsTopic,
         create_partitions_response::CreatePartitionsTopicResult,
         create_topics_request::CreatableTopic,
@@ -154,20 +154,15 @@ impl Cluster {
                 let message = "partitions should be a consecutive 0-based integer sequence";
                 return refuse(ResponseError::InvalidReplicaAssignment, message);
             }
-            if topic.assignments.iter().any(|entry| entry.broker_ids != [self.node()]) {
-                let message = format!(
-                    "The manual partition assignment must name broker {} and no other, because it is the only one.",
-                    self.config.node_id
-                );
-                return refuse(ResponseError::InvalidReplicaAssignment, &message);
-            }
+            let assigned = topic.assignments.iter().map(|entry| &*entry.broker_ids);
+            assigned.into_iter().try_for_each(|brokers| self.check_assignment(brokers))?;
             return Ok(indexes.len());
         }
         match topic.replication_factor {
             -1 | 1 => {}
             factor if factor > 1 => {
                 let message = format!(
-                    "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be reached because only 1 broker(s) are registered."
+                    "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be reached because only 1 broker(s) are registered or some brokers have all their log directories cordoned."
                 );
                 return refuse(ResponseError::InvalidReplicationFactor, &message);
             }
@@ -185,6 +180,26 @@ impl Cluster {
                 refuse(ResponseError::InvalidPartitions, message)
             }
         }
+    }
+
+    /// A partition can be given to this broker and to nobody else.
+    fn check_assignment(&self, brokers: &[BrokerId]) -> Result<(), Refusal> {
+        let message = match brokers {
+            [] => "The manual partition assignment includes an empty replica list.".to_owned(),
+            [only] if *only == self.node() => return Ok(()),
+            [first, second, ..] if first == second => {
+                format!("The manual partition assignment includes the broker {} more than once.", first.0)
+            }
+            brokers => {
+                let unknown =
+                    brokers.iter().find(|broker| **broker != self.node()).copied().unwrap_or_default();
+                format!(
+                    "The manual partition assignment includes broker {}, but no such broker is registered.",
+                    unknown.0
+                )
+            }
+        };
+        Err((ResponseError::InvalidReplicaAssignment, message))
     }
 
     fn check_room(&self, more: usize) -> Result<(), Refusal> {
@@ -293,12 +308,12 @@ impl Cluster {
         }
         let more = usize::try_from(count - now).unwrap_or(usize::MAX);
         if let Some(assignments) = &wanted.assignments {
-            let elsewhere = assignments.iter().any(|assignment| assignment.broker_ids != [self.node()]);
-            if elsewhere || assignments.len() != more {
+            let assigned = assignments.iter().map(|assignment| &*assignment.broker_ids);
+            assigned.into_iter().try_for_each(|brokers| self.check_assignment(brokers))?;
+            if assignments.len() != more {
                 let message = format!(
-                    "Attempted to add {more} additional partition(s), but only {} assignment(s) to broker {} were specified.",
-                    assignments.len(),
-                    self.config.node_id
+                    "Attempted to add {more} additional partition(s), but only {} assignment(s) were specified.",
+                    assignments.len()
                 );
                 return Err((ResponseError::InvalidReplicaAssignment, message));
             }

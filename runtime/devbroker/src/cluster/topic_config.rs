@@ -33,8 +33,16 @@ pub(super) struct Setting {
     pub(super) kind: Kind,
     default: &'static str,
     /// The broker's setting that gives the default, if there is one.
-    pub(super) synonym: Option<&'static str>,
+    pub(super) synonym: Option<Synonym>,
     check: Check,
+}
+
+/// A setting of the broker that stands behind one of topics.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Synonym {
+    pub(super) name: &'static str,
+    /// Whether it has a default of its own to show. The others give way to settings in other units.
+    pub(super) has_default: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,18 +51,26 @@ enum Check {
     AtLeast(i64),
     Fraction,
     Between(i64, i64),
+    BetweenOr(i64, i64, i64),
     OneOf(&'static [&'static str]),
-    EachOf(&'static [&'static str]),
 }
 
 const fn setting(
     name: &'static str,
     kind: Kind,
     default: &'static str,
-    synonym: Option<&'static str>,
+    synonym: Option<Synonym>,
     check: Check,
 ) -> Setting {
     Setting { name, kind, default, synonym, check }
+}
+
+const fn same_as(name: &'static str) -> Option<Synonym> {
+    Some(Synonym { name, has_default: true })
+}
+
+const fn unset(name: &'static str) -> Option<Synonym> {
+    Some(Synonym { name, has_default: false })
 }
 
 const FOR_EVER: &str = "9223372036854775807";
@@ -65,111 +81,141 @@ pub(super) static SETTINGS: [Setting; 33] = [
         CLEANUP_POLICY,
         Kind::List,
         "delete",
-        Some("log.cleanup.policy"),
-        Check::EachOf(&["compact", "delete"]),
+        same_as("log.cleanup.policy"),
+        Check::OneOf(&["compact", "delete"]),
     ),
-    setting("compression.gzip.level", Kind::Int, "-1", Some("compression.gzip.level"), Check::Between(-1, 9)),
-    setting("compression.lz4.level", Kind::Int, "9", Some("compression.lz4.level"), Check::Between(1, 17)),
+    setting(
+        "compression.gzip.level",
+        Kind::Int,
+        "-1",
+        same_as("compression.gzip.level"),
+        Check::BetweenOr(1, 9, -1),
+    ),
+    setting("compression.lz4.level", Kind::Int, "9", same_as("compression.lz4.level"), Check::Between(1, 17)),
     setting(
         "compression.type",
         Kind::Text,
         "producer",
-        Some("compression.type"),
+        same_as("compression.type"),
         Check::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]),
     ),
     setting(
         "compression.zstd.level",
         Kind::Int,
         "3",
-        Some("compression.zstd.level"),
+        same_as("compression.zstd.level"),
         Check::Between(-131_072, 22),
     ),
     setting(
         "delete.retention.ms",
         Kind::Long,
         "86400000",
-        Some("log.cleaner.delete.retention.ms"),
+        same_as("log.cleaner.delete.retention.ms"),
         Check::AtLeast(0),
     ),
     setting(
         "file.delete.delay.ms",
         Kind::Long,
         "60000",
-        Some("log.segment.delete.delay.ms"),
+        same_as("log.segment.delete.delay.ms"),
         Check::AtLeast(0),
     ),
-    setting("flush.messages", Kind::Long, FOR_EVER, Some("log.flush.interval.messages"), Check::AtLeast(1)),
-    setting("flush.ms", Kind::Long, FOR_EVER, Some("log.flush.interval.ms"), Check::AtLeast(0)),
+    setting(
+        "flush.messages",
+        Kind::Long,
+        FOR_EVER,
+        same_as("log.flush.interval.messages"),
+        Check::AtLeast(1),
+    ),
+    setting("flush.ms", Kind::Long, FOR_EVER, unset("log.flush.interval.ms"), Check::AtLeast(0)),
     setting("follower.replication.throttled.replicas", Kind::List, "", None, Check::Any),
-    setting("index.interval.bytes", Kind::Int, "4096", Some("log.index.interval.bytes"), Check::AtLeast(0)),
+    setting(
+        "index.interval.bytes",
+        Kind::Int,
+        "4096",
+        same_as("log.index.interval.bytes"),
+        Check::AtLeast(0),
+    ),
     setting("leader.replication.throttled.replicas", Kind::List, "", None, Check::Any),
-    setting("local.retention.bytes", Kind::Long, "-2", Some("log.local.retention.bytes"), Check::AtLeast(-2)),
-    setting("local.retention.ms", Kind::Long, "-2", Some("log.local.retention.ms"), Check::AtLeast(-2)),
+    setting(
+        "local.retention.bytes",
+        Kind::Long,
+        "-2",
+        same_as("log.local.retention.bytes"),
+        Check::AtLeast(-2),
+    ),
+    setting("local.retention.ms", Kind::Long, "-2", same_as("log.local.retention.ms"), Check::AtLeast(-2)),
     setting(
         "max.compaction.lag.ms",
         Kind::Long,
         FOR_EVER,
-        Some("log.cleaner.max.compaction.lag.ms"),
+        same_as("log.cleaner.max.compaction.lag.ms"),
         Check::AtLeast(1),
     ),
-    setting(MAX_MESSAGE_BYTES, Kind::Int, "1048588", Some("message.max.bytes"), Check::AtLeast(0)),
+    setting(MAX_MESSAGE_BYTES, Kind::Int, "1048588", same_as("message.max.bytes"), Check::AtLeast(0)),
     setting(
         TIMESTAMP_AFTER,
         Kind::Long,
         "3600000",
-        Some("log.message.timestamp.after.max.ms"),
+        same_as("log.message.timestamp.after.max.ms"),
         Check::AtLeast(0),
     ),
     setting(
         TIMESTAMP_BEFORE,
         Kind::Long,
         FOR_EVER,
-        Some("log.message.timestamp.before.max.ms"),
+        same_as("log.message.timestamp.before.max.ms"),
         Check::AtLeast(0),
     ),
     setting(
         TIMESTAMP_TYPE,
         Kind::Text,
         "CreateTime",
-        Some("log.message.timestamp.type"),
+        same_as("log.message.timestamp.type"),
         Check::OneOf(&["CreateTime", "LogAppendTime"]),
     ),
     setting(
         "min.cleanable.dirty.ratio",
         Kind::Double,
         "0.5",
-        Some("log.cleaner.min.cleanable.ratio"),
+        same_as("log.cleaner.min.cleanable.ratio"),
         Check::Fraction,
     ),
     setting(
         "min.compaction.lag.ms",
         Kind::Long,
         "0",
-        Some("log.cleaner.min.compaction.lag.ms"),
+        same_as("log.cleaner.min.compaction.lag.ms"),
         Check::AtLeast(0),
     ),
-    setting("min.insync.replicas", Kind::Int, "1", Some("min.insync.replicas"), Check::AtLeast(1)),
-    setting("preallocate", Kind::Boolean, "false", Some("log.preallocate"), Check::Any),
+    setting("min.insync.replicas", Kind::Int, "1", same_as("min.insync.replicas"), Check::AtLeast(1)),
+    setting("preallocate", Kind::Boolean, "false", same_as("log.preallocate"), Check::Any),
     setting("remote.log.copy.disable", Kind::Boolean, "false", None, Check::Any),
     setting("remote.log.delete.on.disable", Kind::Boolean, "false", None, Check::Any),
     setting("remote.storage.enable", Kind::Boolean, "false", None, Check::Any),
-    setting(RETENTION_BYTES, Kind::Long, "-1", Some("log.retention.bytes"), Check::Any),
-    setting(RETENTION_MS, Kind::Long, "604800000", Some("log.retention.ms"), Check::AtLeast(-1)),
-    setting("segment.bytes", Kind::Int, "1073741824", Some("log.segment.bytes"), Check::AtLeast(14)),
+    setting(RETENTION_BYTES, Kind::Long, "-1", same_as("log.retention.bytes"), Check::Any),
+    setting(RETENTION_MS, Kind::Long, "604800000", unset("log.retention.ms"), Check::AtLeast(-1)),
+    setting(
+        "segment.bytes",
+        Kind::Int,
+        "1073741824",
+        same_as("log.segment.bytes"),
+        Check::AtLeast(1_048_576),
+    ),
     setting(
         "segment.index.bytes",
         Kind::Int,
         "10485760",
-        Some("log.index.size.max.bytes"),
+        same_as("log.index.size.max.bytes"),
         Check::AtLeast(4),
     ),
-    setting("segment.jitter.ms", Kind::Long, "0", Some("log.roll.jitter.ms"), Check::AtLeast(0)),
-    setting("segment.ms", Kind::Long, "604800000", Some("log.roll.ms"), Check::AtLeast(1)),
+    setting("segment.jitter.ms", Kind::Long, "0", unset("log.roll.jitter.ms"), Check::AtLeast(0)),
+    setting("segment.ms", Kind::Long, "604800000", unset("log.roll.ms"), Check::AtLeast(1)),
     setting(
         "unclean.leader.election.enable",
         Kind::Boolean,
         "false",
-        Some("unclean.leader.election.enable"),
+        same_as("unclean.leader.election.enable"),
         Check::Any,
     ),
 ];
@@ -222,44 +268,61 @@ impl Setting {
 
     /// Why `value` cannot be, in Kafka's words.
     pub(super) fn check(&self, value: &str) -> Result<(), String> {
-        let name = self.name;
-        let refuse = |why: String| Err(format!("Invalid value {value} for configuration {name}: {why}"));
         let text = value.trim();
-        let number = match self.kind {
-            Kind::Boolean if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") => None,
-            Kind::Boolean => return refuse("Expected value to be either true or false".to_owned()),
+        let (shown, why) = match self.kind {
+            Kind::Boolean if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") => {
+                return Ok(());
+            }
+            Kind::Boolean => (value.to_owned(), "Expected value to be either true or false".to_owned()),
             Kind::Int => match text.parse::<i32>() {
-                Ok(number) => Some(i64::from(number)),
-                Err(_) => return refuse("Not a number of type INT".to_owned()),
+                Ok(number) => (number.to_string(), self.check_number(number.into())),
+                Err(_) => (value.to_owned(), "Not a number of type INT".to_owned()),
             },
             Kind::Long => match text.parse::<i64>() {
-                Ok(number) => Some(number),
-                Err(_) => return refuse("Not a number of type LONG".to_owned()),
+                Ok(number) => (number.to_string(), self.check_number(number)),
+                Err(_) => (value.to_owned(), "Not a number of type LONG".to_owned()),
             },
             Kind::Double => match text.parse::<f64>() {
-                Ok(number) if (0.0..=1.0).contains(&number) || !matches!(self.check, Check::Fraction) => None,
-                Ok(_) => return refuse("Value must be between 0 and 1".to_owned()),
-                Err(_) => return refuse("Not a number of type DOUBLE".to_owned()),
+                Ok(number) => (format!("{number:?}"), self.check_fraction(number)),
+                Err(_) => (value.to_owned(), "Not a number of type DOUBLE".to_owned()),
             },
-            Kind::Text | Kind::List => None,
+            Kind::Text => (value.to_owned(), self.check_words(std::iter::once(text))),
+            Kind::List => (value.to_owned(), self.check_words(list(text))),
         };
-        match (self.check, number) {
-            (Check::AtLeast(least), Some(number)) if number < least => {
-                refuse(format!("Value must be at least {least}"))
+        if why.is_empty() {
+            return Ok(());
+        }
+        Err(format!("Invalid value {shown} for configuration {}: {why}", self.name))
+    }
+
+    /// What is wrong with a number; empty if nothing is.
+    fn check_number(&self, number: i64) -> String {
+        match self.check {
+            Check::AtLeast(least) | Check::Between(least, _) if number < least => {
+                format!("Value must be at least {least}")
             }
-            (Check::Between(least, _), Some(number)) if number < least => {
-                refuse(format!("Value must be at least {least}"))
+            Check::Between(_, most) if number > most => format!("Value must be no more than {most}"),
+            Check::BetweenOr(least, most, other) if number != other && !(least..=most).contains(&number) => {
+                format!("Value must be between {least} and {most} or equal to {other}")
             }
-            (Check::Between(_, most), Some(number)) if number > most => {
-                refuse(format!("Value must be no more than {most}"))
+            _ => String::new(),
+        }
+    }
+
+    fn check_fraction(&self, number: f64) -> String {
+        match self.check {
+            Check::Fraction if number < 0.0 => "Value must be at least 0".to_owned(),
+            Check::Fraction if number > 1.0 => "Value must be no more than 1".to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    fn check_words<'a>(&self, mut words: impl Iterator<Item = &'a str>) -> String {
+        match self.check {
+            Check::OneOf(allowed) if !words.all(|word| allowed.contains(&word)) => {
+                format!("String must be one of: {}", allowed.join(", "))
             }
-            (Check::OneOf(allowed), _) if !allowed.contains(&text) => {
-                refuse(format!("String must be one of: {}", allowed.join(", ")))
-            }
-            (Check::EachOf(allowed), _) if !list(text).all(|part| allowed.contains(&part)) => {
-                refuse(format!("String must be one of: {}", allowed.join(", ")))
-            }
-            _ => Ok(()),
+            _ => String::new(),
         }
     }
 }

@@ -297,7 +297,7 @@ fn every_request_in_every_version_is_read_whole() {
 }
 
 #[test]
-fn every_request_cut_short_anywhere_or_made_longer_is_refused() {
+fn every_request_cut_short_anywhere_is_refused_and_what_follows_one_is_ignored() {
     for (api, version) in every_version() {
         let whole = frame(api, version);
         for length in 0..whole.len() {
@@ -306,7 +306,7 @@ fn every_request_cut_short_anywhere_or_made_longer_is_refused() {
         }
         let mut longer = BytesMut::from(&whole[..]);
         longer.put_u8(0);
-        assert!(decode(&longer.freeze()).is_err(), "{api:?} version {version} with a byte too many");
+        assert!(decode(&longer.freeze()).is_ok(), "{api:?} version {version} with a byte too many");
     }
 }
 

@@ -106,7 +106,7 @@ fn what_cannot_be_created_is_refused_in_kafkas_words() {
         (
             creatable("new", 1, 3),
             38,
-            "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because only 1 broker(s) are registered."
+            "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because only 1 broker(s) are registered or some brokers have all their log directories cordoned."
                 .to_owned(),
         ),
         (with_config("no.such", "1"), 40, "Unknown topic config name: no.such".to_owned()),
@@ -123,7 +123,7 @@ fn what_cannot_be_created_is_refused_in_kafkas_words() {
         (
             with_config("min.cleanable.dirty.ratio", "1.5"),
             40,
-            "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: Value must be between 0 and 1".to_owned(),
+            "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: Value must be no more than 1".to_owned(),
         ),
         (
             creatable("new", 19, 1),
@@ -133,7 +133,7 @@ fn what_cannot_be_created_is_refused_in_kafkas_words() {
         (
             assigned(0, 2),
             39,
-            "The manual partition assignment must name broker 1 and no other, because it is the only one.".to_owned(),
+            "The manual partition assignment includes broker 2, but no such broker is registered.".to_owned(),
         ),
         (assigned(1, 1), 39, "partitions should be a consecutive 0-based integer sequence".to_owned()),
     ];

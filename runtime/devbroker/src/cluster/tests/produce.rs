@@ -17,7 +17,7 @@ const CODECS: [Compression; 5] =
 fn refused(sim: &mut Sim, bytes: impl Into<Bytes>) -> (i16, String) {
     let answer = sim.produce("t", 0, bytes.into());
     assert_eq!((answer.base_offset, answer.log_append_time_ms), (-1, -1));
-    (answer.error_code, answer.error_message.unwrap().to_string())
+    (answer.error_code, answer.error_message.map(|text| text.to_string()).unwrap_or_default())
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn log_append_time_is_stamped_and_the_checksum_made_new() {
 }
 
 #[test]
-fn broken_batches_are_refused_with_the_reason() {
+fn broken_batches_are_refused() {
     let mut sim = Sim::new();
     sim.create("t", 1, &[]);
     let good = batch(&["value"]);
@@ -63,15 +63,12 @@ fn broken_batches_are_refused_with_the_reason() {
         bytes[place] = value;
         bytes.freeze()
     };
-    let crc = (ResponseError::CorruptMessage.code(), "Record is corrupt (stored crc");
+    let crc = (ResponseError::CorruptMessage.code(), "");
     let invalid = ResponseError::InvalidRecord.code();
     let cases = [
         (Bytes::new(), (invalid, "Produce requests must have exactly one record batch")),
-        (good.slice(..30), (ResponseError::CorruptMessage.code(), "the record batch is cut off")),
-        (
-            good.slice(..good.len() - 1),
-            (ResponseError::CorruptMessage.code(), "the record batch says it has"),
-        ),
+        (good.slice(..30), (ResponseError::CorruptMessage.code(), "")),
+        (good.slice(..good.len() - 1), (ResponseError::CorruptMessage.code(), "")),
         (
             Bytes::from([&good[..], &good[..]].concat()),
             (invalid, "Produce requests are only allowed to contain exactly"),
@@ -139,12 +136,10 @@ fn sizes_and_times_have_limits() {
     let mut sim = Sim::new();
     sim.create("t", 1, &[("max.message.bytes", "100")]);
     let large = batch(&["0123456789012345678901234567890123456789"]);
-    let (error, text) = refused(&mut sim, large);
-    assert_eq!(error, ResponseError::MessageTooLarge.code());
-    assert!(text.contains("exceeds the maximum configured value of 100"), "{text}");
+    assert_eq!(refused(&mut sim, large), (ResponseError::MessageTooLarge.code(), String::new()));
     let (error, text) = refused(&mut sim, pack(vec![record(3_600_001, None, "v")], Compression::None));
     assert_eq!(error, ResponseError::InvalidTimestamp.code());
-    assert!(text.contains("out of range"), "{text}");
+    assert!(text.contains("of message with offset 0 is out of range"), "{text}");
     assert_eq!(
         sim.produce("t", 0, pack(vec![record(3_600_000, None, "v")], Compression::None)).error_code,
         0
@@ -158,7 +153,11 @@ fn a_compacted_topic_wants_keys_in_every_codec() {
     for codec in CODECS {
         let (error, text) =
             refused(&mut sim, pack(vec![record(0, Some("k"), "v"), record(0, None, "v")], codec));
-        assert_eq!((error, &*text), (87, "Compacted topic cannot accept message without key"), "{codec:?}");
+        assert_eq!(
+            (error, &*text),
+            (87, "Compacted topic cannot accept message without key in topic partition t-0"),
+            "{codec:?}"
+        );
         let keyed = pack(vec![record(0, Some("k"), "v"), record(0, Some("l"), "v")], codec);
         assert_eq!(sim.produce("t", 0, keyed).error_code, 0, "{codec:?}");
     }
