@@ -13,6 +13,7 @@ use crate::backoff::Backoff;
 use crate::counters;
 use crate::environment::{Environment, Throttle};
 use crate::exchange::Exchange;
+use crate::filter::matches;
 use crate::link::{self, Event, Events, Requests};
 use crate::message::Message;
 use crate::refusal::{Cause, Loss, judge};
@@ -40,6 +41,7 @@ impl Connection {
             environment,
             stopping,
             subscribed: false,
+            inherited: false,
             drops: Throttle::default(),
             pauses: Throttle::default(),
         };
@@ -80,6 +82,8 @@ struct Driver {
     stopping: watch::Receiver<bool>,
     /// Whether the server confirmed our subscriptions in this run; where it still has the session, it has them too.
     subscribed: bool,
+    /// Whether the session is of an earlier run, and may hold subscriptions that are no longer configured.
+    inherited: bool,
     drops: Throttle,
     pauses: Throttle,
 }
@@ -118,7 +122,6 @@ impl Driver {
                     End::Stopped => return,
                     End::Lost(cause, lifetime) => (cause, lifetime),
                 };
-                self.exchange.disconnected();
                 match judge(cause, &settings, server) {
                     Loss::ForGood(error) => {
                         tracing::error!(task = %settings.task, "{error}");
@@ -256,6 +259,7 @@ impl Driver {
             if self.subscribed {
                 return Ok(());
             }
+            self.inherited = true;
         } else if self.subscribed && !settings.clean_session {
             tracing::warn!(
                 task = %settings.task,
@@ -263,6 +267,7 @@ impl Driver {
                 settings.client_id
             );
         }
+        self.inherited &= session_present;
         self.subscribed = false;
         if requests.subscribe(settings) {
             Ok(())
@@ -291,6 +296,17 @@ impl Driver {
     }
 
     fn take(&mut self, message: Message) {
+        if self.inherited && !self.settings.filters.iter().any(|filter| matches(filter, &message.topic)) {
+            // Taken all the same: it may be a message of a filter that another task has got meanwhile.
+            tracing::warn!(
+                task = %self.settings.task,
+                "a message on {} came that no filter in mqtt.topics asks for: the server keeps an older subscription \
+                 in the session of client {}. Connecting once with mqtt.clean.session.enabled=true removes it",
+                message.topic.as_str(),
+                self.settings.client_id
+            );
+            self.inherited = false;
+        }
         let received = message.received;
         let Err(dropped) = self.exchange.arrived(message) else { return };
         counters::count_dropped();

@@ -38,14 +38,10 @@ impl Exchange {
 
     // The connection's side.
 
-    /// A connection stands; how many messages were thrown away because they will come again.
+    /// A connection stands, and what came over the one before can be acknowledged no more; how many messages were thrown
+    /// away because they will come again.
     pub(crate) fn connected(&self, session_present: bool) -> usize {
         self.lock().inbox.connected(session_present)
-    }
-
-    /// The connection is gone: nothing that came over it can be acknowledged any more.
-    pub(crate) fn disconnected(&self) {
-        self.lock().inbox.window.connection_lost();
     }
 
     /// Takes a message. If it had to be dropped, how many have been so far.

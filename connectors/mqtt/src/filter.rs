@@ -37,6 +37,27 @@ pub(crate) fn check_filter(filter: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether `filter` asks for messages on `topic` (MQTT 3.1.1 and 5, §4.7).
+pub(crate) fn matches(filter: &str, topic: &str) -> bool {
+    let filter =
+        filter.strip_prefix(SHARE).and_then(|shared| shared.split_once('/')).map_or(filter, |(_, rest)| rest);
+    // Wildcards at the beginning leave the server's own topics out.
+    if topic.starts_with('$') && filter.starts_with(['+', '#']) {
+        return false;
+    }
+    let mut levels = topic.split('/');
+    for wanted in filter.split('/') {
+        match (wanted, levels.next()) {
+            // Also for the level above: `a/#` asks for `a`.
+            ("#", _) => return true,
+            ("+", Some(_)) => {}
+            (wanted, Some(level)) if wanted == level => {}
+            _ => return false,
+        }
+    }
+    levels.next().is_none()
+}
+
 /// The filters of each task: runs of neighbours, the first ones longer by one where it does not come out even, as
 /// Connect groups partitions. With `share_every_task`, shared subscriptions go to every task instead.
 pub(crate) fn assign(filters: &[String], max_tasks: u32, share_every_task: bool) -> Vec<Vec<String>> {
@@ -82,6 +103,35 @@ mod tests {
             assert!(error.contains("is not an MQTT topic filter"), "{error}");
         }
         assert!(check_filter(&"x".repeat(65_536)).is_err());
+    }
+
+    #[test]
+    fn filters_match_by_level() {
+        for (filter, topic) in [
+            ("a/b", "a/b"),
+            ("a/+", "a/b"),
+            ("a/+", "a/"),
+            ("+/b", "/b"),
+            ("a/#", "a"),
+            ("a/#", "a/b/c"),
+            ("#", "a/b"),
+            ("$SYS/#", "$SYS/x"),
+            ("$share/g/a/+", "a/b"),
+            ("é/+", "é/x"),
+        ] {
+            assert!(matches(filter, topic), "{filter} {topic}");
+        }
+        for (filter, topic) in [
+            ("a/b", "a"),
+            ("a", "a/b"),
+            ("a/+", "a"),
+            ("a/+", "a/b/c"),
+            ("#", "$SYS/x"),
+            ("+/x", "$SYS/x"),
+            ("a", "é"),
+        ] {
+            assert!(!matches(filter, topic), "{filter} {topic}");
+        }
     }
 
     fn split(filters: &[&str], tasks: u32, every: bool) -> Vec<String> {

@@ -21,6 +21,8 @@
 mod v3;
 mod v5;
 
+use std::time::Duration;
+
 use crate::message::Message;
 use crate::refusal::Cause;
 use crate::server::Server;
@@ -98,6 +100,8 @@ enum Library {
         events: Box<rumqttc::v5::EventLoop>,
         /// Whether properties of messages are kept.
         properties: bool,
+        /// How often we want to ping, in case the server does not care.
+        keep_alive: Duration,
     },
 }
 
@@ -110,7 +114,9 @@ impl Events {
         if self.ended.is_none() {
             let next = match &mut self.library {
                 Library::V3(events) => v3::next(events, now).await,
-                Library::V5 { events, properties } => v5::next(events, *properties, now).await,
+                Library::V5 { events, properties, keep_alive } => {
+                    v5::next(events, *properties, *keep_alive, now).await
+                }
             };
             match next {
                 Ok(event) => {
@@ -123,7 +129,7 @@ impl Events {
         }
         let left = match &mut self.library {
             Library::V3(events) => v3::left(events, now),
-            Library::V5 { events, properties } => v5::left(events, *properties, now),
+            Library::V5 { events, properties, .. } => v5::left(events, *properties, now),
         };
         left.ok_or_else(|| self.ended.take().unwrap_or(Cause::Closed))
     }
@@ -148,7 +154,14 @@ pub(crate) fn open(settings: &Settings, server: &Server) -> (Requests, Events) {
         }
         Some(v5) => {
             let (client, events) = v5::open(settings, v5, server);
-            (Requests::V5(client), Library::V5 { events: Box::new(events), properties: v5.properties })
+            (
+                Requests::V5(client),
+                Library::V5 {
+                    events: Box::new(events),
+                    properties: v5.properties,
+                    keep_alive: settings.keep_alive,
+                },
+            )
         }
     };
     (requests, Events { library, connected: false, ended: None })

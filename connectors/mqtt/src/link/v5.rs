@@ -17,6 +17,9 @@ use crate::server::Server;
 use crate::settings::{Settings, V5};
 use crate::window::Ack;
 
+/// The library panics below that, and validation refuses it.
+const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(5);
+
 pub(super) fn open(settings: &Settings, v5: V5, server: &Server) -> (AsyncClient, EventLoop) {
     let mut options = MqttOptions::new(settings.client_id.as_str(), server.host.as_str(), server.port);
     let mut properties = ConnectProperties::new();
@@ -26,8 +29,7 @@ pub(super) fn open(settings: &Settings, v5: V5, server: &Server) -> (AsyncClient
     properties.topic_alias_max = Some(0);
     options
         .set_transport(transport(settings, server))
-        // The library panics below that, and validation refuses it.
-        .set_keep_alive(settings.keep_alive.max(Duration::from_secs(5)))
+        .set_keep_alive(settings.keep_alive.max(SHORTEST_KEEP_ALIVE))
         .set_clean_start(settings.clean_session)
         .set_connect_properties(properties)
         .set_connection_timeout(settings.connect_timeout.as_secs())
@@ -67,11 +69,21 @@ pub(super) fn acknowledge(client: &AsyncClient, ack: Ack) -> bool {
     client.try_ack(&publish).is_ok()
 }
 
-pub(super) async fn next(events: &mut EventLoop, properties: bool, now: fn() -> i64) -> Result<Event, Cause> {
-    match events.poll().await {
-        Ok(event) => Ok(translated(event, properties, now)),
-        Err(error) => Err(cause(&error)),
+pub(super) async fn next(
+    events: &mut EventLoop,
+    properties: bool,
+    keep_alive: Duration,
+    now: fn() -> i64,
+) -> Result<Event, Cause> {
+    let event = match events.poll().await {
+        Ok(event) => translated(event, properties, now),
+        Err(error) => return Err(cause(&error)),
+    };
+    if matches!(event, Event::Connected { .. }) && events.options.keep_alive().is_zero() {
+        // The server wants no pings, which the library takes for pings without a pause.
+        events.options.set_keep_alive(keep_alive.max(SHORTEST_KEEP_ALIVE));
     }
+    Ok(event)
 }
 
 /// What was read before the connection ended.
@@ -83,7 +95,7 @@ fn translated(event: rumqttc::v5::Event, properties: bool, now: fn() -> i64) -> 
     match event {
         rumqttc::v5::Event::Incoming(Packet::ConnAck(answer)) => Event::Connected {
             session_present: answer.session_present,
-            keep_alive: answer.properties.and_then(|properties| properties.server_keep_alive),
+            keep_alive: answer.properties.and_then(|p| p.server_keep_alive).filter(|seconds| *seconds > 0),
         },
         rumqttc::v5::Event::Incoming(Packet::Publish(publish)) => {
             Event::Message(message(publish, properties, now()))

@@ -1,4 +1,5 @@
-//! The MQTT source against a real Mosquitto, used as the engine uses it.
+//! The MQTT source against a real Mosquitto, used as the engine uses it; and against servers that play a script, for
+//! what Mosquitto does not do.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -6,6 +7,7 @@ mod delivery;
 mod pressure;
 mod reconnect;
 mod records;
+mod scripted;
 mod security;
 mod session;
 mod source;

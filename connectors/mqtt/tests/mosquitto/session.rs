@@ -26,6 +26,20 @@ async fn a_clean_session_starts_anew() {
     }
 }
 
+/// The server cannot be told to forget a filter whose text nobody knows any more, and its messages may be the last
+/// ones of a filter that moved to another task.
+#[tokio::test]
+async fn messages_of_a_removed_filter_are_taken_while_the_session_has_it() {
+    let broker = broker();
+    let both = config(&broker, &[("mqtt.topics", "t/#,old/#")]);
+    Source::subscribed(&both, &broker).await.stop().await;
+    let one = config(&broker, &[("mqtt.topics", "t/#")]);
+    let mut source = Source::subscribed(&one, &broker).await;
+    publish(&broker, "old/1", 1, &["old".into()]).await;
+    publish(&broker, "t/1", 1, &["new".into()]).await;
+    assert_eq!(payloads(&source.take(2).await), ["old", "new"]);
+}
+
 #[tokio::test]
 async fn retained_messages_are_marked() {
     let broker = broker();

@@ -30,9 +30,14 @@ pub(crate) fn connector() -> Box<dyn SourceConnector> {
 
 /// A configuration for `broker` with what is usual here, changed by `entries`.
 pub(crate) fn config(broker: &Mosquitto, entries: &[(&str, &str)]) -> Config {
+    config_for(broker.port(), entries)
+}
+
+/// The same for whoever listens on `port` of 127.0.0.1.
+pub(crate) fn config_for(port: u16, entries: &[(&str, &str)]) -> Config {
     let mut config = Config::from([
         ("name", "sensors"),
-        ("mqtt.server.uri", &format!("tcp://127.0.0.1:{}", broker.port())),
+        ("mqtt.server.uri", &format!("tcp://127.0.0.1:{port}")),
         ("mqtt.topics", "t/#"),
         ("mqtt.qos", "1"),
         ("mqtt.clean.session.enabled", "false"),
@@ -201,6 +206,11 @@ pub(crate) async fn publish(broker: &Mosquitto, topic: &str, number: i32, payloa
     };
     let done = tokio::time::timeout(LIMIT, async { tokio::join!(send, drive) }).await;
     assert!(done.is_ok(), "cannot publish");
+}
+
+/// Restarts `broker`, again while its port is taken: whoever connects anywhere may be given it for a moment.
+pub(crate) async fn restart(broker: &mut Mosquitto) {
+    until(|| broker.restart().is_ok()).await;
 }
 
 /// Waits for something that happens elsewhere.
