@@ -65,7 +65,12 @@ impl Catalogue {
             }),
             (None, _) => Err(LookupError::Unknown {
                 name: name.to_owned(),
-                nearest: nearest_name(name, of_kind().map(|p| p.class)),
+                nearest: {
+                    let names =
+                        || of_kind().flat_map(|p| short_names(p).chain([p.class]).map(move |n| (n, p.class)));
+                    let near = nearest_name(name, names().map(|(name, _)| name));
+                    near.and_then(|near| names().find(|(name, _)| *name == near)).map(|(_, class)| class)
+                },
             }),
         }
     }
