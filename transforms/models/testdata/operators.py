@@ -209,6 +209,14 @@ def forests():
     votes = [(0, 2 * step + 1, 0, step / 4) for step in range(count)] + [(0, 2 * count, 0, 50), (1, 1, 0, 100), (1, 2, 0, 200)]
     node = h.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", n_targets=1, **chain, **stump_votes("target", votes))
     case("forest_deep", [node], {"x": np.arange(-12, 13, dtype=np.float32).reshape(-1, 1)}, {"y": (T.FLOAT, [None, 1])})
+    # A test for one of three categories as LightGBM's converter writes it: three tests that share what follows.
+    shared = dict(nodes_treeids=[0] * 7, nodes_nodeids=list(range(7)), nodes_featureids=[0, 0, 0, 1, 0, 0, 0],
+                  nodes_modes=["BRANCH_EQ", "BRANCH_EQ", "BRANCH_EQ", "BRANCH_LEQ", "LEAF", "LEAF", "LEAF"], nodes_values=[1.0, 3.0, 4.0, 0.5, 0.0, 0.0, 0.0],
+                  nodes_truenodeids=[3, 3, 3, 4, 0, 0, 0], nodes_falsenodeids=[1, 2, 6, 5, 0, 0, 0])
+    node = h.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", n_targets=1, **shared,
+                       **stump_votes("target", [(0, 4, 0, 1), (0, 5, 0, 2), (0, 6, 0, 3)]))
+    shared_rows = np.array([[a, b] for a in (0, 1, 2, 3, 4, 5, np.nan) for b in (0, 1)], np.float32)
+    case("forest_shared", [node], {"x": shared_rows}, {"y": (T.FLOAT, [None, 1])})
     # Votes for several classes at each leaf, and for one or two of three.
     some = lambda tree, node: [(tree, node, int(c), round(float(rng.random()), 3)) for c in rng.permutation(3)[:rng.integers(1, 4)]]
     every = lambda tree, node: [(tree, node, c, round(float(rng.random()), 3)) for c in range(3)]
@@ -355,6 +363,8 @@ def folds():
         for last in (0, 1):
             case("%s_last%d" % (name, last), [h.make_node(name, ["x"], ["y"], axis=1, keepdims=0, select_last_index=last)], {"x": ties}, {"y": (T.INT64, [None])})
     case("arg_max_kept", [h.make_node("ArgMax", ["x"], ["y"], axis=-1)], {"x": x}, {"y": (T.INT64, [None, 1])})
+    for p in (1, 2):
+        case("lp_normalization_%d" % p, [h.make_node("LpNormalization", ["x"], ["y"], axis=1, p=p)], {"x": x}, {"y": (T.FLOAT, [None, 6])})
     large = np.vstack([x, np.full((1, 6), 1000, np.float32)])
     for name in ("Softmax", "LogSoftmax"):
         case(name.lower(), [h.make_node(name, ["x"], ["y"])], {"x": large}, {"y": (T.FLOAT, [None, 6])})
@@ -375,6 +385,8 @@ def layers():
     for name in ("Relu", "Tanh", "Sigmoid", "Elu"):
         nodes = [h.make_node("MatMul", ["x", "w"], ["m"]), h.make_node("Add", ["b", "m"], ["a"]), h.make_node(name, ["a"], ["y"])]
         case("layer_" + name, nodes, {"x": x}, y3, {"w": w, "b": b})
+    nodes = [h.make_node("MatMul", ["x", "w"], ["m"]), h.make_node("Add", ["m", "b"], ["a"]), h.make_node("Exp", ["a"], ["y"])]
+    case("matmul_of_vector", nodes, {"x": x}, {"y": (T.FLOAT, [None])}, {"w": w[:, 0].copy(), "b": b[:1].copy()})
     nodes = [h.make_node("MatMul", ["x", "w"], ["m"]), h.make_node("Add", ["m", "b"], ["a"]), h.make_node("Relu", ["a"], ["y"])]
     case("layer_with_outputs_between", nodes, {"x": x}, {"m": (T.FLOAT, [None, 3]), "a": (T.FLOAT, [None, 3]), **y3}, {"w": w, "b": b})
     nodes = [h.make_node("MatMul", ["x", "w"], ["m"]), h.make_node("Relu", ["m"], ["r"]), h.make_node("Add", ["m", "r"], ["y"])]
@@ -410,6 +422,19 @@ def layouts():
     case("transpose", [h.make_node("Transpose", ["c"], ["y"], perm=[0, 2, 1])], {"c": cube}, {"y": (T.FLOAT, [None, 3, 2])})
     nodes = [h.make_node("Unsqueeze", ["x", "a"], ["u"]), h.make_node("Squeeze", ["u", "a"], ["y"])]
     case("unsqueeze_squeeze", nodes, {"x": x}, {"u": (T.FLOAT, [None, 1, 6]), "y": (T.FLOAT, [None, 6])}, {"a": np.array([1])})
+    nodes = [h.make_node("Unsqueeze", ["x", "a"], ["u"]), h.make_node("Unsqueeze", ["w", "a"], ["v"]), h.make_node("Concat", ["u", "v", "u"], ["c"], axis=0),
+             h.make_node("ReduceMean", ["c"], ["y"], axes=[0], keepdims=0), h.make_node("Transpose", ["x"], ["t"]), h.make_node("Transpose", ["t"], ["b"])]
+    case("batch_in_the_middle", nodes, {"x": x, "w": floats(11, 6, 20)}, {"y": (T.FLOAT, [None, 6]), "b": (T.FLOAT, [None, 6])}, {"a": np.array([0])})
+    nodes = [h.make_node("Shape", ["c"], ["s"]), h.make_node("Gather", ["s", "zero"], ["n"]), h.make_node("Unsqueeze", ["n", "zeros"], ["l"]),
+             h.make_node("Concat", ["l", "rest"], ["w"], axis=0), h.make_node("Reshape", ["c", "w"], ["y"])]
+    case("shape_taken_apart", nodes, {"c": cube}, {"y": (T.FLOAT, [None, 6])}, {"zero": np.array(0), "zeros": np.array([0]), "rest": np.array([-1])})
+    nodes = [h.make_node("Shape", ["x"], ["s"]), h.make_node("ArrayFeatureExtractor", ["s", "zero"], ["n"], domain="ai.onnx.ml"), h.make_node("Reshape", ["n", "flat"], ["l"]),
+             h.make_node("Concat", ["l", "one"], ["w"], axis=0), h.make_node("ConstantOfShape", ["w"], ["ones"], value=numpy_helper.from_array(np.array([1.5], np.float32))),
+             h.make_node("Concat", ["ones", "x"], ["y"], axis=1)]
+    case("constant_of_shape", nodes, {"x": x}, {"y": (T.FLOAT, [None, 7])}, {"zero": np.array([0]), "flat": np.array([-1]), "one": np.array([1])})
+    nodes = [h.make_node("Shape", ["c"], ["s"], start=-2), h.make_node("Slice", ["s", "a", "b"], ["t"]), h.make_node("Concat", ["first", "t", "u"], ["w"], axis=0),
+             h.make_node("Reshape", ["c", "w"], ["y"])]
+    case("shape_in_part", nodes, {"c": cube}, {"y": (T.FLOAT, [None, 3, 2])}, {"a": np.array([1]), "b": np.array([9]), "first": np.array([0]), "u": np.array([2])})
     nodes = [h.make_node("Constant", [], ["k"], value_float=2.5), h.make_node("Add", ["x", "k"], ["a"]), h.make_node("Dropout", ["a"], ["d"]), h.make_node("Identity", ["d"], ["y"])]
     case("constant_dropout_identity", nodes, {"x": x}, {"y": (T.FLOAT, [None, 6])})
     nodes = [h.make_node("Cast", ["k"], ["f"], to=T.FLOAT), h.make_node("Reshape", ["f", "s"], ["r"]), h.make_node("Add", ["x", "r"], ["y"])]

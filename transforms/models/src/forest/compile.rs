@@ -51,9 +51,21 @@ enum Pending<K> {
         below: K,
         /// The node for equal values.
         same: usize,
-        /// The branch for other values, which both tests lead to.
-        other: u32,
+        /// The node for other values, which both tests lead to.
+        other: usize,
     },
+}
+
+/// The parts of a branch: the key up to which it passes, where to look, and what follows for keys that pass and fail.
+type Parts<K> = (K, u32, Pending<K>, Pending<K>);
+
+/// How far the leaves are below a node.
+#[derive(Clone, Copy)]
+enum Height {
+    Unseen,
+    /// Being measured: a link that leads here closes a cycle.
+    Open,
+    Known(u32),
 }
 
 struct Layout<'a, T: Ordered> {
@@ -61,8 +73,9 @@ struct Layout<'a, T: Ordered> {
     branches: Vec<Branch<T, T::Key>>,
     /// Votes of each branch as first and count; zeros for inner nodes.
     spans: Vec<(u32, u32)>,
-    /// Which nodes have been reached: each may be once.
-    reached: Vec<bool>,
+    heights: Vec<Height>,
+    /// The branch of each node that has been laid out.
+    places: Vec<Option<u32>>,
     missing_passes: bool,
 }
 
@@ -73,85 +86,137 @@ impl<'a, T: Ordered> Layout<'a, T> {
             ensemble,
             branches: Vec::with_capacity(count),
             spans: Vec::with_capacity(count),
-            reached: vec![false; count],
+            heights: vec![Height::Unseen; count],
+            places: vec![None; count],
             missing_passes: false,
         }
     }
 
-    /// Lays out one tree, breadth first.
+    /// Lays out one tree, breadth first. Nodes may be shared, as LightGBM's converter shares what follows a test for
+    /// one of several categories: every link to a node beyond the first gets a copy of its branch.
     fn tree(&mut self, root: usize) -> Result<Tree, Flaw> {
+        let depth = self.measure(root)?;
         let start = self.reserve(1)?;
-        let mut depth = 0u32;
         let mut target = TargetOfTree::Unknown;
         let mut copies: Vec<(u32, u32)> = Vec::new();
-        let mut queue = VecDeque::from([(Pending::Node(root), start, 0u32)]);
-        while let Some((pending, at, level)) = queue.pop_front() {
-            depth = depth.max(level);
+        let mut queue = VecDeque::from([(Pending::Node(root), start)]);
+        while let Some((pending, at)) = queue.pop_front() {
             let (threshold, feature, yes, no) = match pending {
-                Pending::Node(node) => match *self.reach_node(node)? {
-                    Node::Leaf { first, count } => {
-                        target = target.with(self.leaf(at, first, count)?);
+                Pending::NotAbove { feature, below, same, other } => {
+                    (below, feature, Pending::Node(other), Pending::Node(same))
+                }
+                Pending::Node(node) => {
+                    if let Some(place) = self.places[node] {
+                        copies.push((place, at));
                         continue;
                     }
-                    Node::Inner { test, feature, threshold, yes: yes_node, no: no_node, missing_passes } => {
-                        let key = Threshold::new(threshold);
-                        let (yes, no) = (Pending::Node(yes_node), Pending::Node(no_node));
-                        match test {
-                            Test::LessOrEqual => {
-                                (key.up_to(), self.feature(feature, missing_passes)?, yes, no)
-                            }
-                            Test::Less => (key.below(), self.feature(feature, missing_passes)?, yes, no),
-                            // The opposite test with the ways exchanged, the way of a missing value as well.
-                            Test::Greater => {
-                                (key.not_above(), self.feature(feature, !missing_passes)?, no, yes)
-                            }
-                            Test::GreaterOrEqual => {
-                                (key.not_at_or_above(), self.feature(feature, !missing_passes)?, no, yes)
-                            }
-                            // Not above and not below. A missing value differs from everything, unless it passes.
-                            Test::Equal => {
-                                let not_above = self.not_above(feature, key.below(), yes_node)?;
-                                (key.up_to(), self.feature(feature, missing_passes)?, not_above, no)
-                            }
-                            Test::NotEqual => {
-                                let not_above = self.not_above(feature, key.below(), no_node)?;
-                                (key.up_to(), self.feature(feature, false)?, not_above, yes)
-                            }
+                    self.places[node] = Some(at);
+                    match self.ensemble.nodes[node] {
+                        Node::Inner { test, feature, threshold, yes, no, missing_passes } => {
+                            let key = Threshold::new(threshold);
+                            self.branch(test, feature, &key, (yes, no), missing_passes)?
+                        }
+                        Node::Leaf { first, count } => {
+                            target = target.with(self.leaf(at, first, count)?);
+                            continue;
                         }
                     }
-                },
-                Pending::NotAbove { feature, below, same, other } => {
-                    let pair = self.reserve(2)?;
-                    self.put(at, below, feature, pair);
-                    copies.push((other, pair));
-                    queue.push_back((Pending::Node(same), pair + 1, level + 1));
-                    continue;
                 }
             };
-            // A test for equality has reserved its children itself, to know where they will be.
-            let pair = match yes {
-                Pending::NotAbove { other, .. } => other - 1,
-                Pending::Node(_) => self.reserve(2)?,
-            };
+            let pair = self.reserve(2)?;
             self.put(at, threshold, feature, pair);
-            queue.push_back((yes, pair, level + 1));
-            queue.push_back((no, pair + 1, level + 1));
+            queue.push_back((yes, pair));
+            queue.push_back((no, pair + 1));
         }
-        // Everything has its final place now. What hangs below a copy hangs one step deeper than below the original,
-        // once for every test for equality on the way.
+        // Everything that there are copies of is filled in now.
         for &(of, at) in &copies {
             self.copy(of, at);
         }
-        Ok(Tree { root: start, depth: depth.saturating_add(copies.len() as u32), target: target.single() })
+        Ok(Tree { root: start, depth, target: target.single() })
     }
 
-    /// The second of the two tests that `x == value` becomes: after `x <= value`, `x <= the largest value below`. It
-    /// reserves the children of the first, because it leads to the second of them as well.
-    fn not_above(&mut self, feature: usize, below: T::Key, same: usize) -> Result<Pending<T::Key>, Flaw> {
-        // A missing value that has passed the first test is to count as equal, so it must fail the second.
-        let feature = self.feature(feature, false)?;
-        let pair = self.reserve(2)?;
-        Ok(Pending::NotAbove { feature, below, same, other: pair + 1 })
+    /// Steps from a node to the deepest leaf below it. Finds cycles and links that lead nowhere.
+    fn measure(&mut self, root: usize) -> Result<u32, Flaw> {
+        let ensemble = self.ensemble;
+        let mut stack = vec![root];
+        while let Some(&node) = stack.last() {
+            let (Some(found), Some(&height)) = (ensemble.nodes.get(node), self.heights.get(node)) else {
+                return Err(flaw(
+                    format!("a link leads to node {node} of {}", ensemble.nodes.len()),
+                    "links to nodes of the same tree",
+                ));
+            };
+            let links = match *found {
+                // A test for equality is two.
+                Node::Inner { test: Test::Equal | Test::NotEqual, yes, no, .. } => Some((2, yes, no)),
+                Node::Inner { yes, no, .. } => Some((1, yes, no)),
+                Node::Leaf { .. } => None,
+            };
+            match (height, links) {
+                (Height::Known(_), _) => {
+                    stack.pop();
+                }
+                (_, None) => self.heights[node] = Height::Known(0),
+                (Height::Unseen, Some((_, yes, no))) => {
+                    self.heights[node] = Height::Open;
+                    for link in [yes, no] {
+                        if matches!(self.heights.get(link), Some(Height::Open)) {
+                            return Err(flaw(
+                                format!("node {node} leads back to node {link} above it"),
+                                "trees without cycles",
+                            ));
+                        }
+                        stack.push(link);
+                    }
+                }
+                (Height::Open, Some((steps, yes, no))) => {
+                    let below = [yes, no].map(|link| match self.heights.get(link) {
+                        Some(Height::Known(height)) => *height,
+                        _ => 0,
+                    });
+                    self.heights[node] = Height::Known(below[0].max(below[1]).saturating_add(steps));
+                }
+            }
+        }
+        match self.heights.get(root) {
+            Some(Height::Known(height)) => Ok(*height),
+            _ => Ok(0),
+        }
+    }
+
+    /// Brings the test of an inner node to the one form.
+    fn branch(
+        &mut self,
+        test: Test,
+        feature: usize,
+        key: &Threshold<T::Key>,
+        (yes, no): (usize, usize),
+        missing_passes: bool,
+    ) -> Result<Parts<T::Key>, Flaw> {
+        let (pass, fail) = (Pending::Node(yes), Pending::Node(no));
+        Ok(match test {
+            Test::LessOrEqual => (key.up_to(), self.feature(feature, missing_passes)?, pass, fail),
+            Test::Less => (key.below(), self.feature(feature, missing_passes)?, pass, fail),
+            // The opposite test with the ways exchanged, the way of a missing value as well.
+            Test::Greater => (key.not_above(), self.feature(feature, !missing_passes)?, fail, pass),
+            Test::GreaterOrEqual => {
+                (key.not_at_or_above(), self.feature(feature, !missing_passes)?, fail, pass)
+            }
+            // Not above and not below. A missing value differs from everything, unless it passes: then it passes the
+            // first test and must fail the second.
+            Test::Equal | Test::NotEqual => {
+                let equal = test == Test::Equal;
+                let (same, other) = if equal { (yes, no) } else { (no, yes) };
+                let second = self.feature(feature, false)?;
+                let not_above = Pending::NotAbove { feature: second, below: key.below(), same, other };
+                (
+                    key.up_to(),
+                    self.feature(feature, equal && missing_passes)?,
+                    not_above,
+                    Pending::Node(other),
+                )
+            }
+        })
     }
 
     fn copy(&mut self, of: u32, at: u32) {
@@ -161,24 +226,6 @@ impl<'a, T: Ordered> Layout<'a, T> {
         }
         self.branches[at as usize] = branch;
         self.spans[at as usize] = self.spans[of as usize];
-    }
-
-    fn reach_node(&mut self, node: usize) -> Result<&'a Node<T>, Flaw> {
-        let ensemble = self.ensemble;
-        match (ensemble.nodes.get(node), self.reached.get_mut(node)) {
-            (Some(found), Some(reached)) if !*reached => {
-                *reached = true;
-                Ok(found)
-            }
-            (Some(_), _) => Err(flaw(
-                format!("node {node} is reached twice, so a tree has a cycle or shares a branch"),
-                "every node reached once from its root",
-            )),
-            (None, _) => Err(flaw(
-                format!("a link leads to node {node} of {}", ensemble.nodes.len()),
-                "links to nodes of the same tree",
-            )),
-        }
     }
 
     /// Where a test looks: the column in which missing values pass, or the one in which they fail.

@@ -1,6 +1,6 @@
 //! Tree ensembles: from a list of nodes with links to flat arrays that are walked without branches.
 //!
-//! - [`compile`]: checks the trees (every link in range, nothing reached twice) and lays them out.
+//! - [`compile`]: checks the trees (every link in range, no cycle) and lays them out.
 //! - [`keys`]: numbers as integers in the same order, with a place for missing values.
 //! - [`walk`]: finds the leaves, many walks at a time.
 //! - [`votes`]: what the leaves add up to, and how that becomes scores and a class.

@@ -141,6 +141,10 @@ impl<'a> Compiler<'a> {
         if rows.from_records {
             return Err(ModelError::invalid(place, "it hands out text of the input", "a prediction"));
         }
+        if !rows.shape.rows_first() {
+            let what = format!("its shape is {}", rows.shape);
+            return Err(ModelError::invalid(place, what, "a shape whose first dimension is the batch"));
+        }
         let width = rows.shape.width();
         let is_label = width == 1
             && matches!(rows.element, ElementType::Int64 | ElementType::Int32 | ElementType::String);

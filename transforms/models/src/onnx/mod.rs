@@ -1,13 +1,14 @@
 //! Reads ONNX graphs and compiles them to plans.
 //!
-//! What is supported is what the converters of scikit-learn, LightGBM and XGBoost and small exported networks use: see
-//! [`OPERATORS`](lower::OPERATORS). Everything else is an error at load that names the operator.
+//! What is supported is what the converters of scikit-learn, LightGBM and XGBoost and small exported networks use; the
+//! table is `OPERATORS` in `lower`. Everything else is an error at load that names the operator. Where the specification
+//! is silent or loose, results are those of ONNX Runtime on a CPU.
 //!
-//! - [`wire`], [`proto`], [`tensor`]: the file format, read by hand and bounded everywhere.
-//! - [`node`]: attributes with their types checked.
-//! - [`shape`]: shapes with a batch in them.
-//! - [`graph`]: values by name, and the walk over the nodes.
-//! - [`lower`]: one function per operator, which checks a node and emits kernels.
+//! - `wire`, `proto`, `tensor`: the file format, read by hand and bounded everywhere.
+//! - `node`: attributes with their types checked.
+//! - `shape`: shapes with a batch in them.
+//! - `graph`: values by name, and the walk over the nodes.
+//! - `lower`: one function per operator, which checks a node and emits kernels.
 
 mod graph;
 mod lower;

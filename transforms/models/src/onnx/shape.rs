@@ -1,8 +1,8 @@
 //! Shapes with a batch in them, and where columns go when shapes change.
 //!
-//! A value of the graph has a row for every record. Its shape has exactly one dimension that is the batch, and all
-//! dimensions before it are 1; the others together are the columns of a row, in row-major order. Operators that would
-//! fold records together are refused, so a record's prediction never depends on other records.
+//! A value of the graph has a row for every record. Its shape has exactly one dimension that is the batch; the others
+//! together are the columns of a row, in row-major order. Operators that would fold records together are refused, so a
+//! record's prediction never depends on other records.
 
 /// Dimensions a tensor may have.
 pub(super) const MAX_RANK: usize = 8;
@@ -35,22 +35,22 @@ impl Shape {
         Self { dims: vec![Dim::Batch] }
     }
 
-    /// Checks that the batch comes first but for dimensions of 1.
+    /// Checks that exactly one dimension is the batch.
     pub(super) fn new(dims: Vec<Dim>) -> Result<Self, Trouble> {
         let shape = Self { dims };
-        let batches = shape.dims.iter().filter(|dim| **dim == Dim::Batch).count();
-        let leading = shape.dims.iter().take_while(|dim| **dim != Dim::Batch);
-        if batches != 1 || leading.into_iter().any(|dim| *dim != Dim::Fixed(1)) {
-            let what = format!("it would give a value of shape {shape}");
-            return Err((what, "a shape whose first dimension is the batch"));
+        let what = || format!("it would give a value of shape {shape}");
+        if shape.dims.iter().filter(|dim| **dim == Dim::Batch).count() != 1 {
+            return Err((what(), "a shape with the batch as one dimension"));
         }
         if shape.dims.len() > MAX_RANK || shape.checked_width().is_none() {
-            return Err((
-                format!("it would give a value of shape {shape}"),
-                "at most eight dimensions that fit memory",
-            ));
+            return Err((what(), "at most eight dimensions that fit memory"));
         }
         Ok(shape)
+    }
+
+    /// Whether the values of a row lie together: all dimensions before the batch are 1.
+    pub(super) fn rows_first(&self) -> bool {
+        self.dims.iter().take_while(|dim| **dim != Dim::Batch).all(|dim| *dim == Dim::Fixed(1))
     }
 
     pub(super) fn dims(&self) -> &[Dim] {
@@ -78,7 +78,7 @@ impl Shape {
         })
     }
 
-    fn batch_axis(&self) -> usize {
+    pub(super) fn batch_axis(&self) -> usize {
         self.dims.iter().position(|dim| *dim == Dim::Batch).unwrap_or(0)
     }
 
@@ -185,18 +185,23 @@ impl Shape {
         Ok((shape, columns))
     }
 
-    /// The shape that `Reshape` asks for: 0 keeps the dimension in that place, -1 is what is left.
-    pub(super) fn reshape(&self, wanted: &[i64], zero_is_zero: bool) -> Result<Self, Trouble> {
-        let trouble = || (format!("it reshapes {self} to {wanted:?}"), "a shape that keeps every row a row");
-        if wanted.len() > MAX_RANK {
+    /// The shape that `Reshape` asks for: 0 keeps the dimension in that place, -1 is what is left, `None` is the batch.
+    pub(super) fn reshape(&self, wanted: &[Option<i64>], zero_is_zero: bool) -> Result<Self, Trouble> {
+        let sizes = || wanted.iter().map(|size| size.map_or("n".to_owned(), |size| size.to_string()));
+        let trouble = || {
+            let sizes = sizes().collect::<Vec<_>>().join(", ");
+            (format!("it reshapes {self} to [{sizes}]"), "a shape that keeps every row a row")
+        };
+        if wanted.len() > MAX_RANK || !self.rows_first() {
             return Err(trouble());
         }
         let mut dims: Vec<Option<Dim>> = Vec::with_capacity(wanted.len());
         for (axis, &size) in wanted.iter().enumerate() {
             dims.push(match size {
-                -1 => None,
-                0 if !zero_is_zero => Some(*self.dims.get(axis).ok_or_else(trouble)?),
-                _ => Some(Dim::Fixed(usize::try_from(size).map_err(|_| trouble())?)),
+                None => Some(Dim::Batch),
+                Some(-1) => None,
+                Some(0) if !zero_is_zero => Some(*self.dims.get(axis).ok_or_else(trouble)?),
+                Some(size) => Some(Dim::Fixed(usize::try_from(size).map_err(|_| trouble())?)),
             });
         }
         let fixed = dims.iter().try_fold(1usize, |product, dim| match dim {
@@ -370,27 +375,37 @@ mod tests {
         Shape::new(dims.collect()).unwrap()
     }
 
+    impl Shape {
+        fn reshape_to(&self, wanted: &[i64]) -> Result<Self, Trouble> {
+            self.reshape(&wanted.iter().map(|&size| Some(size)).collect::<Vec<_>>(), false)
+        }
+    }
+
     #[test]
-    fn the_batch_comes_first() {
-        assert!(Shape::new(vec![Dim::Fixed(2), Dim::Batch]).is_err());
+    fn one_dimension_is_the_batch() {
         assert!(Shape::new(vec![Dim::Fixed(2)]).is_err());
         assert!(Shape::new(vec![Dim::Batch, Dim::Batch]).is_err());
         assert!(Shape::new(vec![Dim::Batch, Dim::Fixed(usize::MAX), Dim::Fixed(2)]).is_err());
         assert_eq!(shape(&[1, -1]).to_string(), "[1, n]");
+        assert!(shape(&[1, -1, 2]).rows_first() && !shape(&[2, -1]).rows_first());
+        assert!(shape(&[2, -1]).reshape_to(&[-1, 2]).is_err(), "the values of a row do not lie together");
         assert_eq!(shape(&[-1, 2, 3]).width(), 6);
     }
 
     #[test]
     fn reshape_keeps_rows() {
-        assert_eq!(shape(&[-1, 6]).reshape(&[-1, 2, 3], false), Ok(shape(&[-1, 2, 3])));
-        assert_eq!(shape(&[-1, 2, 3]).reshape(&[0, -1], false), Ok(shape(&[-1, 6])));
-        assert_eq!(shape(&[-1, 1]).reshape(&[-1], false), Ok(shape(&[-1])));
-        assert_eq!(shape(&[1, -1]).reshape(&[-1, 1], false), Ok(shape(&[-1, 1])));
-        assert_eq!(shape(&[-1, 4]).reshape(&[1, 4], false), Ok(shape(&[-1, 4])));
+        assert_eq!(shape(&[-1, 6]).reshape_to(&[-1, 2, 3]), Ok(shape(&[-1, 2, 3])));
+        assert_eq!(shape(&[-1, 2, 3]).reshape_to(&[0, -1]), Ok(shape(&[-1, 6])));
+        assert_eq!(shape(&[-1, 1]).reshape_to(&[-1]), Ok(shape(&[-1])));
+        assert_eq!(shape(&[1, -1]).reshape_to(&[-1, 1]), Ok(shape(&[-1, 1])));
+        assert_eq!(shape(&[-1, 4]).reshape_to(&[1, 4]), Ok(shape(&[-1, 4])));
+        assert_eq!(shape(&[-1, 2, 3]).reshape(&[None, Some(6)], false), Ok(shape(&[-1, 6])));
+        assert!(shape(&[-1, 6]).reshape(&[None, Some(5)], false).is_err());
+        assert!(shape(&[-1, 6]).reshape(&[None, None], false).is_err());
         for wanted in
             [&[-1][..], &[-1, 3], &[2, -1], &[6], &[-1, -1], &[-2, 6], &[-1, 1 << 62, 1 << 62], &[0, 5]]
         {
-            assert!(shape(&[-1, 6]).reshape(wanted, false).is_err(), "{wanted:?}");
+            assert!(shape(&[-1, 6]).reshape_to(wanted).is_err(), "{wanted:?}");
         }
     }
 
@@ -437,7 +452,7 @@ mod tests {
         assert!(shape(&[-1]).unsqueeze(&[1, 1]).is_err());
         let (result, columns) = shape(&[-1, 2, 3]).transpose(&[0, 2, 1]).unwrap();
         assert_eq!((result, columns), (shape(&[-1, 3, 2]), vec![0, 3, 1, 4, 2, 5]));
-        assert!(shape(&[-1, 3]).transpose(&[1, 0]).is_err());
+        assert_eq!(shape(&[-1, 3]).transpose(&[1, 0]), Ok((shape(&[3, -1]), vec![0, 1, 2])));
         assert!(shape(&[-1, 3]).transpose(&[0, 0]).is_err());
     }
 }

@@ -22,6 +22,8 @@ pub(super) enum Data {
     /// 32-bit and 64-bit integers and booleans.
     Integers(Vec<i64>),
     Texts(Vec<String>),
+    /// 64-bit integers that come from the shape of a value; `None` is the number of rows.
+    Sizes(Vec<Option<i64>>),
 }
 
 impl Data {
@@ -31,6 +33,7 @@ impl Data {
             Self::Doubles(values) => values.len(),
             Self::Integers(values) => values.len(),
             Self::Texts(values) => values.len(),
+            Self::Sizes(values) => values.len(),
         }
     }
 }
@@ -112,6 +115,20 @@ impl Tensor {
 
     pub(super) fn len(&self) -> usize {
         self.data.len()
+    }
+
+    /// A list of sizes.
+    pub(super) fn sizes(sizes: Vec<Option<i64>>) -> Self {
+        Self { element: ElementType::Int64, dims: vec![sizes.len()], data: Data::Sizes(sizes) }
+    }
+
+    /// The values as sizes, if they are integers.
+    pub(super) fn as_sizes(&self) -> Option<Vec<Option<i64>>> {
+        match &self.data {
+            Data::Integers(values) => Some(values.iter().map(|&value| Some(value)).collect()),
+            Data::Sizes(sizes) => Some(sizes.clone()),
+            _ => None,
+        }
     }
 }
 

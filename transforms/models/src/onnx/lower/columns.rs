@@ -46,9 +46,7 @@ pub(super) fn concat(compiler: &mut Compiler<'_>, at: usize) -> Result<(), Model
         Value::Rows(rows) => Some(rows.clone()),
         Value::Constant(_) => None,
     }) else {
-        return Err(
-            node.invalid("all its inputs are constants", "a value that depends on the model's inputs")
-        );
+        return super::sizes::concat(compiler, at, &values);
     };
     let axis = node.blame(first.shape.axis(node.integer("axis")?.unwrap_or(1)))?;
     let mut along = 0usize;
@@ -167,6 +165,9 @@ pub(super) fn gather(compiler: &mut Compiler<'_>, at: usize) -> Result<(), Model
             let shape = rows.shape.clone();
             pick(compiler, at, &table, &rows, shape)
         }
+        (Value::Constant(list), Value::Constant(positions)) if axis == 0 => {
+            super::sizes::gather(compiler, at, &list, &positions, positions.dims.clone())
+        }
         _ => Err(compiler
             .node(at)
             .invalid("it gathers neither columns nor constants", "constant positions, or a constant list")),
@@ -245,6 +246,9 @@ fn pick(
             let numbers = compiler.intern(texts);
             (typed(compiler, at, input, &numbers)?, Some(texts.as_slice().into()))
         }
+        Data::Sizes(_) => {
+            return Err(compiler.node(at).invalid("it picks sizes by position", "constants"));
+        }
     };
     let value = Rows { reg, element: table.element, shape, classes, from_records: false };
     compiler.define(at, 0, Value::Rows(value))
@@ -272,6 +276,9 @@ pub(super) fn extract(compiler: &mut Compiler<'_>, at: usize) -> Result<(), Mode
             let shape = compiler.node(at).blame(Shape::new(vec![Dim::Fixed(1), Dim::Batch]))?;
             pick(compiler, at, &table, &rows, shape)
         }
+        (Value::Constant(list), Value::Constant(positions)) => {
+            super::sizes::gather(compiler, at, &list, &positions, vec![1, positions.len()])
+        }
         _ => Err(compiler
             .node(at)
             .invalid("both its inputs are of one kind", "constant positions, or a constant list")),
@@ -280,7 +287,7 @@ pub(super) fn extract(compiler: &mut Compiler<'_>, at: usize) -> Result<(), Mode
 
 /// `Slice` of columns with constant bounds: inputs since version 10, attributes before.
 pub(super) fn slice(compiler: &mut Compiler<'_>, at: usize) -> Result<(), ModelError> {
-    let rows = compiler.rows(at, 0)?;
+    let value = compiler.wanted(at, 0)?;
     let mut bounds = Vec::with_capacity(4);
     for (input, name) in [(1, "starts"), (2, "ends"), (3, "axes"), (4, "steps")] {
         let given = match compiler.known_integers(at, input)? {
@@ -302,13 +309,24 @@ pub(super) fn slice(compiler: &mut Compiler<'_>, at: usize) -> Result<(), ModelE
             "one axis and a step of 1 or more",
         ));
     }
-    let axis = node.blame(rows.shape.axis(axis))?;
-    let along = rows.shape.around(axis).along as i64;
-    let place = |bound: i64| if bound < 0 { bound.saturating_add(along).max(0) } else { bound.min(along) };
-    let positions: Vec<i64> =
-        (place(start)..place(end)).step_by(usize::try_from(step).unwrap_or(usize::MAX)).collect();
-    let shape = node.blame(rows.shape.with(axis, positions.len()))?;
-    columns(compiler, at, rows, axis, &positions, shape, None)
+    let positions = |along: usize| -> Vec<i64> {
+        let along = along as i64;
+        let place =
+            |bound: i64| if bound < 0 { bound.saturating_add(along).max(0) } else { bound.min(along) };
+        (place(start)..place(end)).step_by(usize::try_from(step).unwrap_or(usize::MAX)).collect()
+    };
+    match value {
+        Value::Rows(rows) => {
+            let axis = node.blame(rows.shape.axis(axis))?;
+            let positions = positions(rows.shape.around(axis).along);
+            let shape = node.blame(rows.shape.with(axis, positions.len()))?;
+            columns(compiler, at, rows, axis, &positions, shape, None)
+        }
+        Value::Constant(list) => {
+            let positions = positions(list.len());
+            super::sizes::take(compiler, at, &list, &positions, vec![positions.len()])
+        }
+    }
 }
 
 /// `Split` along an axis within the row, into equal parts or parts of given sizes.

@@ -50,9 +50,14 @@ pub(super) fn gemm(compiler: &mut Compiler<'_>, at: usize) -> Result<(), ModelEr
 pub(super) fn matmul(compiler: &mut Compiler<'_>, at: usize) -> Result<(), ModelError> {
     let rows = compiler.rows(at, 0)?;
     let weights = weights(compiler, at)?;
-    let &[height, width] = &weights.dims[..] else {
-        let what = format!("its weights have shape {:?}", weights.dims);
-        return Err(compiler.node(at).invalid(what, "a matrix"));
+    let (height, width) = match weights.dims[..] {
+        [height, width] => (height, width),
+        // A vector gives one number for each row.
+        [height] => (height, 1),
+        _ => {
+            let what = format!("its weights have shape {:?}", weights.dims);
+            return Err(compiler.node(at).invalid(what, "a matrix or a vector"));
+        }
     };
     let step = (width, 1);
     Layer { at, height, width, weights: &weights, step, bias: None, alpha: 1.0, beta: 1.0 }
@@ -208,7 +213,9 @@ impl Layer<'_> {
         let other = if node.input(0) == own { 1 } else { 0 };
         // A value that is not there yet is no constant, and the node itself will say what is wrong with it.
         let Ok(Some(Value::Constant(bias))) = compiler.optional(next, other) else { return Ok(None) };
-        if !is_bias(&bias, self.width) || bias.element != self.weights.element || bias.dims.len() > 2 {
+        // A bias may not add a dimension to the product.
+        let fits = is_bias(&bias, self.width) && bias.dims.len() <= self.weights.dims.len();
+        if !fits || bias.element != self.weights.element {
             return Ok(None);
         }
         compiler.mark_done(next);
@@ -224,7 +231,10 @@ impl Layer<'_> {
     ) -> Result<(AnyReg, Shape), ModelError> {
         let node = compiler.node(self.at);
         let shape = match rows.shape.dims() {
-            [Dim::Batch, Dim::Fixed(columns)] if *columns == self.height => Shape::matrix(self.width),
+            [Dim::Batch, Dim::Fixed(columns)] if *columns == self.height => match self.weights.dims.len() {
+                1 => Shape::vector(),
+                _ => Shape::matrix(self.width),
+            },
             _ => {
                 let what =
                     format!("its input has shape {} and its weights have {} rows", rows.shape, self.height);

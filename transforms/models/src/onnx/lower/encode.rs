@@ -210,6 +210,7 @@ pub(super) fn label_encoder(compiler: &mut Compiler<'_>, at: usize) -> Result<()
         Data::Integers(values) => {
             translate(compiler, at, &rows, &keys, &values, &default, ElementType::Int64)
         }
+        Data::Sizes(_) => Err(compiler.node(at).invalid("its values are sizes", "text, integers or numbers")),
         Data::Texts(values) => {
             let numbers = compiler.intern(&values);
             let default = match &default {
@@ -245,7 +246,9 @@ fn default_of(node: &crate::onnx::node::Node<'_>, values: &Data) -> Result<Data,
     Ok(match values {
         Data::Floats(_) => Data::Floats(vec![node.float("default_float", -0.0)?]),
         Data::Doubles(_) => Data::Doubles(vec![f64::from(node.float("default_float", -0.0)?)]),
-        Data::Integers(_) => Data::Integers(vec![node.integer("default_int64")?.unwrap_or(-1)]),
+        Data::Integers(_) | Data::Sizes(_) => {
+            Data::Integers(vec![node.integer("default_int64")?.unwrap_or(-1)])
+        }
         Data::Texts(_) => Data::Texts(vec![node.text("default_string", "_Unused")?.to_owned()]),
     })
 }

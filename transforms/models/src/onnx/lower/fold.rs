@@ -82,6 +82,12 @@ pub(super) fn softmax(compiler: &mut Compiler<'_>, at: usize) -> Result<(), Mode
     let single_axis = compiler.opset(CORE) >= 13;
     let axis = node.integer("axis")?.unwrap_or(if single_axis { -1 } else { 1 });
     let axis = node.blame(rows.shape.axis(axis))?;
+    if !single_axis && axis < rows.shape.batch_axis() {
+        return Err(node.invalid(
+            format!("it works on all axes of {} from {axis} on", rows.shape),
+            "axes within the row",
+        ));
+    }
     let Around { before, along, after } = rows.shape.around(axis);
     let (count, stride) = if single_axis { (along, after) } else { (along * after, 1) };
     let rest = if single_axis { after } else { 1 };
@@ -92,6 +98,25 @@ pub(super) fn softmax(compiler: &mut Compiler<'_>, at: usize) -> Result<(), Mode
     compiler.charge(at, rows.shape.width())?;
     let sets = (0..before).flat_map(|set| (0..rest).map(move |place| set * count * stride + place));
     let members = sets.flat_map(|first| (0..count).map(move |k| (first + k * stride) as u32)).collect();
+    real_type!(compiler, at, rows, input => {
+        let reg = scale(compiler, at, input, members, count, scaling)?;
+        compiler.make(at, 0, reg, rows.element, rows.shape)
+    })
+}
+
+/// `LpNormalization`: along an axis to a length of 1.
+pub(super) fn lp_normalization(compiler: &mut Compiler<'_>, at: usize) -> Result<(), ModelError> {
+    let rows = compiler.rows(at, 0)?;
+    let node = compiler.node(at);
+    let axis = node.blame(rows.shape.axis(node.integer("axis")?.unwrap_or(-1)))?;
+    let scaling = match node.integer("p")?.unwrap_or(2) {
+        1 => Scaling::L1,
+        2 => Scaling::L2,
+        other => return Err(node.invalid(format!("attribute p is {other}"), "1 or 2")),
+    };
+    compiler.charge(at, rows.shape.width())?;
+    let (_, members, count) = compiler.node(at).blame(rows.shape.reduce(&[axis], true))?;
+    let members = members.into_boxed_slice();
     real_type!(compiler, at, rows, input => {
         let reg = scale(compiler, at, input, members, count, scaling)?;
         compiler.make(at, 0, reg, rows.element, rows.shape)

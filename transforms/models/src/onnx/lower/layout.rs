@@ -8,7 +8,7 @@ use crate::block::elementwise::Conversion;
 use crate::block::lanes::{AnyReg, Number, Reg};
 use crate::error::ModelError;
 use crate::onnx::graph::{Compiler, Rows, Value};
-use crate::onnx::shape::{Dim, MAX_RANK, Shape};
+use crate::onnx::shape::{MAX_RANK, Shape};
 use crate::onnx::tensor::{Data, ELEMENT_TYPES, Tensor, element_type};
 use crate::signature::ElementType;
 
@@ -121,17 +121,20 @@ fn cast_constant(data: &Data, to: ElementType) -> Option<Data> {
         (Data::Integers(values), _) => numbers(values, to),
         (Data::Floats(values), _) => numbers(values, to),
         (Data::Doubles(values), _) => numbers(values, to),
-        (Data::Texts(_), _) => None,
+        (Data::Texts(_) | Data::Sizes(_), _) => None,
     }
 }
 
 pub(super) fn reshape(compiler: &mut Compiler<'_>, at: usize) -> Result<(), ModelError> {
     let value = compiler.wanted(at, 0)?;
-    let wanted = match compiler.known_integers(at, 1)? {
-        Some(wanted) => wanted,
-        None => compiler.node(at).integers("shape")?.unwrap_or_default(),
-    };
+    let given = compiler.known(at, 1)?;
     let node = compiler.node(at);
+    let wanted = match given {
+        Some(given) => given
+            .as_sizes()
+            .ok_or_else(|| node.invalid(format!("its shape is of type {}", given.element), "integers"))?,
+        None => node.integers("shape")?.unwrap_or_default().into_iter().map(Some).collect(),
+    };
     let zero_is_zero = node.flag("allowzero", false)?;
     match value {
         Value::Rows(rows) => {
@@ -139,9 +142,11 @@ pub(super) fn reshape(compiler: &mut Compiler<'_>, at: usize) -> Result<(), Mode
             reshaped(compiler, at, rows, shape)
         }
         Value::Constant(tensor) => {
-            let dims = reshape_constant(&tensor, &wanted).ok_or_else(|| {
-                node.invalid(format!("it reshapes {:?} to {wanted:?}", tensor.dims), "as many elements")
-            })?;
+            let wanted: Option<Vec<i64>> = wanted.into_iter().collect();
+            let dims =
+                wanted.as_deref().and_then(|wanted| reshape_constant(&tensor, wanted)).ok_or_else(|| {
+                    node.invalid(format!("it reshapes {:?} to {wanted:?}", tensor.dims), "as many elements")
+                })?;
             reshaped_constant(compiler, at, &tensor, dims)
         }
     }
@@ -175,8 +180,9 @@ pub(super) fn flatten(compiler: &mut Compiler<'_>, at: usize) -> Result<(), Mode
     let axis = node.integer("axis")?.unwrap_or(1);
     let rank = rows.shape.rank() as i64;
     let axis = if axis < 0 { axis.saturating_add(rank) } else { axis };
-    let batch = rows.shape.dims().iter().position(|dim| *dim == Dim::Batch).unwrap_or(0) as i64;
-    if axis != batch + 1 && !(axis > batch && rows.shape.width() == 1) {
+    let batch = rows.shape.batch_axis() as i64;
+    let keeps_rows = axis == batch + 1 || (axis > batch && rows.shape.width() == 1);
+    if !keeps_rows || !rows.shape.rows_first() {
         return Err(
             node.invalid(format!("it flattens {} at axis {axis}", rows.shape), "the axis after the batch")
         );
@@ -286,6 +292,7 @@ pub(super) fn transpose(compiler: &mut Compiler<'_>, at: usize) -> Result<(), Mo
                 Data::Doubles(values) => Data::Doubles(permuted(values, at_place)),
                 Data::Integers(values) => Data::Integers(permuted(values, at_place)),
                 Data::Texts(values) => Data::Texts(permuted(values, at_place)),
+                Data::Sizes(values) => Data::Sizes(permuted(values, at_place)),
             };
             let turned = Tensor { element: tensor.element, dims: vec![width, height], data };
             compiler.define(at, 0, Value::Constant(turned.into()))

@@ -158,7 +158,7 @@ fn is_neutral(constant: &Tensor, operation: Arithmetic) -> bool {
         && match &constant.data {
             Data::Floats(values) => values.iter().all(|&value| value == 1.0),
             Data::Doubles(values) => values.iter().all(|&value| value == 1.0),
-            Data::Integers(_) | Data::Texts(_) => false,
+            Data::Integers(_) | Data::Texts(_) | Data::Sizes(_) => false,
         }
 }
 

@@ -4,6 +4,7 @@
 //! - [`dense`]: matrix products and what can be compiled together with them.
 //! - [`fold`]: reductions, softmax, the position of an extreme.
 //! - [`layout`], [`columns`]: other shapes, types and names; columns taken apart and put together.
+//! - [`sizes`]: shapes as values.
 //! - [`encode`]: categories, labels, scaling.
 //! - [`linear`], [`trees`]: models.
 
@@ -14,6 +15,7 @@ mod fold;
 mod layout;
 mod linear;
 mod math;
+mod sizes;
 mod trees;
 
 use std::rc::Rc;
@@ -43,6 +45,7 @@ pub(super) const OPERATORS: &[(&str, &str, Lower)] = &[
     (CORE, "Clip", math::clip),
     (CORE, "Concat", columns::concat),
     (CORE, "Constant", layout::constant),
+    (CORE, "ConstantOfShape", sizes::constant_of_shape),
     (CORE, "Div", math::arithmetic),
     (CORE, "Dropout", layout::identity),
     (CORE, "Elu", math::unary),
@@ -62,6 +65,7 @@ pub(super) const OPERATORS: &[(&str, &str, Lower)] = &[
     (CORE, "LessOrEqual", math::compare),
     (CORE, "Log", math::unary),
     (CORE, "LogSoftmax", fold::softmax),
+    (CORE, "LpNormalization", fold::lp_normalization),
     (CORE, "MatMul", dense::matmul),
     (CORE, "Max", math::arithmetic),
     (CORE, "Mean", math::arithmetic),
@@ -86,6 +90,7 @@ pub(super) const OPERATORS: &[(&str, &str, Lower)] = &[
     (CORE, "Reshape", layout::reshape),
     (CORE, "Round", math::unary),
     (CORE, "Selu", math::unary),
+    (CORE, "Shape", sizes::shape),
     (CORE, "Sigmoid", math::unary),
     (CORE, "Sign", math::unary),
     (CORE, "Slice", columns::slice),
@@ -299,7 +304,7 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// The `[n, k]` a node demands that another node's attribute lists one number per column or one for all.
+/// One number per column from an attribute that has as many, or one for all columns.
 fn per_column<T: Copy>(
     node: &Node<'_>,
     name: &str,
