@@ -1,6 +1,6 @@
 //! Trained models behind one trait, native: no shared library to install, no code generated, no `unsafe`.
 //!
-//! A model file becomes an [`Arc<dyn Model>`](Model) by [`load`]. The model says what it takes and gives
+//! A model file becomes an [`Arc<dyn Model>`](Model) by [`load()`]. The model says what it takes and gives
 //! ([`Signature`]: feature columns with names and types, predictions with names, widths and classes), so that a wrong
 //! file, a wrong number of columns or a wrong type is found when a configuration is checked and not at the first
 //! record. A [`Scorer`] of the model then turns a [`FeatureBatch`] into [`Predictions`], batch after batch, with memory
