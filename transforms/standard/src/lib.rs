@@ -2,16 +2,16 @@
 //!
 //! # Map
 //!
-//! One module per transform, named like it: [`cast`], [`drop_headers`], [`extract_field`], [`filter`],
-//! [`hoist_field`], [`insert_field`], [`regex_router`], [`replace_field`], [`value_to_key`]; the three [`predicates`]
+//! One module per transform, named like it: `cast`, `drop_headers`, `extract_field`, `filter`,
+//! `hoist_field`, `insert_field`, `regex_router`, `replace_field`, `value_to_key`; the three `predicates`
 //! share one. They stand on:
 //!
-//! - [`operand`]: the half of a record (key or value) that a transform works on, and the wording of its refusals;
-//! - [`plan`]: what is worked out once per schema or shape and found again by pointer;
-//! - [`nulls`]: what becomes of null fields when a struct is copied field by field;
-//! - [`field_path`]: names of fields, nested ones too (KIP-821);
-//! - [`regex`]: Java's regular expressions;
-//! - [`topics`]: what is worked out once per topic.
+//! - `operand`: the half of a record (key or value) that a transform works on, and the wording of its refusals;
+//! - `plan`: what is worked out once per schema or shape and found again by pointer;
+//! - `nulls`: what becomes of null fields when a struct is copied field by field;
+//! - `field_path`: names of fields, nested ones too (KIP-821);
+//! - `regex`: Java's regular expressions;
+//! - `topics`: what is worked out once per topic.
 //!
 //! # Invariants
 //!

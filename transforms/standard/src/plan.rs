@@ -69,7 +69,7 @@ impl<K: PlanKey, P> Plans<K, P> {
                 self.entries.insert(0, (key.clone(), compile(key)));
             }
         }
-        // The loop-free tail: the wanted plan is in front now.
+        // The plan is in front now, found or new.
         let [(known, plan), ..] = self.entries.as_mut_slice() else {
             return Err(lavka_api::Error::fatal("a cache of plans has no capacity"));
         };
