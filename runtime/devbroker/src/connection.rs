@@ -37,7 +37,7 @@ pub(crate) enum Broken {
     Malformed(#[from] Malformed),
     #[error("the response cannot be written: {0}")]
     Unencodable(#[from] Unencodable),
-    #[error("nothing came for {0:?}")]
+    #[error("the client neither sent nor took anything for {0:?}")]
     Idle(Duration),
     #[error("a request that cannot be answered")]
     Refused,
@@ -77,7 +77,8 @@ impl Connection<'_> {
                     }
                 }
             };
-            frames.stream.write_all(&reply).await?;
+            let written = tokio::time::timeout(self.max_idle, frames.stream.write_all(&reply)).await;
+            written.map_err(|_| Broken::Idle(self.max_idle))??;
         }
     }
 

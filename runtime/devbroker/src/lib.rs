@@ -41,7 +41,10 @@
 //! - Fetch sessions are not given out (session id 0), which clients take for an invitation to send whole requests.
 //! - The records inside compressed batches are looked at only where a compacted topic needs to know that they have keys.
 //! - Retention drops batches, not segments; `compression.type` other than `producer` is kept and does nothing.
-//! - Old records also go when `memory_limit` is reached.
+//! - `retention.bytes` is 256 MiB unless something else is said, and old records also go when `memory_limit` is reached.
+//! - `min.insync.replicas` is shown as a default, where Kafka shows it as set for all brokers.
+//! - Requests that name a topic, group or resource twice get one answer for it, and none may have more than 65,536
+//!   array elements.
 //! - There are no transactions, no compaction, no consumer groups of the new protocol, no share groups, no ACLs, no
 //!   quotas, no TLS and no SASL.
 

@@ -149,3 +149,68 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::Future,
+        pin::pin,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::{Context, Poll, Wake},
+    };
+
+    use kafka_protocol::{
+        messages::{JoinGroupRequest, join_group_request::JoinGroupRequestProtocol},
+        protocol::StrBytes,
+    };
+
+    use super::*;
+    use crate::{BrokerConfig, cluster::Endpoint};
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A request that starts a group of one, whose session ends in ten seconds.
+    fn join() -> RequestKind {
+        let protocol = JoinGroupRequestProtocol::default().with_name(StrBytes::from_static_str("p"));
+        RequestKind::JoinGroup(
+            JoinGroupRequest::default()
+                .with_group_id(StrBytes::from_static_str("g").into())
+                .with_protocol_type(StrBytes::from_static_str("t"))
+                .with_session_timeout_ms(10_000)
+                .with_protocols(vec![protocol]),
+        )
+    }
+
+    #[test]
+    fn the_timer_task_sleeps_between_alarms_and_wakes_for_earlier_ones() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _inside = runtime.enter();
+        let clock = Clock::start();
+        let endpoint = Endpoint { host: "localhost".to_owned(), port: 1 };
+        let cluster = Cluster::new(&BrokerConfig::default(), endpoint, 1, clock.now());
+        let shared = Shared::new(clock, cluster);
+        let wakes = Arc::new(Wakes::default());
+        let waker = Arc::clone(&wakes).into();
+        let mut context = Context::from_waker(&waker);
+        let mut task = pin!(shared.keep_time());
+        assert_eq!(task.as_mut().poll(&mut context), Poll::Pending);
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 0, "nothing to wait for");
+        let caller = Caller { connection: ConnectionId(1), client_id: "", host: "", version: 0 };
+        assert!(matches!(shared.handle(caller, join()), Answer::Later(_)));
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1, "an alarm, and the first one");
+        for _ in 0..3 {
+            assert_eq!(task.as_mut().poll(&mut context), Poll::Pending);
+        }
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1, "it sleeps until then");
+    }
+}

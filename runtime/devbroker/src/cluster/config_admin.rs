@@ -25,6 +25,7 @@ use super::{
     batch::Refusal,
     topic_config::{self, Kind, SETTINGS, Setting, Source, TopicConfig},
     topics::{Topic, TopicRef},
+    unique,
 };
 
 /// Kinds of resources that have settings.
@@ -44,7 +45,8 @@ fn text(value: String) -> Option<StrBytes> {
 impl Cluster {
     pub(super) fn describe_configs(&self, request: DescribeConfigsRequest) -> ResponseKind {
         let synonyms = request.include_synonyms;
-        let results = request.resources.into_iter().map(|resource| {
+        let resources = unique(request.resources, |one| (one.resource_type, one.resource_name.clone()));
+        let results = resources.map(|resource| {
             let described = match resource.resource_type {
                 TOPIC => self.describe_topic_configs(&resource, synonyms),
                 BROKER => self.describe_broker_configs(&resource),

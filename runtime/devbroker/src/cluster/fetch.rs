@@ -98,7 +98,7 @@ impl Cluster {
             let error = ResponseError::FetchSessionIdNotFound.code();
             return Outcome::Reply(ResponseKind::Fetch(FetchResponse::default().with_error_code(error)));
         }
-        let read = read(&self.topics, version, &request, self.config.max_fetch_bytes);
+        let mut read = read(&self.topics, version, &request, self.config.max_fetch_bytes);
         let wanted = usize::try_from(request.min_bytes).unwrap_or(0);
         let patience = u64::try_from(request.max_wait_ms).map_or(Duration::ZERO, Duration::from_millis);
         let enough = read.bytes >= wanted || read.failed || read.partitions.is_empty();
@@ -108,6 +108,8 @@ impl Cluster {
         let ticket = self.agenda.ticket();
         self.agenda.set(Alarm::Fetch(ticket), patience);
         let missing = wanted - read.bytes;
+        read.partitions.sort_unstable();
+        read.partitions.dedup();
         self.fetches
             .add(ticket, Waiting { connection, version, request, partitions: read.partitions, missing });
         Outcome::Parked(ticket)

@@ -1,10 +1,12 @@
 //! ListOffsets and OffsetForLeaderEpoch.
 
+use std::collections::HashSet;
+
 use kafka_protocol::{
     ResponseError,
     messages::{
         ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
-        ResponseKind,
+        ResponseKind, TopicName,
         list_offsets_request::ListOffsetsPartition,
         list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
         offset_for_leader_epoch_request::OffsetForLeaderPartition,
@@ -28,16 +30,21 @@ const READ_COMMITTED: i8 = 1;
 impl Cluster {
     pub(super) fn list_offsets(&self, version: i16, request: ListOffsetsRequest) -> ResponseKind {
         let committed_only = request.isolation_level == READ_COMMITTED;
+        let repeated = repeated(&request);
         let topics = request.topics.into_iter().map(|topic| {
             let found = self.topics.get(TopicRef::Name(&topic.name));
             let answer = |wanted: &ListOffsetsPartition| {
-                let answer = match found.and_then(|found| found.partition(wanted.partition_index)) {
+                let index = wanted.partition_index;
+                let answer = match found.and_then(|found| found.partition(index)) {
+                    _ if repeated.contains(&(topic.name.clone(), index)) => {
+                        Err(ResponseError::InvalidRequest)
+                    }
                     Some(partition) => look_up(partition, wanted, version, committed_only),
                     None => Err(ResponseError::UnknownTopicOrPartition),
                 };
                 answer
                     .unwrap_or_else(|error| nowhere().with_error_code(error.code()))
-                    .with_partition_index(wanted.partition_index)
+                    .with_partition_index(index)
             };
             let partitions = topic.partitions.iter().map(answer).collect();
             ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
@@ -62,6 +69,21 @@ impl Cluster {
         let response = OffsetForLeaderEpochResponse::default().with_topics(topics.collect());
         ResponseKind::OffsetForLeaderEpoch(response)
     }
+}
+
+/// Partitions that a request names more than once; Kafka answers none of them.
+fn repeated(request: &ListOffsetsRequest) -> HashSet<(TopicName, i32)> {
+    let mut seen = HashSet::new();
+    let mut repeated = HashSet::new();
+    for topic in &request.topics {
+        for partition in &topic.partitions {
+            let place = (topic.name.clone(), partition.partition_index);
+            if !seen.insert(place.clone()) {
+                repeated.insert(place);
+            }
+        }
+    }
+    repeated
 }
 
 /// No such record: timestamp, offset and epoch are all −1.

@@ -18,6 +18,7 @@ use super::{
     Cluster,
     operations::{self, NOT_ASKED},
     topics::{Topic, TopicRef},
+    unique,
 };
 
 /// Kinds of keys in FindCoordinator.
@@ -28,16 +29,16 @@ const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 
 impl Cluster {
-    pub(super) fn metadata(&mut self, version: i16, request: &MetadataRequest) -> ResponseKind {
+    pub(super) fn metadata(&mut self, version: i16, request: MetadataRequest) -> ResponseKind {
         // Version 0 had no null; there an empty list means all topics.
-        let wanted = request.topics.as_deref().filter(|topics| version > 0 || !topics.is_empty());
+        let wanted = request.topics.filter(|topics| version > 0 || !topics.is_empty());
         let create = self.config.auto_create_topics && request.allow_auto_topic_creation;
         let with_operations = request.include_topic_authorized_operations;
         let topics = match wanted {
             None => self.topics.iter().map(|topic| self.describe_topic(topic, with_operations)).collect(),
-            Some(topics) => {
-                topics.iter().map(|topic| self.metadata_of(topic, create, with_operations)).collect()
-            }
+            Some(topics) => unique(topics, |topic| (topic.name.clone(), topic.topic_id))
+                .map(|topic| self.metadata_of(&topic, create, with_operations))
+                .collect(),
         };
         let broker = MetadataResponseBroker::default()
             .with_node_id(self.node())

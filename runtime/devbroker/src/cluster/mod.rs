@@ -29,7 +29,7 @@ mod topic_admin;
 mod topic_config;
 mod topics;
 
-use std::{fmt, time::Duration};
+use std::{collections::HashSet, fmt, time::Duration};
 
 use kafka_protocol::messages::{RequestKind, ResponseKind};
 
@@ -42,6 +42,12 @@ use self::{
     random::Random,
     topics::Topics,
 };
+
+/// Answers each thing once, however often a request names it: what one element asks for can be large.
+fn unique<T, K: std::hash::Hash + Eq>(items: Vec<T>, key: impl Fn(&T) -> K) -> impl Iterator<Item = T> {
+    let mut seen = HashSet::new();
+    items.into_iter().filter(move |item| seen.insert(key(item)))
+}
 
 /// A point in time, as the driver sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,7 +184,7 @@ impl Cluster {
             RequestKind::Produce(request) => return self.produce(version, request),
             RequestKind::Fetch(request) => return self.fetch(connection, version, request),
             RequestKind::JoinGroup(request) => return groups.join(agenda, config, client, request),
-            RequestKind::SyncGroup(request) => return groups.sync(agenda, client, request),
+            RequestKind::SyncGroup(request) => return groups.sync(agenda, config, client, request),
             RequestKind::Heartbeat(request) => groups.heartbeat(agenda, &request),
             RequestKind::LeaveGroup(request) => groups.leave(agenda, version, request),
             RequestKind::OffsetCommit(request) => groups.commit(agenda, config, topics, request),
@@ -188,7 +194,7 @@ impl Cluster {
             RequestKind::DescribeGroups(request) => groups.describe(version, request),
             RequestKind::DeleteGroups(request) => groups.delete(request),
             RequestKind::ApiVersions(_) => ResponseKind::ApiVersions(wire::advertised(0)),
-            RequestKind::Metadata(request) => self.metadata(version, &request),
+            RequestKind::Metadata(request) => self.metadata(version, request),
             RequestKind::DescribeCluster(request) => self.describe_cluster(&request),
             RequestKind::FindCoordinator(request) => self.find_coordinator(version, request),
             RequestKind::ListOffsets(request) => self.list_offsets(version, request),

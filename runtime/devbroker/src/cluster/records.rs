@@ -11,7 +11,7 @@ use std::{
 use super::batch::{BatchHeader, Codec, HEADER};
 
 /// Reading stops here, and the batch counts as broken.
-const MAX_UNPACKED: u64 = 256 * 1024 * 1024;
+const MAX_UNPACKED: u64 = 64 * 1024 * 1024;
 
 /// What is looked at of one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

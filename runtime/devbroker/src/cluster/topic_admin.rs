@@ -63,12 +63,17 @@ fn text(message: String) -> Option<StrBytes> {
 
 impl Cluster {
     pub(super) fn create_topics(&mut self, request: CreateTopicsRequest) -> ResponseKind {
+        let limit = self.config.max_partitions;
+        let too_many = request.topics.len() > limit;
         let repeated: Vec<String> = repeated(request.topics.iter().map(|topic| topic.name.as_str()))
             .into_iter()
             .map(str::to_owned)
             .collect();
         let results = request.topics.into_iter().map(|topic| {
-            let created = if repeated.iter().any(|name| **name == *topic.name.as_str()) {
+            let created = if too_many {
+                let text = format!("more than max_partitions topics, {limit}, in one request");
+                Err((ResponseError::PolicyViolation, text))
+            } else if repeated.iter().any(|name| **name == *topic.name.as_str()) {
                 Err((ResponseError::InvalidRequest, "Duplicate topic name.".to_owned()))
             } else {
                 self.create_topic(&topic, request.validate_only)

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// One partition, addressed for as long as its topic lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct PartitionKey {
     pub(super) topic: Uuid,
     pub(super) index: i32,

@@ -8,7 +8,7 @@ use super::cursor::Cursor;
 
 /// More array elements and tagged fields than this in one request are refused. A fetch of every partition that
 /// [`BrokerConfig::max_partitions`](crate::BrokerConfig) allows stays far below it.
-const MAX_ELEMENTS: usize = 1 << 18;
+const MAX_ELEMENTS: usize = 1 << 16;
 
 /// What a field looks like on the wire. Null and absent are the decoder's business; the walk only counts bytes.
 #[derive(Debug)]

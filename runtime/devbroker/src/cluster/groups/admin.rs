@@ -15,6 +15,7 @@ use kafka_protocol::{
 use crate::cluster::{
     name::Name,
     operations::{self, NOT_ASKED},
+    unique,
 };
 
 use super::{
@@ -49,7 +50,7 @@ impl Groups {
 
     pub(in crate::cluster) fn describe(&self, version: i16, request: DescribeGroupsRequest) -> ResponseKind {
         let operations = if request.include_authorized_operations { operations::GROUP } else { NOT_ASKED };
-        let groups = request.groups.into_iter().map(|id| {
+        let groups = unique(request.groups, GroupId::clone).map(|id| {
             let described = match self.0.get(id.as_str()) {
                 Some(group) => describe(group),
                 None => missing(version, &id),

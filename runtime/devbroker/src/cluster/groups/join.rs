@@ -30,6 +30,9 @@ const NULLABLE_PROTOCOL: i16 = 7;
 /// The first version in which a leader can be told to keep its hands off (KIP-814).
 const SKIP_ASSIGNMENT: i16 = 9;
 
+/// More protocols than any member offers, so that finding one that suits all stays quick.
+const MAX_PROTOCOLS: usize = 64;
+
 /// A JoinGroup request, with everything that will be kept copied out of the frame.
 struct Joining<'a> {
     client: Client<'a>,
@@ -110,6 +113,11 @@ impl Groups {
         if !(config.min_session_timeout..=config.max_session_timeout).contains(&session_timeout) {
             return Err(ResponseError::InvalidSessionTimeout);
         }
+        if request.protocols.len() > MAX_PROTOCOLS {
+            return Err(ResponseError::InconsistentGroupProtocol);
+        }
+        let metadata = request.protocols.iter().map(|protocol| protocol.metadata.len());
+        super::check_size(metadata.sum(), config)?;
         // Version 0 had no time-out of its own for rebalances.
         let rebalance_timeout =
             if client.version == 0 { session_timeout } else { millis(request.rebalance_timeout_ms) };

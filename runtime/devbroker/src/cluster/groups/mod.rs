@@ -27,6 +27,14 @@ pub(super) struct Client<'a> {
     pub(super) version: i16,
 }
 
+/// What members say and get is kept; Kafka keeps it in a record and so has the same limit and the same error.
+fn check_size(bytes: usize, config: &BrokerConfig) -> Result<(), ResponseError> {
+    if bytes > usize::try_from(config.max_message_bytes).unwrap_or(0) {
+        return Err(ResponseError::UnknownServerError);
+    }
+    Ok(())
+}
+
 /// All groups by id.
 #[derive(Debug, Default)]
 pub(super) struct Groups(BTreeMap<Name, Group>);

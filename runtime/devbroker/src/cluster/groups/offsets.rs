@@ -20,7 +20,7 @@ use kafka_protocol::{
 
 use crate::{
     BrokerConfig,
-    cluster::{agenda::Agenda, name::Name, topics::Topics},
+    cluster::{agenda::Agenda, name::Name, topics::Topics, unique},
     wire::Cursor,
 };
 
@@ -124,7 +124,7 @@ impl Groups {
             });
             return ResponseKind::OffsetFetch(response.with_topics(topics.collect()));
         }
-        let groups = request.groups.into_iter().map(|group| {
+        let groups = unique(request.groups, |group| group.group_id.clone()).map(|group| {
             let wanted = group.topics.map(|topics| {
                 topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
             });

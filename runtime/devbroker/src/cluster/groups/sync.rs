@@ -8,10 +8,13 @@ use kafka_protocol::{
     messages::{HeartbeatRequest, HeartbeatResponse, ResponseKind, SyncGroupRequest, SyncGroupResponse},
 };
 
-use crate::cluster::{
-    Outcome,
-    agenda::{Agenda, Alarm},
-    name::Name,
+use crate::{
+    BrokerConfig,
+    cluster::{
+        Outcome,
+        agenda::{Agenda, Alarm},
+        name::Name,
+    },
 };
 
 use super::{
@@ -36,21 +39,24 @@ impl Groups {
     pub(in crate::cluster) fn sync(
         &mut self,
         agenda: &mut Agenda,
+        config: &BrokerConfig,
         client: Client<'_>,
         request: SyncGroupRequest,
     ) -> Outcome {
-        self.try_sync(agenda, client, request).unwrap_or_else(|error| Outcome::Reply(failure(error)))
+        self.try_sync(agenda, config, client, request).unwrap_or_else(|error| Outcome::Reply(failure(error)))
     }
 
     fn try_sync(
         &mut self,
         agenda: &mut Agenda,
+        config: &BrokerConfig,
         client: Client<'_>,
         request: SyncGroupRequest,
     ) -> Result<Outcome, ResponseError> {
         if request.group_id.is_empty() {
             return Err(ResponseError::InvalidGroupId);
         }
+        super::check_size(request.assignments.iter().map(|given| given.assignment.len()).sum(), config)?;
         let group = self.existing(&request.group_id)?;
         let member = Name::from(request.member_id.as_str());
         group.check_member(&member, request.group_instance_id.as_deref())?;

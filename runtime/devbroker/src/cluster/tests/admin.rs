@@ -183,6 +183,11 @@ fn metadata_lists_all_topics_or_none_or_one_by_id() {
     );
     assert_eq!(all.cluster_id.as_deref().map(str::len), Some(22));
     let id = all.topics[1].topic_id;
+    let twice = vec![MetadataRequestTopic::default().with_name(Some(topic("a"))); 2];
+    assert_eq!(
+        names(ask!(sim, Metadata 12, MetadataRequest::default().with_topics(Some(twice))).topics),
+        ["a"]
+    );
     assert_eq!(names(all.topics), ["a", "b"]);
     let none = MetadataRequest::default().with_topics(Some(vec![]));
     assert!(ask!(sim, Metadata 12, none.clone()).topics.is_empty());

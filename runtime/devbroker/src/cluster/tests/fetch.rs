@@ -238,3 +238,21 @@ fn offsets_are_found_by_time_within_batches_of_every_codec() {
         assert_eq!(offset_at(&mut sim, start + 51), (-1, -1), "nothing so late");
     }
 }
+
+#[test]
+fn naming_a_partition_twice_gains_nothing() {
+    let mut sim = Sim::new();
+    sim.create("t", 1, &[]);
+    let mut request = fetch_request("t", 0, 200, 500);
+    let partition = request.topics[0].partitions[0].clone();
+    request.topics[0].partitions = vec![partition; 30_000];
+    let ticket = wait(&mut sim, request);
+    sim.produce("t", 0, batch(&["a"]));
+    assert_eq!(read_late(&mut sim, ticket), None, "its bytes count once");
+    sim.pass(Duration::from_millis(500));
+    assert_eq!(read_late(&mut sim, ticket), Some(vec!["a".to_owned()]));
+    let partition = ListOffsetsPartition::default().with_timestamp(-1);
+    let topic = ListOffsetsTopic::default().with_name(topic("t")).with_partitions(vec![partition; 2]);
+    let answer = ask!(sim, ListOffsets 7, ListOffsetsRequest::default().with_topics(vec![topic]));
+    assert_eq!(answer.topics[0].partitions.iter().map(|one| one.error_code).collect::<Vec<_>>(), [42, 42]);
+}

@@ -319,6 +319,10 @@ fn wrong_requests_have_kafkas_errors() {
     assert_eq!(error(&mut sim, plain("").with_session_timeout_ms(1_800_001)), 26);
     assert_eq!(error(&mut sim, join_request("", &[])), 23);
     assert_eq!(error(&mut sim, plain("somebody")), 25);
+    assert_eq!(error(&mut sim, join_request("", &[("p", "m"); 65])), 23, "more protocols than anybody has");
+    let mut large = plain("");
+    large.protocols[0].metadata = Bytes::from(vec![0; 2_000_000]);
+    assert_eq!(error(&mut sim, large), -1, "more than a record could hold");
     let (ids, generation) = stable(&mut sim, 1);
     assert_eq!(heartbeat(&mut sim, &ids[0], generation + 1), 22, "ILLEGAL_GENERATION");
     assert_eq!(ask!(sim, SyncGroup 5, sync_request(&ids[0], 7, &[])).error_code, 22);
