@@ -1,6 +1,6 @@
 //! Rows to batches: 20 columns as a sensor reading has them.
 
-#![expect(clippy::unwrap_used, missing_docs, reason = "a bench")]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a bench")]
 
 use std::hint::black_box;
 

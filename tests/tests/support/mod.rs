@@ -25,8 +25,13 @@ impl TestWorker {
             ("offset.flush.interval.ms", "300".into()),
             ("consumer.session.timeout.ms", "6000".into()),
         ]);
-        let plugins =
-            [lavka_converters::plugins(), lavka_transforms::plugins(), lavka_connector_file::plugins()];
+        let plugins = [
+            lavka_converters::plugins(),
+            lavka_transforms::plugins(),
+            lavka_score::plugins(),
+            lavka_connector_file::plugins(),
+            lavka_connector_mqtt::plugins(),
+        ];
         let parts = WorkerParts {
             catalogue: Arc::new(Catalogue::new(plugins.into_iter().flatten())),
             cluster: Arc::new(RdKafkaCluster::new()),

@@ -7,10 +7,9 @@
     reason = "a helper that fails, fails its test"
 )]
 
-mod common;
-
+use crate::reading::{batch_of, plain, read};
+#[allow(dead_code, reason = "each test file uses a part")]
 use arrow_schema::{DataType, TimeUnit};
-use common::{batch_of, read};
 use lavka_api::data::{Blob, Decimal, Logical, Object, Schema, Struct, Type, Value};
 use lavka_columnar::{BatchBuilder, Refusal};
 
@@ -114,7 +113,7 @@ fn every_type_comes_back() {
     for (i, row) in rows.iter().enumerate() {
         let Value::Struct(row) = row else { unreachable!() };
         for (column, want) in row.values().iter().enumerate() {
-            assert_eq!(read(batch.column(column), i), common::plain(want), "row {i}, column {column}");
+            assert_eq!(read(batch.column(column), i), plain(want), "row {i}, column {column}");
         }
     }
 }
@@ -250,7 +249,7 @@ fn a_row_is_refused_whole_and_the_path_is_named() {
         assert_eq!(batch.num_rows(), 2);
         let Value::Struct(row) = &good else { unreachable!() };
         for (column, want) in row.values().iter().enumerate() {
-            assert_eq!(read(batch.column(column), 1), common::plain(want));
+            assert_eq!(read(batch.column(column), 1), plain(want));
         }
     }
 }
@@ -303,7 +302,7 @@ fn a_builder_makes_one_batch_after_another() {
         assert_eq!(builder.rows(), 0);
         let Value::Struct(row) = &rows[0] else { unreachable!() };
         for (column, want) in row.values().iter().enumerate() {
-            assert_eq!(read(batch.column(column), round * 50 - 1), common::plain(want));
+            assert_eq!(read(batch.column(column), round * 50 - 1), plain(want));
         }
     }
     assert_eq!(builder.finish().unwrap().num_rows(), 0);

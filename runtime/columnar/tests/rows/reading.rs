@@ -11,7 +11,7 @@ use lavka_api::data::{Blob, Decimal, Object, Value};
 use lavka_columnar::BatchBuilder;
 
 /// The batch of `rows`, all of which have to be taken.
-pub fn batch_of(builder: &mut BatchBuilder, rows: &[Value]) -> RecordBatch {
+pub(crate) fn batch_of(builder: &mut BatchBuilder, rows: &[Value]) -> RecordBatch {
     let taken = builder.append(&rows.iter().collect::<Vec<_>>());
     assert!(taken.refusal.is_none(), "{:?}", taken.refusal);
     assert_eq!((taken.rows, builder.rows()), (rows.len(), rows.len()));
@@ -19,7 +19,7 @@ pub fn batch_of(builder: &mut BatchBuilder, rows: &[Value]) -> RecordBatch {
 }
 
 /// The value at `i`; structs come back as objects.
-pub fn read(array: &ArrayRef, i: usize) -> Value {
+pub(crate) fn read(array: &ArrayRef, i: usize) -> Value {
     if array.is_null(i) {
         return Value::Null;
     }
@@ -64,7 +64,7 @@ pub fn read(array: &ArrayRef, i: usize) -> Value {
 }
 
 /// `value` with structs as objects, as [`read`] gives them.
-pub fn plain(value: &Value) -> Value {
+pub(crate) fn plain(value: &Value) -> Value {
     match value {
         Value::Struct(row) => {
             Object::from_entries(row.iter().map(|(field, value)| (field.name().as_str(), plain(value))))
