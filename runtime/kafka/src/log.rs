@@ -20,7 +20,7 @@ impl NativeLog {
         let client = &self.client;
         match level {
             L::Emerg | L::Alert | L::Critical => {
-                tracing::error!(target: "librdkafka", %client, "{facility}: {text}")
+                tracing::error!(target: "librdkafka", %client, "{facility}: {text}");
             }
             L::Error | L::Warning => tracing::warn!(target: "librdkafka", %client, "{facility}: {text}"),
             L::Notice | L::Info => tracing::info!(target: "librdkafka", %client, "{facility}: {text}"),

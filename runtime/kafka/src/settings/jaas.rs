@@ -60,7 +60,7 @@ pub(crate) fn parse(text: &str) -> Result<LoginModule, String> {
                 }
                 match tokens.next() {
                     Some(Token::Word(value) | Token::Quoted(value)) => {
-                        options.push((name, Password::new(value)))
+                        options.push((name, Password::new(value)));
                     }
                     _ => return Err(format!("Value not specified for key '{name}' in JAAS config")),
                 }
