@@ -36,9 +36,9 @@
 //!
 //! # Map
 //!
-//! `builder`: the public face. `column`: values of one column and how they are appended. `record`: the fields of a
-//! struct column and the plans that feed them. `fit`: single values to Arrow's native types. `infer`: the layout of
-//! schemaless data. `misfit`: why a value was refused, with its path.
+//! `builder`: the public face. `column`: values of one column, how they are appended and become an array. `record`: the
+//! fields of a struct column and the plans that feed them. `fit`: single values to Arrow's native types. `infer`: the
+//! layout of schemaless data. `misfit`: why a value was refused, with its path.
 
 mod builder;
 mod column;

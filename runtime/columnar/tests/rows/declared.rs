@@ -1,14 +1,6 @@
 //! Rows into columns laid out by a Connect schema.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a helper that fails, fails its test"
-)]
-
 use crate::reading::{batch_of, plain, read};
-#[allow(dead_code, reason = "each test file uses a part")]
 use arrow_schema::{DataType, TimeUnit};
 use lavka_api::data::{Blob, Decimal, Logical, Object, Schema, Struct, Type, Value};
 use lavka_columnar::{BatchBuilder, Refusal};

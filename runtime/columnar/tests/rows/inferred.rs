@@ -1,14 +1,6 @@
 //! Schemaless rows into columns whose layout is found on the way.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a helper that fails, fails its test"
-)]
-
 use crate::reading::{batch_of, read};
-#[allow(dead_code, reason = "each test file uses a part")]
 use arrow_array::RecordBatch;
 use lavka_api::data::{Decimal, Object, Shape, Value};
 use lavka_columnar::{BatchBuilder, Refusal};
