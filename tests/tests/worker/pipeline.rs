@@ -1,13 +1,11 @@
 //! A worker in process, file connectors, a real Kafka: what goes in comes out, whatever happens in between.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::TestWorker;
 use lavka_api::config::Config;
 use lavka_testkit::{eventually, services, temp_dir, unique};
 use lavka_worker::{RestartRequest, State, TargetState};
-use support::TestWorker;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -1,15 +1,13 @@
 //! From a real Mosquitto through a worker, scored on the way, into a real Kafka.
 
-mod support;
-
 use std::collections::HashSet;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::support::TestWorker;
 use lavka_api::config::Config;
 use lavka_testkit::{ConsumedRecord, MosquittoConfig, services, temp_dir, unique};
 use lavka_worker::State;
-use support::TestWorker;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -1,0 +1,46 @@
+//! What a run took.
+
+use std::fmt;
+use std::time::Instant;
+
+/// A measured run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    /// Records a second.
+    pub(crate) rate: f64,
+    /// Processor seconds of this process, all threads.
+    pub(crate) cpu_seconds: f64,
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>7.0}/s {:>5.2} s CPU", self.rate, self.cpu_seconds)
+    }
+}
+
+/// A running measurement.
+pub(crate) struct Stopwatch {
+    began: Instant,
+    ticks: f64,
+}
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self { began: Instant::now(), ticks: ticks() }
+    }
+
+    pub(crate) fn stop(&self, records: u32) -> Run {
+        let seconds = self.began.elapsed().as_secs_f64();
+        // Linux counts in hundredths of a second.
+        Run { rate: f64::from(records) / seconds, cpu_seconds: (ticks() - self.ticks) / 100.0 }
+    }
+}
+
+/// User and system time of this process: fields 14 and 15 of proc(5)'s stat.
+fn ticks() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<&str> = behind_name.split_whitespace().collect();
+    let field = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    field(11) + field(12)
+}

@@ -1,0 +1,11 @@
+//! Workers in process, against a real Kafka and a real Mosquitto.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails, fails its test"
+)]
+
+mod mqtt;
+mod pipeline;
+mod support;
