@@ -98,6 +98,28 @@ impl Chain {
         Ok(Self { links })
     }
 
+    /// Sends one record through all stages, without retries: for trying a chain out.
+    ///
+    /// # Errors
+    /// The failure of the stage that could not take the record.
+    pub fn apply_one(&mut self, record: &mut Record) -> Result<Verdict, Failure> {
+        for link in &mut self.links {
+            let selected = match &mut link.predicate {
+                None => Ok(true),
+                Some((predicate, negate)) => predicate.test(record).map(|holds| holds != *negate),
+            };
+            let outcome = match selected {
+                Ok(true) => link.transform.apply(record),
+                Ok(false) => continue,
+                Err(error) => Err(error),
+            };
+            if outcome.map_err(|error| link.failure(error))? == Verdict::Drop {
+                return Ok(Verdict::Drop);
+            }
+        }
+        Ok(Verdict::Keep)
+    }
+
     /// Whether there are no transforms.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,1 +1,30 @@
-//! Lavka: Kafka Connect without the JVM. A worker builder and the binary.
+//! Lavka: Kafka Connect without the JVM. The library behind the `lavka` binary.
+//!
+//! A binary with plugins of its own is a few lines on [`StandaloneBuilder`]:
+//!
+//! ```no_run
+//! # fn my_plugins() -> Vec<lavka_api::plugin::Plugin> { Vec::new() }
+//! # async fn run() -> lavka_api::Result<()> {
+//! let config = lavka::read_worker_file("worker.properties".as_ref())?;
+//! let worker = lavka::StandaloneBuilder::new(config).plugins(my_plugins()).start().await?;
+//! tokio::signal::ctrl_c().await?;
+//! worker.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! - `catalogue`: the one list of built-in plugins.
+//! - `run`: a worker with its REST API.
+//! - [`properties`], [`connector_file`]: the files that users have.
+//! - [`cli`]: the subcommands.
+
+mod catalogue;
+pub mod cli;
+pub mod connector_file;
+pub mod properties;
+mod run;
+
+pub use catalogue::{builtin_plugins, catalogue};
+pub use run::{Standalone, StandaloneBuilder, install_tls_provider, read_connector_files, read_worker_file};

@@ -1,3 +1,9 @@
 //! The `lavka` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    lavka::cli::Arguments::parse().run()
+}
