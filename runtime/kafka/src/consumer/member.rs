@@ -44,6 +44,8 @@ const TURN: usize = 512;
 pub(super) enum Command {
     Subscribe(Vec<String>, oneshot::Sender<Result<()>>),
     Seek(TopicPartition, i64, oneshot::Sender<Result<()>>),
+    /// Subscribed topics have come into being.
+    Arrived(Vec<String>),
 }
 
 /// A partition that is ours.
@@ -74,6 +76,7 @@ pub(super) struct Member {
     commands: mpsc::Receiver<Command>,
     group: String,
     handover: Duration,
+    subscribed: Vec<String>,
     held: HashMap<TopicPartition, Held>,
     waiting: Option<Waiting>,
 }
@@ -86,7 +89,8 @@ impl Member {
         group: String,
         handover: Duration,
     ) -> Self {
-        Self { consumer, shared, commands, group, handover, held: HashMap::new(), waiting: None }
+        let (subscribed, held) = (Vec::new(), HashMap::new());
+        Self { consumer, shared, commands, group, handover, subscribed, held, waiting: None }
     }
 
     /// Runs until the reader is gone.
@@ -116,19 +120,33 @@ impl Member {
             match command {
                 // Whoever asked may have given up: then the answer goes nowhere.
                 Command::Subscribe(topics, reply) => {
-                    let _ = reply.send(self.subscribe(&topics));
+                    self.subscribed = topics;
+                    let _ = reply.send(self.subscribe());
                 }
                 Command::Seek(partition, offset, reply) => self.begin_seek(&partition, offset, reply),
+                Command::Arrived(topics) => self.arrived(&topics),
             }
         }
     }
 
-    fn subscribe(&self, topics: &[String]) -> Result<()> {
-        if topics.is_empty() {
+    /// Has librdkafka look at the cluster again, by subscribing to the same once more, unless it has seen for itself.
+    fn arrived(&self, topics: &[String]) {
+        let unseen = |topic: &String| {
+            self.subscribed.contains(topic) && !self.held.keys().any(|held| held.topic.as_str() == topic)
+        };
+        if topics.iter().any(unseen)
+            && let Err(error) = self.subscribe()
+        {
+            self.fail(error);
+        }
+    }
+
+    fn subscribe(&self) -> Result<()> {
+        if self.subscribed.is_empty() {
             self.consumer.unsubscribe();
             return Ok(());
         }
-        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let names: Vec<&str> = self.subscribed.iter().map(String::as_str).collect();
         self.consumer.subscribe(&names).map_err(|error| {
             Error::fatal(format!("Group {} cannot subscribe to {}: {error}", self.group, names.join(", ")))
         })

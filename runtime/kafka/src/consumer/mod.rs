@@ -1,5 +1,6 @@
 //! The consumer: librdkafka's, on a thread of its own ([`member`]), with an [`inbox`] between that thread and the reader.
 
+mod arrivals;
 mod context;
 mod inbox;
 mod member;
@@ -26,6 +27,7 @@ use rdkafka::consumer::base_consumer::BaseConsumer;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
 
 use crate::admin::topics;
 use crate::failure;
@@ -68,7 +70,10 @@ pub(crate) struct RdKafkaConsumer {
     max_records: usize,
     /// Partitions as the reader was told.
     told: BTreeSet<TopicPartition>,
-    wire: WireClient,
+    creates_topics: bool,
+    /// Looks for subscribed topics that are not there yet.
+    watch: Option<AbortHandle>,
+    wire: Arc<WireClient>,
 }
 
 impl RdKafkaConsumer {
@@ -110,7 +115,9 @@ impl RdKafkaConsumer {
             group,
             max_records: settings.max_records,
             told: BTreeSet::new(),
-            wire: WireClient::new(settings.wire),
+            creates_topics: settings.creates_topics,
+            watch: None,
+            wire: Arc::new(WireClient::new(settings.wire)),
         })
     }
 
@@ -150,6 +157,34 @@ impl RdKafkaConsumer {
         answer.await.unwrap_or_else(|_| Err(self.ended()))
     }
 
+    /// Replaces the look-out for topics that are not there yet.
+    fn watch(&mut self, topics: Vec<String>, absent: Option<Vec<String>>) {
+        self.stop_watching();
+        if let Some(absent) = &absent {
+            if absent.is_empty() {
+                return;
+            }
+            tracing::warn!(group = %self.group, "waiting for topics that do not exist: {}", absent.join(", "));
+        }
+        let (wire, commands, shared) = (Arc::clone(&self.wire), self.commands.clone(), Arc::clone(&self.shared));
+        let create = self.creates_topics;
+        let task = tokio::spawn(async move {
+            let tell = |topics| {
+                let told = commands.try_send(Command::Arrived(topics)).is_ok();
+                shared.signal.set();
+                told
+            };
+            arrivals::watch(&wire, topics, absent, create, tell).await;
+        });
+        self.watch = Some(task.abort_handle());
+    }
+
+    fn stop_watching(&mut self) {
+        if let Some(watch) = self.watch.take() {
+            watch.abort();
+        }
+    }
+
     fn ended(&self) -> Error {
         Error::fatal(format!("The consumer of group {} is closed", self.group))
     }
@@ -157,6 +192,7 @@ impl RdKafkaConsumer {
 
 impl Drop for RdKafkaConsumer {
     fn drop(&mut self) {
+        self.stop_watching();
         self.shared.stop.store(true, Ordering::Release);
         self.shared.signal.set();
     }
@@ -193,15 +229,23 @@ fn check_topic(name: &str) -> Result<()> {
 #[async_trait]
 impl Consumer for RdKafkaConsumer {
     async fn subscribe(&mut self, subscription: &Subscription) -> Result<()> {
-        let topics = match subscription {
-            Subscription::Topics(topics) => topics,
+        // What matches a pattern was just listed by the cluster.
+        let (topics, certain) = match subscription {
+            Subscription::Topics(topics) => (topics, false),
             Subscription::Pattern { regex, matches } => {
                 tracing::debug!(group = %self.group, "{regex} matches {} topics", matches.len());
-                matches
+                (matches, true)
             }
         };
         topics.iter().try_for_each(|name| check_topic(name))?;
-        self.ask(|reply| Command::Subscribe(topics.clone(), reply)).await
+        let absent = if certain {
+            Some(Vec::new())
+        } else {
+            arrivals::prepare(&self.wire, topics, self.creates_topics).await
+        };
+        self.ask(|reply| Command::Subscribe(topics.clone(), reply)).await?;
+        self.watch(topics.clone(), absent);
+        Ok(())
     }
 
     async fn next(&mut self, max_records: usize, wait: Duration) -> Result<ConsumerEvent> {

@@ -118,6 +118,8 @@ pub(crate) struct ConsumerSettings {
     pub(crate) native: Native,
     pub(crate) wire: WireSettings,
     pub(crate) group: String,
+    /// `allow.auto.create.topics`.
+    pub(crate) creates_topics: bool,
     /// `max.poll.records`.
     pub(crate) max_records: usize,
     /// How long a rebalance may wait for the reader.
@@ -176,6 +178,7 @@ pub(crate) fn consumer(config: &Config, buffer: Buffer) -> Result<ConsumerSettin
         native,
         wire,
         group: group.to_owned(),
+        creates_topics: number(config, "allow.auto.create.topics", true)?,
         max_records: usize::try_from(number::<i32>(config, "max.poll.records", 500)?.max(1)).unwrap_or(1),
         handover: interval.saturating_sub(spare).max(interval / 4),
     })

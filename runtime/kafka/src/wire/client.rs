@@ -116,6 +116,16 @@ impl WireClient {
 
     /// Metadata of `topics`, of all of them where `None`. Creates no topic.
     pub(crate) async fn metadata(&self, topics: Option<&[&str]>) -> Result<MetadataResponse> {
+        self.ask_metadata(topics, false).await
+    }
+
+    /// Metadata of `topics`, which the broker may create where they do not exist, if it is set to do that. A topic that
+    /// is being created shows as unknown.
+    pub(crate) async fn metadata_creating(&self, topics: &[&str]) -> Result<MetadataResponse> {
+        self.ask_metadata(Some(topics), true).await
+    }
+
+    async fn ask_metadata(&self, topics: Option<&[&str]>, create: bool) -> Result<MetadataResponse> {
         let topics = topics.map(|names| {
             let named = |name: &&str| {
                 MetadataRequestTopic::default()
@@ -126,7 +136,7 @@ impl WireClient {
         let connection = self.any().await?;
         // Before version 4 asking creates.
         let request =
-            |_| MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(false);
+            |_| MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(create);
         let metadata = connection.call(4..=13, request).await?;
         if metadata.error_code != 0 {
             return Err(failure::protocol(metadata.error_code, "Metadata of the cluster", None));

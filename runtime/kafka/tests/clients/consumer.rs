@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lavka_api::ErrorClass;
-use lavka_ports::{Buffer, Cluster, ConsumerEvent, Subscription};
+use lavka_ports::{Buffer, Cluster, ConsumerEvent, NewTopic, Subscription};
 
 use crate::support::*;
 
@@ -17,6 +17,8 @@ on_both! {
     topics_for_a_pattern_are_those_that_are_not_internal,
     without_an_offset_to_start_at_the_consumer_fails,
     batches_are_no_larger_than_asked_for,
+    a_topic_that_is_subscribed_to_is_created_where_the_broker_does_that,
+    a_topic_that_comes_later_is_noticed,
 }
 
 async fn all_is_read_in_order_and_the_group_goes_on_where_it_committed(bootstrap: &str) {
@@ -181,6 +183,37 @@ async fn without_an_offset_to_start_at_the_consumer_fails(bootstrap: &str) {
     assert_eq!(error.class(), ErrorClass::Fatal);
     assert_eq!(error.exception(), "org.apache.kafka.clients.consumer.NoOffsetForPartitionException");
     assert!(error.to_string().starts_with(&format!("Consumer group {group}: ")), "{error}");
+    consumer.close().await;
+}
+
+async fn a_topic_that_comes_later_is_noticed(bootstrap: &str) {
+    let first = topic(bootstrap, 1).await;
+    fill(bootstrap, &first, 1, 10, 10).await;
+    let late = lavka_testkit::unique("late");
+    let mut consumer = consumer(bootstrap, &format!("{first}-group"), &[("allow.auto.create.topics", "false")]);
+    consumer.subscribe(&Subscription::Topics(vec![first.to_string(), late.clone()])).await.unwrap();
+    assert_eq!(assigned(&mut *consumer).await, [place(&first, 0)]);
+    read(&mut *consumer, 10).await;
+    let new = NewTopic {
+        name: late.clone(),
+        partitions: Some(1),
+        replication_factor: Some(1),
+        configs: Vec::new(),
+    };
+    admin(bootstrap).create_topic(&new).await.unwrap();
+    let (_, done) = revoked(&mut *consumer).await;
+    drop(done);
+    let late = lavka_api::data::Topic::from(late);
+    assert_eq!(assigned(&mut *consumer).await, [place(&first, 0), place(&late, 0)]);
+    consumer.close().await;
+}
+
+async fn a_topic_that_is_subscribed_to_is_created_where_the_broker_does_that(bootstrap: &str) {
+    let topic = lavka_api::data::Topic::from(lavka_testkit::unique("new"));
+    let mut consumer = reader(bootstrap, &format!("{topic}-group"), &topic, &[]).await;
+    assert_eq!(assigned(&mut *consumer).await, [place(&topic, 0)]);
+    fill(bootstrap, &topic, 1, 10, 10).await;
+    assert_eq!(read(&mut *consumer, 10).await.len(), 10);
     consumer.close().await;
 }
 
