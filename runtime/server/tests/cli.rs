@@ -1,6 +1,11 @@
 //! The commands that need no Kafka, as a user runs them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper that fails, fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails, fails its test"
+)]
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};

@@ -25,8 +25,10 @@ async fn missing(wire: &WireClient, topics: &[String], create: bool) -> Result<V
         return Ok(Vec::new());
     }
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-    let metadata = if create { wire.metadata_creating(&names).await? } else { wire.metadata(Some(&names)).await? };
-    let absent = metadata.topics.into_iter().filter(|t| [UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE].contains(&t.error_code));
+    let metadata =
+        if create { wire.metadata_creating(&names).await? } else { wire.metadata(Some(&names)).await? };
+    let absent =
+        metadata.topics.into_iter().filter(|t| [UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE].contains(&t.error_code));
     Ok(absent.filter_map(|topic| topic.name).map(|name| name.to_string()).collect())
 }
 

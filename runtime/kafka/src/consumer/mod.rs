@@ -166,7 +166,8 @@ impl RdKafkaConsumer {
             }
             tracing::warn!(group = %self.group, "waiting for topics that do not exist: {}", absent.join(", "));
         }
-        let (wire, commands, shared) = (Arc::clone(&self.wire), self.commands.clone(), Arc::clone(&self.shared));
+        let (wire, commands, shared) =
+            (Arc::clone(&self.wire), self.commands.clone(), Arc::clone(&self.shared));
         let create = self.creates_topics;
         let task = tokio::spawn(async move {
             let tell = |topics| {

@@ -190,7 +190,8 @@ async fn a_topic_that_comes_later_is_noticed(bootstrap: &str) {
     let first = topic(bootstrap, 1).await;
     fill(bootstrap, &first, 1, 10, 10).await;
     let late = lavka_testkit::unique("late");
-    let mut consumer = consumer(bootstrap, &format!("{first}-group"), &[("allow.auto.create.topics", "false")]);
+    let mut consumer =
+        consumer(bootstrap, &format!("{first}-group"), &[("allow.auto.create.topics", "false")]);
     consumer.subscribe(&Subscription::Topics(vec![first.to_string(), late.clone()])).await.unwrap();
     assert_eq!(assigned(&mut *consumer).await, [place(&first, 0)]);
     read(&mut *consumer, 10).await;
