@@ -10,9 +10,7 @@ use lavka_api::config::Config;
 use lavka_api::data::Topic;
 use lavka_devbroker::{Broker, BrokerConfig};
 use lavka_kafka::RdKafkaCluster;
-use lavka_ports::{
-    Buffer, Cluster, Consumer, ConsumerEvent, OutgoingRecord, Producer, SendError, Subscription,
-};
+use lavka_ports::{Buffer, Cluster, Consumer, ConsumerEvent, OutgoingRecord, SendError, Subscription};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::RDKafkaErrorCode;
