@@ -1,1 +1,85 @@
-//! The lake sink: Parquet and JSON lines with exactly-once files.
+//! The lake sink: records into Parquet and JSON files, each exactly once.
+//!
+//! It takes the HDFS sink's configuration, lays files out as that sink does, and writes to a local directory. A file
+//! has the offsets of its first and last record in its name
+//! (`topics/readings/partition=0/readings+0+0000000000+0000000999.parquet`), so that a restarted task knows where to
+//! go on, whatever Kafka has as the group's offsets.
+//!
+//! # Invariants
+//!
+//! - A kill at any moment neither loses nor repeats a row. All open files of a topic partition are finished together;
+//!   `commit` says in which order, `recovery` how a crash in between is made good.
+//! - The offsets reported to Kafka are those of durable files alone.
+//! - A finished file is complete, synced, and never replaced. A second writer of the same topic partition, in whatever
+//!   process, is kept out by a lease.
+//! - Records of a topic partition go into files in the order of their offsets, so that everything below the last
+//!   offset of a commit is in that commit or an earlier one, or was reported as errant.
+//! - Memory is bounded: encoded row groups leave for the store when they are full, and before that when the open files
+//!   of a task together use more than `lavka.buffer.bytes`.
+//! - What decides is pure: `rotation`, `partitioner`, `pattern`, `zone`, `wal`, `file_name` get times and bytes as
+//!   arguments; the clock is [`SinkContext::now`](lavka_api::plugin::SinkContext::now).
+//!
+//! # Errors
+//!
+//! A full disk is retriable: the batch is kept and tried again every `retry.backoff.ms`, nothing that was written is
+//! written twice. An unwritable or read-only directory fails the task, and so does a failed `fsync`, after which
+//! another one proves nothing; a restarted task goes on behind the last finished file. A record that makes no row (a
+//! conflict of types, a null value, a field that cannot be partitioned by) is errant, or fails the task where the
+//! connector does not tolerate errors.
+//!
+//! # Map
+//!
+//! | module | what is in it |
+//! | --- | --- |
+//! | `config`, `settings` | the keys, and what they mean together |
+//! | `connector`, `task` | the contracts of the API |
+//! | `partition_writer`, `rejections` | a topic partition: open files, rotation, commit; records it cannot take |
+//! | `open_file`, `format` | rows to bytes, bytes to a temporary file |
+//! | `commit`, `commit_log`, `wal`, `recovery` | exactly once |
+//! | `partitioner`, `pattern`, `zone`, `instant`, `field_path` | which directory |
+//! | `rotation`, `file_name`, `lake`, `names` | when, and under which name |
+//! | [`store`] | the port to what holds the files, and the local directory |
+
+mod commit;
+mod commit_log;
+mod config;
+mod connector;
+mod field_path;
+mod file_name;
+mod format;
+mod instant;
+mod lake;
+mod names;
+mod open_file;
+mod partition_writer;
+mod partitioner;
+mod pattern;
+mod recovery;
+mod rejections;
+mod rotation;
+mod settings;
+pub mod store;
+mod task;
+mod wal;
+mod zone;
+
+pub use connector::{LakeSinkConnector, task_over};
+pub use task::LakeSinkTask;
+
+use lavka_api::plugin::{Factory, Plugin};
+
+/// The plugins of this crate.
+#[must_use]
+pub fn plugins() -> Vec<Plugin> {
+    vec![Plugin {
+        class: "io.lavka.connect.lake.LakeSinkConnector",
+        aliases: &[
+            "io.confluent.connect.hdfs.HdfsSinkConnector",
+            "io.confluent.connect.hdfs3.Hdfs3SinkConnector",
+        ],
+        version: lavka_api::LAVKA_VERSION,
+        doc: "Writes records to Parquet or JSON files in a directory, each exactly once.",
+        definition: config::definition,
+        factory: Factory::Sink(|| Box::new(LakeSinkConnector::default())),
+    }]
+}

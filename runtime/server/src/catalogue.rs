@@ -7,6 +7,7 @@ use lavka_api::plugin::{Catalogue, Plugin};
 pub fn builtin_plugins() -> Vec<Plugin> {
     [
         lavka_connector_file::plugins(),
+        lavka_connector_lake::plugins(),
         lavka_connector_mqtt::plugins(),
         lavka_converters::plugins(),
         lavka_transforms::plugins(),

@@ -19,10 +19,12 @@
 //! - `run`: a worker with its REST API.
 //! - [`properties`], [`connector_file`]: the files that users have.
 //! - [`cli`]: the subcommands.
+//! - [`demo`]: sensors → MQTT → Kafka → scored → Parquet, on this machine.
 
 mod catalogue;
 pub mod cli;
 pub mod connector_file;
+pub mod demo;
 pub mod properties;
 mod run;
 

@@ -2,6 +2,7 @@
 
 mod broker;
 mod check;
+mod demo;
 mod plugins;
 mod standalone;
 mod transform;
@@ -10,6 +11,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::demo::DemoOptions;
 
 /// Kafka Connect without the JVM.
 #[derive(Debug, Parser)]
@@ -68,6 +71,22 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1")]
         host: std::net::IpAddr,
     },
+    /// Watch sensor readings arrive over MQTT, go through Kafka, get scored and land in Parquet files
+    #[command(after_help = "Examples:\n  lavka demo\n  lavka demo --bootstrap kafka:9092 --seconds 60")]
+    Demo {
+        /// A Kafka cluster to use instead of the embedded broker
+        #[arg(long)]
+        bootstrap: Option<String>,
+        /// How long devices send
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+        /// Simulated devices
+        #[arg(long, default_value_t = 300)]
+        devices: u64,
+        /// Readings a second, all devices together
+        #[arg(long, default_value_t = 2000)]
+        rate: u64,
+    },
     /// Print shell completions
     #[command(after_help = "Example:\n  lavka completions bash > /etc/bash_completion.d/lavka")]
     Completions {
@@ -91,6 +110,13 @@ impl Arguments {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Broker { port, host } => broker::run(host, port),
+            Command::Demo { bootstrap, seconds, devices, rate } => demo::run(DemoOptions {
+                bootstrap,
+                duration: std::time::Duration::from_secs(seconds),
+                devices,
+                rate,
+                folder: None,
+            }),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "lavka", &mut std::io::stdout());
                 Ok(ExitCode::SUCCESS)

@@ -1,0 +1,161 @@
+//! Finishing all open files of a topic partition together.
+//!
+//! The order is what makes it exactly once:
+//!
+//! 1. every temporary file complete and synced, and their directory, so that their names last;
+//! 2. a block in the log with all temporary and final names, synced: from here on the commit has happened, because
+//!    whoever recovers the partition finishes it;
+//! 3. every rename, never replacing;
+//! 4. the directories of the final names synced.
+//!
+//! Before step 2 a crash leaves temporary files that recovery deletes, and the records are read again. After it
+//! nothing of the commit is read again. Each step can be repeated, so that a commit survives a full disk.
+
+use std::collections::BTreeSet;
+
+use lavka_api::data::TopicPartition;
+use lavka_api::{Error, Result};
+
+use crate::commit_log::CommitLog;
+use crate::file_name::FileName;
+use crate::lake::Lake;
+use crate::open_file::OpenFile;
+use crate::store::{LakePath, Lease, Renamed};
+use crate::wal::Block;
+
+/// A commit under way.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    block: Block,
+    step: Step,
+}
+
+#[derive(Debug)]
+enum Step {
+    Seal,
+    Log,
+    /// This many files have their final names.
+    Rename(usize),
+    Settle,
+    Done,
+}
+
+impl Commit {
+    /// Plans the commit of `files`, all of which have records; `next` is the first offset behind them.
+    ///
+    /// # Errors
+    /// A data error where a final name is not possible, such as one that is too long.
+    pub(crate) fn plan(lake: &Lake, tp: &TopicPartition, files: &[OpenFile], next: i64) -> Result<Self> {
+        let extension = lake.settings.format.extension();
+        let mut moves = Vec::with_capacity(files.len());
+        for file in files {
+            let Some((start, end)) = file.offsets() else { continue };
+            let name = FileName { topic: &tp.topic, partition: tp.partition, start, end };
+            let path = file.directory.join(&name.to_text(lake.settings.pad, extension))?;
+            moves.push((file.temp.clone(), path));
+        }
+        Ok(Self { block: Block { next, moves }, step: Step::Seal })
+    }
+
+    /// The first offset behind the commit.
+    pub(crate) fn next(&self) -> i64 {
+        self.block.next
+    }
+
+    /// Whether a recovery may act on this commit, so that its temporary files must stay.
+    pub(crate) fn may_be_logged(&self) -> bool {
+        !matches!(self.step, Step::Seal | Step::Done)
+    }
+
+    /// Goes on until it is done. After an error the next call goes on from the same step.
+    pub(crate) async fn advance(
+        &mut self,
+        lake: &Lake,
+        lease: &Lease,
+        log: &mut CommitLog,
+        files: &mut [OpenFile],
+    ) -> Result<()> {
+        loop {
+            self.step = match self.step {
+                Step::Seal => {
+                    for file in files.iter_mut() {
+                        file.seal(lake, lease).await?;
+                    }
+                    sync_parents(lake, lease, self.block.moves.iter().map(|(temp, _)| temp)).await?;
+                    Step::Log
+                }
+                Step::Log => {
+                    log.append(lake, lease, &self.block).await?;
+                    Step::Rename(0)
+                }
+                Step::Rename(done) => match self.block.moves.get(done) {
+                    Some((from, to)) => {
+                        finish_rename(lake, lease, from, to, Found::OurOwn).await?;
+                        Step::Rename(done + 1)
+                    }
+                    None => Step::Settle,
+                },
+                Step::Settle => {
+                    sync_parents(lake, lease, self.block.moves.iter().map(|(_, path)| path)).await?;
+                    Step::Done
+                }
+                Step::Done => return Ok(()),
+            };
+        }
+    }
+}
+
+/// Finishes the commit that a log ends with, which may have been cut off anywhere or be long done.
+pub(crate) async fn replay(lake: &Lake, lease: &Lease, block: &Block) -> Result<()> {
+    let mut renamed = Vec::new();
+    for (from, to) in &block.moves {
+        if finish_rename(lake, lease, from, to, Found::Anything).await? {
+            renamed.push(to);
+        }
+    }
+    sync_parents(lake, lease, renamed.into_iter()).await
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// In a running commit: the temporary file has to be there, unless an earlier try renamed it.
+    OurOwn,
+    /// In recovery: somebody may have moved finished files away since.
+    Anything,
+}
+
+/// Gives a file its final name, if it does not have it yet; whether there was something to do.
+async fn finish_rename(
+    lake: &Lake,
+    lease: &Lease,
+    from: &LakePath,
+    to: &LakePath,
+    found: Found,
+) -> Result<bool> {
+    match lake.store.rename_if_absent(lease, from, to).await? {
+        // What an earlier try did may not be durable yet.
+        Renamed::Done | Renamed::AlreadyDone => Ok(true),
+        Renamed::SourceMissing if found == Found::Anything => Ok(false),
+        Renamed::SourceMissing => Err(Error::fatal(format!(
+            "the temporary file {from} is gone before it became {to}: something else deletes files below +tmp. \
+             Restart the task; it reads the records again"
+        ))),
+        Renamed::TargetExists => Err(Error::fatal(format!(
+            "there is a file {to} already, and it is another one than this task has just finished ({from}). If the \
+             topic was deleted and created again, move its old files and its directory below logs.dir away and restart \
+             the task"
+        ))),
+    }
+}
+
+async fn sync_parents<'p>(
+    lake: &Lake,
+    lease: &Lease,
+    paths: impl Iterator<Item = &'p LakePath> + Send,
+) -> Result<()> {
+    let parents: BTreeSet<LakePath> = paths.filter_map(LakePath::parent).collect();
+    for parent in parents {
+        lake.store.sync(lease, &parent).await?;
+    }
+    Ok(())
+}

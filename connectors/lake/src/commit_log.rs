@@ -1,0 +1,82 @@
+//! The file that holds the [`wal`](crate::wal) of a topic partition.
+
+use lavka_api::Result;
+use lavka_api::data::TopicPartition;
+
+use crate::lake::Lake;
+use crate::store::{Chunk, LakePath, Lease, Renamed};
+use crate::wal::{Block, read};
+
+/// A log longer than this is replaced by one that says only where to go on.
+const MAX_LOG: u64 = 1024 * 1024;
+/// A block has two paths for each file of a commit; a log beyond this is not one of ours.
+const MAX_READ: u64 = 256 * 1024 * 1024;
+
+/// A log that is being appended to, by the holder of the partition's lease.
+#[derive(Debug)]
+pub(crate) struct CommitLog {
+    path: LakePath,
+    previous: LakePath,
+    /// Bytes in the file, as far as appends succeeded; `None` before the file is there.
+    length: Option<u64>,
+}
+
+impl CommitLog {
+    /// Reads what is there: the log, and its last whole block (that of the log before it, where this one has none).
+    pub(crate) async fn open(
+        lake: &Lake,
+        lease: &Lease,
+        tp: &TopicPartition,
+    ) -> Result<(Self, Option<Block>)> {
+        let (path, previous) = lake.logs(tp)?;
+        let current = lake.store.read(&path, MAX_READ).await?;
+        let (mut block, torn) = current.as_deref().map_or((None, false), read);
+        let whole = block.is_some();
+        if block.is_none() {
+            let older = lake.store.read(&previous, MAX_READ).await?;
+            block = older.as_deref().and_then(|log| read(log).0);
+        }
+        let length = current.map(|bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let mut log = Self { path, previous, length };
+        if torn && !whole {
+            // Nothing in it counts; the log before it stays the one that does.
+            lake.store.delete(lease, &log.path).await?;
+            log.length = None;
+        }
+        Ok((log, block))
+    }
+
+    /// Replaces a long log by a short one. Called when nothing of a commit is outstanding; `next` is the offset to go
+    /// on from. At every moment one of the two files has a whole block.
+    pub(crate) async fn shorten(&mut self, lake: &Lake, lease: &Lease, next: i64) -> Result<()> {
+        if self.length.is_none_or(|length| length < MAX_LOG) {
+            return Ok(());
+        }
+        lake.store.delete(lease, &self.previous).await?;
+        if lake.store.rename_if_absent(lease, &self.path, &self.previous).await? == Renamed::Done {
+            self.length = None;
+            self.append(lake, lease, &Block { next, moves: Vec::new() }).await?;
+        }
+        Ok(())
+    }
+
+    /// Appends a block, durable on return. May be repeated after an error.
+    pub(crate) async fn append(&mut self, lake: &Lake, lease: &Lease, block: &Block) -> Result<()> {
+        let length = match self.length {
+            Some(length) => length,
+            None => {
+                lake.store.create(lease, &self.path).await?;
+                if let Some(directory) = self.path.parent() {
+                    lake.store.sync(lease, &directory).await?;
+                }
+                *self.length.insert(0)
+            }
+        };
+        let bytes = block.to_bytes();
+        let end = length.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        lake.store.append(lease, &self.path, length, Chunk::new(bytes)).await?;
+        lake.store.sync(lease, &self.path).await?;
+        self.length = Some(end);
+        Ok(())
+    }
+}

@@ -1,0 +1,283 @@
+//! The keys: those of the HDFS sink as far as they mean something for files in a directory, and our own.
+
+use lavka_api::config::{Check, ClassName, ConfigDef, ConfigSpec, Importance, KeyDef, Kind, Width, key};
+
+const CONNECTOR: &str = "Connector";
+const STORAGE: &str = "Storage";
+const PARTITIONER: &str = "Partitioner";
+const RECORDS: &str = "Records";
+/// The group of keys that are accepted so that existing configurations go on working, and have no effect.
+pub(crate) const IGNORED_GROUP: &str = "Ignored";
+
+lavka_api::config! {
+    /// What the lake sink reads from its configuration.
+    pub(crate) struct LakeConfig {
+        pub(crate) store_url: Option<String> = key("store.url")
+            .high()
+            .group(STORAGE)
+            .width(Width::Long)
+            .display("Store URL")
+            .doc("Where the lake is: file:///directory or the plain path of a directory. Other schemes (hdfs, s3a, \
+                  abfs ...) are not in this build yet."),
+        pub(crate) hdfs_url: Option<String> = key("hdfs.url")
+            .low()
+            .group(STORAGE)
+            .width(Width::Long)
+            .display("HDFS URL")
+            .doc("Older name of store.url, read where that is missing."),
+        pub(crate) topics_dir: String = key("topics.dir")
+            .default("topics")
+            .high()
+            .group(STORAGE)
+            .check(Check::non_empty())
+            .display("Topics Directory")
+            .doc("Directory below the store URL that holds a directory for each topic."),
+        pub(crate) logs_dir: String = key("logs.dir")
+            .default("logs")
+            .group(STORAGE)
+            .check(Check::non_empty())
+            .display("Logs Directory")
+            .doc("Directory below the store URL for the log of commits and the lock of each topic partition. From \
+                  them a restarted task knows where to go on, even if finished files were moved away."),
+        pub(crate) format_class: Option<ClassName> = key("format.class")
+            .high()
+            .group(CONNECTOR)
+            .recommend(&["Parquet", "Json"])
+            .display("Format class")
+            .doc("Format of the files: io.confluent.connect.hdfs.parquet.ParquetFormat (or Parquet, the default) or \
+                  io.confluent.connect.hdfs.json.JsonFormat (or Json): one JSON text a line. Where connector.class is \
+                  the HDFS sink's it has to be given, because that sink would write Avro by default, which is not in \
+                  this build yet."),
+        pub(crate) flush_size: i32 = key("flush.size")
+            .high()
+            .group(CONNECTOR)
+            .check(Check::at_least(1))
+            .display("Flush Size")
+            .doc("Number of records of a topic partition, over all its open files, after which the files are \
+                  finished."),
+        pub(crate) rotate_interval_ms: i64 = key("rotate.interval.ms")
+            .default(-1)
+            .high()
+            .group(CONNECTOR)
+            .display("Rotate Interval (ms)")
+            .doc("Milliseconds after which files are finished, by the time that timestamp.extractor sees (with a \
+                  partitioner by time) or the wall clock. -1: never. With the time of records nothing is finished \
+                  while none arrives."),
+        pub(crate) rotate_schedule_interval_ms: i64 = key("rotate.schedule.interval.ms")
+            .default(-1)
+            .group(CONNECTOR)
+            .display("Rotate Schedule Interval (ms)")
+            .doc("Milliseconds between scheduled times at which files are finished, counted from midnight in \
+                  timezone, which has to be given. -1: no schedule."),
+        pub(crate) rotate_bytes: i64 = key("lavka.rotate.bytes")
+            .default(-1)
+            .group(CONNECTOR)
+            .display("Rotate Bytes")
+            .doc("Size in bytes of the largest open file of a topic partition at which its files are finished. What \
+                  is not encoded yet is estimated, so files end up near this size and not at it. -1: no limit."),
+        pub(crate) schema_compatibility: String = key("schema.compatibility")
+            .default("NONE")
+            .group(CONNECTOR)
+            .recommend(&["NONE"])
+            .display("Schema Compatibility")
+            .doc("What happens when the schema of records changes. NONE: files are finished. BACKWARD, FORWARD and \
+                  FULL are not in this build yet."),
+        pub(crate) retry_backoff_ms: i64 = key("retry.backoff.ms")
+            .default(5000)
+            .low()
+            .group(CONNECTOR)
+            .check(Check::at_least(0))
+            .display("Retry Backoff (ms)")
+            .doc("Milliseconds to wait after a failure that may pass by itself, such as a full disk."),
+        pub(crate) offset_zero_pad_width: i32 = key("filename.offset.zero.pad.width")
+            .default(10)
+            .low()
+            .group(CONNECTOR)
+            .check(Check::between(0, 19))
+            .display("Filename Offset Zero Pad Width")
+            .doc("Digits to which the offsets in file names are padded."),
+        pub(crate) parquet_codec: String = key("parquet.codec")
+            .default("snappy")
+            .low()
+            .group(CONNECTOR)
+            .recommend(&["snappy", "zstd", "none"])
+            .display("Parquet Compression Codec")
+            .doc("Compression of Parquet files: snappy, zstd or none (or uncompressed)."),
+        pub(crate) zstd_level: i32 = key("lavka.parquet.zstd.level")
+            .default(1)
+            .low()
+            .group(CONNECTOR)
+            .check(Check::between(1, 22))
+            .display("Parquet zstd Level")
+            .doc("How hard zstd tries: 1 is fast, above 9 is slow."),
+        pub(crate) row_group_bytes: i64 = key("lavka.parquet.row.group.bytes")
+            .default(64 * 1024 * 1024)
+            .low()
+            .group(CONNECTOR)
+            .check(Check::at_least(64 * 1024))
+            .display("Parquet Row Group Bytes")
+            .doc("Encoded size at which a row group of a Parquet file is written out. Until then it is held in \
+                  memory, for each open file."),
+        pub(crate) buffer_bytes: i64 = key("lavka.buffer.bytes")
+            .default(256 * 1024 * 1024)
+            .low()
+            .group(CONNECTOR)
+            .check(Check::at_least(1024 * 1024))
+            .display("Buffer Bytes")
+            .doc("Memory that the open files of a task may use together, roughly. Beyond it row groups are written \
+                  out before they are full."),
+        pub(crate) max_open_files: i32 = key("lavka.max.open.files")
+            .default(1000)
+            .low()
+            .group(CONNECTOR)
+            .check(Check::at_least(1))
+            .display("Max Open Files")
+            .doc("Files that a topic partition may have open at once; before one more is opened, all are finished. \
+                  Partitioners by a field with many values need it."),
+        pub(crate) schema: String = key("lavka.schema")
+            .default("infer")
+            .group(RECORDS)
+            .recommend(&["infer"])
+            .display("Schema")
+            .doc("Columns of records without a schema. infer: from the records; every field is optional, integers are \
+                  64-bit, mixed numbers are doubles, fields that were only ever null are left out. file:PATH: a JSON \
+                  file with the schema of the value, in the form that JsonConverter uses for \"schema\". Records that \
+                  do not fit are data errors. Without effect on JSON files."),
+        pub(crate) null_values: String = key("behavior.on.null.values")
+            .default("fail")
+            .low()
+            .group(RECORDS)
+            .check(Check::one_of_ignoring_case(&["fail", "ignore"]))
+            .recommend(&["fail", "ignore"])
+            .display("Behavior for null-valued records")
+            .doc("What to do with records whose value is null: fail (a data error, which errors.tolerance=all sends \
+                  to the dead letter queue) or ignore."),
+        pub(crate) partitioner_class: ClassName = key("partitioner.class")
+            .default("io.confluent.connect.storage.partitioner.DefaultPartitioner")
+            .high()
+            .group(PARTITIONER)
+            .recommend(&["Default", "Field", "TimeBased", "Daily", "Hourly"])
+            .display("Partitioner Class")
+            .doc("How records are spread over directories: DefaultPartitioner (by Kafka partition), \
+                  FieldPartitioner, TimeBasedPartitioner, DailyPartitioner or HourlyPartitioner of the package \
+                  io.confluent.connect.storage.partitioner or io.confluent.connect.hdfs.partitioner, or their short \
+                  names."),
+        pub(crate) partition_field_name: Vec<String> = key("partition.field.name")
+            .default("")
+            .group(PARTITIONER)
+            .display("Partition Field Name")
+            .doc("Fields that the FieldPartitioner goes by, nested ones by dotted path."),
+        pub(crate) partition_duration_ms: i64 = key("partition.duration.ms")
+            .default(-1)
+            .group(PARTITIONER)
+            .display("Partition Duration (ms)")
+            .doc("Length of a time bucket of the TimeBasedPartitioner."),
+        pub(crate) path_format: String = key("path.format")
+            .default("")
+            .group(PARTITIONER)
+            .width(Width::Long)
+            .display("Path Format")
+            .doc("Directory of a time bucket in Joda-Time's pattern letters, literal text in single quotes: \
+                  'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH."),
+        pub(crate) locale: String = key("locale")
+            .default("")
+            .group(PARTITIONER)
+            .display("Locale")
+            .doc("Language of names in path.format. Names of months and days are written in English alone."),
+        pub(crate) timezone: String = key("timezone")
+            .default("")
+            .group(PARTITIONER)
+            .display("Timezone")
+            .doc("Time zone of the partitioners by time and of rotate.schedule.interval.ms: Europe/Prague, UTC, \
+                  +02:00."),
+        pub(crate) timestamp_extractor: String = key("timestamp.extractor")
+            .default("Wallclock")
+            .group(PARTITIONER)
+            .recommend(&["Wallclock", "Record", "RecordField"])
+            .display("Timestamp Extractor")
+            .doc("The time of a record: Wallclock (when it is processed), Record (its timestamp in Kafka) or \
+                  RecordField (a field, see timestamp.field)."),
+        pub(crate) timestamp_field: String = key("timestamp.field")
+            .default("timestamp")
+            .group(PARTITIONER)
+            .display("Record Field for Timestamp Extractor")
+            .doc("Field with the time of a record, nested ones by dotted path: a Timestamp, milliseconds, or an ISO \
+                  8601 text."),
+        pub(crate) directory_delim: String = key("directory.delim")
+            .default("/")
+            .group(STORAGE)
+            .display("Directory Delimiter")
+            .doc("Delimiter of directories; / is the only one that a file system has."),
+        pub(crate) capture_groups_regex: Option<String> = key("topic.capture.groups.regex")
+            .low()
+            .group(STORAGE)
+            .display("Topic Capture Groups Regex")
+            .doc("Would take parts of the topic's name into topics.dir and logs.dir. Not in this build yet."),
+    }
+}
+
+/// Keys without effect here: name, type, default, why.
+const IGNORED: &[(&str, Kind, Option<&str>, &str)] = &[
+    ("hive.integration", Kind::Boolean, Some("false"), HIVE),
+    ("hive.metastore.uris", Kind::String, Some(""), HIVE),
+    ("hive.conf.dir", Kind::String, Some(""), HIVE),
+    ("hive.home", Kind::String, Some(""), HIVE),
+    ("hive.database", Kind::String, Some("default"), HIVE),
+    ("hive.table.name", Kind::String, Some("${topic}"), HIVE),
+    ("hdfs.authentication.kerberos", Kind::Boolean, Some("false"), HADOOP),
+    ("connect.hdfs.principal", Kind::String, Some(""), HADOOP),
+    ("connect.hdfs.keytab", Kind::String, Some(""), HADOOP),
+    ("hdfs.namenode.principal", Kind::String, Some(""), HADOOP),
+    ("kerberos.ticket.renew.period.ms", Kind::Long, Some("3600000"), HADOOP),
+    ("hadoop.conf.dir", Kind::String, Some(""), HADOOP),
+    ("hadoop.home", Kind::String, Some(""), HADOOP),
+    ("storage.class", Kind::Class, None, "store.url alone says what kind of storage it is."),
+    ("file.delim", Kind::String, Some("+"), "File names have a fixed +, as the HDFS sink's."),
+    ("shutdown.timeout.ms", Kind::Long, Some("3000"), "A task has nothing left to wait for when it stops."),
+    ("schemas.cache.config", Kind::Int, Some("1000"), AVRO),
+    ("enhanced.avro.schema.support", Kind::Boolean, Some("true"), AVRO),
+    ("connect.meta.data", Kind::Boolean, Some("true"), AVRO),
+    ("allow.optional.map.keys", Kind::Boolean, Some("false"), AVRO),
+    ("avro.codec", Kind::String, None, AVRO),
+];
+
+const HIVE: &str = "There is no Hive integration; tables have to be created over the directories.";
+const HADOOP: &str = "There is no Hadoop client in this build yet.";
+const AVRO: &str = "It concerns the mapping to Avro, which this sink does not go through.";
+
+/// All keys of the sink, those without effect in the group [`IGNORED_GROUP`] with the reason as their documentation.
+pub(crate) fn definition() -> ConfigDef {
+    let mut definition = LakeConfig::definition();
+    for &(name, kind, default, why) in IGNORED {
+        definition.add(KeyDef {
+            name: name.into(),
+            kind,
+            default: Some(default.map(str::to_owned)),
+            importance: Importance::Low,
+            doc: format!("Accepted and ignored. {why}").into(),
+            group: Some(IGNORED_GROUP.into()),
+            order_in_group: -1,
+            width: Width::None,
+            display_name: name.into(),
+            dependents: Vec::new(),
+            recommended: Vec::new(),
+            checks: Vec::new(),
+        });
+    }
+    definition
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_passes_its_own_check() {
+        for key in definition().iter() {
+            if let Some(Some(default)) = &key.default {
+                assert_eq!(key.errors(Some(Some(default))), Vec::<String>::new(), "{}", key.name);
+            }
+            assert!(!key.doc.is_empty(), "{}", key.name);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Where everything of a topic partition lies in the store.
+
+use std::sync::Arc;
+
+use lavka_api::data::TopicPartition;
+use lavka_api::{ErrorClass, Result};
+
+use crate::file_name::FileName;
+use crate::settings::Settings;
+use crate::store::{LakePath, LakeStore};
+
+/// The store and the rules for names in it; cloning copies pointers.
+#[derive(Debug, Clone)]
+pub(crate) struct Lake {
+    pub(crate) store: Arc<dyn LakeStore>,
+    pub(crate) settings: Arc<Settings>,
+}
+
+impl Lake {
+    /// The directory of a topic's finished files.
+    pub(crate) fn topic_dir(&self, topic: &str) -> Result<LakePath> {
+        self.settings.topics_dir.join(topic)
+    }
+
+    /// The directory of a partition's unfinished files: whoever has the partition's lease owns all that is in it.
+    pub(crate) fn temp_dir(&self, tp: &TopicPartition) -> Result<LakePath> {
+        self.settings.topics_dir.join(&format!("+tmp/{}/{}", tp.topic, tp.partition))
+    }
+
+    /// Checks that the names of a partition's finished files are possible at all.
+    ///
+    /// # Errors
+    /// Where the topic's name is too long for them.
+    pub(crate) fn check_names(&self, tp: &TopicPartition) -> Result<()> {
+        let longest = FileName { topic: &tp.topic, partition: tp.partition, start: i64::MAX, end: i64::MAX };
+        let name = longest.to_text(self.settings.pad, self.settings.format.extension());
+        LakePath::new(&name).map(drop).map_err(|error| error.with_class(ErrorClass::Fatal))
+    }
+
+    fn log_dir(&self, tp: &TopicPartition) -> Result<LakePath> {
+        self.settings.logs_dir.join(&format!("{}/{}", tp.topic, tp.partition))
+    }
+
+    /// The file that a partition's writer holds a lease on.
+    pub(crate) fn lock(&self, tp: &TopicPartition) -> Result<LakePath> {
+        self.log_dir(tp)?.join("lock")
+    }
+
+    /// The log of commits, and the one before it.
+    pub(crate) fn logs(&self, tp: &TopicPartition) -> Result<(LakePath, LakePath)> {
+        let dir = self.log_dir(tp)?;
+        Ok((dir.join("commits")?, dir.join("commits.1")?))
+    }
+}

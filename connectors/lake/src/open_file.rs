@@ -1,0 +1,122 @@
+//! A file that rows go into.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use lavka_api::Result;
+use lavka_api::data::Value;
+use lavka_columnar::Appended;
+
+use crate::format::{Encoder, chunk};
+use crate::lake::Lake;
+use crate::store::{Chunk, LakePath, Lease};
+
+/// An unfinished file. Its bytes wait in memory until they are worth a write; it exists in the store from the first
+/// write on, under its temporary name.
+pub(crate) struct OpenFile {
+    /// `<topic>/<encoded partition>`, by which it is found.
+    pub(crate) place: Arc<str>,
+    /// Where it will be when it is finished.
+    pub(crate) directory: LakePath,
+    pub(crate) temp: LakePath,
+    pub(crate) encoder: Encoder,
+    /// Offsets of the first and the last record in it.
+    offsets: Option<(i64, i64)>,
+    unwritten: VecDeque<Chunk>,
+    /// Bytes in the store; `None` before the file is there.
+    written: Option<u64>,
+    /// Whether all its bytes are in `unwritten` or in the store.
+    complete: bool,
+}
+
+impl OpenFile {
+    pub(crate) fn new(place: Arc<str>, directory: LakePath, temp: LakePath, encoder: Encoder) -> Self {
+        Self {
+            place,
+            directory,
+            temp,
+            encoder,
+            offsets: None,
+            unwritten: VecDeque::new(),
+            written: None,
+            complete: false,
+        }
+    }
+
+    pub(crate) fn append(&mut self, rows: &[&Value]) -> Appended {
+        self.encoder.append(rows)
+    }
+
+    /// Notes that the records from `first` to `last` are in it.
+    pub(crate) fn cover(&mut self, first: i64, last: i64) {
+        let start = self.offsets.map_or(first, |(start, _)| start);
+        self.offsets = Some((start, last));
+    }
+
+    /// Offsets of the first and the last record; `None` for an empty file.
+    pub(crate) fn offsets(&self) -> Option<(i64, i64)> {
+        self.offsets
+    }
+
+    /// Bytes that it would have if it were finished now, without rows that are not encoded yet.
+    pub(crate) fn size(&self) -> u64 {
+        let unwritten: usize = self.unwritten.iter().map(|chunk| chunk.len()).sum();
+        self.written.unwrap_or(0) + self.encoder.held_back() + u64::try_from(unwritten).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        self.encoder.memory() + self.unwritten.iter().map(|chunk| chunk.len()).sum::<usize>()
+    }
+
+    /// Encodes and writes what is ripe; everything, with `cut`. `limit` is the size at which the file is finished.
+    pub(crate) async fn advance(
+        &mut self,
+        lake: &Lake,
+        lease: &Lease,
+        limit: Option<u64>,
+        cut: bool,
+    ) -> Result<()> {
+        let room = limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.size()));
+        if cut || self.encoder.is_ripe(room) {
+            let bytes = self.encoder.encode(cut).await?;
+            self.unwritten.extend(chunk(bytes));
+        }
+        self.write(lake, lease).await
+    }
+
+    /// Brings the whole file to the store, durable on return. May be repeated after an error.
+    pub(crate) async fn seal(&mut self, lake: &Lake, lease: &Lease) -> Result<()> {
+        if !self.complete {
+            let bytes = self.encoder.finish().await?;
+            self.unwritten.extend(chunk(bytes));
+            self.complete = true;
+        }
+        self.write(lake, lease).await?;
+        if self.written.is_none() {
+            lake.store.create(lease, &self.temp).await?;
+            self.written = Some(0);
+        }
+        lake.store.sync(lease, &self.temp).await
+    }
+
+    async fn write(&mut self, lake: &Lake, lease: &Lease) -> Result<()> {
+        while let Some(chunk) = self.unwritten.front() {
+            let at = match self.written {
+                Some(at) => at,
+                None => {
+                    lake.store.create(lease, &self.temp).await?;
+                    *self.written.insert(0)
+                }
+            };
+            lake.store.append(lease, &self.temp, at, Chunk::clone(chunk)).await?;
+            self.written = Some(at.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX)));
+            self.unwritten.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Whether the store may have a file of its temporary name.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.written.is_some()
+    }
+}

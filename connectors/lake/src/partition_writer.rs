@@ -1,0 +1,404 @@
+//! The writer of one topic partition: its open files, their rotation, their commit.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use lavka_api::data::{Schema, SinkRecord, TopicPartition, Value};
+use lavka_api::error::{Error, ErrorClass, Result};
+use lavka_columnar::{Inferred, Refusal};
+
+use crate::commit::Commit;
+use crate::commit_log::CommitLog;
+use crate::lake::Lake;
+use crate::names::random_name;
+use crate::open_file::OpenFile;
+use crate::partitioner::Partitioner;
+use crate::recovery::Recovered;
+use crate::rejections::Rejections;
+use crate::rotation::Rotation;
+use crate::store::Lease;
+
+/// Records that go into a file at a time, at most.
+const MAX_RUN: usize = 1024;
+/// What was inferred about more fields than this is not kept for the next file: such data have random keys.
+const MAX_KNOWN_FIELDS: usize = 1000;
+
+/// What a call of the task brings along.
+pub(crate) struct Call<'a> {
+    pub(crate) now: i64,
+    pub(crate) partitioner: &'a mut Partitioner,
+    pub(crate) rejections: &'a mut Rejections,
+}
+
+/// The schema that all open files share (`schema.compatibility=NONE`).
+#[derive(Debug, Clone, PartialEq)]
+enum Shared {
+    /// No record came yet.
+    Nothing,
+    Schemaless,
+    Schema(Schema),
+}
+
+pub(crate) struct PartitionWriter {
+    tp: TopicPartition,
+    lake: Lake,
+    lease: Lease,
+    log: CommitLog,
+    /// Records below this offset are in files, open or finished, or were reported; `None` before the first.
+    next: Option<i64>,
+    /// Where the finished files ended when the partition was taken over.
+    recovered: Option<i64>,
+    warned_of_old: bool,
+    /// The offset of the first record that is not durable.
+    first_open: Option<i64>,
+    shared: Shared,
+    files: Vec<OpenFile>,
+    by_place: HashMap<Arc<str>, usize>,
+    /// The size of the largest of them.
+    largest: u64,
+    rotation: Rotation,
+    commit: Option<Commit>,
+    /// What was inferred so far, for the next file.
+    known: Option<Inferred>,
+    /// Scratch space for the place of a record.
+    place: String,
+}
+
+/// Records on their way into one file: consecutive ones, so that records go into files in the order of their offsets.
+/// That is what lets a commit at any point cover everything below an offset.
+#[derive(Default)]
+struct Run {
+    file: usize,
+    rows: Vec<usize>,
+}
+
+impl PartitionWriter {
+    pub(crate) fn new(lake: Lake, tp: TopicPartition, recovered: Recovered, now: i64) -> Result<Self> {
+        let rotation = Rotation::begin(&lake.settings.rotation, now)?;
+        Ok(Self {
+            tp,
+            lake,
+            lease: recovered.lease,
+            log: recovered.log,
+            next: recovered.next,
+            recovered: recovered.next,
+            warned_of_old: false,
+            first_open: None,
+            shared: Shared::Nothing,
+            files: Vec::new(),
+            by_place: HashMap::new(),
+            largest: 0,
+            rotation,
+            commit: None,
+            known: None,
+            place: String::new(),
+        })
+    }
+
+    /// The offset to read from.
+    pub(crate) fn next(&self) -> Option<i64> {
+        self.next
+    }
+
+    /// The offset below which everything is durable.
+    pub(crate) fn durable(&self) -> Option<i64> {
+        self.first_open.or(self.next)
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        self.files.iter().map(OpenFile::memory).sum()
+    }
+
+    pub(crate) fn open_files(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Takes the records in `range` of `batch`, which are all of this partition. Records that it has taken before are
+    /// passed over, so that after a retriable error the same batch can come again.
+    pub(crate) async fn write(
+        &mut self,
+        batch: &[SinkRecord],
+        range: Range<usize>,
+        call: &mut Call<'_>,
+    ) -> Result<()> {
+        self.finish_commit(call.now).await?;
+        let mut run = Run::default();
+        for index in range {
+            let Some(record) = batch.get(index) else { break };
+            if self.next.is_some_and(|next| record.origin.offset < next) {
+                self.warn_of_old(record.origin.offset);
+                continue;
+            }
+            self.take(batch, index, record, &mut run, call).await?;
+        }
+        self.flush(batch, &mut run, call).await
+    }
+
+    async fn take(
+        &mut self,
+        batch: &[SinkRecord],
+        index: usize,
+        record: &SinkRecord,
+        run: &mut Run,
+        call: &mut Call<'_>,
+    ) -> Result<()> {
+        let datum = &record.record.value;
+        if datum.is_null() {
+            self.flush(batch, run, call).await?;
+            if !self.lake.settings.ignore_nulls {
+                let text = "the value is null (a tombstone), which makes no row; behavior.on.null.values=ignore \
+                            passes over such records";
+                call.rejections.add(record, Error::data(text))?;
+            }
+            self.next = Some(record.origin.offset.saturating_add(1));
+            return Ok(());
+        }
+        let time = match call.partitioner.time(record, call.now) {
+            Ok(time) => time,
+            Err(error) => return self.refuse(batch, record, run, call, error).await,
+        };
+        if !self.shares(datum.schema.as_ref()) {
+            self.flush(batch, run, call).await?;
+            self.rotate(call.now).await?;
+            self.shared = match &datum.schema {
+                Some(schema) => Shared::Schema(schema.clone()),
+                None => Shared::Schemaless,
+            };
+        }
+        if self.due(call.now, time, run.rows.len()) {
+            self.flush(batch, run, call).await?;
+            if self.due(call.now, time, 0) {
+                self.rotate(call.now).await?;
+                // The interval is measured from this record on.
+                self.due(call.now, time, 0);
+            }
+        }
+        let mut place = std::mem::take(&mut self.place);
+        place.clear();
+        place.push_str(&record.record.topic);
+        place.push('/');
+        let outcome = call.partitioner.encode(record, time, &mut place);
+        let outcome = match outcome {
+            Ok(()) => self.file_of(&place, batch, run, call).await,
+            Err(error) => Err(error),
+        };
+        self.place = place;
+        match outcome {
+            Ok(file) => {
+                if file != run.file || run.rows.len() >= MAX_RUN {
+                    self.flush(batch, run, call).await?;
+                }
+                // A flush may have finished the files.
+                run.file = file;
+                if run.rows.is_empty() && self.files.get(file).is_none_or(|file| *file.place != *self.place) {
+                    let place = self.place.clone();
+                    run.file = self.file_of(&place, batch, run, call).await?;
+                }
+                run.rows.push(index);
+                Ok(())
+            }
+            Err(error) if error.class() == ErrorClass::Data => {
+                self.refuse(batch, record, run, call, error).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reports a record, after those before it were taken.
+    async fn refuse(
+        &mut self,
+        batch: &[SinkRecord],
+        record: &SinkRecord,
+        run: &mut Run,
+        call: &mut Call<'_>,
+        error: Error,
+    ) -> Result<()> {
+        self.flush(batch, run, call).await?;
+        call.rejections.add(record, error)?;
+        self.next = Some(record.origin.offset.saturating_add(1));
+        Ok(())
+    }
+
+    fn shares(&mut self, schema: Option<&Schema>) -> bool {
+        match (&mut self.shared, schema) {
+            (Shared::Schemaless, None) => true,
+            (Shared::Schema(shared), Some(schema)) => {
+                let equal = shared == schema;
+                if equal && !shared.same(schema) {
+                    // The pointer of later records is compared faster.
+                    shared.clone_from(schema);
+                }
+                equal
+            }
+            _ => false,
+        }
+    }
+
+    fn due(&mut self, now: i64, time: Option<i64>, staged: usize) -> bool {
+        let staged = u64::try_from(staged).unwrap_or(u64::MAX);
+        self.rotation.due(&self.lake.settings.rotation, now, time, staged, self.largest).is_some()
+    }
+
+    /// The file of `place`, which is opened if there is none.
+    async fn file_of(
+        &mut self,
+        place: &str,
+        batch: &[SinkRecord],
+        run: &mut Run,
+        call: &mut Call<'_>,
+    ) -> Result<usize> {
+        if self.files.get(run.file).is_some_and(|file| *file.place == *place) {
+            return Ok(run.file);
+        }
+        if let Some(&file) = self.by_place.get(place) {
+            return Ok(file);
+        }
+        if self.files.len() >= self.lake.settings.max_open_files {
+            self.flush(batch, run, call).await?;
+            self.rotate(call.now).await?;
+        }
+        self.open(place)
+    }
+
+    fn open(&mut self, place: &str) -> Result<usize> {
+        let schema = match &self.shared {
+            Shared::Schema(schema) => Some(schema),
+            Shared::Nothing | Shared::Schemaless => None,
+        };
+        let format = &self.lake.settings.format;
+        let encoder = format.encoder(schema, self.known.as_ref())?;
+        let directory = self.lake.settings.topics_dir.join(place)?;
+        let temp = format!("{}_tmp{}", random_name(), format.extension());
+        let temp = self.lake.temp_dir(&self.tp)?.join(&temp)?;
+        let place: Arc<str> = place.into();
+        self.files.push(OpenFile::new(Arc::clone(&place), directory, temp, encoder));
+        let file = self.files.len() - 1;
+        self.by_place.insert(place, file);
+        Ok(file)
+    }
+
+    /// Puts the records of `run` into their file.
+    async fn flush(&mut self, batch: &[SinkRecord], run: &mut Run, call: &mut Call<'_>) -> Result<()> {
+        let rows = std::mem::take(&mut run.rows);
+        let mut rest = rows.as_slice();
+        while !rest.is_empty() {
+            let Some(file) = self.files.get_mut(run.file) else { break };
+            let values: Vec<&Value> =
+                rest.iter().filter_map(|&index| Some(&batch.get(index)?.record.value.value)).collect();
+            let appended = file.append(&values);
+            let (taken, left) = rest.split_at(appended.rows.min(rest.len()));
+            let offset = |index: Option<&usize>| Some(batch.get(*index?)?.origin.offset);
+            if let (Some(first), Some(last)) = (offset(taken.first()), offset(taken.last())) {
+                file.cover(first, last);
+                self.first_open.get_or_insert(first);
+                self.next = Some(last.saturating_add(1));
+                self.rotation.wrote(u64::try_from(taken.len()).unwrap_or(u64::MAX));
+            }
+            rest = left;
+            match appended.refusal {
+                None => break,
+                Some(Refusal::Row(error)) => {
+                    if let Some((&index, behind)) = rest.split_first()
+                        && let Some(record) = batch.get(index)
+                    {
+                        call.rejections.add(record, error)?;
+                        self.next = Some(record.origin.offset.saturating_add(1));
+                        rest = behind;
+                    }
+                }
+                Some(Refusal::Layout) => {
+                    let place = Arc::clone(&file.place);
+                    self.rotate(call.now).await?;
+                    run.file = self.open(&place)?;
+                }
+                Some(Refusal::Full) => file.advance(&self.lake, &self.lease, None, true).await?,
+            }
+        }
+        if let Some(file) = self.files.get_mut(run.file) {
+            file.advance(&self.lake, &self.lease, self.lake.settings.rotation.bytes, false).await?;
+            self.largest = self.largest.max(file.size());
+        }
+        run.rows = rows;
+        run.rows.clear();
+        Ok(())
+    }
+
+    /// Finishes the files if their time has come although no record arrived, and a commit that an error cut off.
+    pub(crate) async fn tick(&mut self, now: i64) -> Result<()> {
+        self.finish_commit(now).await?;
+        if self.rotation.rows() > 0 && self.due(now, None, 0) {
+            self.rotate(now).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits all open files; those without a record are forgotten.
+    pub(crate) async fn rotate(&mut self, now: i64) -> Result<()> {
+        self.finish_commit(now).await?;
+        if let Some(known) = self.files.iter().rev().find_map(|file| file.encoder.inferred()) {
+            self.known = (known.field_count() <= MAX_KNOWN_FIELDS).then(|| known.clone());
+        }
+        self.files.retain(|file| file.offsets().is_some());
+        self.by_place.clear();
+        match self.next {
+            Some(next) if !self.files.is_empty() => {
+                self.commit = Some(Commit::plan(&self.lake, &self.tp, &self.files, next)?);
+                self.finish_commit(now).await
+            }
+            _ => self.rotation.restart(&self.lake.settings.rotation, now),
+        }
+    }
+
+    async fn finish_commit(&mut self, now: i64) -> Result<()> {
+        let Some(commit) = &mut self.commit else { return Ok(()) };
+        commit.advance(&self.lake, &self.lease, &mut self.log, &mut self.files).await?;
+        let next = commit.next();
+        tracing::debug!(partition = %self.tp, files = self.files.len(), next, "finished files");
+        self.commit = None;
+        self.files.clear();
+        self.by_place.clear();
+        self.largest = 0;
+        self.first_open = None;
+        self.rotation.restart(&self.lake.settings.rotation, now)?;
+        self.log.shorten(&self.lake, &self.lease, next).await
+    }
+
+    /// Writes out the file that uses most memory; false where none uses any.
+    pub(crate) async fn relieve(&mut self) -> Result<bool> {
+        let largest = self.files.iter_mut().max_by_key(|file| file.memory());
+        let Some(file) = largest.filter(|file| file.memory() > 0) else { return Ok(false) };
+        let before = file.memory();
+        file.advance(&self.lake, &self.lease, None, true).await?;
+        Ok(file.memory() < before)
+    }
+
+    /// Gives up the partition. What is not committed is read again by its next owner, who also finishes a commit that
+    /// is in the log.
+    pub(crate) async fn close(self) {
+        if self.commit.as_ref().is_some_and(Commit::may_be_logged) {
+            return;
+        }
+        for file in self.files {
+            if file.is_stored()
+                && let Err(error) = self.lake.store.delete(&self.lease, &file.temp).await
+            {
+                tracing::warn!("{error} (the next owner of {} deletes it)", self.tp);
+            }
+        }
+    }
+
+    fn warn_of_old(&mut self, offset: i64) {
+        if let Some(recovered) = self.recovered
+            && offset < recovered
+            && !self.warned_of_old
+        {
+            self.warned_of_old = true;
+            tracing::warn!(
+                "{}: records from offset {offset} up to {recovered} are passed over because finished files have them. \
+                 If the topic was deleted and created again, move its old files and its directory below logs.dir away",
+                self.tp
+            );
+        }
+    }
+}

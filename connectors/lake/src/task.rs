@@ -1,0 +1,235 @@
+//! The task: which records go to which partition's writer, and what the engine is told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lavka_api::data::TopicPartition;
+use lavka_api::error::{Error, Result};
+use lavka_api::plugin::{Offsets, SinkBatch, SinkContext, SinkTask, SinkTaskStart};
+
+use crate::lake::Lake;
+use crate::partition_writer::{Call, PartitionWriter};
+use crate::partitioner::Partitioner;
+use crate::recovery::{Listings, recover};
+use crate::rejections::{Rejections, is_of, partition_of};
+use crate::settings::Settings;
+use crate::store::LakeStore;
+
+/// Waits between tries for a lease that somebody else holds.
+const LEASE_WAITS_MS: [i64; 4] = [1000, 2000, 4000, 8000];
+
+/// A task of the lake sink.
+#[derive(Debug)]
+pub struct LakeSinkTask {
+    lake: Lake,
+    partitioner: Partitioner,
+    slots: BTreeMap<TopicPartition, Slot>,
+    rejections: Rejections,
+}
+
+/// A partition that is assigned to the task.
+enum Slot {
+    /// Another writer has the lease, or the store was out of order.
+    Waiting {
+        tries: usize,
+        due: i64,
+        why: Error,
+    },
+    Ready(Box<PartitionWriter>),
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Slot::Waiting { .. } => "Waiting",
+            Slot::Ready(_) => "Ready",
+        })
+    }
+}
+
+impl LakeSinkTask {
+    pub(crate) fn new(settings: Settings, store: Arc<dyn LakeStore>) -> Self {
+        let partitioner = settings.partitioner.clone();
+        let lake = Lake { store, settings: Arc::new(settings) };
+        Self { lake, partitioner, slots: BTreeMap::new(), rejections: Rejections::default() }
+    }
+
+    /// Tries to take over partitions whose time has come.
+    async fn retry_waiting(&mut self, now: i64) -> Result<Vec<TopicPartition>> {
+        let due: Vec<(TopicPartition, usize)> = self
+            .slots
+            .iter()
+            .filter_map(|(tp, slot)| match slot {
+                Slot::Waiting { tries, due, .. } if now >= *due => Some((tp.clone(), *tries)),
+                _ => None,
+            })
+            .collect();
+        let mut fresh = Vec::new();
+        let mut listings = Listings::new();
+        for (tp, tries) in due {
+            let slot = take_over(&self.lake, &tp, tries, &mut listings, now).await?;
+            if matches!(slot, Slot::Ready(_)) {
+                fresh.push(tp.clone());
+            }
+            self.slots.insert(tp, slot);
+        }
+        Ok(fresh)
+    }
+
+    async fn write(&mut self, batch: &SinkBatch, context: &mut SinkContext) -> Result<()> {
+        let fresh = self.retry_waiting(context.now).await?;
+        let Self { lake, partitioner, slots, rejections } = self;
+        rejections.tolerated = context.takes_errant_records;
+        for tp in &fresh {
+            // Records behind the place where the files end are read again, from there.
+            let first = batch.iter().find(|record| is_of(record, tp)).map(|record| record.origin.offset);
+            if let Some(Slot::Ready(writer)) = slots.get(tp)
+                && let Some(next) = writer.next()
+                && first.is_none_or(|first| first > next)
+            {
+                context.rewind.insert(tp.clone(), next);
+            }
+        }
+        let mut start = 0;
+        while let Some(record) = batch.get(start) {
+            let tp = partition_of(record);
+            let len =
+                batch.get(start..).unwrap_or_default().iter().take_while(|record| is_of(record, &tp)).count();
+            let range = start..start + len.max(1);
+            start = range.end;
+            if context.rewind.contains_key(&tp) {
+                continue;
+            }
+            match slots.get_mut(&tp) {
+                Some(Slot::Ready(writer)) => {
+                    let mut call = Call { now: context.now, partitioner, rejections };
+                    writer.write(batch, range, &mut call).await?;
+                }
+                Some(Slot::Waiting { why, due, .. }) => {
+                    context.retry_after_ms = u64::try_from(due.saturating_sub(context.now)).ok();
+                    return Err(why.clone());
+                }
+                None => return Err(Error::fatal(format!("{tp} was not assigned to this task"))),
+            }
+        }
+        for slot in slots.values_mut() {
+            if let Slot::Ready(writer) = slot {
+                writer.tick(context.now).await?;
+            }
+        }
+        relieve(slots, lake.settings.buffer_bytes, context.now).await
+    }
+}
+
+/// Takes over a partition, or notes when to try again.
+async fn take_over(
+    lake: &Lake,
+    tp: &TopicPartition,
+    tries: usize,
+    listings: &mut Listings,
+    now: i64,
+) -> Result<Slot> {
+    let waits = LEASE_WAITS_MS.get(tries).or(LEASE_WAITS_MS.last()).copied().unwrap_or(0);
+    let waiting = |why| Slot::Waiting { tries: tries.saturating_add(1), due: now.saturating_add(waits), why };
+    match recover(lake, tp, listings).await {
+        Ok(Some(recovered)) => {
+            Ok(Slot::Ready(Box::new(PartitionWriter::new(lake.clone(), tp.clone(), recovered, now)?)))
+        }
+        Ok(None) => Ok(waiting(Error::retriable(format!(
+            "another writer holds the lease of {tp} ({}): a task of this or another worker that has not stopped \
+             yet, or another connector that writes the same topic to the same directory",
+            lake.lock(tp)?
+        )))),
+        Err(error) if error.is_retriable() => Ok(waiting(error)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes out row groups, and where that does not help finishes files, until the open files use at most `limit` bytes
+/// of memory.
+async fn relieve(slots: &mut BTreeMap<TopicPartition, Slot>, limit: usize, now: i64) -> Result<()> {
+    loop {
+        let mut writers: Vec<&mut Box<PartitionWriter>> = slots
+            .values_mut()
+            .filter_map(|slot| match slot {
+                Slot::Ready(writer) => Some(writer),
+                Slot::Waiting { .. } => None,
+            })
+            .collect();
+        if writers.iter().map(|writer| writer.memory()).sum::<usize>() <= limit {
+            return Ok(());
+        }
+        writers.sort_by_key(|writer| writer.memory());
+        let Some(largest) = writers.pop() else { return Ok(()) };
+        if !largest.relieve().await? {
+            if largest.open_files() == 0 {
+                return Ok(());
+            }
+            largest.rotate(now).await?;
+        }
+    }
+}
+
+#[async_trait]
+impl SinkTask for LakeSinkTask {
+    async fn start(&mut self, start: SinkTaskStart) -> Result<()> {
+        tracing::info!(task = %start.id, root = %self.lake.settings.root.display(), "the lake sink starts");
+        self.lake.store.prepare().await
+    }
+
+    async fn open(&mut self, partitions: &[TopicPartition], context: &mut SinkContext) -> Result<()> {
+        let mut listings = Listings::new();
+        for tp in partitions {
+            let slot = take_over(&self.lake, tp, 0, &mut listings, context.now).await?;
+            match &slot {
+                Slot::Ready(writer) => {
+                    if let Some(next) = writer.next() {
+                        context.rewind.insert(tp.clone(), next);
+                    }
+                }
+                Slot::Waiting { why, .. } => tracing::warn!("{why}"),
+            }
+            self.slots.insert(tp.clone(), slot);
+        }
+        Ok(())
+    }
+
+    async fn put(&mut self, batch: SinkBatch, context: &mut SinkContext) -> Result<()> {
+        let outcome = self.write(&batch, context).await;
+        if let Err(error) = &outcome {
+            if error.is_retriable() {
+                context.retry_after_ms.get_or_insert(self.lake.settings.retry_backoff_ms);
+            }
+            return outcome;
+        }
+        self.rejections.report(&batch, &mut context.errant);
+        Ok(())
+    }
+
+    async fn pre_commit(&mut self, _seen: &Offsets, _context: &mut SinkContext) -> Result<Offsets> {
+        let durable = self.slots.iter().filter_map(|(tp, slot)| match slot {
+            Slot::Ready(writer) => Some((tp.clone(), writer.durable()?)),
+            Slot::Waiting { .. } => None,
+        });
+        Ok(durable.collect())
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition], _context: &mut SinkContext) -> Result<()> {
+        for tp in partitions {
+            if let Some(Slot::Ready(writer)) = self.slots.remove(tp) {
+                writer.close().await;
+            }
+        }
+        self.rejections.forget(partitions);
+        Ok(())
+    }
+
+    async fn stop(&mut self) {
+        for slot in std::mem::take(&mut self.slots).into_values() {
+            if let Slot::Ready(writer) = slot {
+                writer.close().await;
+            }
+        }
+    }
+}
