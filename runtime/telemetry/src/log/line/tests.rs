@@ -43,8 +43,12 @@ impl<'a> MakeWriter<'a> for Captured {
     }
 }
 
+/// Log statements are registered once per process, with whatever logs there are at that moment: one test at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// Runs `body` with a log of its own.
 fn logged(ansi: bool, config: &LogConfig, body: impl FnOnce(&LogControl, &Captured)) {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let captured = Captured::default();
     let control = LogControl::new(config);
     let lines = tracing_subscriber::fmt::layer()
