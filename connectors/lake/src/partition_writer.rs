@@ -160,7 +160,12 @@ impl PartitionWriter {
         };
         if !self.shares(datum.schema.as_ref()) {
             self.flush(batch, run, call).await?;
-            self.rotate(call.now).await?;
+            if self.rotation.rows() > 0 {
+                self.rotate(call.now).await?;
+            }
+            // What is open now has no records, but columns of the other schema.
+            self.files.clear();
+            self.by_place.clear();
             self.shared = match &datum.schema {
                 Some(schema) => Shared::Schema(schema.clone()),
                 None => Shared::Schemaless,

@@ -132,7 +132,7 @@ impl TimePartitioner {
     /// The start of the bucket. The division rounds towards zero, so that before 1970 (local time) a bucket is named
     /// by its end, as the Java partitioner does.
     fn bucket_of(&self, time: i64) -> Result<i64> {
-        let local = self.zone.to_local(time)?;
+        let local = self.zone.local_ms(time)?;
         self.zone.epoch_of_local(local / self.duration_ms * self.duration_ms)
     }
 }

@@ -270,7 +270,7 @@ mod tests {
             ("a K h k H", "AM 0 12 24 0"),
             ("S SS SSSSS SSSSSSSSSSSS", "0 08 08900 089000000000"),
             ("z Z ZZ ZZZ", "CET +0100 +01:00 Europe/Prague"),
-            ("''''yyyy''", "'2024'"),
+            ("''''yyyy''", "''2024'"),
             ("'it''s' yyyyyy", "it's 002024"),
             ("dt='x", ""),
         ] {

@@ -46,7 +46,7 @@ impl Zone {
     }
 
     /// Milliseconds since 1970-01-01T00:00 on the zone's clocks.
-    pub(crate) fn to_local(&self, utc_ms: i64) -> Result<i64> {
+    pub(crate) fn local_ms(&self, utc_ms: i64) -> Result<i64> {
         utc_ms.checked_add(self.offset_ms(utc_ms)?).ok_or_else(|| out_of_range(utc_ms))
     }
 
@@ -138,7 +138,7 @@ mod tests {
         for bad in ["", "Mars/Olympus", "+25:00", "+1", "+12:61", "+aa:bb", "+é"] {
             assert!(Zone::parse(bad).is_none(), "{bad}");
         }
-        assert_eq!(zone("-03:30").to_local(0).unwrap(), -12_600_000);
+        assert_eq!(zone("-03:30").local_ms(0).unwrap(), -12_600_000);
     }
 
     #[test]
@@ -146,10 +146,10 @@ mod tests {
         for id in ["Europe/Prague", "America/New_York", "Australia/Lord_Howe", "UTC"] {
             let zone = zone(id);
             for utc in (ms("2024-01-01T00:00:00Z")..ms("2025-01-01T00:00:00Z")).step_by(1_800_000) {
-                let back = zone.epoch_of_local(zone.to_local(utc).unwrap()).unwrap();
+                let back = zone.epoch_of_local(zone.local_ms(utc).unwrap()).unwrap();
                 let twice = back != utc;
                 assert!(!twice || (back - utc).abs() <= 3_600_000, "{id} {utc}");
-                assert_eq!(zone.to_local(back).unwrap(), zone.to_local(utc).unwrap(), "{id} {utc}");
+                assert_eq!(zone.local_ms(back).unwrap(), zone.local_ms(utc).unwrap(), "{id} {utc}");
             }
         }
     }
@@ -189,7 +189,7 @@ mod tests {
     fn extreme_times_are_errors() {
         let prague = zone("Europe/Prague");
         for ms in [i64::MIN, i64::MAX] {
-            assert!(prague.to_local(ms).is_err());
+            assert!(prague.local_ms(ms).is_err());
             assert!(prague.epoch_of_local(ms).is_err());
             assert!(prague.local_time(ms).is_err());
             assert!(prague.next_slot(ms, 1).is_err());
