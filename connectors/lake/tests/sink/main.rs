@@ -1,0 +1,10 @@
+//! The lake sink through its contract, over stores that fail in every way a store can.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails, fails its test")]
+
+mod behaviour;
+mod configuration;
+mod crashes;
+mod files;
+mod harness;
+mod model_store;
