@@ -8,13 +8,15 @@ mod summary;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lavka_api::{Error, Result};
 use lavka_devbroker::{Broker, BrokerConfig};
+use lavka_telemetry::log::{LogControl, LogLevel, ROOT};
 use lavka_telemetry::metrics::Metrics;
 
 use devices::Sent;
+use readback::{Holdings, LakeFile};
 use setup::Pipeline;
 
 /// What the demo can be told.
@@ -41,11 +43,12 @@ impl Default for DemoOptions {
 /// How long what was sent may take to arrive after the devices stopped.
 const DRAIN: Duration = Duration::from_secs(60);
 
-/// Runs the demo; whether every reading arrived.
+/// Runs the demo; whether every reading arrived. `log` is silenced when the brokers end, since clients that see their
+/// broker go would complain about it.
 ///
 /// # Errors
 /// Where something cannot be started; the message says what.
-pub async fn run(options: DemoOptions) -> Result<bool> {
+pub async fn run(options: DemoOptions, log: &LogControl) -> Result<bool> {
     let folder = match &options.folder {
         Some(folder) => folder.clone(),
         None => std::env::temp_dir().join(format!("lavka-demo-{}", std::process::id())),
@@ -61,7 +64,8 @@ pub async fn run(options: DemoOptions) -> Result<bool> {
     let mqtt = mqtt::start_broker()?;
     println!("MQTT       127.0.0.1:{mqtt} (embedded)");
     let metrics = Metrics::new();
-    let pipeline = Pipeline::start(&bootstrap, mqtt, &folder, metrics.clone()).await?;
+    let topic = topic(options.bootstrap.is_some());
+    let pipeline = Pipeline::start(&bootstrap, &topic, mqtt, &folder, metrics.clone()).await?;
     println!("REST API   {}\nLake       {}\n", pipeline.rest_url(), pipeline.lake().display());
     pipeline.post_connectors().await?;
     pipeline.wait_until_readings_flow(mqtt).await?;
@@ -84,17 +88,18 @@ pub async fn run(options: DemoOptions) -> Result<bool> {
         let _ = sender.await;
     }
     let sending = began.elapsed();
-    let deadline = Instant::now() + DRAIN;
-    while progress.show(&sent, began.elapsed()).await? < sent.readings() && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
+    let (files, holdings) = progress.drain(&sent, began).await?;
     println!();
-    let complete = summary::print(&sent, &pipeline.lake(), sending).await?;
+    let complete = summary::print(&sent, &pipeline.lake(), &files, &holdings, sending);
+    if options.bootstrap.is_some() {
+        println!("\nThe topic {topic} stays in your Kafka; delete it when you like.");
+    }
     if std::io::stdout().is_terminal() {
         println!("\nThe worker stays up; look around at {} and end it with Ctrl-C.", pipeline.rest_url());
         let _ = tokio::signal::ctrl_c().await;
     }
     pipeline.shutdown().await;
+    log.set(ROOT, LogLevel::Off, 0);
     if let Some(broker) = broker {
         broker.shutdown().await;
     }
@@ -102,6 +107,15 @@ pub async fn run(options: DemoOptions) -> Result<bool> {
         let _ = std::fs::remove_dir_all(&folder);
     }
     Ok(complete)
+}
+
+/// The topic of the readings: in a cluster of the user's, one that no earlier demo has left records in.
+fn topic(in_a_users_cluster: bool) -> String {
+    if !in_a_users_cluster {
+        return "sensors".into();
+    }
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("lavka-demo-sensors-{}", since.as_secs())
 }
 
 struct Progress {
@@ -123,7 +137,7 @@ impl Progress {
         };
         let lake = self.lake.clone();
         let files = blocking(move || readback::files(&lake)).await?;
-        // Probe readings are few and count too here; the summary counts exactly.
+        // Probe readings and repeats count too here; `drain` and the summary count different ids.
         let rows = files.iter().map(|file| file.rows).sum::<u64>();
         let line = format!(
             "{:>4.1} s   sent {:>7}   in Kafka {:>7.0}   scored {:>7.0}   in the lake {:>7}   lag {:>6}",
@@ -142,6 +156,28 @@ impl Progress {
             println!("{line}");
         }
         Ok(rows)
+    }
+
+    /// Waits until every reading is in the lake, but no longer than [`DRAIN`]; what is there then.
+    async fn drain(&self, sent: &Sent, began: Instant) -> Result<(Vec<LakeFile>, Holdings)> {
+        let deadline = Instant::now() + DRAIN;
+        loop {
+            let enough_rows = self.show(sent, began.elapsed()).await? >= sent.readings();
+            let late = Instant::now() >= deadline;
+            if enough_rows || late {
+                let lake = self.lake.clone();
+                let (files, holdings) = blocking(move || {
+                    let files = readback::files(&lake)?;
+                    let holdings = readback::read(&files, setup::PREDICTION, setup::THRESHOLD)?;
+                    Ok((files, holdings))
+                })
+                .await?;
+                if late || holdings.different() >= sent.readings() {
+                    return Ok((files, holdings));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
     }
 }
 

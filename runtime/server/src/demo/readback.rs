@@ -61,6 +61,13 @@ pub(super) struct Holdings {
     pub(super) samples: Vec<(i64, String, f64)>,
 }
 
+impl Holdings {
+    /// How many different readings there are.
+    pub(super) fn different(&self) -> u64 {
+        u64::try_from(self.ids.len()).unwrap_or(u64::MAX)
+    }
+}
+
 /// Rows shown.
 const SAMPLES: usize = 5;
 

@@ -23,12 +23,11 @@ pub(super) const THRESHOLD: f64 = 2.0;
 /// Probe readings (ids below 0) that are sent until the MQTT source is subscribed.
 const PROBES_MAX: u64 = 200;
 
-const TOPIC: &str = "sensors";
-
 /// The running worker.
 pub(super) struct Pipeline {
     worker: Standalone,
     url: String,
+    topic: String,
     folder: PathBuf,
     model: PathBuf,
     mqtt: u16,
@@ -36,7 +35,13 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    pub(super) async fn start(bootstrap: &str, mqtt: u16, folder: &Path, metrics: Metrics) -> Result<Self> {
+    pub(super) async fn start(
+        bootstrap: &str,
+        topic: &str,
+        mqtt: u16,
+        folder: &Path,
+        metrics: Metrics,
+    ) -> Result<Self> {
         let model = folder.join("autoencoder.onnx");
         std::fs::write(&model, MODEL)?;
         let config = Config::from([
@@ -48,10 +53,10 @@ impl Pipeline {
             ("offset.flush.interval.ms", "1000".into()),
             ("listeners", "http://127.0.0.1:0".into()),
         ]);
-        create_topic(bootstrap).await?;
+        create_topic(bootstrap, topic).await?;
         let worker = StandaloneBuilder::new(config).metrics(metrics.clone()).start().await?;
         let url = worker.url().unwrap_or_default();
-        Ok(Self { worker, url, folder: folder.to_path_buf(), model, mqtt, metrics })
+        Ok(Self { worker, url, topic: topic.to_owned(), folder: folder.to_path_buf(), model, mqtt, metrics })
     }
 
     pub(super) fn rest_url(&self) -> &str {
@@ -60,7 +65,7 @@ impl Pipeline {
 
     /// The folder of the topic's files.
     pub(super) fn lake(&self) -> PathBuf {
-        self.folder.join("lake/topics").join(TOPIC)
+        self.folder.join("lake/topics").join(&self.topic)
     }
 
     pub(super) async fn post_connectors(&self) -> Result<()> {
@@ -69,7 +74,7 @@ impl Pipeline {
             "name": "readings-to-lake",
             "config": {
                 "connector.class": "io.lavka.connect.lake.LakeSinkConnector",
-                "topics": TOPIC,
+                "topics": self.topic,
                 "store.url": format!("file://{}", self.folder.join("lake").display()),
                 "format.class": "io.confluent.connect.hdfs.parquet.ParquetFormat",
                 "parquet.codec": "zstd",
@@ -91,7 +96,7 @@ impl Pipeline {
                 "mqtt.topics": "sensors/+/reading",
                 "mqtt.qos": "1",
                 "mqtt.clean.session.enabled": "false",
-                "kafka.topic": TOPIC,
+                "kafka.topic": self.topic,
                 "lavka.payload.format": "json",
             }
         });
@@ -147,9 +152,9 @@ impl Pipeline {
 }
 
 /// Four partitions, so that the lake's files show how Kafka spreads keys.
-async fn create_topic(bootstrap: &str) -> Result<()> {
+async fn create_topic(bootstrap: &str, topic: &str) -> Result<()> {
     let admin = RdKafkaCluster::new().admin(&Config::from([("bootstrap.servers", bootstrap)]))?;
     let topic =
-        NewTopic { name: TOPIC.into(), partitions: Some(4), replication_factor: None, configs: Vec::new() };
+        NewTopic { name: topic.into(), partitions: Some(4), replication_factor: None, configs: Vec::new() };
     admin.create_topic(&topic).await.map(drop)
 }

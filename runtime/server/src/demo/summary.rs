@@ -3,26 +3,23 @@
 use std::path::Path;
 use std::time::Duration;
 
-use lavka_api::Result;
-
 use super::devices::Sent;
-use super::setup::{PREDICTION, THRESHOLD};
-use super::{blocking, readback};
+use super::readback::{Holdings, LakeFile};
+use super::setup::PREDICTION;
 
 /// Files listed.
 const LISTED: usize = 12;
 
-/// Reads the lake back and prints the summary; whether every reading that was sent is there.
-pub(super) async fn print(sent: &Sent, lake: &Path, sending: Duration) -> Result<bool> {
-    let folder = lake.to_path_buf();
-    let (files, holdings) = blocking(move || {
-        let files = readback::files(&folder)?;
-        let holdings = readback::read(&files, PREDICTION, THRESHOLD)?;
-        Ok((files, holdings))
-    })
-    .await?;
+/// Prints what was read back from the lake; whether every reading that was sent is there.
+pub(super) fn print(
+    sent: &Sent,
+    lake: &Path,
+    files: &[LakeFile],
+    holdings: &Holdings,
+    sending: Duration,
+) -> bool {
     let readings = sent.readings();
-    let arrived = u64::try_from(holdings.ids.len()).unwrap_or(u64::MAX);
+    let arrived = holdings.different();
     let missing = readings.saturating_sub(arrived);
     let rate = per_second(arrived, sending);
     println!("readings sent        {readings} ({} abnormal)", sent.anomalies());
@@ -54,7 +51,7 @@ pub(super) async fn print(sent: &Sent, lake: &Path, sending: Duration) -> Result
     for (id, device, prediction) in &holdings.samples {
         println!("  {id:<9} {device:<9} {prediction:.4}");
     }
-    Ok(missing == 0 && readings > 0)
+    missing == 0 && readings > 0
 }
 
 fn quantile(sorted: &[i64], percent: usize) -> i64 {
