@@ -12,6 +12,8 @@ pub(crate) const REPORT: &str = "LAVKA_TEST_REPORT";
 pub(crate) const REQUIRE_REAL: &str = "LAVKA_REQUIRE_REAL";
 /// Path of the `lavka` executable under test.
 pub(crate) const BINARY: &str = "LAVKA_BIN";
+/// What [`Chance`](crate::Chance) begins with.
+pub(crate) const SEED: &str = "LAVKA_SEED";
 /// `1`: the long variants.
 const SOAK: &str = "LAVKA_SOAK";
 

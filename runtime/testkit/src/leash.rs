@@ -98,11 +98,26 @@ impl Leashed {
 
     /// Sends SIGTERM; a process that has ended already is left alone.
     pub(crate) fn terminate(&mut self) -> Result<(), Failure> {
+        self.signal(Signal::TERM, "SIGTERM")
+    }
+
+    /// Stops the process from running (SIGSTOP), so that its connections stand and nobody answers.
+    pub(crate) fn pause(&mut self) -> Result<(), Failure> {
+        self.signal(Signal::STOP, "SIGSTOP")
+    }
+
+    /// Lets a paused process go on (SIGCONT).
+    pub(crate) fn resume(&mut self) -> Result<(), Failure> {
+        self.signal(Signal::CONT, "SIGCONT")
+    }
+
+    /// Sends a signal; a process that has ended already is left alone.
+    fn signal(&mut self, signal: Signal, name: &str) -> Result<(), Failure> {
         if self.ended()?.is_some() {
             return Ok(());
         }
-        kill_process(Pid::from_child(&self.child), Signal::TERM)
-            .context(|| format!("cannot send SIGTERM to {}", self.name))
+        kill_process(Pid::from_child(&self.child), signal)
+            .context(|| format!("cannot send {name} to {}", self.name))
     }
 
     /// Sends SIGKILL and waits until the process is gone.
@@ -252,6 +267,19 @@ mod tests {
         let mut process = shell("echo $$; exit 7", Some(&log));
         assert_eq!(process.join().unwrap().code(), Some(7));
         assert_eq!(log_tail(&log, 1), process.pid().to_string());
+    }
+
+    #[test]
+    fn a_paused_process_stands_still_until_it_is_resumed() {
+        let state = |pid| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            status.lines().find_map(|line| line.strip_prefix("State:\t")).map(|state| state[..1].to_owned())
+        };
+        let mut process = shell("exec sleep 600", None);
+        process.pause().unwrap();
+        eventually("the stop", LONG, || (state(process.pid())? == "T").then_some(()));
+        process.resume().unwrap();
+        eventually("the resumption", LONG, || (state(process.pid())? == "S").then_some(()));
     }
 
     #[test]

@@ -33,6 +33,7 @@
 //! | `certificates` | an authority for one test |
 //! | `leash` | processes that end with their owner |
 //! | `folders`, `ports`, `names`, `waiting` | what tests need at every turn |
+//! | `chance` | random numbers that can be had again |
 //! | `environment` | the variables that steer a run |
 //! | `bin/testrun` | starts the services once, runs `cargo test` with them, stops them |
 //!
@@ -40,6 +41,7 @@
 
 #[cfg(feature = "harness")]
 mod certificates;
+mod chance;
 mod environment;
 mod failure;
 mod folders;
@@ -58,6 +60,7 @@ mod waiting;
 
 #[cfg(feature = "harness")]
 pub use certificates::{Authority, Identity};
+pub use chance::Chance;
 pub use environment::{count, requires_real, soak};
 pub use failure::Failure;
 pub use folders::{temp_dir, write_file};

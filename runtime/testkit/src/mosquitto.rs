@@ -104,6 +104,18 @@ impl Mosquitto {
         self.process.kill();
     }
 
+    /// Stops the broker from running (SIGSTOP): connections stand, and nobody answers.
+    #[track_caller]
+    pub fn pause(&mut self) {
+        self.process.pause().or_fail();
+    }
+
+    /// Lets a paused broker go on (SIGCONT).
+    #[track_caller]
+    pub fn resume(&mut self) {
+        self.process.resume().or_fail();
+    }
+
     /// Starts the broker again on its port and state, after stopping it in an orderly way if it still runs.
     ///
     /// # Errors

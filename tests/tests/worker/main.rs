@@ -6,7 +6,6 @@
     reason = "a helper that fails, fails its test"
 )]
 
-mod kill;
 mod mqtt;
 mod pipeline;
 mod support;

@@ -144,6 +144,18 @@ impl KafkaServer {
         self.process.kill();
     }
 
+    /// Stops the server from running (SIGSTOP): connections stand, and nobody answers.
+    #[track_caller]
+    pub fn pause(&mut self) {
+        self.process.pause().or_fail();
+    }
+
+    /// Lets a paused server go on (SIGCONT).
+    #[track_caller]
+    pub fn resume(&mut self) {
+        self.process.resume().or_fail();
+    }
+
     /// Starts the server again on its ports and data, after stopping it in an orderly way if it still runs.
     ///
     /// # Errors

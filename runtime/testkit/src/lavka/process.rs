@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::failure::{Failure, OrFail as _, fail};
-use crate::leash::Leashed;
+use crate::leash::{Leashed, log_tail};
 
 const SLOWEST_STOP: Duration = Duration::from_secs(60);
 
@@ -34,6 +34,11 @@ impl LavkaProcess {
     /// Everything written to standard output and standard error so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// The last `lines` lines of that.
+    pub fn log_tail(&self, lines: usize) -> String {
+        log_tail(&self.log, lines)
     }
 
     /// The file that holds the output.
@@ -83,6 +88,27 @@ impl LavkaProcess {
         let client = crate::RestClient::new(url);
         self.wait_until(limit, || client.try_get("/").is_ok_and(|answer| answer.status == 200)).or_fail();
         client
+    }
+
+    /// Waits until the worker says where its REST API is (of `listeners` with port 0 nobody knows before), and returns
+    /// a client of it; fails the test when the process ends or `limit` passes first.
+    #[cfg(feature = "harness")]
+    #[track_caller]
+    pub fn wait_for_announced_rest(&mut self, limit: Duration) -> crate::RestClient {
+        const ANNOUNCEMENT: &str = "REST API at ";
+        let log = self.log.clone();
+        let mut url = None;
+        let found = self.wait_until(limit, || {
+            let text = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
+            // A line without its end may be without the end of the address.
+            url = text
+                .split_once(ANNOUNCEMENT)
+                .and_then(|(_, rest)| rest.split_once('\n'))
+                .map(|(line, _)| line.split_whitespace().next().unwrap_or_default().to_owned());
+            url.is_some()
+        });
+        found.or_fail();
+        self.wait_for_rest(&url.unwrap_or_default(), limit)
     }
 
     /// The resident set in bytes (`VmRSS`), as the kernel counts it now.

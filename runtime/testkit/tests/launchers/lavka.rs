@@ -46,3 +46,19 @@ fn a_killed_process_had_no_time_to_say_goodbye() {
 fn a_process_that_ends_too_early_fails_the_test_with_its_log() {
     shell("echo cannot open worker.properties; exit 1").start().wait_for_log("started", LONG);
 }
+
+#[test]
+fn the_rest_api_is_found_by_the_workers_own_words() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1024]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}").unwrap();
+    });
+    let script = format!("echo INFO REST API at http://{address} '(lavka)'; exec sleep 60");
+    let rest = shell(&script).start().wait_for_announced_rest(LONG);
+    assert_eq!(rest.base(), format!("http://{address}"));
+    server.join().unwrap();
+}

@@ -1,0 +1,222 @@
+//! kill -9 in mid-stream, over the whole way: MQTT, Kafka, Parquet.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use lavka_testkit::{
+    Chance, KafkaClient, KafkaKind, LavkaProcess, Mosquitto, MosquittoConfig, count, eventually, services,
+    unique,
+};
+use serde_json::{Value, json};
+
+use crate::lake::{complaints, count_rows, finished, leftovers};
+use crate::publisher::Publisher;
+use crate::standalone::{PATIENCE, Standalone};
+
+/// Readings published at once, and the pause after them: about 800 a second.
+const BURST: u64 = 20;
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Complaints shown in a failure.
+const SHOWN: usize = 20;
+
+/// When a process is killed.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// This long after it was started: while it reads its files, connects, joins its group, recovers.
+    AfterStart(Duration),
+    /// This long after it has finished a file: while records flow.
+    InMidStream(Duration),
+}
+
+impl Moment {
+    fn draw(round: usize, chance: &mut Chance) -> Self {
+        // Every fourth life gets somewhere, however slow the machine.
+        match (round % 4, chance.below(3)) {
+            (3, _) | (_, 0) => Self::InMidStream(Duration::from_millis(chance.below(400))),
+            (_, 1) => Self::AfterStart(Duration::from_millis(chance.below(400))),
+            _ => Self::AfterStart(Duration::from_millis(400 + chance.below(2000))),
+        }
+    }
+
+    fn wait(self, lake: &Path) {
+        match self {
+            Self::AfterStart(wait) => std::thread::sleep(wait),
+            Self::InMidStream(wait) => {
+                let before = finished(lake).len();
+                eventually("another file", PATIENCE, || (finished(lake).len() > before).then_some(()));
+                std::thread::sleep(wait);
+            }
+        }
+    }
+}
+
+/// What happened, for a failure.
+struct Story {
+    seed: u64,
+    lives: String,
+    last_log: String,
+}
+
+impl Story {
+    fn add_life(&mut self, round: usize, moment: Moment, process: &LavkaProcess, files: usize) {
+        let _ = writeln!(self.lives, "{round:3}: killed {moment:?}, {files} files finished");
+        for line in process.log().lines().filter(|line| line.contains("WARN") || line.contains("ERROR")) {
+            let _ = writeln!(self.lives, "     {line}");
+        }
+    }
+
+    fn expect_nothing(&self, what: &str, complaints: &[String]) {
+        if complaints.is_empty() {
+            return;
+        }
+        let shown: Vec<&str> = complaints.iter().take(SHOWN).map(String::as_str).collect();
+        panic!(
+            "{what}: {} complaints\n{}\nseed: LAVKA_SEED={}\nlives:\n{}\nend of the last log:\n{}",
+            complaints.len(),
+            shown.join("\n"),
+            self.seed,
+            self.lives,
+            self.last_log
+        );
+    }
+}
+
+fn source(mqtt: u16, topic: &str) -> Value {
+    json!({
+        "connector.class": "io.confluent.connect.mqtt.MqttSourceConnector",
+        "mqtt.server.uri": format!("tcp://127.0.0.1:{mqtt}"),
+        "mqtt.topics": "sensors/+/reading",
+        "mqtt.qos": "1",
+        "mqtt.clean.session.enabled": "false",
+        "lavka.mqtt.client.id": "killed",
+        "kafka.topic": topic,
+        "lavka.payload.format": "json",
+        // Some dozens of records are on their way to Kafka at any moment, so that a kill hits them.
+        "producer.override.linger.ms": "50",
+    })
+}
+
+/// Several files open at a time, short ones: most kills hit some stage of a commit.
+fn sink(topic: &str, lake: &Path, session_timeout: &str) -> Value {
+    json!({
+        "connector.class": "io.lavka.connect.lake.LakeSinkConnector",
+        "tasks.max": "2",
+        "topics": topic,
+        "store.url": format!("file://{}", lake.display()),
+        "format.class": "Parquet",
+        "flush.size": "300",
+        "rotate.interval.ms": "300",
+        "partitioner.class": "Field",
+        "partition.field.name": "device",
+        "transforms": "place",
+        "transforms.place.type": "org.apache.kafka.connect.transforms.InsertField$Value",
+        "transforms.place.partition.field": "kafka_partition",
+        "transforms.place.offset.field": "kafka_offset",
+        "consumer.override.auto.offset.reset": "earliest",
+        // A killed member keeps its partitions for that long.
+        "consumer.override.session.timeout.ms": session_timeout,
+        "consumer.override.heartbeat.interval.ms": "300",
+    })
+}
+
+/// The ids of the readings in a topic.
+fn ids(client: &KafkaClient, topic: &str) -> HashSet<u64> {
+    client.consume_all(topic).iter().filter_map(|record| record.value_json()["id"].as_u64()).collect()
+}
+
+#[test]
+fn killed_in_mid_stream_every_accepted_message_is_in_parquet_once_per_record() {
+    let mut chance = Chance::new();
+    let mut story = Story { seed: chance.seed(), lives: String::new(), last_log: String::new() };
+    println!("seed: LAVKA_SEED={}", story.seed);
+    let mosquitto = Mosquitto::start(&MosquittoConfig {
+        persistence: true,
+        max_inflight: Some(200),
+        ..MosquittoConfig::default()
+    })
+    .unwrap();
+    let kafka = services().kafka.client();
+    let topic = unique("killed");
+    kafka.create_topic(&topic, 3);
+    // The server of the tests allows a second, others by default six.
+    let session_timeout = if services().kafka.kind() == KafkaKind::Real { "1000" } else { "6000" };
+    let worker = Standalone::new(services().kafka.bootstrap(), &[]);
+    let lake = worker.folder().join("lake");
+    let worker = worker
+        .connector("source", &source(mosquitto.port(), &topic))
+        .connector("sink", &sink(&topic, &lake, session_timeout));
+
+    // What is published before the session is there goes nowhere.
+    let mut process = worker.start();
+    process.wait_for_log("connected to the MQTT server", PATIENCE);
+    eventually("the subscription", PATIENCE, || mosquitto.log().contains("Sending SUBACK").then_some(()));
+
+    let began = Instant::now();
+    let rounds = count(20, 200);
+    let mut publisher = Publisher::connect(mosquitto.port(), "sensors");
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // A failed round must not leave the publisher going.
+        struct Over<'a>(&'a AtomicBool);
+        impl Drop for Over<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let stop = Over(&over);
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                publisher.publish(BURST);
+                std::thread::sleep(PAUSE);
+            }
+        });
+        for round in 0..rounds {
+            let moment = Moment::draw(round, &mut chance);
+            moment.wait(&lake);
+            assert!(process.is_running(), "it ended by itself:\n{}", process.log_tail(60));
+            process.kill9();
+            story.add_life(round, moment, &process, finished(&lake).len());
+            process = worker.start();
+        }
+        drop(stop);
+    });
+    println!("{rounds} kills took {:.1?}", began.elapsed());
+
+    publisher.wait_accepted(PATIENCE);
+    let wanted = publisher.published();
+    let missing = || -> Vec<String> {
+        let arrived = ids(&kafka, &topic);
+        (0..wanted).filter(|id| !arrived.contains(id)).map(|id| format!("id {id} is not in Kafka")).collect()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while !missing().is_empty() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    story.last_log = process.log_tail(40);
+    story.expect_nothing("accepted by the MQTT server, and lost", &missing());
+
+    let rows_are_there = || {
+        let records: i64 = kafka.end_offsets(&topic).iter().sum();
+        count_rows(&lake) >= usize::try_from(records).unwrap()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while !rows_are_there() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(process.stop().success(), "{}", process.log_tail(40));
+    story.last_log = process.log_tail(40);
+    let records = kafka.consume_all(&topic);
+    story.expect_nothing("records of Kafka and rows of the lake differ", &complaints(&lake, &records));
+    let leftovers: Vec<String> = leftovers(&lake).iter().map(|path| path.display().to_string()).collect();
+    story.expect_nothing("left behind by a worker that was stopped", &leftovers);
+    println!(
+        "{wanted} readings, {} records, {} files, {:.1?}",
+        records.len(),
+        finished(&lake).len(),
+        began.elapsed()
+    );
+}

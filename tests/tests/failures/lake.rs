@@ -1,0 +1,126 @@
+//! What the lake sink left in its directory, read back without its help.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use lavka_testkit::ConsumedRecord;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::{Field, Row};
+
+/// A row, by where its record was in Kafka.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LakeRow {
+    pub(crate) partition: i64,
+    pub(crate) offset: i64,
+    pub(crate) id: i64,
+}
+
+/// All files below `folder`, whatever they are, sorted.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        // A running sink renames and removes: what is gone between two calls is no file.
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(_) => found.push(entry.path()),
+                Err(_) => {}
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The finished Parquet files below `folder`.
+pub(crate) fn finished(folder: &Path) -> Vec<PathBuf> {
+    let temporary = |path: &Path| path.components().any(|part| part.as_os_str() == "+tmp");
+    let mut all = files(folder);
+    all.retain(|path| path.extension().is_some_and(|name| name == "parquet") && !temporary(path));
+    all
+}
+
+/// How many rows the finished files have, by their footers.
+pub(crate) fn count_rows(folder: &Path) -> usize {
+    let rows = |path: &PathBuf| open(path).metadata().file_metadata().num_rows();
+    usize::try_from(finished(folder).iter().map(rows).sum::<i64>()).unwrap()
+}
+
+/// The rows of a file, which the sink gave the fields `id`, `kafka_partition` and `kafka_offset`.
+pub(crate) fn rows(path: &Path) -> Vec<LakeRow> {
+    let row = |row: parquet::errors::Result<Row>| {
+        let row = row.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let number =
+            |name| integer(&row, name).unwrap_or_else(|| panic!("{}: {name} in {row}", path.display()));
+        LakeRow { partition: number("kafka_partition"), offset: number("kafka_offset"), id: number("id") }
+    };
+    open(path).get_row_iter(None).unwrap().map(row).collect()
+}
+
+fn open(path: &Path) -> SerializedFileReader<File> {
+    SerializedFileReader::new(File::open(path).unwrap())
+        .unwrap_or_else(|error| panic!("{} is not a Parquet file: {error}", path.display()))
+}
+
+fn integer(row: &Row, name: &str) -> Option<i64> {
+    match row.get_column_iter().find(|(column, _)| *column == name)?.1 {
+        Field::Long(value) => Some(*value),
+        Field::Int(value) => Some(i64::from(*value)),
+        _ => None,
+    }
+}
+
+/// What is wrong with the finished files below `folder`, given all records of their topic: each record has to be one
+/// row, in a file whose name says so, and nothing else may be there. Empty when all is well.
+pub(crate) fn complaints(folder: &Path, records: &[ConsumedRecord]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let mut places: BTreeMap<(i64, i64), Vec<(i64, PathBuf)>> = BTreeMap::new();
+    for path in finished(folder) {
+        let rows = rows(&path);
+        let bounds = (rows.iter().map(|row| row.offset).min(), rows.iter().map(|row| row.offset).max());
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let named: Vec<i64> = name
+            .trim_end_matches(".parquet")
+            .split('+')
+            .skip(2)
+            .filter_map(|number| number.parse().ok())
+            .collect();
+        if named != [bounds.0, bounds.1].into_iter().flatten().collect::<Vec<_>>() {
+            complaints.push(format!("{name} has rows of the offsets {bounds:?}"));
+        }
+        for row in rows {
+            places.entry((row.partition, row.offset)).or_default().push((row.id, path.clone()));
+        }
+    }
+    for record in records {
+        let place = (i64::from(record.partition), record.offset);
+        let id = record.value_json()["id"].as_i64();
+        match places.remove(&place).as_deref() {
+            None => {
+                complaints.push(format!("missing: partition {}, offset {} (id {id:?})", place.0, place.1));
+            }
+            Some([(found, _)]) if Some(*found) == id => {}
+            Some(found) => {
+                complaints.push(format!("partition {}, offset {} (id {id:?}): {found:?}", place.0, place.1));
+            }
+        }
+    }
+    complaints.extend(places.into_iter().map(|(place, found)| format!("not in Kafka: {place:?}: {found:?}")));
+    complaints
+}
+
+/// The files below `folder` that a sink has no business leaving behind when it was stopped in an orderly way.
+pub(crate) fn leftovers(folder: &Path) -> Vec<PathBuf> {
+    let finished = finished(folder);
+    let logs = folder.join("logs");
+    let ours = ["lock", "commits", "commits.1"];
+    let mut all = files(folder);
+    all.retain(|path| {
+        let log = path.starts_with(&logs)
+            && path.file_name().is_some_and(|name| ours.iter().any(|our| name == *our));
+        !log && !finished.contains(path)
+    });
+    all
+}

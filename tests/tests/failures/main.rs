@@ -1,0 +1,12 @@
+//! The real executable, put through what goes wrong: kills, servers that go away or refuse, bad input, full disks.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails, fails its test"
+)]
+
+mod kill;
+mod lake;
+mod publisher;
+mod standalone;
