@@ -6,7 +6,7 @@ pub(crate) const BOOTSTRAP: &str = "LAVKA_TEST_BOOTSTRAP";
 pub(crate) const MQTT: &str = "LAVKA_TEST_MQTT";
 /// What the cluster named by [`BOOTSTRAP`] is: `real`, `external` (the default) or `embedded`.
 pub(crate) const KAFKA_KIND: &str = "LAVKA_TEST_KAFKA";
-/// File to which tests that wanted a real cluster and had none add their names.
+/// File to which tests that could not run add their names and what they wanted.
 pub(crate) const REPORT: &str = "LAVKA_TEST_REPORT";
 /// `1`: a run without a real Apache Kafka is a failure.
 pub(crate) const REQUIRE_REAL: &str = "LAVKA_REQUIRE_REAL";

@@ -25,6 +25,7 @@
 //!
 //! | module | what is in it |
 //! | --- | --- |
+//! | [`acceptance`] | the rules that every connector and transform is held against |
 //! | `services` | the shared services, started when first used |
 //! | `kafka` | the jars, a server, the shared cluster, a client for tests |
 //! | `mosquitto` | the broker and its configurations |
@@ -32,13 +33,17 @@
 //! | `rest` | a JSON client that returns every answer |
 //! | `certificates` | an authority for one test |
 //! | `leash` | processes that end with their owner |
+//! | `missed` | tests that could not run |
 //! | `folders`, `ports`, `names`, `waiting` | what tests need at every turn |
 //! | `chance` | random numbers that can be had again |
 //! | `environment` | the variables that steer a run |
 //! | `bin/testrun` | starts the services once, runs `cargo test` with them, stops them |
 //!
-//! The feature `harness` (default) is everything but the launchers; `testrun` is built without it.
+//! The feature `harness` (default) is what test code uses on top of the launchers, `acceptance` (default) is the suite;
+//! `testrun` is built without either, and a plugin crate's tests may take the suite alone.
 
+#[cfg(feature = "acceptance")]
+pub mod acceptance;
 #[cfg(feature = "harness")]
 mod certificates;
 mod chance;
@@ -48,6 +53,7 @@ mod folders;
 mod kafka;
 mod lavka;
 mod leash;
+mod missed;
 mod mosquitto;
 mod names;
 mod ports;
@@ -67,7 +73,7 @@ pub use folders::{temp_dir, write_file};
 #[cfg(feature = "harness")]
 pub use kafka::{ConsumedRecord, KafkaClient, NewRecord};
 pub use kafka::{JarSet, Jars, Kafka, KafkaKind, KafkaServer, Unavailable};
-pub use lavka::{LavkaCommand, LavkaOutput, LavkaProcess};
+pub use lavka::{LavkaCommand, LavkaOutput, LavkaProcess, can_mount_for};
 pub use mosquitto::{Mosquitto, MosquittoConfig, MosquittoTls, SharedMosquitto};
 pub use names::unique;
 pub use ports::free_port;

@@ -12,6 +12,7 @@ use crate::folders::{try_temp_dir, workspace_root};
 use crate::kafka::{JarSet, Jars, Kafka, Unavailable};
 use crate::lavka::{Artifacts, cargo};
 use crate::leash::{Launch, find_program};
+use crate::missed::say_missed;
 use crate::mosquitto::SharedMosquitto;
 use crate::progress::say;
 
@@ -70,7 +71,7 @@ impl TestRun {
         let kafka = Kafka::attach_or_start()?;
         let mosquitto = SharedMosquitto::attach_or_start()?;
         let folder = try_temp_dir()?;
-        let report = folder.path().join("needed-real-kafka");
+        let report = folder.path().join("missed");
         let address = format!("{}:{}", mosquitto.host(), mosquitto.port());
         self.command
             .env(BOOTSTRAP, kafka.bootstrap())
@@ -90,8 +91,8 @@ impl TestRun {
         }
         drop((kafka, mosquitto));
         say(&format!("took {took:.0?}; services stopped"));
-        if let Ok(names) = std::fs::read_to_string(&report) {
-            say_missed(&names);
+        if let Ok(notes) = std::fs::read_to_string(&report) {
+            say_missed(&notes);
         }
         Ok(exit_code(status))
     }
@@ -100,13 +101,6 @@ impl TestRun {
 fn exit_code(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
-}
-
-fn say_missed(names: &str) {
-    let mut names: Vec<&str> = names.lines().collect();
-    names.sort_unstable();
-    names.dedup();
-    say(&format!("NOT RUN for want of a real Apache Kafka, {}: {}", names.len(), names.join(", ")));
 }
 
 /// Copies the services' logs to `service-logs` in the build folder before they go with their services.

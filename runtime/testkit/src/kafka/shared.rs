@@ -1,15 +1,14 @@
 //! The cluster that a whole test run shares.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use super::embedded::EmbeddedBroker;
 use super::jars::{JarSet, Jars, Unavailable};
 use super::probe;
 use super::server::KafkaServer;
-use crate::environment::{BOOTSTRAP, KAFKA_KIND, REPORT, REQUIRE_REAL, get, requires_real};
+use crate::environment::{BOOTSTRAP, KAFKA_KIND, REQUIRE_REAL, get, requires_real};
 use crate::failure::Failure;
+use crate::missed::miss;
 use crate::progress::say;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -133,7 +132,7 @@ impl Kafka {
     /// silently. With `LAVKA_REQUIRE_REAL=1` there is no such run.
     pub fn is_real_for(&self, test: &str) -> bool {
         if !self.is_real() {
-            report(test);
+            miss(test, "a real Apache Kafka");
         }
         self.is_real()
     }
@@ -151,16 +150,5 @@ impl Kafka {
             Owned::Broker(broker) => Some(broker.log_path()),
             Owned::Nothing => None,
         }
-    }
-}
-
-/// Adds to the list that `testrun` closes with; without one, or if that fails, says it at once.
-fn report(test: &str) {
-    let added = get(REPORT).is_some_and(|path| {
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        file.and_then(|mut file| file.write_all(format!("{test}\n").as_bytes())).is_ok()
-    });
-    if !added {
-        say(&format!("NOT RUN: {test} needs a real Apache Kafka"));
     }
 }

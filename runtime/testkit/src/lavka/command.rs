@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use super::binary;
+use super::disk::Disk;
 use super::process::LavkaProcess;
 use crate::failure::{Context as _, Failure, OrFail as _};
 use crate::folders::try_temp_dir;
@@ -18,6 +19,7 @@ pub struct LavkaCommand {
     args: Vec<OsString>,
     envs: Vec<(OsString, OsString)>,
     directory: Option<PathBuf>,
+    disk: Option<Disk>,
     input: Vec<u8>,
 }
 
@@ -66,6 +68,14 @@ impl LavkaCommand {
         self
     }
 
+    /// Gives the process a disk of its own at `folder`, in memory, which nobody else sees and which ends with it;
+    /// `options` are tmpfs's, such as `size=1m`. Ask [`can_mount_for`](crate::can_mount_for) first.
+    #[must_use]
+    pub fn disk(mut self, folder: impl AsRef<Path>, options: &str) -> Self {
+        self.disk = Some(Disk { folder: folder.as_ref().to_path_buf(), options: options.to_owned() });
+        self
+    }
+
     /// What [`LavkaCommand::output`] writes to standard input; empty otherwise.
     #[must_use]
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
@@ -87,8 +97,15 @@ impl LavkaCommand {
 
     fn command(&self) -> Result<Command, Failure> {
         let program = self.program.clone().map_or_else(binary::find, Ok)?;
-        let mut command = Command::new(program);
-        command.args(&self.args).envs(self.envs.iter().map(|(name, value)| (name, value)));
+        let mut command = match &self.disk {
+            Some(disk) => disk.wrap(&program, &self.args),
+            None => {
+                let mut command = Command::new(program);
+                command.args(&self.args);
+                command
+            }
+        };
+        command.envs(self.envs.iter().map(|(name, value)| (name, value)));
         if let Some(folder) = &self.directory {
             command.current_dir(folder);
         }

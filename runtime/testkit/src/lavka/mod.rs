@@ -3,8 +3,10 @@
 pub(crate) mod binary;
 mod cargo;
 mod command;
+mod disk;
 mod process;
 
 pub(crate) use cargo::{Artifacts, cargo};
 pub use command::{LavkaCommand, LavkaOutput};
+pub use disk::can_mount_for;
 pub use process::LavkaProcess;

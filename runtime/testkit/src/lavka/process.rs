@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::disk;
 use crate::failure::{Failure, OrFail as _, fail};
 use crate::leash::{Leashed, log_tail};
 
@@ -29,6 +30,18 @@ impl LavkaProcess {
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// Mounts the disk at `folder` that [`LavkaCommand::disk`](crate::LavkaCommand::disk) gave it again, with other
+    /// options, such as `size=64m` or `ro`.
+    #[track_caller]
+    pub fn remount(&self, folder: &Path, options: &str) {
+        disk::remount(self.pid(), folder, options).or_fail();
+    }
+
+    /// Where the process sees `path`, its own disk included: valid while it runs.
+    pub fn sees(&self, path: &Path) -> PathBuf {
+        Path::new(&format!("/proc/{}/root", self.pid())).join(path.strip_prefix("/").unwrap_or(path))
     }
 
     /// Everything written to standard output and standard error so far.

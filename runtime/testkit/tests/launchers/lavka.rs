@@ -62,3 +62,21 @@ fn the_rest_api_is_found_by_the_workers_own_words() {
     assert_eq!(rest.base(), format!("http://{address}"));
     server.join().unwrap();
 }
+
+#[test]
+fn a_disk_of_its_own_is_full_until_it_is_mounted_larger() {
+    if !lavka_testkit::can_mount_for("a_disk_of_its_own_is_full_until_it_is_mounted_larger") {
+        return;
+    }
+    let folder = lavka_testkit::temp_dir();
+    let disk = folder.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let script =
+        "until head -c 200000 /dev/zero >$1/file; do echo full; sleep 0.05; done; echo wrote; sleep 60";
+    let mut process = shell(script).args(["-".into(), disk.clone()]).disk(&disk, "size=100k").start();
+    process.wait_for_log("full", LONG);
+    assert!(std::fs::read_dir(&disk).unwrap().next().is_none(), "nobody else sees it");
+    process.remount(&disk, "size=1m");
+    process.wait_for_log("wrote", LONG);
+    assert_eq!(std::fs::metadata(process.sees(&disk.join("file"))).unwrap().len(), 200_000);
+}

@@ -64,7 +64,7 @@ fn the_command_gets_the_services_and_its_exit_code_is_passed_on() {
         .env("LAVKA_TEST_MQTT", format!("127.0.0.1:{}", services().mosquitto.port()))
         .env("LAVKA_REQUIRE_REAL", "0")
         .env("CARGO_TARGET_DIR", folder.path().join("target"))
-        .args(["exec", "sh", "-c", "echo $LAVKA_TEST_KAFKA; echo some_test >>$LAVKA_TEST_REPORT; exit 5"])
+        .args(["exec", "sh", "-c", "echo $LAVKA_TEST_KAFKA; printf 'a real Apache Kafka\\tsome_test\\n' >>$LAVKA_TEST_REPORT; exit 5"])
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(5));

@@ -1,0 +1,31 @@
+//! Tests that could not run, named in the closing lines of the run so that nobody takes them for passed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
+use crate::environment::{REPORT, get};
+use crate::progress::say;
+
+/// Notes that `test` did not run for want of something; without a run to tell, or if that fails, says it at once.
+pub(crate) fn miss(test: &str, want: &str) {
+    let noted = get(REPORT).is_some_and(|path| {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        file.and_then(|mut file| file.write_all(format!("{want}\t{test}\n").as_bytes())).is_ok()
+    });
+    if !noted {
+        say(&format!("NOT RUN for want of {want}: {test}"));
+    }
+}
+
+/// Says what the notes of a run are, a line for each want.
+pub(crate) fn say_missed(notes: &str) {
+    let mut wants: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (want, test) in notes.lines().filter_map(|line| line.split_once('\t')) {
+        wants.entry(want).or_default().insert(test);
+    }
+    for (want, tests) in wants {
+        let names: Vec<&str> = tests.into_iter().collect();
+        say(&format!("NOT RUN for want of {want}, {}: {}", names.len(), names.join(", ")));
+    }
+}
