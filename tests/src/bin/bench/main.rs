@@ -3,10 +3,14 @@
 //! Both sides run in this process, one after the other, against the same broker in a process of its own, with the same
 //! bytes and client settings; the ratio is what counts, not the absolute figure.
 
+mod sink;
 mod source;
 mod usage;
+mod worker;
 
 use std::error::Error;
+
+use usage::Run;
 
 /// Rounds; the median is reported.
 const ROUNDS: usize = 5;
@@ -15,25 +19,68 @@ const ROUNDS: usize = 5;
 async fn main() -> Result<(), Box<dyn Error>> {
     let bootstrap = std::env::var("LAVKA_TEST_BOOTSTRAP")
         .map_err(|_| "LAVKA_TEST_BOOTSTRAP names no broker; run `make bench`, which starts one")?;
+    match std::env::args().nth(1).as_deref() {
+        None => {
+            source_path(&bootstrap).await?;
+            sink_path(&bootstrap).await
+        }
+        Some("source") => source_path(&bootstrap).await,
+        Some("sink") => sink_path(&bootstrap).await,
+        Some(other) => {
+            Err(format!("{other} is neither source nor sink; without an argument both run").into())
+        }
+    }
+}
+
+async fn source_path(bootstrap: &str) -> Result<(), Box<dyn Error>> {
     println!(
         "source path: task → 3 SMTs → JSON without schemas → librdkafka, {} records of 1 KB",
         source::RECORDS
     );
-    let mut ratios = Vec::new();
-    let mut cpu_ratios = Vec::new();
+    let mut comparison = Comparison::default();
     for round in 0..=ROUNDS {
-        let bare = source::bare(&bootstrap).await?;
-        let lavka = source::lavka(&bootstrap).await?;
-        // The first round warms broker and caches up.
+        comparison.add(round, source::bare(bootstrap).await?, source::lavka(bootstrap).await?);
+    }
+    comparison.print();
+    Ok(())
+}
+
+async fn sink_path(bootstrap: &str) -> Result<(), Box<dyn Error>> {
+    println!(
+        "sink path: Kafka → JSON → Parquet zstd, {} records of 20 columns, beside typed structs and the arrow writer",
+        sink::RECORDS
+    );
+    sink::prepare(bootstrap).await?;
+    let mut comparison = Comparison::default();
+    for round in 0..=ROUNDS {
+        comparison.add(round, sink::bare(bootstrap).await?, sink::lavka(bootstrap, round).await?);
+    }
+    comparison.print();
+    Ok(())
+}
+
+/// Lavka in proportion to the bare loop, round by round.
+#[derive(Default)]
+struct Comparison {
+    throughput: Vec<f64>,
+    cpu: Vec<f64>,
+}
+
+impl Comparison {
+    /// Takes a round; the first one warms broker and caches up and does not count.
+    fn add(&mut self, round: usize, bare: Run, lavka: Run) {
         if round > 0 {
             println!("  bare {bare}   lavka {lavka}");
-            ratios.push(lavka.rate / bare.rate);
-            cpu_ratios.push(lavka.cpu_seconds / bare.cpu_seconds);
+            self.throughput.push(lavka.rate / bare.rate);
+            self.cpu.push(lavka.cpu_seconds / bare.cpu_seconds);
         }
     }
-    println!("  throughput {:.0} % of the bare loop (median of {ROUNDS})", 100.0 * median(&mut ratios));
-    println!("  CPU        {:.2} times that of the bare loop", median(&mut cpu_ratios));
-    Ok(())
+
+    fn print(mut self) {
+        let throughput = 100.0 * median(&mut self.throughput);
+        println!("  throughput {throughput:.0} % of the bare loop (median of {ROUNDS})");
+        println!("  CPU        {:.2} times that of the bare loop", median(&mut self.cpu));
+    }
 }
 
 fn median(values: &mut [f64]) -> f64 {

@@ -1,30 +1,28 @@
 //! The source path.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use lavka_api::async_trait;
 use lavka_api::config::{Config, ConfigDef};
 use lavka_api::data::{Datum, Object, Record, Shape, SourceRecord, Str, Value};
-use lavka_api::plugin::{
-    Catalogue, ConnectorContext, Factory, Plugin, SourceConnector, SourceTask, SourceTaskStart,
-};
-use lavka_kafka::RdKafkaCluster;
+use lavka_api::plugin::{ConnectorContext, Factory, Plugin, SourceConnector, SourceTask, SourceTaskStart};
 use lavka_telemetry::metrics::Metrics;
-use lavka_worker::config::WorkerConfig;
-use lavka_worker::{Worker, WorkerParts};
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
 use super::usage::{Run, Stopwatch};
+use super::worker;
 
 /// Records a round.
 pub(crate) const RECORDS: u32 = 300_000;
 
 const FIELDS: usize = 20;
+
+/// Records a poll.
+const BATCH: u32 = 1000;
 
 /// Client settings of both sides.
 const SETTINGS: [(&str, &str); 2] = [("linger.ms", "5"), ("max.in.flight.requests.per.connection", "5")];
@@ -82,29 +80,10 @@ pub(crate) async fn bare(bootstrap: &str) -> Result<Run, Box<dyn Error>> {
 /// The same through a worker: connector, chain, converter, producer.
 pub(crate) async fn lavka(bootstrap: &str) -> Result<Run, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
-    let mut config = Config::from([
-        ("bootstrap.servers", bootstrap.to_owned()),
-        ("key.converter", "org.apache.kafka.connect.json.JsonConverter".into()),
-        ("value.converter", "org.apache.kafka.connect.json.JsonConverter".into()),
-        ("value.converter.schemas.enable", "false".into()),
-        ("key.converter.schemas.enable", "false".into()),
-        ("offset.storage.file.filename", folder.path().join("offsets").display().to_string()),
-    ]);
-    for (key, value) in SETTINGS {
-        config.set(format!("producer.{key}"), value);
-    }
+    let settings = SETTINGS.map(|(key, value)| (format!("producer.{key}"), value));
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(key, value)| (key.as_str(), *value)).collect();
     let metrics = Metrics::new();
-    let plugins = [lavka_converters::plugins(), lavka_transforms::plugins(), vec![plugin()]];
-    let worker = Worker::start(
-        WorkerConfig::new(config)?,
-        WorkerParts {
-            catalogue: Arc::new(Catalogue::new(plugins.into_iter().flatten())),
-            cluster: Arc::new(RdKafkaCluster::new()),
-            metrics: metrics.clone(),
-            worker_id: "bench:0".into(),
-            commit: "Unknown".into(),
-        },
-    )?;
+    let worker = worker::start(bootstrap, folder.path(), metrics.clone(), vec![plugin()], &settings)?;
     let connector = Config::from([
         ("connector.class", "bench.Source"),
         ("transforms", "insert,replace,cast"),
@@ -118,11 +97,7 @@ pub(crate) async fn lavka(bootstrap: &str) -> Result<Run, Box<dyn Error>> {
     ]);
     let watch = Stopwatch::start();
     worker.handle().put_connector("bench".into(), connector, None, true).await?;
-    let written = || {
-        let samples = metrics.snapshot();
-        samples.iter().find(|s| s.name == "source-record-write-total").map_or(0.0, |s| s.value)
-    };
-    while written() < f64::from(RECORDS) {
+    while worker::total(&metrics, "source-record-write-total") < f64::from(RECORDS) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let run = watch.stop(RECORDS);
@@ -154,14 +129,17 @@ impl SourceConnector for BenchConnector {
     }
 
     fn task(&self, _config: &Config) -> lavka_api::Result<Box<dyn SourceTask>> {
-        Ok(Box::new(BenchTask { shape: shape(), next: AtomicU32::new(0) }))
+        let shape = shape();
+        let values = (0..BATCH).map(|id| value(id, &shape)).collect();
+        Ok(Box::new(BenchTask { values, next: AtomicU32::new(0) }))
     }
 
     async fn stop(&mut self) {}
 }
 
+/// Hands out values that were made before, as the bare loop sends bytes that were made before.
 struct BenchTask {
-    shape: Shape,
+    values: Vec<Value>,
     next: AtomicU32,
 }
 
@@ -172,16 +150,16 @@ impl SourceTask for BenchTask {
     }
 
     async fn poll(&mut self) -> lavka_api::Result<Vec<SourceRecord>> {
-        let first = self.next.fetch_add(1000, Relaxed);
+        let first = self.next.fetch_add(BATCH, Relaxed);
         if first >= RECORDS {
             std::future::pending::<()>().await;
         }
-        let make = |id: u32| {
+        let make = |(id, value): (u32, &Value)| {
             let mut record = Record::for_topic("bench-lavka");
-            record.value = Datum::schemaless(value(id, &self.shape));
+            record.value = Datum::schemaless(value.clone());
             SourceRecord { record, position: None, token: u64::from(id) }
         };
-        Ok((first..(first + 1000).min(RECORDS)).map(make).collect())
+        Ok((first..RECORDS).zip(&self.values).map(make).collect())
     }
 
     async fn stop(&mut self) {}
