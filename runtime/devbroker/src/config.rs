@@ -54,6 +54,10 @@ pub struct BrokerConfig {
     pub max_session_timeout: Duration,
     /// How long a new group waits for more members before its first rebalance (`group.initial.rebalance.delay.ms`).
     pub initial_rebalance_delay: Duration,
+    /// The longest time a transaction may stay open (`transaction.max.timeout.ms`).
+    pub max_transaction_timeout: Duration,
+    /// Transactional ids known at one time.
+    pub max_transactional_ids: usize,
     /// How long the offsets of a group without members are kept (`offsets.retention.minutes`).
     pub offsets_retention: Duration,
     /// The longest text committed with an offset (`offset.metadata.max.bytes`).
@@ -87,6 +91,8 @@ impl Default for BrokerConfig {
             min_session_timeout: Duration::from_secs(6),
             max_session_timeout: Duration::from_mins(30),
             initial_rebalance_delay: Duration::ZERO,
+            max_transaction_timeout: Duration::from_mins(15),
+            max_transactional_ids: 10_000,
             offsets_retention: Duration::from_hours(7 * 24),
             max_offset_metadata_bytes: 4096,
             max_connections: 1_000,

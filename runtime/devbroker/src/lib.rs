@@ -23,7 +23,7 @@
 //! - `wire`: frames to requests and responses to frames, with a check that no request can make the decoder reserve
 //!   more than it sent; the table of APIs and versions.
 //! - [`cluster`]: the state machine. One module per subject: partition logs, idempotent producers, fetches that wait,
-//!   groups, topic settings, retention.
+//!   transactions, groups, topic settings, retention.
 //! - [`BrokerConfig`]: every setting, with Kafka's name for it.
 //!
 //! # Invariants
@@ -45,8 +45,10 @@
 //! - `min.insync.replicas` is shown as a default, where Kafka shows it as set for all brokers.
 //! - Requests that name a topic, group or resource twice get one answer for it, and none may have more than 65,536
 //!   array elements.
-//! - There are no transactions, no compaction, no consumer groups of the new protocol, no share groups, no ACLs, no
-//!   quotas, no TLS and no SASL.
+//! - One broker writes all transaction markers at once: PrepareCommit and PrepareAbort are never seen, and there is no
+//!   two-phase commit (KIP-939).
+//! - There is no compaction, there are no consumer groups of the new protocol, no share groups, no ACLs, no quotas, no
+//!   TLS and no SASL.
 
 mod broker;
 pub mod cluster;

@@ -20,6 +20,8 @@ pub(super) enum Alarm {
     Rebalance { group: Name },
     /// Members had their time to ask for their assignment.
     Sync { group: Name },
+    /// A producer had its time to end a transaction.
+    Transaction { id: Name },
     /// Old batches, idle producers and forgotten groups are looked for.
     Retention,
 }

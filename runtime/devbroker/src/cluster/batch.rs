@@ -96,6 +96,17 @@ impl BatchHeader {
         }
     }
 
+    fn write(&self, batch: &mut BytesMut) {
+        put(batch, ATTRIBUTES, &self.attributes.to_be_bytes());
+        put(batch, 23, &self.last_offset_delta.to_be_bytes());
+        put(batch, 27, &self.base_timestamp.to_be_bytes());
+        put(batch, 35, &self.max_timestamp.to_be_bytes());
+        put(batch, 43, &self.producer_id.to_be_bytes());
+        put(batch, 51, &self.producer_epoch.to_be_bytes());
+        put(batch, 53, &self.base_sequence.to_be_bytes());
+        put(batch, 57, &self.count.to_be_bytes());
+    }
+
     fn check(self) -> Result<Self, Refusal> {
         if self.attributes & CONTROL != 0 {
             return Err(invalid("Clients are not allowed to write control records"));
@@ -135,6 +146,11 @@ impl BatchHeader {
         }
     }
 
+    /// Whether the batch is a marker that the broker wrote.
+    pub(super) fn is_control(&self) -> bool {
+        self.attributes & CONTROL != 0
+    }
+
     pub(super) fn is_transactional(&self) -> bool {
         self.attributes & TRANSACTIONAL != 0
     }
@@ -171,10 +187,48 @@ pub(super) fn stamp(
         header.max_timestamp = max_timestamp;
         put(&mut batch, ATTRIBUTES, &attributes.to_be_bytes());
         put(&mut batch, 35, &max_timestamp.to_be_bytes());
-        let crc = checksum(&batch);
-        put(&mut batch, 17, &crc.to_be_bytes());
+        seal(&mut batch);
     }
     batch.freeze()
+}
+
+/// The control batch that ends a transaction in a partition: one record, whose key says how it ended
+/// (`EndTransactionMarker`: version 0, type 0 for abort and 1 for commit) and whose value has version 0 and the epoch of
+/// the coordinator, which never changes here.
+pub(super) fn marker(
+    producer_id: i64,
+    producer_epoch: i16,
+    commit: bool,
+    unix_millis: i64,
+) -> (Bytes, BatchHeader) {
+    /// Attributes, two deltas, key (4 bytes), value (6 bytes) and no headers; lengths are zigzag varints.
+    const RECORD: [u8; 17] = [32, 0, 0, 0, 8, 0, 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0];
+    /// Where the lower byte of the type is.
+    const KIND: usize = 8;
+    let header = BatchHeader {
+        attributes: TRANSACTIONAL | CONTROL,
+        last_offset_delta: 0,
+        base_timestamp: unix_millis,
+        max_timestamp: unix_millis,
+        producer_id,
+        producer_epoch,
+        base_sequence: -1,
+        count: 1,
+    };
+    let mut batch = BytesMut::zeroed(HEADER);
+    put(&mut batch, 8, &((HEADER + RECORD.len() - LENGTH_OVERHEAD) as i32).to_be_bytes());
+    put(&mut batch, 16, &[2]);
+    header.write(&mut batch);
+    batch.extend_from_slice(&RECORD);
+    put(&mut batch, HEADER + KIND, &[u8::from(commit)]);
+    seal(&mut batch);
+    (batch.freeze(), header)
+}
+
+/// Makes the checksum right after a change.
+fn seal(batch: &mut BytesMut) {
+    let crc = checksum(batch);
+    put(batch, 17, &crc.to_be_bytes());
 }
 
 fn put(batch: &mut BytesMut, offset: usize, value: &[u8]) {

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use kafka_protocol::{
     ResponseError,
     messages::{
-        FetchRequest, FetchResponse, ResponseKind,
+        FetchRequest, FetchResponse, ProducerId, ResponseKind,
         fetch_request::{FetchPartition, FetchTopic},
-        fetch_response::{FetchableTopicResponse, PartitionData},
+        fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData},
     },
 };
 
@@ -23,6 +23,15 @@ const TOPIC_IDS: i16 = 13;
 const READ_COMMITTED: i8 = 1;
 /// The session epoch of a request that neither has nor wants a session (KIP-227).
 const SESSIONLESS: i32 = -1;
+
+/// Bytes that a partition has now and did not have before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrived {
+    /// For every reader.
+    pub(super) bytes: usize,
+    /// For readers of committed records.
+    pub(super) stable: usize,
+}
 
 /// A fetch that waits.
 #[derive(Debug)]
@@ -62,11 +71,13 @@ impl WaitingFetches {
     }
 
     /// Counts bytes that came to a partition; gives the fetches that have enough now.
-    fn arrived(&mut self, key: PartitionKey, bytes: usize) -> Vec<Ticket> {
+    fn arrived(&mut self, key: PartitionKey, arrived: Arrived) -> Vec<Ticket> {
         let Some(tickets) = self.by_partition.get(&key) else { return Vec::new() };
         let mut ready = Vec::new();
         for ticket in tickets {
             if let Some(fetch) = self.waiting.get_mut(ticket) {
+                let committed_only = fetch.request.isolation_level == READ_COMMITTED;
+                let bytes = if committed_only { arrived.stable } else { arrived.bytes };
                 fetch.missing = fetch.missing.saturating_sub(bytes);
                 if fetch.missing == 0 {
                     ready.push(*ticket);
@@ -124,8 +135,8 @@ impl Cluster {
         }
     }
 
-    pub(super) fn wake_fetches(&mut self, key: PartitionKey, new_bytes: usize) {
-        for ticket in self.fetches.arrived(key, new_bytes) {
+    pub(super) fn wake_fetches(&mut self, key: PartitionKey, arrived: Arrived) {
+        for ticket in self.fetches.arrived(key, arrived) {
             self.complete_fetch(ticket);
         }
     }
@@ -213,14 +224,25 @@ fn read_partition(
         return Err(ResponseError::OffsetOutOfRange);
     }
     let committed_only = isolation == READ_COMMITTED;
-    let until = if committed_only { log.last_stable_offset() } else { log.end() };
+    let stable = partition.last_stable_offset();
+    let until = if committed_only { stable } else { log.end() };
     let most = room.min(usize::try_from(wanted.partition_max_bytes).unwrap_or(0));
+    let (records, next) = log.read(wanted.fetch_offset, until, most, nothing_yet);
+    let aborted = committed_only.then(|| {
+        let aborted = partition.isolation.aborted_between(wanted.fetch_offset, next);
+        let listed = aborted.map(|one| {
+            AbortedTransaction::default()
+                .with_producer_id(ProducerId(one.producer_id))
+                .with_first_offset(one.first_offset)
+        });
+        listed.collect()
+    });
     Ok(PartitionData::default()
         .with_high_watermark(log.end())
-        .with_last_stable_offset(log.last_stable_offset())
+        .with_last_stable_offset(stable)
         .with_log_start_offset(log.start())
-        .with_aborted_transactions(committed_only.then(Vec::new))
-        .with_records(Some(log.read(wanted.fetch_offset, until, most, nothing_yet))))
+        .with_aborted_transactions(aborted)
+        .with_records(Some(records)))
 }
 
 /// Compares the leader epoch a client knows with ours; −1 is a client that does not care (KIP-320).

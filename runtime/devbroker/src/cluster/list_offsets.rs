@@ -99,7 +99,7 @@ fn look_up(
 ) -> Result<ListOffsetsPartitionResponse, ResponseError> {
     check_epoch(wanted.current_leader_epoch, partition.leader_epoch)?;
     let log = &partition.log;
-    let end = if committed_only { log.last_stable_offset() } else { log.end() };
+    let end = if committed_only { partition.last_stable_offset() } else { log.end() };
     let found = match wanted.timestamp {
         LATEST => Some((-1, end)),
         EARLIEST => Some((-1, log.start())),

@@ -78,12 +78,6 @@ impl Log {
         self.end
     }
 
-    /// Where a reader of committed records has to stop: the first offset of the oldest open transaction. There are
-    /// no transactions, so this is the end.
-    pub(super) fn last_stable_offset(&self) -> i64 {
-        self.end
-    }
-
     pub(super) fn held(&self) -> Held {
         self.held
     }
@@ -112,11 +106,13 @@ impl Log {
     }
 
     /// Whole batches from the one that holds `from` up to the offset `until`, as many as `max_bytes` allows and one
-    /// in any case if `at_least_one`. Records before `from` in the first batch are for the reader to skip.
-    pub(super) fn read(&self, from: i64, until: i64, max_bytes: usize, at_least_one: bool) -> Bytes {
+    /// in any case if `at_least_one`; and the offset after them. Records before `from` in the first batch are for the
+    /// reader to skip.
+    pub(super) fn read(&self, from: i64, until: i64, max_bytes: usize, at_least_one: bool) -> (Bytes, i64) {
         let first = self.index_of(from);
         let mut size = 0_usize;
         let mut count = 0;
+        let mut next = from;
         for batch in self.batches.range(first..) {
             let larger = size.saturating_add(batch.bytes.len());
             let fits = larger <= max_bytes || (at_least_one && count == 0);
@@ -125,14 +121,21 @@ impl Log {
             }
             size = larger;
             count += 1;
+            next = batch.last_offset() + 1;
         }
         let mut chosen = self.batches.range(first..first + count).map(|batch| &batch.bytes);
         if count == 1 {
-            return chosen.next().cloned().unwrap_or_default();
+            return (chosen.next().cloned().unwrap_or_default(), next);
         }
         let mut joined = BytesMut::with_capacity(size);
         chosen.for_each(|bytes| joined.extend_from_slice(bytes));
-        joined.freeze()
+        (joined.freeze(), next)
+    }
+
+    /// How many bytes the batches between two offsets have.
+    pub(super) fn bytes_between(&self, from: i64, until: i64) -> usize {
+        let batches = self.batches.range(self.index_of(from)..);
+        batches.take_while(|batch| batch.base_offset < until).map(|batch| batch.bytes.len()).sum()
     }
 
     /// The earliest record at or after `timestamp`, as (its timestamp, its offset).

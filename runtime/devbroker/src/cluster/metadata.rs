@@ -134,8 +134,7 @@ impl Cluster {
 
     pub(super) fn find_coordinator(&self, version: i16, request: FindCoordinatorRequest) -> ResponseKind {
         let refusal = match request.key_type {
-            GROUP => None,
-            TRANSACTION => Some(StrBytes::from_static_str("this development broker has no transactions")),
+            GROUP | TRANSACTION => None,
             _ => Some(StrBytes::from_static_str("this kind of coordinator does not exist here")),
         };
         let error = refusal.as_ref().map_or(0, |_| ResponseError::InvalidRequest.code());

@@ -13,6 +13,7 @@ mod batch;
 mod config_admin;
 mod fetch;
 mod groups;
+mod isolation;
 mod list_offsets;
 mod log;
 mod metadata;
@@ -28,6 +29,7 @@ mod tests;
 mod topic_admin;
 mod topic_config;
 mod topics;
+mod transactions;
 
 use std::{collections::HashSet, fmt, time::Duration};
 
@@ -41,6 +43,7 @@ use self::{
     groups::{Client, Groups},
     random::Random,
     topics::Topics,
+    transactions::Transactions,
 };
 
 /// Answers each thing once, however often a request names it: what one element asks for can be large.
@@ -128,7 +131,7 @@ pub struct Cluster {
     topics: Topics,
     groups: Groups,
     fetches: WaitingFetches,
-    next_producer_id: i64,
+    transactions: Transactions,
     agenda: Agenda,
 }
 
@@ -152,7 +155,7 @@ impl Cluster {
             topics: Topics::default(),
             groups: Groups::default(),
             fetches: WaitingFetches::default(),
-            next_producer_id: 0,
+            transactions: Transactions::default(),
             agenda: Agenda::new(now, random),
         }
     }
@@ -199,7 +202,13 @@ impl Cluster {
             RequestKind::FindCoordinator(request) => self.find_coordinator(version, request),
             RequestKind::ListOffsets(request) => self.list_offsets(version, request),
             RequestKind::OffsetForLeaderEpoch(request) => self.offset_for_leader_epoch(request),
-            RequestKind::InitProducerId(request) => self.init_producer_id(&request),
+            RequestKind::InitProducerId(request) => self.init_producer_id(version, &request),
+            RequestKind::AddPartitionsToTxn(request) => self.add_partitions_to_txn(version, request),
+            RequestKind::AddOffsetsToTxn(request) => self.add_offsets_to_txn(version, &request),
+            RequestKind::TxnOffsetCommit(request) => self.txn_offset_commit(client, request),
+            RequestKind::EndTxn(request) => self.end_txn(version, &request),
+            RequestKind::DescribeTransactions(request) => self.describe_transactions(request),
+            RequestKind::ListTransactions(request) => self.list_transactions(&request),
             RequestKind::CreateTopics(request) => self.create_topics(request),
             RequestKind::DeleteTopics(request) => self.delete_topics(version, request),
             RequestKind::CreatePartitions(request) => self.create_partitions(request),
@@ -222,6 +231,7 @@ impl Cluster {
                 }
                 Alarm::Rebalance { group } => self.groups.rebalance_due(&mut self.agenda, &group),
                 Alarm::Sync { group } => self.groups.sync_due(&mut self.agenda, &group),
+                Alarm::Transaction { id } => self.transaction_timed_out(&id),
                 Alarm::Retention => self.enforce_retention(),
             }
         }

@@ -1,12 +1,11 @@
-//! Produce and InitProducerId.
+//! Produce, and the markers that end transactions.
 
 use std::ops::ControlFlow;
 
 use kafka_protocol::{
     ResponseError,
     messages::{
-        InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse, ProducerId,
-        ResponseKind, TransactionalId,
+        ProduceRequest, ProduceResponse, ResponseKind,
         produce_request::{PartitionProduceData, TopicProduceData},
         produce_response::{PartitionProduceResponse, TopicProduceResponse},
     },
@@ -17,12 +16,14 @@ use tracing::debug;
 
 use super::{
     Cluster, Moment, Outcome,
-    batch::{BatchHeader, Codec, Refusal},
+    batch::{self, BatchHeader, Codec, Refusal},
+    fetch::Arrived,
     producers::Verdict,
     records::{self, RecordHead},
     retention,
     topic_config::Rules,
-    topics::{Partition, Topic, TopicRef},
+    topics::{Partition, PartitionKey, Topic, TopicRef},
+    transactions::{Protocol, Target, Write},
 };
 
 /// The first Produce version whose topics are ids.
@@ -30,19 +31,25 @@ const TOPIC_IDS: i16 = 13;
 /// The first Produce version of clients that know zstd (KIP-110).
 const ZSTD: i16 = 7;
 
+/// The first Produce version of clients that know TRANSACTION_ABORTABLE.
+const ABORTABLE: i16 = 11;
+/// The first Produce version that adds partitions to transactions by itself (KIP-890).
+const WRITING_ADDS: i16 = 12;
+
 /// Where a batch went.
 struct Appended {
     base_offset: i64,
     /// −1 where the producer's own time counts.
     append_time: i64,
     log_start: i64,
-    /// Bytes that readers can get now; 0 for a batch that was there already.
-    new_bytes: usize,
+    /// What readers can get now; `None` for a batch that was there already.
+    arrived: Option<Arrived>,
 }
 
 impl Cluster {
     pub(super) fn produce(&mut self, version: i16, request: ProduceRequest) -> Outcome {
         let acks = request.acks;
+        let transactional_id = request.transactional_id.as_ref().map(|id| id.as_str());
         let mut failed = false;
         let mut responses = Vec::with_capacity(request.topic_data.len());
         for topic in request.topic_data {
@@ -51,7 +58,7 @@ impl Cluster {
             let mut partitions = Vec::with_capacity(partition_data.len());
             for data in partition_data {
                 let result = if matches!(acks, -1..=1) {
-                    self.produce_batch(version, reference, &data)
+                    self.produce_batch(version, transactional_id, reference, &data)
                 } else {
                     Err((ResponseError::InvalidRequiredAcks, format!("acks must be -1, 0 or 1, not {acks}")))
                 };
@@ -79,6 +86,7 @@ impl Cluster {
     fn produce_batch(
         &mut self,
         version: i16,
+        transactional_id: Option<&str>,
         reference: TopicRef<'_>,
         data: &PartitionProduceData,
     ) -> Result<Appended, Refusal> {
@@ -92,6 +100,7 @@ impl Cluster {
         let header = BatchHeader::parse(bytes)?;
         check_batch(version, topic, &header, bytes)?;
         check_records(topic, data.index, self.agenda.now().unix_millis, &header, bytes)?;
+        self.check_transaction(version, transactional_id, key, &header)?;
         let limit = usize::try_from(self.config.memory_limit).unwrap_or(usize::MAX);
         if !retention::make_room(&mut self.topics, bytes.len(), limit) {
             let text =
@@ -103,34 +112,71 @@ impl Cluster {
             .topics
             .change(key, |partition, rules| append(partition, rules, now, header, bytes))
             .unwrap_or_else(|| Err(unknown(reference)))?;
-        if appended.new_bytes > 0 {
+        if let Some(arrived) = appended.arrived {
             retention::trim_partition(&mut self.topics, key);
             retention::schedule(&mut self.agenda, self.config.retention_check_interval);
-            self.wake_fetches(key, appended.new_bytes);
+            self.wake_fetches(key, arrived);
         }
         Ok(appended)
     }
 
-    pub(super) fn init_producer_id(&mut self, request: &InitProducerIdRequest) -> ResponseKind {
-        let response = InitProducerIdResponse::default();
-        ResponseKind::InitProducerId(match &request.transactional_id {
-            // Without a transactional id nobody can be fenced, so every producer is simply given a new id.
-            None => {
-                let id = self.next_producer_id;
-                self.next_producer_id += 1;
-                response.with_producer_id(ProducerId(id)).with_producer_epoch(0)
+    /// Appends what ends a transaction of this producer (its id and epoch) to one partition.
+    pub(super) fn write_marker(&mut self, key: PartitionKey, producer: (i64, i16), commit: bool) {
+        let now = self.agenda.now();
+        let (id, epoch) = producer;
+        let (bytes, header) = batch::marker(id, epoch, commit, now.unix_millis);
+        let arrived = self.topics.change(key, |partition, _| {
+            let stable = partition.last_stable_offset();
+            let offset = partition.log.append(&bytes, header, partition.leader_epoch, None);
+            partition.producers.record_marker(id, epoch, now.elapsed);
+            partition.isolation.ended(id, offset, commit);
+            let start = partition.log.start();
+            partition.isolation.forget_aborted(|marker| marker < start);
+            let stable = partition.log.bytes_between(stable, partition.last_stable_offset());
+            Arrived { bytes: bytes.len(), stable }
+        });
+        if let Some(arrived) = arrived {
+            self.wake_fetches(key, arrived);
+        }
+    }
+
+    /// Makes sure that a batch belongs to a transaction if it says so, and to none if it does not.
+    fn check_transaction(
+        &mut self,
+        version: i16,
+        transactional_id: Option<&str>,
+        key: PartitionKey,
+        header: &BatchHeader,
+    ) -> Result<(), Refusal> {
+        let partition = self.topics.get(TopicRef::Id(key.topic)).and_then(|topic| topic.partition(key.index));
+        let open = partition.is_some_and(|partition| partition.isolation.has_open(header.producer_id));
+        if !header.is_transactional() {
+            if open {
+                let text = format!(
+                    "Expected transactional write from producer with id {} and epoch {}",
+                    header.producer_id, header.producer_epoch
+                );
+                return Err((ResponseError::InvalidTxnState, text));
             }
-            Some(TransactionalId(id)) => {
-                let error = if id.is_empty() {
-                    ResponseError::InvalidRequest
-                } else {
-                    ResponseError::TransactionalIdAuthorizationFailed
-                };
-                response
-                    .with_error_code(error.code())
-                    .with_producer_id(ProducerId(-1))
-                    .with_producer_epoch(-1)
-            }
+            return Ok(());
+        }
+        let Some(id) = transactional_id else {
+            let text = "a transactional batch without a transactional id".to_owned();
+            return Err((ResponseError::TransactionalIdAuthorizationFailed, text));
+        };
+        if open {
+            return Ok(());
+        }
+        let protocol = match version {
+            ..ABORTABLE => Protocol::First,
+            ABORTABLE..WRITING_ADDS => Protocol::Abortable,
+            _ => Protocol::Second,
+        };
+        let write = Write { id, producer_id: header.producer_id, epoch: header.producer_epoch, protocol };
+        let admitted = self.transactions.admit(&mut self.agenda, write, Target::Partition(key));
+        admitted.map_err(|error| match error {
+            ResponseError::ProducerFenced => (ResponseError::InvalidProducerEpoch, String::new()),
+            other => (other, String::new()),
         })
     }
 }
@@ -160,10 +206,6 @@ fn check_batch(version: i16, topic: &Topic, header: &BatchHeader, bytes: &[u8]) 
         );
         return Err((ResponseError::MessageTooLarge, text));
     }
-    if header.is_transactional() {
-        let text = "this development broker has no transactions".to_owned();
-        return Err((ResponseError::InvalidTxnState, text));
-    }
     Ok(())
 }
 
@@ -175,14 +217,18 @@ fn append(
     bytes: &[u8],
 ) -> Result<Appended, Refusal> {
     if let Verdict::Duplicate { base_offset, append_time } = partition.producers.check(&header)? {
-        return Ok(Appended { base_offset, append_time, log_start: partition.log.start(), new_bytes: 0 });
+        return Ok(Appended { base_offset, append_time, log_start: partition.log.start(), arrived: None });
     }
     let append_time = rules.log_append_time.then_some(now.unix_millis);
     let base_offset = partition.log.append(bytes, header, partition.leader_epoch, append_time);
     let append_time = append_time.unwrap_or(-1);
     partition.producers.record(&header, base_offset, append_time, now.elapsed);
-    let log_start = partition.log.start();
-    Ok(Appended { base_offset, append_time, log_start, new_bytes: bytes.len() })
+    if header.is_transactional() {
+        partition.isolation.wrote(header.producer_id, base_offset);
+    }
+    let stable = if partition.last_stable_offset() > base_offset { bytes.len() } else { 0 };
+    let arrived = Some(Arrived { bytes: bytes.len(), stable });
+    Ok(Appended { base_offset, append_time, log_start: partition.log.start(), arrived })
 }
 
 /// Looks at the records themselves: always where that costs little, and where a compacted topic needs keys.

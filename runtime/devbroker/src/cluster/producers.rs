@@ -82,13 +82,14 @@ impl Producers {
         if let Some(seen) = producer.written.iter().find(same) {
             return Ok(Verdict::Duplicate { base_offset: seen.base_offset, append_time: seen.append_time });
         }
-        let Some(newest) = producer.written.back() else { return Ok(Verdict::Next) };
-        if first == increment(newest.last_sequence, 1) {
+        // Nothing written since a marker raised the epoch: the count starts anew.
+        let newest = producer.written.back().map_or(-1, |newest| newest.last_sequence);
+        if first == increment(newest, 1) {
             return Ok(Verdict::Next);
         }
         let text = format!(
-            "Out of order sequence number for producer {}: {first} (incoming seq. number), {} (current end sequence number)",
-            header.producer_id, newest.last_sequence
+            "Out of order sequence number for producer {}: {first} (incoming seq. number), {newest} (current end sequence number)",
+            header.producer_id
         );
         Err((ResponseError::OutOfOrderSequenceNumber, text))
     }
@@ -98,18 +99,7 @@ impl Producers {
         if header.producer_id < 0 {
             return;
         }
-        if self.0.len() >= MAX_PRODUCERS && !self.0.contains_key(&header.producer_id) {
-            self.forget_longest_silent();
-        }
-        let producer = self.0.entry(header.producer_id).or_insert_with(|| Producer {
-            epoch: header.producer_epoch,
-            written: VecDeque::with_capacity(REMEMBERED),
-            last_seen: now,
-        });
-        if producer.epoch != header.producer_epoch {
-            producer.epoch = header.producer_epoch;
-            producer.written.clear();
-        }
+        let producer = self.seen(header.producer_id, header.producer_epoch, now);
         if producer.written.len() == REMEMBERED {
             producer.written.pop_front();
         }
@@ -119,7 +109,28 @@ impl Producers {
             base_offset,
             append_time,
         });
+    }
+
+    /// Remembers the epoch of a marker: batches with a smaller one are refused from now on.
+    pub(super) fn record_marker(&mut self, producer_id: i64, epoch: i16, now: Duration) {
+        self.seen(producer_id, epoch, now);
+    }
+
+    fn seen(&mut self, producer_id: i64, epoch: i16, now: Duration) -> &mut Producer {
+        if self.0.len() >= MAX_PRODUCERS && !self.0.contains_key(&producer_id) {
+            self.forget_longest_silent();
+        }
+        let producer = self.0.entry(producer_id).or_insert_with(|| Producer {
+            epoch,
+            written: VecDeque::with_capacity(REMEMBERED),
+            last_seen: now,
+        });
+        if producer.epoch < epoch {
+            producer.epoch = epoch;
+            producer.written.clear();
+        }
         producer.last_seen = now;
+        producer
     }
 
     /// Forgets producers not heard of for `idle` (Kafka: producer.id.expiration.ms).

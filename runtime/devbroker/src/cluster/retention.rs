@@ -11,6 +11,9 @@ use super::{
 /// How long an idempotent producer may be silent before its sequence is forgotten (producer.id.expiration.ms).
 const PRODUCER_IDLE: Duration = Duration::from_hours(24);
 
+/// How long a transactional id may be unused before it is forgotten (transactional.id.expiration.ms).
+const TRANSACTIONAL_ID_IDLE: Duration = Duration::from_hours(7 * 24);
+
 /// Drops what a partition holds beyond its own limit. Compacted topics have none.
 pub(super) fn trim_partition(topics: &mut Topics, key: PartitionKey) {
     topics.change(key, |partition, rules| {
@@ -43,6 +46,13 @@ pub(super) fn schedule(agenda: &mut Agenda, interval: Duration) {
 }
 
 impl Cluster {
+    /// Sees to it that what is held now is looked at again.
+    pub(super) fn keep_house(&mut self) {
+        if self.topics.held().records > 0 || !self.groups.is_empty() || !self.transactions.is_empty() {
+            schedule(&mut self.agenda, self.config.retention_check_interval);
+        }
+    }
+
     /// The periodic check.
     pub(super) fn enforce_retention(&mut self) {
         let now = self.agenda.now();
@@ -56,8 +66,7 @@ impl Cluster {
             });
         }
         self.groups.forget_unused(now.elapsed, self.config.offsets_retention);
-        if self.topics.held().records > 0 || !self.groups.is_empty() {
-            schedule(&mut self.agenda, self.config.retention_check_interval);
-        }
+        self.transactions.forget_unused(now.elapsed, TRANSACTIONAL_ID_IDLE);
+        self.keep_house();
     }
 }

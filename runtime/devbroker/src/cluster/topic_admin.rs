@@ -268,6 +268,7 @@ impl Cluster {
     fn delete_topic(&mut self, id: Uuid) -> Option<Topic> {
         let topic = self.topics.remove(id)?;
         self.groups.forget_topic(&topic.name);
+        self.transactions.topic_removed(id);
         self.wake_fetches_of(id);
         Some(topic)
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 use super::{
+    isolation::Isolation,
     log::{Held, Log},
     name::Name,
     producers::Producers,
@@ -22,8 +23,17 @@ pub(super) struct PartitionKey {
 pub(super) struct Partition {
     pub(super) log: Log,
     pub(super) producers: Producers,
+    pub(super) isolation: Isolation,
     /// How many times the partition changed its leader. Requests that know another number are refused.
     pub(super) leader_epoch: i32,
+}
+
+impl Partition {
+    /// Where a reader of committed records has to stop: the first offset of the oldest open transaction.
+    pub(super) fn last_stable_offset(&self) -> i64 {
+        let end = self.log.end();
+        self.isolation.first_open().map_or(end, |first| first.max(self.log.start()).min(end))
+    }
 }
 
 #[derive(Debug)]

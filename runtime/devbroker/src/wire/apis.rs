@@ -1,6 +1,12 @@
 //! The requests this broker answers: version ranges and the shape of each request.
 
-use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, api_versions_response::ApiVersion};
+use kafka_protocol::{
+    messages::{
+        ApiKey, ApiVersionsResponse,
+        api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey},
+    },
+    protocol::StrBytes,
+};
 
 use super::shape::{
     Field,
@@ -33,8 +39,9 @@ const fn api(key: ApiKey, min: i16, max: i16, request: &'static [Field]) -> Api 
 
 /// Everything that is answered. Fetch stops at 16: from 17 on a tagged field sits inside a nested structure, and the
 /// decoder would trust its content instead of its stated size, which the walk of `shape` relies on; no consumer needs
-/// more than 16. OffsetCommit and OffsetFetch stop at 9 and InitProducerId at 5 because that is where the codec stops.
-pub(crate) static APIS: [Api; 26] = [
+/// more than 16. OffsetCommit and OffsetFetch stop at 9 and InitProducerId at 5 because that is where the codec stops;
+/// AddPartitionsToTxn stops at 3 because later versions are for brokers, and ListTransactions at 1, before patterns.
+pub(crate) static APIS: [Api; 32] = [
     api(
         ApiKey::Produce,
         3,
@@ -226,6 +233,33 @@ pub(crate) static APIS: [Api; 26] = [
         ],
     ),
     api(
+        ApiKey::AddPartitionsToTxn,
+        0,
+        3,
+        &[all(Text), all(Fixed(INT64 + INT16)), all(Structs(&[all(Text), all(Numbers(INT32))]))],
+    ),
+    api(ApiKey::AddOffsetsToTxn, 0, 4, &[all(Text), all(Fixed(INT64 + INT16)), all(Text)]),
+    api(ApiKey::EndTxn, 0, 5, &[all(Text), all(Fixed(INT64 + INT16 + BOOL))]),
+    api(
+        ApiKey::TxnOffsetCommit,
+        0,
+        5,
+        &[
+            all(Text),
+            all(Text),
+            all(Fixed(INT64 + INT16)),
+            Field::since(3, Fixed(INT32)),
+            Field::since(3, Text),
+            Field::since(3, Text),
+            all(Structs(&[
+                all(Text),
+                all(Structs(&[all(Fixed(INT32 + INT64)), Field::since(2, Fixed(INT32)), all(Text)])),
+            ])),
+        ],
+    ),
+    api(ApiKey::DescribeTransactions, 0, 0, &[all(Texts)]),
+    api(ApiKey::ListTransactions, 0, 1, &[all(Texts), all(Numbers(INT64)), Field::since(1, Fixed(INT64))]),
+    api(
         ApiKey::DescribeConfigs,
         1,
         4,
@@ -281,6 +315,9 @@ pub(crate) static APIS: [Api; 26] = [
     ),
 ];
 
+/// The feature that tells clients to end transactions with a new epoch each (KIP-890).
+const TRANSACTION_VERSION: &str = "transaction.version";
+
 /// The API with this key, if it is answered.
 pub(crate) fn find(key: i16) -> Option<&'static Api> {
     APIS.iter().find(|api| api.key as i16 == key)
@@ -298,5 +335,19 @@ pub(crate) fn advertised(error_code: i16) -> ApiVersionsResponse {
             ApiVersion::default().with_api_key(api.key as i16).with_min_version(min).with_max_version(api.max)
         })
         .collect();
-    ApiVersionsResponse::default().with_error_code(error_code).with_api_keys(api_keys)
+    let level = 2;
+    let supported = SupportedFeatureKey::default()
+        .with_name(StrBytes::from_static_str(TRANSACTION_VERSION))
+        .with_min_version(0)
+        .with_max_version(level);
+    let finalized = FinalizedFeatureKey::default()
+        .with_name(StrBytes::from_static_str(TRANSACTION_VERSION))
+        .with_max_version_level(level)
+        .with_min_version_level(level);
+    ApiVersionsResponse::default()
+        .with_error_code(error_code)
+        .with_api_keys(api_keys)
+        .with_supported_features(vec![supported])
+        .with_finalized_features_epoch(0)
+        .with_finalized_features(vec![finalized])
 }

@@ -3,21 +3,24 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::{
     messages::{
-        AlterConfigsRequest, ApiKey, ApiVersionsRequest, ApiVersionsResponse, BrokerId,
-        CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest,
-        DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
-        FetchRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest, IncrementalAlterConfigsRequest,
+        AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest, ApiKey, ApiVersionsRequest,
+        ApiVersionsResponse, BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest,
+        DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
+        DescribeGroupsRequest, DescribeTransactionsRequest, EndTxnRequest, FetchRequest,
+        FindCoordinatorRequest, GroupId, HeartbeatRequest, IncrementalAlterConfigsRequest,
         InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest,
-        MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
-        OffsetForLeaderEpochRequest, ProduceRequest, RequestKind, ResponseKind, SyncGroupRequest, TopicName,
-        alter_configs_request as alter, create_partitions_request as grow, create_topics_request as create,
+        ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
+        OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, ProducerId, RequestKind,
+        ResponseKind, SyncGroupRequest, TopicName, TransactionalId, TxnOffsetCommitRequest,
+        add_partitions_to_txn_request as add_partitions, alter_configs_request as alter,
+        create_partitions_request as grow, create_topics_request as create,
         delete_records_request as delete_records, delete_topics_request as delete_topics,
         describe_configs_request as describe, fetch_request as fetch,
         incremental_alter_configs_request as incremental, join_group_request as join,
         leave_group_request as leave, list_offsets_request as list, metadata_request as metadata,
         offset_commit_request as commit, offset_delete_request as offset_delete,
         offset_fetch_request as committed, offset_for_leader_epoch_request as epoch,
-        produce_request as produce, sync_group_request as sync,
+        produce_request as produce, sync_group_request as sync, txn_offset_commit_request as txn_commit,
     },
     protocol::{Decodable, StrBytes},
 };
@@ -199,6 +202,57 @@ pub(crate) fn example(api: ApiKey, version: i16) -> RequestKind {
                 .with_partitions(vec![delete_records::DeleteRecordsPartition::default(); 2]),
         ]))
         }
+        ApiKey::AddPartitionsToTxn => {
+            let added = |name| {
+                add_partitions::AddPartitionsToTxnTopic::default()
+                    .with_name(topic(name))
+                    .with_partitions(vec![0, 1, 2])
+            };
+            RequestKind::AddPartitionsToTxn(
+                AddPartitionsToTxnRequest::default()
+                    .with_v3_and_below_transactional_id(TransactionalId(text("transaction")))
+                    .with_v3_and_below_topics(vec![added("one"), added("other")]),
+            )
+        }
+        ApiKey::AddOffsetsToTxn => RequestKind::AddOffsetsToTxn(
+            AddOffsetsToTxnRequest::default()
+                .with_transactional_id(TransactionalId(text("transaction")))
+                .with_group_id(GroupId(text("group"))),
+        ),
+        ApiKey::EndTxn => RequestKind::EndTxn(
+            EndTxnRequest::default()
+                .with_transactional_id(TransactionalId(text("transaction")))
+                .with_committed(true),
+        ),
+        ApiKey::TxnOffsetCommit => {
+            let partition = |metadata: Option<&'static str>| {
+                txn_commit::TxnOffsetCommitRequestPartition::default()
+                    .with_committed_offset(5)
+                    .with_committed_metadata(metadata.map(text))
+            };
+            let mut request = TxnOffsetCommitRequest::default()
+                .with_transactional_id(TransactionalId(text("transaction")))
+                .with_group_id(GroupId(text("group")))
+                .with_topics(vec![
+                    txn_commit::TxnOffsetCommitRequestTopic::default()
+                        .with_name(topic("one"))
+                        .with_partitions(vec![partition(Some("meta")), partition(None)]),
+                ]);
+            if version >= 3 {
+                request.member_id = text("member");
+                request.group_instance_id = Some(text("instance"));
+            }
+            RequestKind::TxnOffsetCommit(request)
+        }
+        ApiKey::DescribeTransactions => RequestKind::DescribeTransactions(
+            DescribeTransactionsRequest::default()
+                .with_transactional_ids(vec![TransactionalId(text("one")), TransactionalId(text("other"))]),
+        ),
+        ApiKey::ListTransactions => RequestKind::ListTransactions(
+            ListTransactionsRequest::default()
+                .with_state_filters(vec![text("Ongoing"), text("Empty")])
+                .with_producer_id_filters(vec![ProducerId(1), ProducerId(2)]),
+        ),
         ApiKey::InitProducerId => RequestKind::InitProducerId(InitProducerIdRequest::default()),
         ApiKey::OffsetForLeaderEpoch => {
             RequestKind::OffsetForLeaderEpoch(OffsetForLeaderEpochRequest::default().with_topics(vec![

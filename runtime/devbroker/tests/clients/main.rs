@@ -9,6 +9,7 @@ mod admin;
 mod groups;
 mod records;
 mod sockets;
+mod transactions;
 
 use std::{
     thread,

@@ -15,7 +15,7 @@ use crate::cluster::{
     name::Name,
 };
 
-use super::offsets::Committed;
+use super::offsets::Offsets;
 
 /// Where a group is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +107,9 @@ pub(super) struct Group {
     /// Members of this generation that have not asked for their assignment.
     pub(super) unsynced: BTreeSet<Name>,
     pub(super) initial_delay: Option<InitialDelay>,
-    /// Topic → partition → offset.
-    pub(super) offsets: BTreeMap<Name, BTreeMap<i32, Committed>>,
+    pub(super) offsets: Offsets,
+    /// What open transactions will commit, by producer id.
+    pub(super) pending_offsets: BTreeMap<i64, Offsets>,
     /// When the group lost its last member or offsets were last committed.
     pub(super) unused_since: Duration,
 }
@@ -127,7 +128,8 @@ impl Group {
             pending: BTreeSet::new(),
             unsynced: BTreeSet::new(),
             initial_delay: None,
-            offsets: BTreeMap::new(),
+            offsets: Offsets::new(),
+            pending_offsets: BTreeMap::new(),
             unused_since: now,
         }
     }

@@ -10,6 +10,7 @@ mod join;
 mod leave;
 mod offsets;
 mod sync;
+mod transactional_offsets;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -71,6 +72,9 @@ impl Groups {
     pub(super) fn forget_topic(&mut self, topic: &str) {
         for group in self.0.values_mut() {
             group.offsets.remove(topic);
+            for pending in group.pending_offsets.values_mut() {
+                pending.remove(topic);
+            }
         }
     }
 
@@ -79,6 +83,7 @@ impl Groups {
         self.0.retain(|_, group| {
             group.state() != State::Empty
                 || group.has_pending_members()
+                || !group.pending_offsets.is_empty()
                 || (!group.offsets.is_empty() && group.unused_since + retention > now)
         });
     }

@@ -15,7 +15,6 @@ use kafka_protocol::{
             OffsetFetchResponseTopic, OffsetFetchResponseTopics,
         },
     },
-    protocol::StrBytes,
 };
 
 use crate::{
@@ -37,14 +36,24 @@ const CONSUMER: &str = "consumer";
 /// How far a group has come in a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Committed {
-    offset: i64,
-    leader_epoch: i32,
-    metadata: Name,
+    pub(super) offset: i64,
+    pub(super) leader_epoch: i32,
+    pub(super) metadata: Name,
 }
 
-/// No offset was committed.
-fn nothing() -> Committed {
-    Committed { offset: -1, leader_epoch: -1, metadata: Name::default() }
+/// Topic → partition → offset.
+pub(super) type Offsets = BTreeMap<Name, BTreeMap<i32, Committed>>;
+
+/// What OffsetFetch says of a partition: no offset, metadata and epoch where it has none or may not be told yet.
+struct Found {
+    committed: Committed,
+    error: i16,
+}
+
+impl Found {
+    fn nothing(error: i16) -> Self {
+        Self { committed: Committed { offset: -1, leader_epoch: -1, metadata: Name::default() }, error }
+    }
 }
 
 impl Groups {
@@ -112,10 +121,13 @@ impl Groups {
             let wanted = request.topics.map(|topics| {
                 topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
             });
-            let topics = self.offsets_of(&request.group_id, wanted).into_iter().map(|(name, offsets)| {
-                let partitions = offsets.into_iter().map(|(index, committed)| {
+            let stable = request.require_stable;
+            let found = self.offsets_of(&request.group_id, wanted, stable);
+            let topics = found.into_iter().map(|(name, offsets)| {
+                let partitions = offsets.into_iter().map(|(index, Found { committed, error })| {
                     OffsetFetchResponsePartition::default()
                         .with_partition_index(index)
+                        .with_error_code(error)
                         .with_committed_offset(committed.offset)
                         .with_committed_leader_epoch(committed.leader_epoch)
                         .with_metadata(Some(committed.metadata.wire()))
@@ -128,10 +140,12 @@ impl Groups {
             let wanted = group.topics.map(|topics| {
                 topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
             });
-            let topics = self.offsets_of(&group.group_id, wanted).into_iter().map(|(name, offsets)| {
-                let partitions = offsets.into_iter().map(|(index, committed)| {
+            let found = self.offsets_of(&group.group_id, wanted, request.require_stable);
+            let topics = found.into_iter().map(|(name, offsets)| {
+                let partitions = offsets.into_iter().map(|(index, Found { committed, error })| {
                     OffsetFetchResponsePartitions::default()
                         .with_partition_index(index)
+                        .with_error_code(error)
                         .with_committed_offset(committed.offset)
                         .with_committed_leader_epoch(committed.leader_epoch)
                         .with_metadata(Some(committed.metadata.wire()))
@@ -144,29 +158,36 @@ impl Groups {
         ResponseKind::OffsetFetch(response.with_groups(groups.collect()))
     }
 
-    /// The wanted offsets, −1 where there is none; without a wish all there are. Unknown groups have none.
+    /// The wanted offsets, −1 where there is none; without a wish all there are. Unknown groups have none. `stable`
+    /// hides offsets that an open transaction is about to replace (KIP-447).
     fn offsets_of(
         &self,
         group: &str,
         wanted: Option<Vec<(TopicName, Vec<i32>)>>,
-    ) -> Vec<(TopicName, Vec<(i32, Committed)>)> {
-        let offsets = self.0.get(group).map(|group| &group.offsets);
+        stable: bool,
+    ) -> Vec<(TopicName, Vec<(i32, Found)>)> {
+        let group = self.0.get(group);
+        let offsets = group.map(|group| &group.offsets);
+        let find = |topic: &str, index: i32| {
+            if stable && group.is_some_and(|group| group.has_pending_offset(topic, index)) {
+                return Found::nothing(ResponseError::UnstableOffsetCommit.code());
+            }
+            let known = offsets.and_then(|offsets| offsets.get(topic)?.get(&index));
+            known.map_or_else(|| Found::nothing(0), |known| Found { committed: known.clone(), error: 0 })
+        };
         match wanted {
             None => offsets
                 .into_iter()
                 .flatten()
                 .map(|(name, partitions)| {
-                    let all = partitions.iter().map(|(index, committed)| (*index, committed.clone()));
+                    let all = partitions.keys().map(|index| (*index, find(name, *index)));
                     (TopicName(name.wire()), all.collect())
                 })
                 .collect(),
             Some(wanted) => wanted
                 .into_iter()
                 .map(|(name, indexes)| {
-                    let known = offsets.and_then(|offsets| offsets.get(name.as_str()));
-                    let find = |index: i32| known.and_then(|known| known.get(&index)).cloned();
-                    let found = indexes.into_iter().map(|index| (index, find(index).unwrap_or_else(nothing)));
-                    let found = found.collect();
+                    let found = indexes.into_iter().map(|index| (index, find(&name, index))).collect();
                     (name, found)
                 })
                 .collect(),
@@ -210,30 +231,49 @@ impl Groups {
     }
 }
 
+/// An offset somebody wants to commit.
+pub(super) struct Wanted<'a> {
+    pub(super) topic: &'a str,
+    pub(super) index: i32,
+    pub(super) offset: i64,
+    pub(super) leader_epoch: i32,
+    pub(super) metadata: &'a str,
+}
+
+impl Wanted<'_> {
+    /// What is to be kept, if the partition exists and the metadata is not too long.
+    pub(super) fn check(&self, config: &BrokerConfig, topics: &Topics) -> Result<Committed, ResponseError> {
+        if !topics.has_partition(self.topic, self.index) {
+            return Err(ResponseError::UnknownTopicOrPartition);
+        }
+        if self.metadata.len() > config.max_offset_metadata_bytes {
+            return Err(ResponseError::OffsetMetadataTooLarge);
+        }
+        let metadata = Name::from(self.metadata);
+        Ok(Committed { offset: self.offset, leader_epoch: self.leader_epoch, metadata })
+    }
+}
+
 fn commit_one(
     group: &mut Group,
     config: &BrokerConfig,
     topics: &Topics,
     topic: &str,
-    wanted: &OffsetCommitRequestPartition,
+    partition: &OffsetCommitRequestPartition,
 ) -> Result<(), ResponseError> {
-    if !topics.has_partition(topic, wanted.partition_index) {
-        return Err(ResponseError::UnknownTopicOrPartition);
-    }
-    let metadata = wanted.committed_metadata.as_ref().map_or("", StrBytes::as_str);
-    if metadata.len() > config.max_offset_metadata_bytes {
-        return Err(ResponseError::OffsetMetadataTooLarge);
-    }
-    let committed = Committed {
-        offset: wanted.committed_offset,
-        leader_epoch: wanted.committed_leader_epoch,
-        metadata: Name::from(metadata),
+    let wanted = Wanted {
+        topic,
+        index: partition.partition_index,
+        offset: partition.committed_offset,
+        leader_epoch: partition.committed_leader_epoch,
+        metadata: partition.committed_metadata.as_deref().unwrap_or_default(),
     };
+    let committed = wanted.check(config, topics)?;
     let partitions = match group.offsets.get_mut(topic) {
         Some(partitions) => partitions,
         None => group.offsets.entry(Name::from(topic)).or_default(),
     };
-    partitions.insert(wanted.partition_index, committed);
+    partitions.insert(wanted.index, committed);
     Ok(())
 }
 

@@ -328,7 +328,7 @@ fn the_broker_is_its_own_coordinator_and_cluster() {
     assert_eq!(new.coordinators.len(), 2);
     assert_eq!((&*new.coordinators[1].key, new.coordinators[1].node_id.0), ("h", 1));
     let transaction = ask!(sim, FindCoordinator 6, request.with_key_type(1));
-    assert_eq!(transaction.coordinators[0].error_code, 42);
+    assert_eq!(transaction.coordinators[0].error_code, 0);
     let cluster = ask!(sim, DescribeCluster 2, DescribeClusterRequest::default().with_endpoint_type(1));
     assert_eq!((cluster.brokers.len(), cluster.controller_id.0), (1, 1));
     assert_eq!(&*cluster.cluster_id, sim.cluster.id());

@@ -7,6 +7,7 @@ mod groups;
 mod offsets;
 mod produce;
 mod retention;
+mod transactions;
 mod versions;
 
 use std::{collections::HashMap, time::Duration};

@@ -3,8 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::{
     ResponseError,
-    messages::{ApiKey, InitProducerIdRequest, RequestKind, TransactionalId},
-    protocol::StrBytes,
+    messages::{ApiKey, InitProducerIdRequest, RequestKind},
     records::{Compression, RecordBatchDecoder},
 };
 
@@ -106,7 +105,7 @@ fn headers_that_contradict_themselves_are_refused() {
         (forged(&good, 21, &(1_i16 << 5).to_be_bytes()), invalid, "Clients are not allowed to write control"),
         (forged(&good, 21, &5_i16.to_be_bytes()), 76, "Unknown compression type id: 5"),
         (forged(&good, 43, &7_i64.to_be_bytes()), invalid, "Invalid sequence number -1"),
-        (forged(&good, 21, &(1_i16 << 4).to_be_bytes()), 48, "this development broker has no transactions"),
+        (forged(&good, 21, &(1_i16 << 4).to_be_bytes()), 53, "a transactional batch without"),
         (forged(&good, 61, &[0]), invalid, "the records cannot be read"),
     ];
     for (bytes, code, start) in cases {
@@ -216,13 +215,4 @@ fn an_idempotent_producer_may_repeat_and_may_not_skip() {
     assert_eq!(sim.produce("t", 0, sequenced(id, 0, 16, 1)).error_code, 45);
     assert_eq!(sim.produce("t", 1, sequenced(id, 0, 0, 1)).base_offset, 0, "partitions count for themselves");
     assert_eq!(sim.cluster.holdings().records, 16);
-}
-
-#[test]
-fn transactional_ids_are_refused() {
-    let mut sim = Sim::new();
-    let id = TransactionalId(StrBytes::from_static_str("tx"));
-    let answer =
-        ask!(sim, InitProducerId 4, InitProducerIdRequest::default().with_transactional_id(Some(id)));
-    assert_eq!(answer.error_code, ResponseError::TransactionalIdAuthorizationFailed.code());
 }
