@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lavka-api", &[]),
     ("lavka-telemetry", &[]),
     ("lavka-devbroker", &[]),
-    ("lavka-testkit", &[]),
+    ("lavka-testkit", &["lavka-api"]),
     ("lavka-coordination", &["lavka-api"]),
     ("lavka-ports", &["lavka-api"]),
     ("lavka-converters", &["lavka-api"]),
@@ -45,6 +45,11 @@ const PLUGIN: &[&str] = &["lavka-api", "lavka-converters", "lavka-columnar", "la
 
 /// The models know no records: they take columns of numbers, and anybody may use them.
 const MODELS: &str = "lavka-models";
+
+/// Plugins and a worker as somebody else would write them. The plugins show that `lavka-api` is enough: they depend on
+/// nothing else at all.
+const EXAMPLES: &str = "examples/";
+const EXAMPLE_WORKER: &str = "trip-worker";
 
 /// On top of everything: these may know every crate but the testkit, which the tests alone may name.
 const SERVER: &str = "lavka";
@@ -151,6 +156,10 @@ fn is_plugin(package: &Package) -> bool {
     folder.starts_with("connectors/") || folder.starts_with("transforms/")
 }
 
+fn is_example(package: &Package) -> bool {
+    folder(package).starts_with(EXAMPLES)
+}
+
 /// Dependencies of `package` in code that ships, or those of its tests and benches.
 fn dependencies(package: &Package, dev: bool) -> impl Iterator<Item = &str> {
     package
@@ -165,6 +174,9 @@ fn allowed(package: &Package) -> Option<Vec<&'static str>> {
     let name = package.name.as_str();
     if name == SERVER || name == TESTS {
         return None;
+    }
+    if is_example(package) {
+        return (name != EXAMPLE_WORKER).then(|| vec!["lavka-api"]);
     }
     if name == MODELS {
         return Some(Vec::new());
@@ -285,6 +297,18 @@ fn every_plugin_crate_is_in_the_catalogue() {
         }
     }
     fail_on(&faults);
+}
+
+/// Whatever else a plugin's author needed would be missing from the API.
+#[test]
+fn the_examples_of_plugins_need_the_api_alone() {
+    let metadata = metadata();
+    let examples: Vec<&Package> = metadata.packages.iter().filter(|package| is_example(package)).collect();
+    assert!(examples.iter().any(|package| package.name.as_str() == EXAMPLE_WORKER));
+    for package in examples.iter().filter(|package| package.name.as_str() != EXAMPLE_WORKER) {
+        assert_eq!(dependencies(package, false).collect::<Vec<_>>(), ["lavka-api"], "{}", package.name);
+        assert_eq!(dependencies(package, true).collect::<Vec<_>>(), [TESTKIT], "{}", package.name);
+    }
 }
 
 #[test]

@@ -31,5 +31,6 @@ pub const KAFKA_VERSION: &str = "4.3.0";
 /// The version of Lavka itself.
 pub const LAVKA_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-#[doc(hidden)]
+/// What the contracts with `async` methods are implemented under (of the crate of that name), so that a plugin crate
+/// needs no dependency for it.
 pub use async_trait::async_trait;

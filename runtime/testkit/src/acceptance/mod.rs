@@ -55,25 +55,21 @@ pub use suite::{Fault, Report};
 pub use transform::{Tombstones, TransformAcceptance};
 
 /// The checks of a source connector.
-#[must_use]
 pub fn source(plugin: Plugin) -> SourceAcceptance {
     SourceAcceptance::new(plugin)
 }
 
 /// The checks of a sink connector.
-#[must_use]
 pub fn sink(plugin: Plugin) -> SinkAcceptance {
     SinkAcceptance::new(plugin)
 }
 
 /// The checks of a transform.
-#[must_use]
 pub fn transform(plugin: Plugin) -> TransformAcceptance {
     TransformAcceptance::new(plugin)
 }
 
 /// The checks of a predicate.
-#[must_use]
 pub fn predicate(plugin: Plugin) -> PredicateAcceptance {
     PredicateAcceptance::new(plugin)
 }

@@ -27,10 +27,13 @@ struct Rules {
     records: i64,
     exactly_once: bool,
     round: Option<Box<dyn Fn(usize) -> Config>>,
-    record: Box<dyn Fn(&TopicPartition, i64) -> Record>,
+    record: Sample,
     unwritable: Option<Record>,
     written: Option<Written>,
 }
+
+/// Makes the record of a place in the topic.
+type Sample = Box<dyn Fn(&TopicPartition, i64) -> Record>;
 
 /// Reads partition and offset of each record in the place that a configuration names.
 type Written = Box<dyn Fn(&Config) -> Vec<(i32, i64)>>;
