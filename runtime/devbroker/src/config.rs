@@ -35,8 +35,10 @@ pub struct BrokerConfig {
     pub retention_bytes: Option<u64>,
     /// How often old records, idle producers and forgotten groups are looked for.
     pub retention_check_interval: Duration,
+    /// How often compacted topics are looked at while there is something to compact (`log.cleaner.backoff.ms`).
+    pub compaction_interval: Duration,
     /// Bytes of records kept in all. Beyond it the oldest records of the largest partition go, except in compacted
-    /// topics; when only those are left, producing fails with KAFKA_STORAGE_ERROR.
+    /// topics, which are compacted; when that is not enough, producing fails with KAFKA_STORAGE_ERROR.
     pub memory_limit: u64,
     /// The largest record batch accepted (`message.max.bytes`).
     pub max_message_bytes: i32,
@@ -82,6 +84,7 @@ impl Default for BrokerConfig {
             retention: Some(Duration::from_hours(7 * 24)),
             retention_bytes: Some(256 * 1024 * 1024),
             retention_check_interval: Duration::from_mins(5),
+            compaction_interval: Duration::from_secs(15),
             memory_limit: 1024 * 1024 * 1024,
             max_message_bytes: 1_048_588,
             max_fetch_bytes: 16 * 1024 * 1024,

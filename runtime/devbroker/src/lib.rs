@@ -40,6 +40,7 @@
 //! - A topic that metadata creates is there at once, where Kafka answers "unknown" first and lets the client ask again.
 //! - Fetch sessions are not given out (session id 0), which clients take for an invitation to send whole requests.
 //! - The records inside compressed batches are looked at only where a compacted topic needs to know that they have keys.
+//! - A full broker compacts the newest segments too before it refuses records.
 //! - Retention drops batches, not segments; `compression.type` other than `producer` is kept and does nothing.
 //! - `retention.bytes` is 256 MiB unless something else is said, and old records also go when `memory_limit` is reached.
 //! - `min.insync.replicas` is shown as a default, where Kafka shows it as set for all brokers.
@@ -47,8 +48,8 @@
 //!   array elements.
 //! - One broker writes all transaction markers at once: PrepareCommit and PrepareAbort are never seen, and there is no
 //!   two-phase commit (KIP-939).
-//! - There is no compaction, there are no consumer groups of the new protocol, no share groups, no ACLs, no quotas, no
-//!   TLS and no SASL.
+//! - There are no consumer groups of the new protocol, no share groups, no ACLs, no quotas, no TLS and no SASL.
+//! - Compaction drops a batch that has lost all its records, where Kafka may keep it without records.
 
 mod broker;
 pub mod cluster;

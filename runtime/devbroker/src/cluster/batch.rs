@@ -225,6 +225,18 @@ pub(super) fn marker(
     (batch.freeze(), header)
 }
 
+/// The same batch with other records: offsets, leader epoch and producer stay.
+pub(super) fn repack(bytes: &[u8], header: &BatchHeader, records: &[u8]) -> Bytes {
+    let mut batch = BytesMut::with_capacity(HEADER + records.len());
+    batch.extend_from_slice(bytes.get(..HEADER).unwrap_or_default());
+    batch.extend_from_slice(records);
+    let length = i32::try_from(batch.len().saturating_sub(LENGTH_OVERHEAD)).unwrap_or(i32::MAX);
+    put(&mut batch, 8, &length.to_be_bytes());
+    header.write(&mut batch);
+    seal(&mut batch);
+    batch.freeze()
+}
+
 /// Makes the checksum right after a change.
 fn seal(batch: &mut BytesMut) {
     let crc = checksum(batch);

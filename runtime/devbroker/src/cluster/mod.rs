@@ -232,6 +232,7 @@ impl Cluster {
                 Alarm::Rebalance { group } => self.groups.rebalance_due(&mut self.agenda, &group),
                 Alarm::Sync { group } => self.groups.sync_due(&mut self.agenda, &group),
                 Alarm::Transaction { id } => self.transaction_timed_out(&id),
+                Alarm::Compaction => self.compact_topics(),
                 Alarm::Retention => self.enforce_retention(),
             }
         }

@@ -101,13 +101,13 @@ impl Cluster {
         check_batch(version, topic, &header, bytes)?;
         check_records(topic, data.index, self.agenda.now().unix_millis, &header, bytes)?;
         self.check_transaction(version, transactional_id, key, &header)?;
+        let now = self.agenda.now();
         let limit = usize::try_from(self.config.memory_limit).unwrap_or(usize::MAX);
-        if !retention::make_room(&mut self.topics, bytes.len(), limit) {
+        if !retention::make_room(&mut self.topics, bytes.len(), limit, now.unix_millis) {
             let text =
                 format!("the broker holds {limit} bytes, its memory_limit, and may delete none of them");
             return Err((ResponseError::KafkaStorageError, text));
         }
-        let now = self.agenda.now();
         let appended = self
             .topics
             .change(key, |partition, rules| append(partition, rules, now, header, bytes))
@@ -115,6 +115,7 @@ impl Cluster {
         if let Some(arrived) = appended.arrived {
             retention::trim_partition(&mut self.topics, key);
             retention::schedule(&mut self.agenda, self.config.retention_check_interval);
+            self.schedule_compaction(key);
             self.wake_fetches(key, arrived);
         }
         Ok(appended)
@@ -125,9 +126,9 @@ impl Cluster {
         let now = self.agenda.now();
         let (id, epoch) = producer;
         let (bytes, header) = batch::marker(id, epoch, commit, now.unix_millis);
-        let arrived = self.topics.change(key, |partition, _| {
+        let arrived = self.topics.change(key, |partition, rules| {
             let stable = partition.last_stable_offset();
-            let offset = partition.log.append(&bytes, header, partition.leader_epoch, None);
+            let offset = partition.log.append(&bytes, header, partition.leader_epoch, None, rules.segment);
             partition.producers.record_marker(id, epoch, now.elapsed);
             partition.isolation.ended(id, offset, commit);
             let start = partition.log.start();
@@ -220,7 +221,7 @@ fn append(
         return Ok(Appended { base_offset, append_time, log_start: partition.log.start(), arrived: None });
     }
     let append_time = rules.log_append_time.then_some(now.unix_millis);
-    let base_offset = partition.log.append(bytes, header, partition.leader_epoch, append_time);
+    let base_offset = partition.log.append(bytes, header, partition.leader_epoch, append_time, rules.segment);
     let append_time = append_time.unwrap_or(-1);
     partition.producers.record(&header, base_offset, append_time, now.elapsed);
     if header.is_transactional() {

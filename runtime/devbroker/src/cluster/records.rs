@@ -4,7 +4,7 @@
 //! [`MAX_UNPACKED`] and no memory.
 
 use std::{
-    io::{self, BufRead, BufReader, Cursor, Read},
+    io::{self, BufRead, BufReader, Cursor, Read, Write as _},
     ops::ControlFlow,
 };
 
@@ -125,6 +125,101 @@ fn skip(records: &mut impl BufRead, mut count: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// One record of an unpacked batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RecordView<'a> {
+    /// All its bytes, with the length before them.
+    pub(super) raw: &'a [u8],
+    pub(super) timestamp_delta: i64,
+    pub(super) offset_delta: i32,
+    pub(super) key: Option<&'a [u8]>,
+    /// It has no value.
+    pub(super) is_deletion: bool,
+}
+
+/// The records of a batch without compression, at most [`MAX_UNPACKED`] bytes of them.
+pub(super) fn unpack(header: &BatchHeader, batch: &[u8]) -> io::Result<Vec<u8>> {
+    let packed = batch.get(HEADER..).unwrap_or_default();
+    let codec = header.codec().ok_or_else(|| broken("unknown codec"))?;
+    let mut unpacked = Vec::new();
+    let limit = MAX_UNPACKED + 1;
+    let size = match codec {
+        Codec::None => packed.take(limit).read_to_end(&mut unpacked),
+        Codec::Gzip => flate2::read::MultiGzDecoder::new(packed).take(limit).read_to_end(&mut unpacked),
+        Codec::Snappy => SnappyBlocks::new(packed).take(limit).read_to_end(&mut unpacked),
+        Codec::Lz4 => lz4::Decoder::new(packed)?.take(limit).read_to_end(&mut unpacked),
+        Codec::Zstd => zstd::Decoder::with_buffer(packed)?.take(limit).read_to_end(&mut unpacked),
+    }?;
+    if size as u64 > MAX_UNPACKED { Err(broken("a batch unpacks into too much")) } else { Ok(unpacked) }
+}
+
+/// Packs records the way the header says.
+pub(super) fn pack(header: &BatchHeader, records: &[u8]) -> io::Result<Vec<u8>> {
+    match header.codec() {
+        None => Err(broken("unknown codec")),
+        Some(Codec::None) => Ok(records.to_vec()),
+        Some(Codec::Gzip) => {
+            let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            packer.write_all(records)?;
+            packer.finish()
+        }
+        Some(Codec::Snappy) => {
+            let mut packed = SNAPPY_JAVA.to_vec();
+            packed.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1]);
+            for block in records.chunks(SNAPPY_BLOCK) {
+                let block = snap::raw::Encoder::new().compress_vec(block)?;
+                let length = u32::try_from(block.len()).map_err(|_| broken("a snappy block too large"))?;
+                packed.extend_from_slice(&length.to_be_bytes());
+                packed.extend_from_slice(&block);
+            }
+            Ok(packed)
+        }
+        Some(Codec::Lz4) => {
+            let mut packer = lz4::EncoderBuilder::new().build(Vec::new())?;
+            packer.write_all(records)?;
+            let (packed, result) = packer.finish();
+            result.map(|()| packed)
+        }
+        Some(Codec::Zstd) => zstd::encode_all(records, zstd::DEFAULT_COMPRESSION_LEVEL),
+    }
+}
+
+/// The records of an unpacked batch, one by one.
+pub(super) fn views(unpacked: &[u8]) -> impl Iterator<Item = io::Result<RecordView<'_>>> {
+    let mut rest = unpacked;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let view = view(rest);
+        rest = view.as_ref().ok().and_then(|view| rest.get(view.raw.len()..)).unwrap_or_default();
+        Some(view)
+    })
+}
+
+fn view(from: &[u8]) -> io::Result<RecordView<'_>> {
+    let mut rest = from;
+    let (size, length) = varint(&mut rest)?;
+    let whole =
+        usize::try_from(length).ok().and_then(|length| length.checked_add(usize::try_from(size).ok()?));
+    let raw = whole.and_then(|whole| from.get(..whole)).ok_or_else(|| broken("a record is cut off"))?;
+    byte(&mut rest)?;
+    let (_, timestamp_delta) = varint(&mut rest)?;
+    let (_, offset_delta) = varint(&mut rest)?;
+    let offset_delta = i32::try_from(offset_delta).map_err(|_| broken("a record offset out of range"))?;
+    let (_, key_length) = varint(&mut rest)?;
+    let key = match usize::try_from(key_length) {
+        Err(_) => None,
+        Ok(length) => {
+            let (key, after) = rest.split_at_checked(length).ok_or_else(|| broken("a key is cut off"))?;
+            rest = after;
+            Some(key)
+        }
+    };
+    let (_, value_length) = varint(&mut rest)?;
+    Ok(RecordView { raw, timestamp_delta, offset_delta, key, is_deletion: value_length < 0 })
+}
+
 /// Snappy as Kafka clients write it: the framing of snappy-java (magic, two version numbers, then blocks with a 32-bit
 /// length each), or one bare block as librdkafka does.
 struct SnappyBlocks<'a> {
@@ -135,6 +230,8 @@ struct SnappyBlocks<'a> {
 
 const SNAPPY_JAVA: &[u8; 8] = b"\x82SNAPPY\0";
 const SNAPPY_JAVA_HEADER: usize = 16;
+/// What snappy-java packs at a time.
+const SNAPPY_BLOCK: usize = 32 * 1024;
 
 impl<'a> SnappyBlocks<'a> {
     fn new(packed: &'a [u8]) -> Self {

@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::BrokerConfig;
 
+use super::log::{Appetite, SegmentLimits};
+
 /// The type of a setting as DescribeConfigs numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -107,7 +109,7 @@ pub(super) static SETTINGS: [Setting; 33] = [
         Check::Between(-131_072, 22),
     ),
     setting(
-        "delete.retention.ms",
+        DELETE_RETENTION,
         Kind::Long,
         "86400000",
         same_as("log.cleaner.delete.retention.ms"),
@@ -145,13 +147,7 @@ pub(super) static SETTINGS: [Setting; 33] = [
         Check::AtLeast(-2),
     ),
     setting("local.retention.ms", Kind::Long, "-2", same_as("log.local.retention.ms"), Check::AtLeast(-2)),
-    setting(
-        "max.compaction.lag.ms",
-        Kind::Long,
-        FOR_EVER,
-        same_as("log.cleaner.max.compaction.lag.ms"),
-        Check::AtLeast(1),
-    ),
+    setting(MAX_LAG, Kind::Long, FOR_EVER, same_as("log.cleaner.max.compaction.lag.ms"), Check::AtLeast(1)),
     setting(MAX_MESSAGE_BYTES, Kind::Int, "1048588", same_as("message.max.bytes"), Check::AtLeast(0)),
     setting(
         TIMESTAMP_AFTER,
@@ -174,20 +170,8 @@ pub(super) static SETTINGS: [Setting; 33] = [
         same_as("log.message.timestamp.type"),
         Check::OneOf(&["CreateTime", "LogAppendTime"]),
     ),
-    setting(
-        "min.cleanable.dirty.ratio",
-        Kind::Double,
-        "0.5",
-        same_as("log.cleaner.min.cleanable.ratio"),
-        Check::Fraction,
-    ),
-    setting(
-        "min.compaction.lag.ms",
-        Kind::Long,
-        "0",
-        same_as("log.cleaner.min.compaction.lag.ms"),
-        Check::AtLeast(0),
-    ),
+    setting(DIRTY_RATIO, Kind::Double, "0.5", same_as("log.cleaner.min.cleanable.ratio"), Check::Fraction),
+    setting(MIN_LAG, Kind::Long, "0", same_as("log.cleaner.min.compaction.lag.ms"), Check::AtLeast(0)),
     setting("min.insync.replicas", Kind::Int, "1", same_as("min.insync.replicas"), Check::AtLeast(1)),
     setting("preallocate", Kind::Boolean, "false", same_as("log.preallocate"), Check::Any),
     setting("remote.log.copy.disable", Kind::Boolean, "false", None, Check::Any),
@@ -195,13 +179,7 @@ pub(super) static SETTINGS: [Setting; 33] = [
     setting("remote.storage.enable", Kind::Boolean, "false", None, Check::Any),
     setting(RETENTION_BYTES, Kind::Long, "-1", same_as("log.retention.bytes"), Check::Any),
     setting(RETENTION_MS, Kind::Long, "604800000", unset("log.retention.ms"), Check::AtLeast(-1)),
-    setting(
-        "segment.bytes",
-        Kind::Int,
-        "1073741824",
-        same_as("log.segment.bytes"),
-        Check::AtLeast(1_048_576),
-    ),
+    setting(SEGMENT_BYTES, Kind::Int, "1073741824", same_as("log.segment.bytes"), Check::AtLeast(1_048_576)),
     setting(
         "segment.index.bytes",
         Kind::Int,
@@ -210,7 +188,7 @@ pub(super) static SETTINGS: [Setting; 33] = [
         Check::AtLeast(4),
     ),
     setting("segment.jitter.ms", Kind::Long, "0", unset("log.roll.jitter.ms"), Check::AtLeast(0)),
-    setting("segment.ms", Kind::Long, "604800000", unset("log.roll.ms"), Check::AtLeast(1)),
+    setting(SEGMENT_MS, Kind::Long, "604800000", unset("log.roll.ms"), Check::AtLeast(1)),
     setting(
         "unclean.leader.election.enable",
         Kind::Boolean,
@@ -221,6 +199,12 @@ pub(super) static SETTINGS: [Setting; 33] = [
 ];
 
 const CLEANUP_POLICY: &str = "cleanup.policy";
+const DELETE_RETENTION: &str = "delete.retention.ms";
+const DIRTY_RATIO: &str = "min.cleanable.dirty.ratio";
+const MAX_LAG: &str = "max.compaction.lag.ms";
+const MIN_LAG: &str = "min.compaction.lag.ms";
+const SEGMENT_BYTES: &str = "segment.bytes";
+const SEGMENT_MS: &str = "segment.ms";
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 const TIMESTAMP_AFTER: &str = "message.timestamp.after.max.ms";
 const TIMESTAMP_BEFORE: &str = "message.timestamp.before.max.ms";
@@ -340,7 +324,7 @@ pub(super) struct TopicConfig {
 }
 
 /// The settings that change what is done, as numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rules {
     /// Records are kept per key, and so every record needs one.
     pub(super) compacted: bool,
@@ -353,6 +337,10 @@ pub(super) struct Rules {
     /// How many milliseconds before and after now a record's timestamp may lie.
     pub(super) timestamp_before: i64,
     pub(super) timestamp_after: i64,
+    pub(super) segment: SegmentLimits,
+    pub(super) appetite: Appetite,
+    /// How many milliseconds a deletion stays in a compacted topic.
+    pub(super) delete_retention: i64,
 }
 
 impl TopicConfig {
@@ -391,8 +379,11 @@ impl Rules {
         };
         let number = |name: &str| text(name).parse::<i64>().unwrap_or_default();
         let policy = text(CLEANUP_POLICY);
+        let compacted = list(&policy).any(|part| part == "compact");
+        let max_lag = number(MAX_LAG);
+        let segment_age = if compacted { number(SEGMENT_MS).min(max_lag) } else { number(SEGMENT_MS) };
         Self {
-            compacted: list(&policy).any(|part| part == "compact"),
+            compacted,
             deletable: list(&policy).any(|part| part == "delete"),
             log_append_time: text(TIMESTAMP_TYPE) == "LogAppendTime",
             max_message_bytes: usize::try_from(number(MAX_MESSAGE_BYTES)).unwrap_or_default(),
@@ -400,6 +391,16 @@ impl Rules {
             retention_bytes: usize::try_from(number(RETENTION_BYTES)).ok(),
             timestamp_before: number(TIMESTAMP_BEFORE),
             timestamp_after: number(TIMESTAMP_AFTER),
+            segment: SegmentLimits {
+                bytes: usize::try_from(number(SEGMENT_BYTES)).unwrap_or_default(),
+                age: segment_age,
+            },
+            appetite: Appetite {
+                dirty_ratio: text(DIRTY_RATIO).parse().unwrap_or_default(),
+                min_lag: number(MIN_LAG),
+                max_lag,
+            },
+            delete_retention: number(DELETE_RETENTION),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! it was asked for.
 
 mod admin;
+mod compaction;
 mod fetch;
 mod groups;
 mod offsets;

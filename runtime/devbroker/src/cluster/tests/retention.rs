@@ -81,7 +81,7 @@ fn the_largest_partitions_make_room_when_memory_is_full() {
 }
 
 #[test]
-fn compacted_topics_never_lose_anything_and_then_there_is_no_room() {
+fn compacted_topics_never_lose_a_key_and_then_there_is_no_room() {
     let config = BrokerConfig { memory_limit: 5_000, ..BrokerConfig::default() };
     let mut sim = Sim::with(config);
     sim.create(
@@ -89,10 +89,12 @@ fn compacted_topics_never_lose_anything_and_then_there_is_no_room() {
         1,
         &[("cleanup.policy", "compact"), ("retention.bytes", "100"), ("retention.ms", "1")],
     );
-    for _ in 0..4 {
-        assert_eq!(sim.produce("config", 0, filler(1000)).error_code, 0);
+    let text: &'static str = Box::leak("x".repeat(1000).into_boxed_str());
+    let keyed = |key: &'static str| pack(vec![record(0, Some(key), text)], Compression::None);
+    for key in ["a", "b", "c", "d"] {
+        assert_eq!(sim.produce("config", 0, keyed(key)).error_code, 0);
     }
-    let refused = sim.produce("config", 0, filler(1000));
+    let refused = sim.produce("config", 0, keyed("e"));
     assert_eq!(refused.error_code, ResponseError::KafkaStorageError.code());
     assert!(refused.error_message.unwrap().contains("memory_limit"));
     sim.pass(Duration::from_secs(3600));

@@ -363,3 +363,38 @@ fn transactions_can_be_listed_and_described() {
     assert_eq!(described[0].topics[0].partitions, [0, 1]);
     assert_eq!(described[1].error_code, ResponseError::TransactionalIdNotFound.code());
 }
+
+#[test]
+fn compaction_takes_aborted_records_and_later_their_markers() {
+    let mut sim = Sim::new();
+    let settings = [
+        ("cleanup.policy", "compact"),
+        ("segment.ms", "1"),
+        ("min.cleanable.dirty.ratio", "0"),
+        ("delete.retention.ms", "60000"),
+    ];
+    sim.create("t", 1, &settings);
+    let one = producer(&mut sim, "one");
+    for (sequence, commit) in [(0, true), (1, false), (2, true)] {
+        add(&mut sim, "one", one, &[0]);
+        assert_eq!(write(&mut sim, 9, "one", one, sequence, &["a"]), 0);
+        sim.pass(Duration::from_secs(1));
+        assert_eq!(end(&mut sim, "one", one, commit), 0);
+    }
+    add(&mut sim, "one", one, &[0]);
+    write(&mut sim, 9, "one", one, 3, &["open"]);
+    sim.pass(Duration::from_secs(16));
+    let offsets = |sim: &mut Sim| {
+        let mut bytes = sim.read("t", 0).records.unwrap();
+        let sets = RecordBatchDecoder::decode_all(&mut bytes).unwrap();
+        let all = sets.into_iter().flat_map(|set| set.records);
+        all.map(|one| (one.offset, one.control)).collect::<Vec<_>>()
+    };
+    let markers = [(1, true), (3, true)];
+    assert_eq!(offsets(&mut sim), [&markers[..], &[(4, false), (5, true), (6, false)]].concat());
+    assert_eq!(committed(&mut sim), (vec!["a".to_owned()], 6));
+    end(&mut sim, "one", one, true);
+    sim.pass(Duration::from_secs(100));
+    assert_eq!(offsets(&mut sim), [(6, false), (7, true)], "markers without records are gone");
+    assert_eq!(committed(&mut sim).0, ["open"]);
+}

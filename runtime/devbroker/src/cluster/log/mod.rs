@@ -1,11 +1,17 @@
 //! The log of one partition: encoded batches in memory, oldest first.
 //!
+//! There are no files, but segments are counted as if there were: compaction leaves the newest one alone, as in Kafka.
+//!
 //! Invariants: batches are ordered by offset and do not overlap; `start <= first batch's last offset`; `end` is the
 //! offset the next record gets and never moves back; `bytes` and `records` are the sums over the batches held.
+
+mod compaction;
 
 use std::{collections::VecDeque, ops::ControlFlow};
 
 use bytes::{Bytes, BytesMut};
+
+pub(super) use self::compaction::{Appetite, Pass};
 
 use super::{
     batch::{self, BatchHeader},
@@ -21,6 +27,8 @@ struct Batch {
     base_offset: i64,
     header: BatchHeader,
     bytes: Bytes,
+    /// When deletions in it, or the marker that it is, will go (milliseconds since 1970).
+    horizon: Option<i64>,
 }
 
 impl Batch {
@@ -58,6 +66,35 @@ pub(super) struct Held {
     pub(super) records: u64,
 }
 
+impl Held {
+    fn add(&mut self, batch: &Batch) {
+        self.bytes += batch.cost();
+        self.records += u64::from(batch.header.count.unsigned_abs());
+    }
+
+    fn take(&mut self, batch: &Batch) {
+        self.bytes -= batch.cost();
+        self.records -= u64::from(batch.header.count.unsigned_abs());
+    }
+}
+
+/// When a segment is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SegmentLimits {
+    pub(super) bytes: usize,
+    /// Milliseconds between its first batch and the next one.
+    pub(super) age: i64,
+}
+
+/// The newest segment.
+#[derive(Debug, Default)]
+struct Segment {
+    /// Offset of its first batch.
+    base: i64,
+    bytes: usize,
+    first_timestamp: i64,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Log {
@@ -65,6 +102,11 @@ pub(super) struct Log {
     start: i64,
     end: i64,
     held: Held,
+    segment: Segment,
+    /// Everything before this offset was compacted.
+    compacted_to: i64,
+    /// When a pass of compaction will find deletions to drop.
+    next_horizon: Option<i64>,
 }
 
 impl Log {
@@ -89,15 +131,27 @@ impl Log {
         mut header: BatchHeader,
         leader_epoch: i32,
         append_time: Option<i64>,
+        limits: SegmentLimits,
     ) -> i64 {
         let base_offset = self.end;
         let bytes = batch::stamp(bytes, &mut header, base_offset, leader_epoch, append_time);
-        let batch = Batch { base_offset, header, bytes };
+        let batch = Batch { base_offset, header, bytes, horizon: None };
         self.end = batch.last_offset() + 1;
-        self.held.bytes += batch.cost();
-        self.held.records += u64::from(header.count.unsigned_abs());
+        self.held.add(&batch);
+        self.count_into_segment(&batch, limits);
         self.batches.push_back(batch);
         base_offset
+    }
+
+    fn count_into_segment(&mut self, batch: &Batch, limits: SegmentLimits) {
+        let segment = &mut self.segment;
+        let (size, timestamp) = (batch.bytes.len(), batch.header.max_timestamp);
+        let is_full = segment.bytes.saturating_add(size) > limits.bytes;
+        let is_old = timestamp.saturating_sub(segment.first_timestamp) > limits.age;
+        if segment.bytes == 0 || is_full || is_old {
+            *segment = Segment { base: batch.base_offset, bytes: 0, first_timestamp: timestamp };
+        }
+        segment.bytes += size;
     }
 
     /// Index of the batch that holds `offset` or, where it is gone, of the next one.
@@ -158,9 +212,9 @@ impl Log {
     fn drop_oldest(&mut self) -> Held {
         let Some(batch) = self.batches.pop_front() else { return Held::default() };
         self.start = self.start.max(batch.last_offset() + 1);
-        let freed = Held { bytes: batch.cost(), records: u64::from(batch.header.count.unsigned_abs()) };
-        self.held.bytes -= freed.bytes;
-        self.held.records -= freed.records;
+        self.held.take(&batch);
+        let mut freed = Held::default();
+        freed.add(&batch);
         freed
     }
 
