@@ -63,7 +63,8 @@ pub enum Refusal {
     /// The row is fine but needs another layout than the one that the first batch has fixed: go on with it in a new
     /// builder, made from [`BatchBuilder::inferred_layout`].
     Layout,
-    /// The columns are as long as Arrow allows: finish the batch, then append the row again.
+    /// The columns are as long as Arrow allows: finish the batch, then append the row again. (A row that is too long
+    /// by itself is at fault itself.)
     Full,
 }
 
@@ -132,7 +133,7 @@ impl BatchBuilder {
     fn append_row(&mut self, row: &Value) -> Result<(), Refusal> {
         let fields = Record::fields_of(row).unwrap_or_default();
         let Err(misfit) = self.append_block(&[row], &[fields]) else { return Ok(()) };
-        if misfit.is_full() {
+        if misfit.is_full() && self.rows > 0 {
             return Err(Refusal::Full);
         }
         let refused = |misfit: Misfit| Refusal::Row(misfit.into_error());
@@ -145,7 +146,7 @@ impl BatchBuilder {
         self.columns.conform(layout.fields(), self.rows);
         self.inferred = Some(layout);
         self.append_block(&[row], &[fields])
-            .map_err(|misfit| if misfit.is_full() { Refusal::Full } else { refused(misfit) })
+            .map_err(|misfit| if misfit.is_full() && self.rows > 0 { Refusal::Full } else { refused(misfit) })
     }
 
     /// Rows taken since the last batch.

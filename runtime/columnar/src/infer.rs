@@ -75,6 +75,27 @@ impl Inferred {
     pub(crate) fn merge(&mut self, record: &Value) -> Fitted<Change> {
         merge_fields(&mut self.fields, record, 0, &mut self.count)
     }
+
+    /// Takes in what was found elsewhere, as in another file of the same data: new fields behind those known here,
+    /// types widened by the same rules. Where the two are in conflict, what is known here stays.
+    pub fn unite(&mut self, other: &Inferred) {
+        unite_fields(&mut self.fields, &other.fields, &mut self.count);
+    }
+}
+
+fn unite_fields(fields: &mut IndexMap<Str, Kind>, others: &IndexMap<Str, Kind>, count: &mut usize) {
+    for (name, other) in others {
+        match fields.get_mut(name) {
+            Some(kind) => kind.unite(other, count),
+            None => {
+                let added = 1 + other.field_count();
+                if count.saturating_add(added) <= MAX_FIELDS {
+                    *count += added;
+                    fields.insert(name.clone(), other.clone());
+                }
+            }
+        }
+    }
 }
 
 fn merge_fields(
@@ -156,6 +177,40 @@ impl Kind {
                 }
             }
             _ => Err(self.conflict(value)),
+        }
+    }
+
+    /// As [`Inferred::unite`]. Both were built within the bounds on depth, and what is known of a common field is of
+    /// the same depth in both.
+    fn unite(&mut self, other: &Kind, count: &mut usize) {
+        match (&mut *self, other) {
+            (Kind::Open, other) => {
+                let added = other.field_count();
+                if count.saturating_add(added) <= MAX_FIELDS {
+                    *count += added;
+                    *self = other.clone();
+                }
+            }
+            (Kind::Scalar(scalar @ Scalar::Int64), Kind::Scalar(Scalar::Float64)) => {
+                *scalar = Scalar::Float64;
+            }
+            (Kind::List(element), Kind::List(other)) => element.unite(other, count),
+            (Kind::Map(inner), Kind::Map(other)) => {
+                inner.0.unite(&other.0, count);
+                inner.1.unite(&other.1, count);
+            }
+            (Kind::Record(fields), Kind::Record(others)) => unite_fields(fields, others, count),
+            _ => {}
+        }
+    }
+
+    /// Fields inside, over all levels.
+    fn field_count(&self) -> usize {
+        match self {
+            Kind::Open | Kind::Scalar(_) => 0,
+            Kind::List(element) => element.field_count(),
+            Kind::Map(inner) => inner.0.field_count() + inner.1.field_count(),
+            Kind::Record(fields) => fields.values().map(|kind| 1 + kind.field_count()).sum(),
         }
     }
 

@@ -162,6 +162,44 @@ fn values_that_no_column_can_hold_are_refused() {
 }
 
 #[test]
+fn layouts_of_two_files_unite() {
+    let layout = |rows: &[Value]| {
+        let mut builder = BatchBuilder::inferred(None);
+        assert_eq!(builder.append(&rows.iter().collect::<Vec<_>>()).rows, rows.len());
+        builder.inferred_layout().unwrap().clone()
+    };
+    let mut one = layout(&[object([
+        ("n", int(1)),
+        ("open", Value::Null),
+        ("text", "x".into()),
+        ("deep", object([("a", vec![int(1)].into())])),
+    ])]);
+    let other = layout(&[object([
+        ("text", int(1)),
+        ("n", Value::Float64(0.5)),
+        ("deep", object([("a", vec![Value::Float64(0.5)].into()), ("b", Value::Boolean(true))])),
+        ("open", object([("c", int(1))])),
+        ("late", int(1)),
+    ])]);
+    one.unite(&other);
+    let mut builder = BatchBuilder::inferred(Some(&one));
+    assert_eq!(
+        schema_of(&builder.finish().unwrap()),
+        [
+            "n: Float64",
+            "open: Struct(\"c\": Int64)",
+            "text: Utf8",
+            "deep: Struct(\"a\": List(Float64, field: 'element'), \"b\": Boolean)",
+            "late: Int64",
+        ]
+    );
+    assert_eq!(one.field_count(), 8);
+    let before = one.clone();
+    one.unite(&other);
+    assert_eq!(one, before);
+}
+
+#[test]
 fn objects_with_shapes_of_their_own_share_columns() {
     let mut builder = BatchBuilder::inferred(None);
     let rows: Vec<Value> = (0..300)
