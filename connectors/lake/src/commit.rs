@@ -105,15 +105,24 @@ impl Commit {
     }
 }
 
-/// Finishes the commit that a log ends with, which may have been cut off anywhere or be long done.
-pub(crate) async fn replay(lake: &Lake, lease: &Lease, block: &Block) -> Result<()> {
-    let mut renamed = Vec::new();
+/// Finishes the commit that a log ends with, which may have been cut off anywhere or be long done. Tells how many
+/// files still had to get their names.
+pub(crate) async fn replay(lake: &Lake, lease: &Lease, block: &Block) -> Result<usize> {
+    let mut there = Vec::new();
+    let mut renamed = 0;
     for (from, to) in &block.moves {
-        if finish_rename(lake, lease, from, to, Found::Anything).await? {
-            renamed.push(to);
+        match finish_rename(lake, lease, from, to, Found::Anything).await? {
+            Renamed::Done => {
+                there.push(to);
+                renamed += 1;
+            }
+            // What an earlier try did may not be durable yet.
+            Renamed::AlreadyDone => there.push(to),
+            Renamed::SourceMissing | Renamed::TargetExists => {}
         }
     }
-    sync_parents(lake, lease, renamed.into_iter()).await
+    sync_parents(lake, lease, there.into_iter()).await?;
+    Ok(renamed)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -124,18 +133,16 @@ enum Found {
     Anything,
 }
 
-/// Gives a file its final name, if it does not have it yet; whether there was something to do.
+/// Gives a file its final name, if it does not have it yet.
 async fn finish_rename(
     lake: &Lake,
     lease: &Lease,
     from: &LakePath,
     to: &LakePath,
     found: Found,
-) -> Result<bool> {
+) -> Result<Renamed> {
     match lake.store.rename_if_absent(lease, from, to).await? {
-        // What an earlier try did may not be durable yet.
-        Renamed::Done | Renamed::AlreadyDone => Ok(true),
-        Renamed::SourceMissing if found == Found::Anything => Ok(false),
+        Renamed::SourceMissing if found == Found::Anything => Ok(Renamed::SourceMissing),
         Renamed::SourceMissing => Err(Error::fatal(format!(
             "the temporary file {from} is gone before it became {to}: something else deletes files below +tmp. \
              Restart the task; it reads the records again"
@@ -145,6 +152,7 @@ async fn finish_rename(
              topic was deleted and created again, move its old files and its directory below logs.dir away and restart \
              the task"
         ))),
+        done => Ok(done),
     }
 }
 

@@ -60,6 +60,18 @@ impl CommitLog {
         Ok(())
     }
 
+    /// Deletes the log: Kafka's offsets count from now on.
+    pub(crate) async fn forget(&mut self, lake: &Lake, lease: &Lease) -> Result<()> {
+        for path in [&self.previous, &self.path] {
+            lake.store.delete(lease, path).await?;
+        }
+        self.length = None;
+        match self.path.parent() {
+            Some(directory) => lake.store.sync(lease, &directory).await,
+            None => Ok(()),
+        }
+    }
+
     /// Appends a block, durable on return. May be repeated after an error.
     pub(crate) async fn append(&mut self, lake: &Lake, lease: &Lease, block: &Block) -> Result<()> {
         let length = match self.length {

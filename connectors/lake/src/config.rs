@@ -100,9 +100,9 @@ lavka_api::config! {
             .default("snappy")
             .low()
             .group(CONNECTOR)
-            .recommend(&["snappy", "zstd", "none"])
+            .recommend(&["snappy", "zstd", "gzip", "none"])
             .display("Parquet Compression Codec")
-            .doc("Compression of Parquet files: snappy, zstd or none (or uncompressed)."),
+            .doc("Compression of Parquet files: snappy, zstd, gzip or none (or uncompressed)."),
         pub(crate) zstd_level: i32 = key("lavka.parquet.zstd.level")
             .default(1)
             .low()
@@ -130,7 +130,7 @@ lavka_api::config! {
             .default(1000)
             .low()
             .group(CONNECTOR)
-            .check(Check::at_least(1))
+            .check(Check::between(1, 10_000))
             .display("Max Open Files")
             .doc("Files that a topic partition may have open at once; before one more is opened, all are finished. \
                   Partitioners by a field with many values need it."),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lavka_api::config::{Config, ConfigDef, KeyReport};
-use lavka_api::data::{Schema, Type};
+use lavka_api::data::{Schema, TopicPartition, Type};
 use lavka_api::error::{Error, Result};
 use lavka_api::plugin::{ConnectorContext, SinkConnector, SinkTask};
 
+use crate::alteration::alter;
+use crate::lake::Lake;
 use crate::settings::{Settings, cross_check, ignored, schema_file};
 use crate::store::{LakeStore, LocalStore};
 use crate::task::LakeSinkTask;
@@ -50,6 +52,22 @@ impl SinkConnector for LakeSinkConnector {
     }
 
     async fn stop(&mut self) {}
+
+    /// The files and the log of commits say where a task goes on, so the log is altered along with Kafka's offsets.
+    fn alter_offsets(&self, config: &Config, offsets: &[(TopicPartition, Option<i64>)]) -> Result<bool> {
+        let settings = Settings::from_config(config, declared_schema(config)?)?;
+        let store = LocalStore::new(settings.root.clone(), settings.root_key);
+        let lake = Lake { store: Arc::new(store), settings: Arc::new(settings) };
+        let alter = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let runtime = runtime.map_err(|error| Error::fatal(error.to_string()))?;
+            runtime.block_on(alter(&lake, offsets))
+        };
+        // On a thread of its own: within a runtime it is not allowed to wait for another one.
+        let outcome = std::thread::scope(|scope| scope.spawn(alter).join());
+        outcome.unwrap_or_else(|_| Err(Error::fatal("offsets were not altered")))?;
+        Ok(true)
+    }
 }
 
 /// A task that writes to `store` instead of the directory that `store.url` names, which still has to be a valid one.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lavka_api::data::TopicPartition;
-use lavka_api::{ErrorClass, Result};
+use lavka_api::{Error, ErrorClass, Result};
 
 use crate::file_name::FileName;
 use crate::settings::Settings;
@@ -22,9 +22,34 @@ impl Lake {
         self.settings.topics_dir.join(topic)
     }
 
+    /// Above the directories of unfinished files.
+    fn temp_root(&self) -> Result<LakePath> {
+        self.settings.topics_dir.join("+tmp")
+    }
+
     /// The directory of a partition's unfinished files: whoever has the partition's lease owns all that is in it.
     pub(crate) fn temp_dir(&self, tp: &TopicPartition) -> Result<LakePath> {
-        self.settings.topics_dir.join(&format!("+tmp/{}/{}", tp.topic, tp.partition))
+        self.temp_root()?.join(&format!("{}/{}", tp.topic, tp.partition))
+    }
+
+    /// The directory of finished files of `tp` that `place` (`<topic>/<encoded partition>`, which come from records)
+    /// stands for.
+    ///
+    /// # Errors
+    /// A data error where no file of `tp` can have its name there: everything that could go wrong with the name has to
+    /// go wrong before a commit with it is logged.
+    pub(crate) fn final_dir(&self, tp: &TopicPartition, place: &str) -> Result<LakePath> {
+        let directory = self.settings.topics_dir.join(place)?;
+        if directory.is_within(&self.temp_root()?) {
+            return Err(Error::data(format!("{directory} is the directory of unfinished files")));
+        }
+        directory.join(&self.longest_name(tp))?;
+        Ok(directory)
+    }
+
+    fn longest_name(&self, tp: &TopicPartition) -> String {
+        let longest = FileName { topic: &tp.topic, partition: tp.partition, start: i64::MAX, end: i64::MAX };
+        longest.to_text(self.settings.pad, self.settings.format.extension())
     }
 
     /// Checks that the names of a partition's finished files are possible at all.
@@ -32,9 +57,7 @@ impl Lake {
     /// # Errors
     /// Where the topic's name is too long for them.
     pub(crate) fn check_names(&self, tp: &TopicPartition) -> Result<()> {
-        let longest = FileName { topic: &tp.topic, partition: tp.partition, start: i64::MAX, end: i64::MAX };
-        let name = longest.to_text(self.settings.pad, self.settings.format.extension());
-        LakePath::new(&name).map(drop).map_err(|error| error.with_class(ErrorClass::Fatal))
+        LakePath::new(&self.longest_name(tp)).map(drop).map_err(|error| error.with_class(ErrorClass::Fatal))
     }
 
     fn log_dir(&self, tp: &TopicPartition) -> Result<LakePath> {

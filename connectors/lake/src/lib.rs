@@ -35,11 +35,12 @@
 //! | `connector`, `task` | the contracts of the API |
 //! | `partition_writer`, `rejections` | a topic partition: open files, rotation, commit; records it cannot take |
 //! | `open_file`, `format` | rows to bytes, bytes to a temporary file |
-//! | `commit`, `commit_log`, `wal`, `recovery` | exactly once |
+//! | `commit`, `commit_log`, `wal`, `recovery`, `alteration` | exactly once; offsets set by the user |
 //! | `partitioner`, `pattern`, `zone`, `instant`, `field_path` | which directory |
 //! | `rotation`, `file_name`, `lake`, `names` | when, and under which name |
 //! | [`store`] | the port to what holds the files, and the local directory |
 
+mod alteration;
 mod commit;
 mod commit_log;
 mod config;

@@ -101,9 +101,10 @@ impl PartitionWriter {
         self.next
     }
 
-    /// The offset below which everything is durable.
-    pub(crate) fn durable(&self) -> Option<i64> {
-        self.first_open.or(self.next)
+    /// The offset below which everything is durable. `seen` is where the records end that the task was given: those
+    /// between the last one that came here and that were filtered out on the way, or were never there.
+    pub(crate) fn durable(&self, seen: Option<i64>) -> Option<i64> {
+        self.first_open.or_else(|| self.next.max(seen))
     }
 
     pub(crate) fn memory(&self) -> usize {
@@ -272,8 +273,8 @@ impl PartitionWriter {
             Shared::Nothing | Shared::Schemaless => None,
         };
         let format = &self.lake.settings.format;
+        let directory = self.lake.final_dir(&self.tp, place)?;
         let encoder = format.encoder(schema, self.known.as_ref())?;
-        let directory = self.lake.settings.topics_dir.join(place)?;
         let temp = format!("{}_tmp{}", random_name(), format.extension());
         let temp = self.lake.temp_dir(&self.tp)?.join(&temp)?;
         let place: Arc<str> = place.into();
@@ -341,9 +342,10 @@ impl PartitionWriter {
     /// Commits all open files; those without a record are forgotten.
     pub(crate) async fn rotate(&mut self, now: i64) -> Result<()> {
         self.finish_commit(now).await?;
-        if let Some(known) = self.files.iter().rev().find_map(|file| file.encoder.inferred()) {
-            self.known = (known.field_count() <= MAX_KNOWN_FIELDS).then(|| known.clone());
+        for layout in self.files.iter().filter_map(|file| file.encoder.inferred()) {
+            self.known.get_or_insert_default().unite(layout);
         }
+        self.known.take_if(|known| known.field_count() > MAX_KNOWN_FIELDS);
         self.files.retain(|file| file.offsets().is_some());
         self.by_place.clear();
         match self.next {

@@ -68,9 +68,6 @@ fn by_fields(fields: &[FieldPath], value: &Value, out: &mut String) -> Result<()
         let place = || format!("field \"{}\" (partition.field.name)", field.text());
         let _ = match field.get(value) {
             None | Some(Value::Null) => write!(out, "null"),
-            Some(Value::String(text)) if text.is_empty() => {
-                return Err(Error::data(format!("{} is empty, which makes no directory name", place())));
-            }
             Some(Value::String(text)) => write!(out, "{}", text.as_str()),
             Some(Value::Boolean(flag)) => write!(out, "{flag}"),
             Some(other) => match other.as_i64() {
@@ -190,11 +187,13 @@ mod tests {
             encode(&mut partitioner, &record(value, None)).unwrap(),
             "a=-3/b.c=x/y=é/n=null/z=null/o=true"
         );
+        let empty = Object::from_entries([("a", "")]);
+        let mut partitioner = Partitioner::Fields(vec![FieldPath::new("a")]);
+        assert_eq!(encode(&mut partitioner, &record(empty, None)).unwrap(), "a=", "as in Java");
         let error =
             |value: Value| encode(&mut Partitioner::Fields(vec![FieldPath::new("a")]), &record(value, None));
         for (value, text) in [
             (Object::from_entries([("a", 1.5)]).into(), "is of class java.lang.Double"),
-            (Object::from_entries([("a", "")]).into(), "is empty"),
             (Value::from("text"), "java.lang.String"),
         ] {
             let error = error(value).unwrap_err();

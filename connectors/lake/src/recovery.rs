@@ -16,13 +16,15 @@ use crate::store::{LakePath, Lease};
 pub(crate) struct Recovered {
     pub(crate) lease: Lease,
     pub(crate) log: CommitLog,
+    /// One more than the largest offset in the names of finished files; `None` where there is none.
+    pub(crate) files_end: Option<i64>,
     /// The first offset that is in no file; `None` where there is neither a file nor a log.
     pub(crate) next: Option<i64>,
 }
 
-/// Listings of topics, so that one open of many partitions lists each topic once. Files that a recovery renames after
-/// a listing do not matter: their offsets are in the log as well.
-pub(crate) type Listings = HashMap<Topic, Vec<LakePath>>;
+/// Where the files of a topic's partitions end, so that one open of many partitions lists the topic once. Files that a
+/// recovery renames after a listing do not matter: their offsets are in the log as well.
+pub(crate) type Listings = HashMap<Topic, HashMap<i32, i64>>;
 
 /// Takes the lease, finishes what a crash cut off, and clears away the rest; `None` while another writer has the lease.
 ///
@@ -36,31 +38,46 @@ pub(crate) async fn recover(
     lake.check_names(tp)?;
     let Some(lease) = lake.store.lease(&lake.lock(tp)?).await? else { return Ok(None) };
     let (mut log, block) = CommitLog::open(lake, &lease, tp).await?;
-    if let Some(block) = &block {
-        replay(lake, &lease, block).await?;
-    }
-    let files = match listings.get(&tp.topic) {
-        Some(files) => files,
+    let renamed = match &block {
+        Some(block) => replay(lake, &lease, block).await?,
+        None => 0,
+    };
+    let ends = match listings.get(&tp.topic) {
+        Some(ends) => ends,
         None => {
             let files = lake.store.list(&lake.topic_dir(&tp.topic)?).await?;
-            listings.entry(tp.topic.clone()).or_insert(files)
+            listings.entry(tp.topic.clone()).or_insert(ends(&files, &tp.topic))
         }
     };
-    let next = block.map(|block| block.next).max(behind(files, tp));
-    for stale in lake.store.list(&lake.temp_dir(tp)?).await? {
-        lake.store.delete(&lease, &stale).await?;
+    let files_end = ends.get(&tp.partition).copied();
+    let next = block.map(|block| block.next).max(files_end);
+    let stale = lake.store.list(&lake.temp_dir(tp)?).await?;
+    for path in &stale {
+        lake.store.delete(&lease, path).await?;
+    }
+    if renamed > 0 || !stale.is_empty() {
+        tracing::info!(
+            "{tp}: after an end in mid-work, {renamed} finished files got their names and {} unfinished ones were \
+             deleted, whose records are read again",
+            stale.len()
+        );
     }
     if let Some(next) = next {
         log.shorten(lake, &lease, next).await?;
     }
-    Ok(Some(Recovered { lease, log, next }))
+    Ok(Some(Recovered { lease, log, files_end, next }))
 }
 
-/// One more than the largest end offset in the names of the partition's files.
-fn behind(files: &[LakePath], tp: &TopicPartition) -> Option<i64> {
-    let names = files.iter().filter_map(|path| FileName::parse(path.name()));
-    let ours = names.filter(|name| name.topic == &*tp.topic && name.partition == tp.partition);
-    ours.map(|name| name.end.saturating_add(1)).max()
+/// For each partition of `topic` one more than the largest end offset in the names of its files.
+fn ends(files: &[LakePath], topic: &str) -> HashMap<i32, i64> {
+    let mut ends = HashMap::new();
+    for name in files.iter().filter_map(|path| FileName::parse(path.name())) {
+        if name.topic == topic {
+            let end = ends.entry(name.partition).or_insert(0);
+            *end = name.end.saturating_add(1).max(*end);
+        }
+    }
+    ends
 }
 
 #[cfg(test)]
@@ -77,8 +94,6 @@ mod tests {
             "topics/t/partition=0/notes.txt",
         ]
         .map(|path| LakePath::new(path).unwrap());
-        assert_eq!(behind(&files, &TopicPartition::new("t", 0)), Some(42));
-        assert_eq!(behind(&files, &TopicPartition::new("t", 1)), Some(100));
-        assert_eq!(behind(&files, &TopicPartition::new("t", 2)), None);
+        assert_eq!(ends(&files, "t"), [(0, 42), (1, 100)].into());
     }
 }

@@ -46,12 +46,14 @@ pub(crate) struct Rotation {
     base: Option<i64>,
     /// When the schedule comes up next.
     slot: Option<i64>,
+    /// The latest wall clock time seen.
+    seen: i64,
 }
 
 impl Rotation {
     /// Begins at `now`, with no files open.
     pub(crate) fn begin(policy: &RotationPolicy, now: i64) -> Result<Self> {
-        let mut rotation = Self { rows: 0, base: None, slot: None };
+        let mut rotation = Self { rows: 0, base: None, slot: None, seen: now };
         rotation.restart(policy, now)?;
         Ok(rotation)
     }
@@ -59,12 +61,30 @@ impl Rotation {
     /// Everything was committed at `now`.
     pub(crate) fn restart(&mut self, policy: &RotationPolicy, now: i64) -> Result<()> {
         self.rows = 0;
+        self.seen = now;
         self.base = (policy.clock == Clock::Wall).then_some(now);
         self.slot = match &policy.schedule {
             Some((interval_ms, zone)) => Some(zone.next_slot(now, *interval_ms)?),
             None => None,
         };
         Ok(())
+    }
+
+    /// A clock that was set back takes what is measured by it along; files would stay open for as long otherwise.
+    fn follow_clock(&mut self, policy: &RotationPolicy, now: i64) {
+        let back = self.seen.saturating_sub(now);
+        self.seen = now;
+        if back <= 0 {
+            return;
+        }
+        if policy.clock == Clock::Wall {
+            self.base = self.base.map(|base| base.saturating_sub(back));
+        }
+        if let Some((interval_ms, zone)) = &policy.schedule
+            && let Ok(slot) = zone.next_slot(now, *interval_ms)
+        {
+            self.slot = self.slot.map(|earlier| earlier.min(slot));
+        }
     }
 
     /// Records went into open files.
@@ -86,6 +106,7 @@ impl Rotation {
         staged: u64,
         bytes: u64,
     ) -> Option<Cause> {
+        self.follow_clock(policy, now);
         let time = match policy.clock {
             Clock::Wall => Some(now),
             Clock::Records => record_time,
@@ -143,7 +164,8 @@ mod tests {
         );
         rotation.restart(&policy, 6000).unwrap();
         assert_eq!(rotation.due(&policy, 6999, None, 0, 0), None);
-        assert_eq!(rotation.due(&policy, 0, None, 0, 0), None, "a clock set back does no harm");
+        assert_eq!(rotation.due(&policy, 0, None, 0, 0), None, "a clock set back takes the interval along");
+        assert_eq!(rotation.due(&policy, 1, None, 0, 0), Some(Cause::Interval), "999 ms had passed before");
     }
 
     #[test]
@@ -171,6 +193,9 @@ mod tests {
         rotation.restart(&policy, 3_600_000).unwrap();
         assert_eq!(rotation.due(&policy, 7_199_999, None, 0, 0), None);
         assert_eq!(rotation.due(&policy, 90_000_000, None, 0, 0), Some(Cause::Schedule), "late, once");
+        rotation.restart(&policy, 90_000_000).unwrap();
+        assert_eq!(rotation.due(&policy, 1_800_000, None, 0, 0), None, "the clock was set back by a day");
+        assert_eq!(rotation.due(&policy, 3_600_000, None, 0, 0), Some(Cause::Schedule));
     }
 
     #[test]

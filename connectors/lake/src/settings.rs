@@ -91,6 +91,13 @@ impl Settings {
         if keys.directory_delim != "/" {
             problems_of.push(("directory.delim", "a local directory has / as its delimiter".into()));
         }
+        if let (Some(topics_dir), Some(logs_dir)) = (&topics_dir, &logs_dir)
+            && topics_dir.join("+tmp").is_ok_and(|temp| logs_dir.is_within(&temp))
+        {
+            let text =
+                "this is where unfinished files are, which are deleted in a recovery; use another directory";
+            problems_of.push(("logs.dir", text.into()));
+        }
         let (Some((root, root_key)), Some(topics_dir), Some(logs_dir), Some(codec), Some(parquet)) =
             (root, topics_dir, logs_dir, codec, format)
         else {
@@ -267,11 +274,12 @@ fn codec(keys: &LakeConfig) -> Checked<Codec> {
     match keys.parquet_codec.to_ascii_lowercase().as_str() {
         "snappy" => Ok(Codec::Snappy),
         "zstd" => Ok(Codec::Zstd(keys.zstd_level)),
+        "gzip" => Ok(Codec::Gzip),
         "none" | "uncompressed" => Ok(Codec::None),
-        "gzip" | "lzo" | "brotli" | "lz4" | "lz4_raw" => {
-            Err(("parquet.codec", "this codec is not in this build; use snappy, zstd or none".into()))
+        "lzo" | "brotli" | "lz4" | "lz4_raw" => {
+            Err(("parquet.codec", "this codec is not in this build; use snappy, zstd, gzip or none".into()))
         }
-        _ => Err(("parquet.codec", "there is no such codec; use snappy, zstd or none".into())),
+        _ => Err(("parquet.codec", "there is no such codec; use snappy, zstd, gzip or none".into())),
     }
 }
 
@@ -309,8 +317,8 @@ fn partitioner(keys: &LakeConfig) -> Checked<(Partitioner, Clock)> {
             }
             Ok((Partitioner::Fields(fields), Clock::Wall))
         }
-        "daily" => by_time(keys, simple, DAY_MS, "'year'=YYYY/'month'=MM/'day'=dd"),
-        "hourly" => by_time(keys, simple, HOUR_MS, "'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH"),
+        "daily" => by_time(keys, "DailyPartitioner", DAY_MS, "'year'=YYYY/'month'=MM/'day'=dd"),
+        "hourly" => by_time(keys, "HourlyPartitioner", HOUR_MS, "'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH"),
         "timebased" => {
             if keys.partition_duration_ms < 1 {
                 return Err((
@@ -321,7 +329,7 @@ fn partitioner(keys: &LakeConfig) -> Checked<(Partitioner, Clock)> {
             if keys.path_format.is_empty() {
                 return Err(("path.format", "the TimeBasedPartitioner needs a path format".into()));
             }
-            by_time(keys, simple, keys.partition_duration_ms, &keys.path_format)
+            by_time(keys, "TimeBasedPartitioner", keys.partition_duration_ms, &keys.path_format)
         }
         _ => Err((
             "partitioner.class",
@@ -343,6 +351,9 @@ fn by_time(keys: &LakeConfig, class: &str, duration_ms: i64, format: &str) -> Ch
             "names of months and days are written in English alone; use en, or numbers".into(),
         ));
     }
+    let mut sample = String::new();
+    pattern.format(&zone.local_time(0).map_err(|error| ("timezone", error.to_string()))?, &mut sample);
+    LakePath::new(&sample).map_err(|error| ("path.format", format!("it makes no directory: {error}")))?;
     let name = keys.timestamp_extractor.rsplit(['.', '$']).next().unwrap_or_default();
     let extractor =
         match name.strip_suffix("TimestampExtractor").unwrap_or(name).to_ascii_lowercase().as_str() {

@@ -18,6 +18,8 @@ use crate::store::LakeStore;
 
 /// Waits between tries for a lease that somebody else holds.
 const LEASE_WAITS_MS: [i64; 4] = [1000, 2000, 4000, 8000];
+/// A note about the holder of a lease is a short line.
+const MAX_HOLDER: u64 = 512;
 
 /// A task of the lake sink.
 #[derive(Debug)]
@@ -26,6 +28,9 @@ pub struct LakeSinkTask {
     partitioner: Partitioner,
     slots: BTreeMap<TopicPartition, Slot>,
     rejections: Rejections,
+    /// Partitions that were taken over in the course of a batch, and where to read them from. Until that batch is
+    /// through, which may take several tries, its records of them are passed over.
+    rewinds: Offsets,
 }
 
 /// A partition that is assigned to the task.
@@ -52,7 +57,13 @@ impl LakeSinkTask {
     pub(crate) fn new(settings: Settings, store: Arc<dyn LakeStore>) -> Self {
         let partitioner = settings.partitioner.clone();
         let lake = Lake { store, settings: Arc::new(settings) };
-        Self { lake, partitioner, slots: BTreeMap::new(), rejections: Rejections::default() }
+        Self {
+            lake,
+            partitioner,
+            slots: BTreeMap::new(),
+            rejections: Rejections::default(),
+            rewinds: Offsets::new(),
+        }
     }
 
     /// Tries to take over partitions whose time has come.
@@ -79,7 +90,7 @@ impl LakeSinkTask {
 
     async fn write(&mut self, batch: &SinkBatch, context: &mut SinkContext) -> Result<()> {
         let fresh = self.retry_waiting(context.now).await?;
-        let Self { lake, partitioner, slots, rejections } = self;
+        let Self { lake, partitioner, slots, rejections, rewinds } = self;
         rejections.tolerated = context.takes_errant_records;
         for tp in &fresh {
             // Records behind the place where the files end are read again, from there.
@@ -88,9 +99,10 @@ impl LakeSinkTask {
                 && let Some(next) = writer.next()
                 && first.is_none_or(|first| first > next)
             {
-                context.rewind.insert(tp.clone(), next);
+                rewinds.insert(tp.clone(), next);
             }
         }
+        context.rewind.extend(rewinds.iter().map(|(tp, next)| (tp.clone(), *next)));
         let mut start = 0;
         while let Some(record) = batch.get(start) {
             let tp = partition_of(record);
@@ -98,7 +110,7 @@ impl LakeSinkTask {
                 batch.get(start..).unwrap_or_default().iter().take_while(|record| is_of(record, &tp)).count();
             let range = start..start + len.max(1);
             start = range.end;
-            if context.rewind.contains_key(&tp) {
+            if rewinds.contains_key(&tp) {
                 continue;
             }
             match slots.get_mut(&tp) {
@@ -136,14 +148,25 @@ async fn take_over(
         Ok(Some(recovered)) => {
             Ok(Slot::Ready(Box::new(PartitionWriter::new(lake.clone(), tp.clone(), recovered, now)?)))
         }
-        Ok(None) => Ok(waiting(Error::retriable(format!(
-            "another writer holds the lease of {tp} ({}): a task of this or another worker that has not stopped \
-             yet, or another connector that writes the same topic to the same directory",
-            lake.lock(tp)?
-        )))),
+        Ok(None) => Ok(waiting(held_elsewhere(lake, tp).await?)),
         Err(error) if error.is_retriable() => Ok(waiting(error)),
         Err(error) => Err(error),
     }
+}
+
+/// What to tell where another writer has the lease.
+pub(crate) async fn held_elsewhere(lake: &Lake, tp: &TopicPartition) -> Result<Error> {
+    let lock = lake.lock(tp)?;
+    let holder = lake.store.read(&lock, MAX_HOLDER).await.ok().flatten().unwrap_or_default();
+    let holder = String::from_utf8_lossy(&holder);
+    let holder = match holder.trim() {
+        "" => String::new(),
+        holder => format!(". The lock was taken by {holder}"),
+    };
+    Ok(Error::retriable(format!(
+        "another writer holds the lease of {tp} ({lock}): a task of this or another worker that has not stopped yet, \
+         or another connector that writes the same topic to the same directory{holder}"
+    )))
 }
 
 /// Writes out row groups, and where that does not help finishes files, until the open files use at most `limit` bytes
@@ -175,7 +198,14 @@ async fn relieve(slots: &mut BTreeMap<TopicPartition, Slot>, limit: usize, now: 
 impl SinkTask for LakeSinkTask {
     async fn start(&mut self, start: SinkTaskStart) -> Result<()> {
         tracing::info!(task = %start.id, root = %self.lake.settings.root.display(), "the lake sink starts");
-        self.lake.store.prepare().await
+        match self.lake.store.prepare().await {
+            // Records can be waited with; nothing has to be restarted when there is room again.
+            Err(error) if error.is_retriable() => {
+                tracing::warn!(task = %start.id, "{error}");
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     async fn open(&mut self, partitions: &[TopicPartition], context: &mut SinkContext) -> Result<()> {
@@ -203,13 +233,14 @@ impl SinkTask for LakeSinkTask {
             }
             return outcome;
         }
+        self.rewinds.clear();
         self.rejections.report(&batch, &mut context.errant);
         Ok(())
     }
 
-    async fn pre_commit(&mut self, _seen: &Offsets, _context: &mut SinkContext) -> Result<Offsets> {
+    async fn pre_commit(&mut self, seen: &Offsets, _context: &mut SinkContext) -> Result<Offsets> {
         let durable = self.slots.iter().filter_map(|(tp, slot)| match slot {
-            Slot::Ready(writer) => Some((tp.clone(), writer.durable()?)),
+            Slot::Ready(writer) => Some((tp.clone(), writer.durable(seen.get(tp).copied())?)),
             Slot::Waiting { .. } => None,
         });
         Ok(durable.collect())
@@ -222,6 +253,7 @@ impl SinkTask for LakeSinkTask {
             }
         }
         self.rejections.forget(partitions);
+        self.rewinds.retain(|tp, _| !partitions.contains(tp));
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
-use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
 use arrow_array::{RecordBatch, new_null_array};
@@ -30,6 +30,7 @@ const NO_COLUMN: &str = "_";
 pub(crate) enum Codec {
     None,
     Snappy,
+    Gzip,
     Zstd(i32),
 }
 
@@ -46,6 +47,7 @@ impl ParquetSettings {
         let compression = match self.codec {
             Codec::None => Compression::UNCOMPRESSED,
             Codec::Snappy => Compression::SNAPPY,
+            Codec::Gzip => Compression::GZIP(GzipLevel::default()),
             Codec::Zstd(level) => Compression::ZSTD(ZstdLevel::try_new(level)?),
         };
         Ok(WriterProperties::builder()

@@ -68,7 +68,11 @@ impl LocalStore {
             | ErrorKind::TimedOut
             | ErrorKind::WouldBlock
             | ErrorKind::ResourceBusy
+            | ErrorKind::OutOfMemory
             | ErrorKind::StaleNetworkFileHandle => (ErrorClass::Retriable, "this is tried again"),
+            _ if matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE)) => {
+                (ErrorClass::Retriable, "raise the limit of open files (ulimit -n); this is tried again")
+            }
             ErrorKind::PermissionDenied => (
                 ErrorClass::Fatal,
                 "give the user that the worker runs as write access to it, or choose another directory",
@@ -104,8 +108,9 @@ impl LakeStore for LocalStore {
         self.blocking("write to", None, move |store, _| {
             create_dirs(&store.root)?;
             let probe = store.root.join(format!(".lavka-probe-{}-{}", std::process::id(), random_name()));
-            File::create(&probe)?.write_all(b"probe")?;
-            fs::remove_file(&probe)
+            let written = File::create(&probe)?.write_all(b"probe");
+            fs::remove_file(&probe)?;
+            written
         })
         .await
     }
@@ -115,7 +120,11 @@ impl LakeStore for LocalStore {
             path.parent().map_or(Ok(()), create_dirs)?;
             let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
             match file.try_lock() {
-                Ok(()) => Ok(Some(Lease::new(file))),
+                Ok(()) => {
+                    // The note is for people; a lock without it is as good.
+                    drop(note_holder(&file));
+                    Ok(Some(Lease::new(file)))
+                }
                 Err(fs::TryLockError::WouldBlock) => Ok(None),
                 Err(fs::TryLockError::Error(error)) => Err(error),
             }
@@ -244,6 +253,13 @@ impl LakeStore for LocalStore {
         })
         .await
     }
+}
+
+/// Writes into a lock file whose it is.
+fn note_holder(mut file: &File) -> io::Result<()> {
+    let system = rustix::system::uname();
+    file.set_len(0)?;
+    writeln!(file, "process {} on {}", std::process::id(), system.nodename().to_string_lossy())
 }
 
 /// Creates `path` and what is missing above it, each new name durable: a file that is synced in a directory whose own

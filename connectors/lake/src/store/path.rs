@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use lavka_api::{Error, Result};
 
-/// A relative path with `/` between its components. No component is empty, `.` or `..`, longer than file systems allow
-/// or with control characters in it, so that no field value can lead out of the store's root or break a line of the
-/// log.
+/// A relative path of at most 2048 bytes with `/` between its components. No component is empty, `.` or `..`, longer
+/// than file systems allow or with control characters in it, so that no field value can lead out of the store's root,
+/// break a line of the log, or make a path that the system refuses after the commit of its file was logged.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LakePath(Arc<str>);
 
 /// What file systems allow for one component.
 const MAX_COMPONENT: usize = 255;
+/// Half of what Linux allows for a whole path (`PATH_MAX`); the other half is for the root.
+const MAX_PATH: usize = 2048;
 
 impl LakePath {
     /// Checks `text`. Repeated and outer slashes are dropped, as file systems do.
@@ -39,6 +41,10 @@ impl LakePath {
             }
             path.push_str(component);
         }
+        if path.len() > MAX_PATH {
+            let shown: String = path.chars().take(64).collect();
+            return Err(Error::data(format!("the path \"{shown}...\" is longer than {MAX_PATH} bytes")));
+        }
         if path.is_empty() {
             return Err(Error::data("a path of the lake may not be empty"));
         }
@@ -63,6 +69,11 @@ impl LakePath {
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         self.0.rsplit_once('/').map(|(parent, _)| Self(parent.into()))
+    }
+
+    /// Whether it lies below `directory`, or is it.
+    pub(crate) fn is_within(&self, directory: &Self) -> bool {
+        self.0.strip_prefix(&*directory.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The last component.
@@ -91,7 +102,9 @@ mod tests {
     #[test]
     fn paths_stay_below_the_root() {
         assert_eq!(LakePath::new("//a///b/").unwrap().as_str(), "a/b");
-        for hostile in ["..", "a/../../etc", "a/./b", "", "///", "a/b\nc", "a/\0", &"x".repeat(256)] {
+        for hostile in
+            ["..", "a/../../etc", "a/./b", "", "///", "a/b\nc", "a/\0", &"x".repeat(256), &"x/".repeat(1025)]
+        {
             assert!(LakePath::new(hostile).is_err(), "{hostile:?}");
         }
         assert_eq!(
@@ -108,5 +121,8 @@ mod tests {
         assert_eq!(path.parent().unwrap().as_str(), "a");
         assert_eq!(path.parent().unwrap().parent(), None);
         assert_eq!(path.name(), "b");
+        assert!(path.is_within(&LakePath::new("a").unwrap()) && path.is_within(&path));
+        assert!(!path.is_within(&LakePath::new("a/bc").unwrap()));
+        assert!(!LakePath::new("ab").unwrap().is_within(&LakePath::new("a").unwrap()));
     }
 }

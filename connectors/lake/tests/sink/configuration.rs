@@ -95,7 +95,7 @@ fn what_is_wrong_is_said_at_its_key() {
             "format.class",
             "Invalid value null for configuration format.class: it has to be given",
         ),
-        (&[("parquet.codec", "gzip")], "parquet.codec", "not in this build"),
+        (&[("parquet.codec", "brotli")], "parquet.codec", "not in this build"),
         (&[("parquet.codec", "rar")], "parquet.codec", "there is no such codec"),
         (&[("schema.compatibility", "BACKWARD")], "schema.compatibility", "not in this build yet"),
         (&[("directory.delim", "_")], "directory.delim", "has / as its delimiter"),
@@ -106,7 +106,11 @@ fn what_is_wrong_is_said_at_its_key() {
         ),
         (&[("partitioner.class", "Field")], "partition.field.name", "at least one field"),
         (&[("partitioner.class", "x.Other")], "partitioner.class", "there is no such partitioner"),
-        (&[("partitioner.class", "Daily"), ("timezone", "UTC")], "locale", "the Daily needs a locale"),
+        (
+            &[("partitioner.class", "Daily"), ("timezone", "UTC")],
+            "locale",
+            "the DailyPartitioner needs a locale",
+        ),
         (
             &[("partitioner.class", "Daily"), ("locale", "en"), ("timezone", "Mars")],
             "timezone",
@@ -150,6 +154,19 @@ fn what_is_wrong_is_said_at_its_key() {
             "timestamp.extractor",
             "no such extractor",
         ),
+        (
+            &[
+                ("partitioner.class", "TimeBased"),
+                ("partition.duration.ms", "1"),
+                ("locale", "en"),
+                ("timezone", "UTC"),
+                ("path.format", "'..'/yyyy"),
+            ],
+            "path.format",
+            "it makes no directory: the path component \"..\" is not allowed",
+        ),
+        (&[("logs.dir", "topics/+tmp/t")], "logs.dir", "where unfinished files are"),
+        (&[("lavka.max.open.files", "10001")], "lavka.max.open.files", "no more than 10000"),
         (&[("lavka.schema", "guess")], "lavka.schema", "infer or file:PATH"),
         (&[("lavka.schema", "file:/no/such/file")], "lavka.schema", "cannot read /no/such/file"),
     ] {

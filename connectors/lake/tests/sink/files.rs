@@ -72,6 +72,7 @@ fn parquet_has_the_codec_and_says_who_wrote_it() {
     for (codec, want) in [
         ("snappy", Compression::SNAPPY),
         ("ZSTD", Compression::ZSTD(parquet::basic::ZstdLevel::try_new(1).unwrap())),
+        ("gzip", Compression::GZIP(parquet::basic::GzipLevel::default())),
         ("none", Compression::UNCOMPRESSED),
     ] {
         let dir = tempfile::tempdir().unwrap();

@@ -8,3 +8,4 @@ mod crashes;
 mod files;
 mod harness;
 mod model_store;
+mod operations;
