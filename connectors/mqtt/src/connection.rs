@@ -14,7 +14,7 @@ use crate::counters;
 use crate::environment::{Environment, Throttle};
 use crate::exchange::Exchange;
 use crate::filter::matches;
-use crate::link::{self, Event, Events, Requests};
+use crate::link::{self, Denial, Event, Events, Requests};
 use crate::message::Message;
 use crate::refusal::{Cause, Loss, judge};
 use crate::server::Server;
@@ -169,12 +169,13 @@ impl Driver {
                     self.take(message);
                     Ok(())
                 }
-                Ok(Event::Connected { session_present, keep_alive }) => {
+                Ok(Event::Connected { session_present, keep_alive, session_expiry }) => {
                     stage = Stage::Up { since: Instant::now() };
                     let keep_alive =
                         keep_alive.map_or(settings.keep_alive, |s| Duration::from_secs(s.into()));
                     // Each ping is an event; see `next_event`.
                     patience = keep_alive * 2 + GRACE;
+                    self.warn_of_short_session(server, session_expiry);
                     self.connected(server, session_present, &requests, &mut events)
                 }
                 Ok(Event::Subscribed(answers)) => self.subscribed(&answers),
@@ -276,12 +277,28 @@ impl Driver {
         }
     }
 
+    /// A server that keeps sessions for a shorter time than asked for loses messages while the task is away for longer.
+    fn warn_of_short_session(&mut self, server: &Server, granted: Option<u32>) {
+        let asked = self.settings.v5.map_or(0, |v5| v5.session_expiry);
+        if let Some(granted) = granted.filter(|granted| *granted < asked)
+            && !self.subscribed
+        {
+            tracing::warn!(
+                task = %self.settings.task,
+                "the MQTT server {server} keeps the session of client {} for {granted} s, not for the {asked} s of \
+                 lavka.mqtt.session.expiry.seconds; what arrives while the task is away for longer is lost",
+                self.settings.client_id
+            );
+        }
+    }
+
     /// The server answered our subscriptions.
-    fn subscribed(&mut self, answers: &[Result<u8, String>]) -> Result<(), Cause> {
+    fn subscribed(&mut self, answers: &[Result<u8, Denial>]) -> Result<(), Cause> {
         for (filter, answer) in self.settings.filters.iter().zip(answers) {
             match answer {
-                Err(words) => {
-                    return Err(Cause::Subscription { filter: filter.clone(), words: words.clone() });
+                Err(Denial { words, for_good }) => {
+                    let (filter, words) = (filter.clone(), words.clone());
+                    return Err(Cause::Subscription { filter, words, for_good: *for_good });
                 }
                 Ok(granted) if i32::from(*granted) < self.settings.qos.number() => tracing::warn!(
                     task = %self.settings.task,

@@ -26,8 +26,8 @@ pub(crate) enum Cause {
     Refused { words: String, for_good: bool },
     /// A packet of this many bytes is more than we read.
     PacketTooLarge(usize),
-    /// A subscription was refused: the filter and the server's words.
-    Subscription { filter: String, words: String },
+    /// A subscription was refused: the filter, the server's words, and whether it may think better of it.
+    Subscription { filter: String, words: String, for_good: bool },
     /// TLS failed.
     Tls(rustls::Error),
     /// Anything that may pass: network, time-outs, restarts.
@@ -92,10 +92,16 @@ pub(crate) fn judge(cause: Cause, settings: &Settings, server: &Server) -> Loss 
                 for_good(format!("{text}. Raise it: the server keeps the message and will send it again."))
             }
         }
-        Cause::Subscription { filter, words } => for_good(format!(
-            "The MQTT server {server} refused the subscription to {filter} (mqtt.topics): {words}. Check the filter, \
-             and that the user may subscribe to it."
-        )),
+        Cause::Subscription { filter, words, for_good: lasting } => {
+            let text = format!(
+                "The MQTT server {server} refused the subscription to {filter} (mqtt.topics): {words}"
+            );
+            if lasting {
+                for_good(format!("{text}. Check the filter, and that the user may subscribe to it."))
+            } else {
+                Loss::Passing(text)
+            }
+        }
         Cause::Tls(error) => tls(&error, server),
         Cause::Passing(what) => Loss::Passing(format!("Connection to the MQTT server {server}: {what}")),
     }

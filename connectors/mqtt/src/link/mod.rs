@@ -45,13 +45,24 @@ pub(crate) enum Event {
         session_present: bool,
         /// How often it wants to be pinged, in seconds, if it overrules us.
         keep_alive: Option<u16>,
+        /// How long it keeps the session while we are away, in seconds, if it overrules us.
+        session_expiry: Option<u32>,
     },
     /// A message arrived.
     Message(Message),
     /// For each filter, in order, the QoS granted or why it was refused.
-    Subscribed(Vec<Result<u8, String>>),
+    Subscribed(Vec<Result<u8, Denial>>),
     /// Something else was read or written.
     Other,
+}
+
+/// A subscription that was refused.
+#[derive(Debug)]
+pub(crate) struct Denial {
+    /// The server's words.
+    pub(crate) words: String,
+    /// Whether it will be the same at the next try.
+    pub(crate) for_good: bool,
 }
 
 /// Takes requests; never waits.

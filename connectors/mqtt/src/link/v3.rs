@@ -9,7 +9,7 @@ use rumqttc::{
     StateError, SubscribeFilter, SubscribeReasonCode, TlsError,
 };
 
-use super::{Event, LARGEST_PACKET, OUTGOING, REQUESTS, network, transport};
+use super::{Denial, Event, LARGEST_PACKET, OUTGOING, REQUESTS, network, transport};
 use crate::message::{Message, Qos};
 use crate::refusal::Cause;
 use crate::server::Server;
@@ -62,9 +62,11 @@ pub(super) fn left(events: &mut EventLoop, now: fn() -> i64) -> Option<Event> {
 
 fn translated(event: rumqttc::Event, now: fn() -> i64) -> Event {
     match event {
-        rumqttc::Event::Incoming(Packet::ConnAck(answer)) => {
-            Event::Connected { session_present: answer.session_present, keep_alive: None }
-        }
+        rumqttc::Event::Incoming(Packet::ConnAck(answer)) => Event::Connected {
+            session_present: answer.session_present,
+            keep_alive: None,
+            session_expiry: None,
+        },
         rumqttc::Event::Incoming(Packet::Publish(publish)) => Event::Message(message(publish, now())),
         rumqttc::Event::Incoming(Packet::SubAck(answer)) => {
             Event::Subscribed(answer.return_codes.into_iter().map(granted).collect())
@@ -100,10 +102,10 @@ fn message(publish: Publish, now: i64) -> Message {
     }
 }
 
-fn granted(code: SubscribeReasonCode) -> Result<u8, String> {
+fn granted(code: SubscribeReasonCode) -> Result<u8, Denial> {
     match code {
         SubscribeReasonCode::Success(qos) => Ok(qos as u8),
-        SubscribeReasonCode::Failure => Err("it gave no reason".to_owned()),
+        SubscribeReasonCode::Failure => Err(Denial { words: "it gave no reason".to_owned(), for_good: true }),
     }
 }
 

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use lavka_api::data::{Blob, Str};
 use rumqttc::v5::mqttbytes::v5::{
-    ConnectProperties, ConnectReturnCode, DisconnectReasonCode, Filter, Packet, Publish, PublishProperties,
-    RetainForwardRule, SubscribeReasonCode,
+    ConnAckProperties, ConnectProperties, ConnectReturnCode, DisconnectReasonCode, Filter, Packet, Publish,
+    PublishProperties, RetainForwardRule, SubscribeReasonCode,
 };
 use rumqttc::v5::mqttbytes::{Error as PacketError, QoS};
 use rumqttc::v5::{AsyncClient, ConnectionError, EventLoop, MqttOptions, StateError, TlsError};
 
-use super::{Event, OUTGOING, REQUESTS, network, transport};
+use super::{Denial, Event, OUTGOING, REQUESTS, network, transport};
 use crate::message::{Message, Properties, Qos};
 use crate::refusal::Cause;
 use crate::server::Server;
@@ -93,10 +93,15 @@ pub(super) fn left(events: &mut EventLoop, properties: bool, now: fn() -> i64) -
 
 fn translated(event: rumqttc::v5::Event, properties: bool, now: fn() -> i64) -> Event {
     match event {
-        rumqttc::v5::Event::Incoming(Packet::ConnAck(answer)) => Event::Connected {
-            session_present: answer.session_present,
-            keep_alive: answer.properties.and_then(|p| p.server_keep_alive).filter(|seconds| *seconds > 0),
-        },
+        rumqttc::v5::Event::Incoming(Packet::ConnAck(answer)) => {
+            let overruled = |p: ConnAckProperties| (p.server_keep_alive, p.session_expiry_interval);
+            let (keep_alive, session_expiry) = answer.properties.map_or((None, None), overruled);
+            Event::Connected {
+                session_present: answer.session_present,
+                keep_alive: keep_alive.filter(|seconds| *seconds > 0),
+                session_expiry,
+            }
+        }
         rumqttc::v5::Event::Incoming(Packet::Publish(publish)) => {
             Event::Message(message(publish, properties, now()))
         }
@@ -146,11 +151,21 @@ fn kept(properties: PublishProperties) -> Properties {
     }
 }
 
-fn granted(code: SubscribeReasonCode) -> Result<u8, String> {
-    match code {
-        SubscribeReasonCode::Success(qos) => Ok(qos as u8),
-        refused => Err(words(&refused)),
-    }
+fn granted(code: SubscribeReasonCode) -> Result<u8, Denial> {
+    use SubscribeReasonCode as Code;
+    let for_good = match code {
+        Code::Success(qos) => return Ok(qos as u8),
+        Code::ImplementationSpecific | Code::PkidInUse | Code::QuotaExceeded => false,
+        // "Does not wish to reveal the reason", as some servers say where others say that it is not allowed.
+        Code::Failure
+        | Code::Unspecified
+        | Code::NotAuthorized
+        | Code::TopicFilterInvalid
+        | Code::SharedSubscriptionsNotSupported
+        | Code::SubscriptionIdNotSupported
+        | Code::WildcardSubscriptionsNotSupported => true,
+    };
+    Err(Denial { words: words(&code), for_good })
 }
 
 fn cause(error: &ConnectionError) -> Cause {

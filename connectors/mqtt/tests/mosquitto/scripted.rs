@@ -151,6 +151,30 @@ async fn a_refused_subscription_names_the_filter() {
     }
 }
 
+/// A server that is short of something today may have it tomorrow; and one that keeps sessions for a minute only is
+/// made do with.
+#[tokio::test]
+async fn a_subscription_refused_for_want_of_room_is_tried_again() {
+    for code in [0x83, 0x97] {
+        let full: Script = Box::new(move |mut peer| {
+            peer.read();
+            peer.write(b"\x20\x03\x00\x00\x00");
+            peer.read();
+            peer.write(&[0x90, 4, 0, 1, 0, code]);
+            peer.linger();
+        });
+        let short: Script = Box::new(|mut peer| {
+            peer.accept("5", &[0x11, 0, 0, 0, 60]);
+            peer.message("5", b'x');
+            peer.linger();
+        });
+        let port = serve(vec![full, short]);
+        let entries = [("lavka.mqtt.version", "5"), ("mqtt.clean.session.enabled", "false")];
+        let mut source = Source::start(&config_for(port, &entries)).await;
+        assert_eq!(payloads(&source.take(1).await), ["x"]);
+    }
+}
+
 /// An MQTT 5 server that says it wants no pings gets none, or one, and the connection stands.
 #[tokio::test]
 async fn a_server_without_keep_alive_is_not_stormed_with_pings() {
