@@ -6,7 +6,13 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod disk;
+mod kafka_away;
 mod kill;
 mod lake;
+mod mqtt_away;
+mod pipeline;
+mod poison;
 mod publisher;
+mod requests;
 mod standalone;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lavka_testkit::{LavkaCommand, LavkaProcess, TempDir, temp_dir, write_file};
+use lavka_testkit::{LavkaCommand, LavkaProcess, RestClient, TempDir, eventually, temp_dir, write_file};
 use serde_json::{Value, json};
 
 /// Ends a hanging test; nothing is measured by it.
@@ -47,8 +47,55 @@ impl Standalone {
         self.folder.path()
     }
 
-    pub(crate) fn start(&self) -> LavkaProcess {
+    /// How it is started.
+    pub(crate) fn command(&self) -> LavkaCommand {
         let worker = self.folder.path().join("worker.properties");
-        LavkaCommand::new(["standalone".into(), worker]).args(self.connectors.iter().cloned()).start()
+        LavkaCommand::new(["standalone".into(), worker]).args(self.connectors.iter().cloned())
     }
+
+    pub(crate) fn start(&self) -> LavkaProcess {
+        self.command().start()
+    }
+
+    /// Starts it and waits for its REST API.
+    pub(crate) fn serve(&self) -> (LavkaProcess, RestClient) {
+        let mut process = self.start();
+        let rest = process.wait_for_announced_rest(PATIENCE);
+        (process, rest)
+    }
+}
+
+/// Waits until the connector's first task is in `state`, and returns its status; fails with the last one.
+#[track_caller]
+pub(crate) fn wait_for_task(rest: &RestClient, connector: &str, state: &str) -> Value {
+    let mut last = String::new();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let answer = rest.get(&format!("/connectors/{connector}/status"));
+        let task = &answer.body["tasks"][0];
+        if task["state"] == state {
+            return task.clone();
+        }
+        last.clone_from(&answer.text);
+        assert!(std::time::Instant::now() < deadline, "no task of {connector} is {state}: {last}");
+        std::thread::sleep(Duration::from_millis(25));
+    }
+}
+
+/// Waits until the task has failed, and returns its trace.
+#[track_caller]
+pub(crate) fn wait_for_trace(rest: &RestClient, connector: &str) -> String {
+    wait_for_task(rest, connector, "FAILED")["trace"].as_str().expect("a failed task has a trace").to_owned()
+}
+
+/// Restarts what failed, over REST, and waits until it runs.
+#[track_caller]
+pub(crate) fn restart_failed(rest: &RestClient, connector: &str) {
+    let path = format!("/connectors/{connector}/restart?includeTasks=true&onlyFailed=true");
+    let answer = rest.send("POST", &path, &[], None);
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    eventually("the restart", PATIENCE, || {
+        let status = rest.get(&format!("/connectors/{connector}/status"));
+        (status.body["tasks"][0]["state"] == "RUNNING").then_some(())
+    });
 }

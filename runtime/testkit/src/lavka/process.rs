@@ -39,6 +39,11 @@ impl LavkaProcess {
         disk::remount(self.pid(), folder, options).or_fail();
     }
 
+    /// As [`LavkaProcess::remount`]; false where the kernel refuses, as it does `ro` while a file is open for writing.
+    pub fn try_remount(&self, folder: &Path, options: &str) -> bool {
+        disk::remount(self.pid(), folder, options).is_ok()
+    }
+
     /// Where the process sees `path`, its own disk included: valid while it runs.
     pub fn sees(&self, path: &Path) -> PathBuf {
         Path::new(&format!("/proc/{}/root", self.pid())).join(path.strip_prefix("/").unwrap_or(path))

@@ -1,0 +1,68 @@
+//! A Kafka that is not there, goes away, or stands still.
+
+use lavka_testkit::{KafkaServer, Mosquitto, MosquittoConfig, eventually, services, unique};
+use serde_json::json;
+
+use crate::pipeline::{expect_in_kafka, expect_in_lake, lake_sink, mqtt_source};
+use crate::publisher::Publisher;
+use crate::standalone::{PATIENCE, Standalone, wait_for_task};
+
+#[test]
+fn a_broker_that_is_not_there_or_goes_away_costs_time_and_nothing_else() {
+    const TEST: &str = "a_broker_that_is_not_there_or_goes_away_costs_time_and_nothing_else";
+    if !services().kafka.is_real_for(TEST) {
+        return;
+    }
+    let mut server = KafkaServer::start().unwrap();
+    let kafka = server.client();
+    let topic = unique("away");
+    kafka.create_topic(&topic, 2);
+    server.stop();
+    let mosquitto = Mosquitto::start(&MosquittoConfig::default()).unwrap();
+    let worker = Standalone::new(&server.bootstrap(), &[]);
+    let lake = worker.folder().join("lake");
+    let worker = worker
+        .connector("source", &mqtt_source(mosquitto.port(), &topic))
+        .connector("sink", &lake_sink(&topic, &lake));
+
+    // Not there at the start: the REST API serves, the tasks wait, the log names the key and the address.
+    let (mut process, rest) = worker.serve();
+    assert_eq!(rest.get("/").body["kafka_cluster_id"], json!(null));
+    wait_for_task(&rest, "source", "RUNNING");
+    wait_for_task(&rest, "sink", "RUNNING");
+    process.wait_for_log("no broker of bootstrap.servers can be reached", PATIENCE);
+    process.wait_for_log("connected to the MQTT server", PATIENCE);
+    eventually("the subscription", PATIENCE, || mosquitto.log().contains("Sending SUBACK").then_some(()));
+    let mut publisher = Publisher::connect(mosquitto.port(), "sensors");
+    publisher.publish(300);
+    publisher.wait_accepted(PATIENCE);
+    server.restart().unwrap();
+    expect_in_kafka(&kafka, &topic, 300);
+    eventually("the id of the cluster", PATIENCE, || {
+        rest.get("/").body["kafka_cluster_id"].as_str().map(|_| ())
+    });
+
+    // It crashes while records flow, and comes back.
+    publisher.publish(200);
+    server.kill();
+    publisher.publish(400);
+    publisher.wait_accepted(PATIENCE);
+    server.restart().unwrap();
+    expect_in_kafka(&kafka, &topic, 900);
+
+    // It stands still: connections stay open, and nobody answers.
+    server.pause();
+    publisher.publish(600);
+    publisher.wait_accepted(PATIENCE);
+    server.resume();
+    expect_in_kafka(&kafka, &topic, 1500);
+    expect_in_lake(&kafka, &topic, &lake);
+
+    for connector in ["source", "sink"] {
+        wait_for_task(&rest, connector, "RUNNING");
+    }
+    // An outage is worth some lines, not thousands.
+    let lines = process.log().lines().count();
+    assert!(lines < 500, "{lines} lines of log:\n{}", process.log_tail(40));
+    assert!(process.stop().success(), "{}", process.log_tail(20));
+}
