@@ -5,7 +5,7 @@ use lavka_api::data::{Record, SinkRecord, SourceRecord};
 use lavka_api::plugin::{Catalogue, Factory, PluginKind, Predicate, Transform, Verdict};
 use lavka_api::{Error, Result};
 
-use crate::errors::{ErrorPolicy, Failure, Stage as ErrorStage, Tries};
+use crate::errors::{ErrorPolicy, Failure, Next, Stage as ErrorStage, Stopping, Tries};
 
 /// One stage: a transform, and the condition under which it applies.
 struct Link {
@@ -104,16 +104,7 @@ impl Chain {
     /// The failure of the stage that could not take the record.
     pub fn apply_one(&mut self, record: &mut Record) -> Result<Verdict, Failure> {
         for link in &mut self.links {
-            let selected = match &mut link.predicate {
-                None => Ok(true),
-                Some((predicate, negate)) => predicate.test(record).map(|holds| holds != *negate),
-            };
-            let outcome = match selected {
-                Ok(true) => link.transform.apply(record),
-                Ok(false) => continue,
-                Err(error) => Err(error),
-            };
-            if outcome.map_err(|error| link.failure(error))? == Verdict::Drop {
+            if link.apply(record).map_err(|error| link.failure(error))? == Verdict::Drop {
                 return Ok(Verdict::Drop);
             }
         }
@@ -127,37 +118,19 @@ impl Chain {
     }
 
     /// Sends `items` through all stages; gives one fate each. A stage sees the whole batch at once. Retriable failures
-    /// are tried again one record at a time, as `policy` allows.
-    pub(crate) async fn apply<T: Carrier>(&mut self, items: &mut [T], policy: &mut ErrorPolicy) -> Vec<Fate> {
+    /// are tried again one record at a time, as `policy` allows. Where the task is to stop meanwhile, the items are
+    /// left half-way and must not be used.
+    pub(crate) async fn apply<T: Carrier>(
+        &mut self,
+        items: &mut [T],
+        policy: &mut ErrorPolicy,
+    ) -> Result<Vec<Fate>, Stopping> {
         let mut fates: Vec<Fate> = items.iter().map(|_| Fate::Live).collect();
         for link in &mut self.links {
-            let mut places = Vec::with_capacity(items.len());
-            let mut records: Vec<&mut Record> = Vec::with_capacity(items.len());
-            for (place, (item, fate)) in items.iter_mut().zip(&mut fates).enumerate() {
-                if !matches!(fate, Fate::Live) {
-                    continue;
-                }
-                let record = item.record();
-                let selected = match &mut link.predicate {
-                    None => Ok(true),
-                    Some((predicate, negate)) => predicate.test(record).map(|holds| holds != *negate),
-                };
-                match selected {
-                    Ok(true) => {
-                        places.push(place);
-                        records.push(record);
-                    }
-                    Ok(false) => {}
-                    Err(error) => *fate = Fate::Failed(link.failure(error)),
-                }
-            }
-            let verdicts = link.transform.apply_batch(&mut records);
-            drop(records);
-            debug_assert_eq!(verdicts.len(), places.len(), "one verdict per record");
-            for (place, verdict) in places.into_iter().zip(verdicts) {
+            for (place, verdict) in link.apply_batch(items, &fates) {
                 let verdict = match verdict {
                     Err(error) if error.is_retriable() => match items.get_mut(place) {
-                        Some(item) => again(link, item.record(), error, policy).await,
+                        Some(item) => link.again(item.record(), error, policy).await?,
                         None => Err(error),
                     },
                     other => other,
@@ -172,30 +145,75 @@ impl Chain {
                 }
             }
         }
-        fates
+        Ok(fates)
     }
 }
 
 impl Link {
+    /// Whether the predicate lets the transform have this record.
+    fn selects(&mut self, record: &Record) -> Result<bool> {
+        match &mut self.predicate {
+            None => Ok(true),
+            Some((predicate, negate)) => predicate.test(record).map(|holds| holds != *negate),
+        }
+    }
+
+    fn apply(&mut self, record: &mut Record) -> Result<Verdict> {
+        if self.selects(record)? { self.transform.apply(record) } else { Ok(Verdict::Keep) }
+    }
+
+    /// Has the transform take every live item that the predicate selects, at once; gives verdicts by place.
+    fn apply_batch<T: Carrier>(&mut self, items: &mut [T], fates: &[Fate]) -> Vec<(usize, Result<Verdict>)> {
+        let mut verdicts = Vec::with_capacity(items.len());
+        let mut places = Vec::with_capacity(items.len());
+        let mut records: Vec<&mut Record> = Vec::with_capacity(items.len());
+        for (place, (item, fate)) in items.iter_mut().zip(fates).enumerate() {
+            if !matches!(fate, Fate::Live) {
+                continue;
+            }
+            let record = item.record();
+            match self.selects(record) {
+                Ok(true) => {
+                    places.push(place);
+                    records.push(record);
+                }
+                Ok(false) => {}
+                Err(error) => verdicts.push((place, Err(error))),
+            }
+        }
+        let mut answers = self.transform.apply_batch(&mut records).into_iter();
+        for place in places {
+            let verdict = answers.next().unwrap_or_else(|| {
+                Err(Error::fatal(format!("{} did not say what becomes of every record", self.class)))
+            });
+            verdicts.push((place, verdict));
+        }
+        verdicts
+    }
+
+    /// Tries one record again, for as long as `policy` allows.
+    async fn again(
+        &mut self,
+        record: &mut Record,
+        mut error: Error,
+        policy: &mut ErrorPolicy,
+    ) -> Result<Result<Verdict>, Stopping> {
+        let mut tries = Tries::default();
+        loop {
+            match policy.try_again(&mut tries, error).await {
+                Next::Again => {}
+                Next::GiveUp(error) => return Ok(Err(error)),
+                Next::Stop => return Err(Stopping),
+            }
+            match self.apply(record) {
+                Err(next) => error = next,
+                Ok(verdict) => return Ok(Ok(verdict)),
+            }
+        }
+    }
+
     fn failure(&self, error: Error) -> Failure {
         Failure { stage: ErrorStage::Transformation, class: self.class.to_owned(), error }
-    }
-}
-
-async fn again(
-    link: &mut Link,
-    record: &mut Record,
-    first: Error,
-    policy: &mut ErrorPolicy,
-) -> Result<Verdict> {
-    let mut tries = Tries::default();
-    let mut error = first;
-    loop {
-        policy.try_again(&mut tries, error).await?;
-        match link.transform.apply(record) {
-            Err(next) => error = next,
-            Ok(verdict) => return Ok(verdict),
-        }
     }
 }
 

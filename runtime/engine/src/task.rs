@@ -50,7 +50,7 @@ pub trait TaskObserver: Send + Sync {
     fn topic_used(&self, id: &TaskId, topic: &Topic);
 }
 
-/// A running task.
+/// A running task. Dropping the handle tells the task to stop.
 #[derive(Debug)]
 pub struct TaskHandle {
     id: TaskId,
@@ -114,6 +114,25 @@ impl TaskHandle {
         tracing::warn!(task = %self.id, "task did not stop within {} ms and is cancelled", patience.as_millis());
         self.join.abort();
         false
+    }
+}
+
+/// Waits while a task that has not started yet is to hold, as Connect does not start a paused task either. False if it
+/// is to stop, or nobody is left who could tell.
+pub(crate) async fn may_start(
+    id: &TaskId,
+    target: &mut watch::Receiver<Target>,
+    observer: &dyn TaskObserver,
+) -> bool {
+    loop {
+        match *target.borrow_and_update() {
+            Target::Running => return true,
+            Target::Stopping => return false,
+            Target::Paused => observer.changed(id, TaskState::Paused),
+        }
+        if target.changed().await.is_err() {
+            return false;
+        }
     }
 }
 

@@ -49,6 +49,8 @@ pub struct DeadLetters {
     producer: Arc<dyn Producer>,
     in_flight: usize,
     acks: Vec<Ack>,
+    /// The first dead letter that was lost. From then on nothing may be committed, whoever asks again.
+    lost: Option<Error>,
 }
 
 /// More dead letters than this are not in flight at once.
@@ -58,7 +60,7 @@ impl DeadLetters {
     /// A queue on `topic`, which exists.
     #[must_use]
     pub fn new(topic: Topic, context_headers: bool, producer: Arc<dyn Producer>) -> Self {
-        Self { topic, context_headers, producer, in_flight: 0, acks: Vec::new() }
+        Self { topic, context_headers, producer, in_flight: 0, acks: Vec::new(), lost: None }
     }
 
     pub(super) async fn send(
@@ -68,23 +70,10 @@ impl DeadLetters {
         original: &Original<'_>,
         metrics: &ErrorMetrics,
     ) -> Result<()> {
-        let texts = [
-            ("__connect.errors.topic", Some(original.topic.to_string())),
-            ("__connect.errors.partition", Some(original.partition.to_string())),
-            ("__connect.errors.offset", Some(original.offset.to_string())),
-            ("__connect.errors.connector.name", Some(id.connector.clone())),
-            ("__connect.errors.task.id", Some(id.task.to_string())),
-            ("__connect.errors.stage", Some(failure.stage.name().to_owned())),
-            ("__connect.errors.class.name", Some(failure.class.clone())),
-            ("__connect.errors.exception.class.name", Some(failure.error.exception().to_owned())),
-            ("__connect.errors.exception.message", failure.error.message().map(str::to_owned)),
-            ("__connect.errors.exception.stacktrace", Some(failure.error.trace())),
-        ];
+        let context = if self.context_headers { context_of(id, failure, original) } else { Vec::new() };
         let mut headers: Vec<(&str, Option<&[u8]>)> =
             original.headers.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
-        if self.context_headers {
-            headers.extend(texts.iter().map(|(key, text)| (*key, text.as_deref().map(str::as_bytes))));
-        }
+        headers.extend(context.iter().map(|(key, text)| (*key, text.as_deref().map(str::as_bytes))));
         metrics.dead_letter();
         while self.in_flight >= WINDOW {
             self.collect(metrics).await?;
@@ -107,39 +96,54 @@ impl DeadLetters {
                 Err(SendError::QueueFull) if self.in_flight > 0 => self.collect(metrics).await?,
                 Err(SendError::QueueFull) => tokio::time::sleep(Duration::from_millis(10)).await,
                 Err(SendError::Refused(error) | SendError::Fatal(error)) => {
-                    metrics.dead_letter_failure();
-                    return Err(self.lost(error));
+                    return Err(self.lost(error.caused_by(failure.error.clone()), metrics));
                 }
             }
         }
     }
 
     pub(super) async fn settle(&mut self, metrics: &ErrorMetrics) -> Result<()> {
-        while self.in_flight > 0 {
+        while self.in_flight > 0 && self.lost.is_none() {
             self.collect(metrics).await?;
         }
-        Ok(())
+        self.lost.clone().map_or(Ok(()), Err)
     }
 
     async fn collect(&mut self, metrics: &ErrorMetrics) -> Result<()> {
         self.producer.acks(&mut self.acks).await;
         self.in_flight = self.in_flight.saturating_sub(self.acks.len());
         let failed = self.acks.drain(..).find_map(|ack| ack.outcome.err());
-        match failed {
-            None => Ok(()),
-            Some(error) => {
-                metrics.dead_letter_failure();
-                Err(self.lost(error))
-            }
-        }
+        failed.map_or(Ok(()), |error| Err(self.lost(error, metrics)))
     }
 
-    fn lost(&self, error: Error) -> Error {
-        Error::fatal(format!(
+    fn lost(&mut self, error: Error, metrics: &ErrorMetrics) -> Error {
+        metrics.dead_letter_failure();
+        let error = Error::fatal(format!(
             "Could not write to the dead letter queue topic '{}' (errors.deadletterqueue.topic.name); the task stops \
              so that no record is lost",
             self.topic
         ))
-        .caused_by(error)
+        .caused_by(error);
+        self.lost.get_or_insert(error).clone()
     }
+}
+
+/// The headers that say what happened, in the order of `DeadLetterQueueReporter`.
+fn context_of(
+    id: &TaskId,
+    failure: &Failure,
+    original: &Original<'_>,
+) -> Vec<(&'static str, Option<String>)> {
+    vec![
+        ("__connect.errors.topic", Some(original.topic.to_string())),
+        ("__connect.errors.partition", Some(original.partition.to_string())),
+        ("__connect.errors.offset", Some(original.offset.to_string())),
+        ("__connect.errors.connector.name", Some(id.connector.clone())),
+        ("__connect.errors.task.id", Some(id.task.to_string())),
+        ("__connect.errors.stage", Some(failure.stage.name().to_owned())),
+        ("__connect.errors.class.name", Some(failure.class.clone())),
+        ("__connect.errors.exception.class.name", Some(failure.error.exception().to_owned())),
+        ("__connect.errors.exception.message", failure.error.message().map(str::to_owned)),
+        ("__connect.errors.exception.stacktrace", Some(failure.error.trace())),
+    ]
 }

@@ -3,8 +3,10 @@
 mod backoff;
 mod dead_letter;
 mod policy;
+mod prepare;
 
 pub use backoff::Backoff;
 pub use dead_letter::{DeadLetters, Original};
-pub(crate) use policy::now_ms;
-pub use policy::{ErrorPolicy, ErrorSettings, Failure, Stage, Tolerance, Tries};
+pub use policy::{ErrorPolicy, ErrorSettings, Failure, Stage, Tolerance};
+pub(crate) use policy::{Next, Stopping, Tries, now_ms};
+pub(crate) use prepare::{Prepares, prepare};

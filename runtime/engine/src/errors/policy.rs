@@ -1,6 +1,7 @@
 //! Tolerance, retries and reports.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use lavka_api::config::{Check, key};
 use lavka_api::error::exception;
@@ -8,6 +9,7 @@ use lavka_api::plugin::TaskId;
 use lavka_api::{Error, ErrorClass, Result};
 use lavka_telemetry::metrics::ErrorMetrics;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::dead_letter::{DeadLetters, Original};
@@ -118,11 +120,26 @@ pub struct Failure {
 
 /// The tries of one operation.
 #[derive(Debug, Default)]
-pub struct Tries {
+pub(crate) struct Tries {
     /// When the first failure was seen.
     start: Option<Instant>,
     failures: u32,
 }
+
+/// What follows a failed operation that is not a record's own fault.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// It is tried again now; the wait is over.
+    Again,
+    /// It stays failed: not retriable, or its time is up.
+    GiveUp(Error),
+    /// The task is to stop: whatever the operation was for stays undone.
+    Stop,
+}
+
+/// The task is to stop and gives up what it was waiting for. Nothing that depends on it may count as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stopping;
 
 /// Acts on errors for one task.
 pub struct ErrorPolicy {
@@ -132,7 +149,7 @@ pub struct ErrorPolicy {
     log: bool,
     log_messages: bool,
     dead_letters: Option<DeadLetters>,
-    metrics: std::sync::Arc<ErrorMetrics>,
+    metrics: Arc<ErrorMetrics>,
     target: watch::Receiver<Target>,
 }
 
@@ -143,7 +160,7 @@ impl ErrorPolicy {
         id: TaskId,
         settings: &ErrorSettings,
         dead_letters: Option<DeadLetters>,
-        metrics: std::sync::Arc<ErrorMetrics>,
+        metrics: Arc<ErrorMetrics>,
         target: watch::Receiver<Target>,
     ) -> Self {
         Self {
@@ -175,20 +192,11 @@ impl ErrorPolicy {
     /// # Errors
     /// `Tolerance exceeded in error handler` where errors are not tolerated, with the failure as its cause; an error
     /// of a stage that cannot be tolerated at all comes back wrapped.
-    pub async fn failed(&mut self, failure: &Failure, original: Option<&Original<'_>>) -> Result<()> {
+    pub(crate) async fn failed(&mut self, failure: &Failure, original: Option<&Original<'_>>) -> Result<()> {
         self.metrics.failure();
         self.metrics.error(now_ms());
         self.report(failure, original).await?;
-        let tolerable = matches!(
-            failure.stage,
-            Stage::Transformation
-                | Stage::KeyConverter
-                | Stage::ValueConverter
-                | Stage::HeaderConverter
-                | Stage::KafkaProduce
-                | Stage::TaskPut
-        ) && failure.error.class() != ErrorClass::Fatal;
-        if !tolerable {
+        if !tolerable(failure) {
             return Err(failure
                 .error
                 .clone()
@@ -204,25 +212,27 @@ impl ErrorPolicy {
         Ok(())
     }
 
-    /// What to do about a failed operation that is not a record's own fault: `Ok` to try it again, after a wait.
-    ///
-    /// # Errors
-    /// The error itself where it is not retriable, where its time is up, or where the task is stopping.
-    pub async fn try_again(&mut self, tries: &mut Tries, error: Error) -> Result<()> {
-        self.metrics.failure();
+    /// What follows a failed operation that is not a record's own fault, after the wait that is due.
+    pub(crate) async fn try_again(&mut self, tries: &mut Tries, error: Error) -> Next {
         let start = *tries.start.get_or_insert_with(Instant::now);
         tries.failures += 1;
-        let elapsed = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let give_up =
-            !error.is_retriable() || !self.backoff.may_retry(elapsed) || self.target.borrow().is_stopping();
-        if give_up {
-            return Err(error);
+        if self.target.borrow().is_stopping() {
+            return Next::Stop;
         }
-        self.metrics.retry();
+        let elapsed = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if !error.is_retriable() || !self.backoff.may_retry(elapsed) {
+            // Counted by `failed`, where it is decided what becomes of it.
+            return Next::GiveUp(error);
+        }
+        self.metrics.failure();
         let delay = self.backoff.delay_ms(tries.failures, elapsed, jitter());
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(delay)) => Ok(()),
-            _ = self.target.wait_for(|target| target.is_stopping()) => Err(error),
+            biased;
+            _ = self.target.wait_for(|target| target.is_stopping()) => Next::Stop,
+            () = tokio::time::sleep(Duration::from_millis(delay)) => {
+                self.metrics.retry();
+                Next::Again
+            }
         }
     }
 
@@ -252,12 +262,25 @@ impl ErrorPolicy {
     /// Waits until every dead letter is acknowledged: offsets must not pass a record whose report may be lost.
     ///
     /// # Errors
-    /// Where a dead letter could not be written.
-    pub async fn settle(&mut self) -> Result<()> {
+    /// Where a dead letter could not be written, now or at any time before.
+    pub(crate) async fn settle(&mut self) -> Result<()> {
         match &mut self.dead_letters {
             Some(dead_letters) => dead_letters.settle(&self.metrics).await,
             None => Ok(()),
         }
+    }
+}
+
+/// Whether `errors.tolerance` has a say. A sink that reports a record has said itself that it can go on without it.
+fn tolerable(failure: &Failure) -> bool {
+    match failure.stage {
+        Stage::TaskPut => true,
+        Stage::Transformation
+        | Stage::KeyConverter
+        | Stage::ValueConverter
+        | Stage::HeaderConverter
+        | Stage::KafkaProduce => failure.error.class() != ErrorClass::Fatal,
+        Stage::TaskPoll | Stage::KafkaConsume => false,
     }
 }
 

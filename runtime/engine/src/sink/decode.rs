@@ -1,11 +1,12 @@
 //! From bytes to records.
 
+use async_trait::async_trait;
+use lavka_api::Error;
 use lavka_api::data::{Blob, Datum, Header, Headers, KafkaOrigin, Record, RecordKind, SinkRecord};
 use lavka_api::plugin::{Converter, HeaderConverter, Undecoded};
-use lavka_api::{Error, Result};
 use lavka_ports::ConsumedRecord;
 
-use crate::errors::{Failure, Original, Stage};
+use crate::errors::{Failure, Original, Prepares, Stage};
 
 /// The converters of a sink task.
 pub struct Decoder {
@@ -24,18 +25,6 @@ impl Decoder {
         header: (String, Box<dyn HeaderConverter>),
     ) -> Self {
         Self { key: key.1, value: value.1, header: header.1, classes: [key.0, value.0, header.0] }
-    }
-
-    /// Fetches what decoding these records needs.
-    pub(crate) async fn prepare(&mut self, records: &[ConsumedRecord]) -> Result<()> {
-        fn side(
-            records: &[ConsumedRecord],
-            pick: fn(&ConsumedRecord) -> Option<&Blob>,
-        ) -> Vec<Undecoded<'_>> {
-            records.iter().map(|record| Undecoded { topic: &record.topic, payload: pick(record) }).collect()
-        }
-        self.key.prepare_decode(&side(records, |record| record.key.as_ref())).await?;
-        self.value.prepare_decode(&side(records, |record| record.value.as_ref())).await
     }
 
     /// Decodes one record.
@@ -78,6 +67,22 @@ impl Decoder {
             _ => &self.classes[2],
         };
         Failure { stage, class: class.clone(), error }
+    }
+}
+
+#[async_trait]
+impl Prepares<ConsumedRecord> for Decoder {
+    async fn prepare(&mut self, records: &[ConsumedRecord]) -> Result<(), Failure> {
+        fn side(
+            records: &[ConsumedRecord],
+            pick: fn(&ConsumedRecord) -> Option<&Blob>,
+        ) -> Vec<Undecoded<'_>> {
+            records.iter().map(|record| Undecoded { topic: &record.topic, payload: pick(record) }).collect()
+        }
+        let keys = self.key.prepare_decode(&side(records, |record| record.key.as_ref())).await;
+        keys.map_err(|error| self.failure(Stage::KeyConverter, error))?;
+        let values = self.value.prepare_decode(&side(records, |record| record.value.as_ref())).await;
+        values.map_err(|error| self.failure(Stage::ValueConverter, error))
     }
 }
 

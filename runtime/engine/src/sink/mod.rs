@@ -1,6 +1,9 @@
 //! The sink side: consume → decode → chain → put → commit.
 
+mod assignment;
+mod batch;
 mod decode;
+mod delivery;
 mod progress;
 mod run;
 mod topics;

@@ -64,10 +64,17 @@ impl Progress {
         }
     }
 
-    /// What the task was given, for `pre_commit`.
+    /// Whether a partition is held.
     #[must_use]
-    pub fn seen(&self) -> &Offsets {
-        &self.seen
+    pub fn is_assigned(&self, partition: &TopicPartition) -> bool {
+        self.assigned.contains(partition)
+    }
+
+    /// What the task was given (of `only` these partitions, where given), for `pre_commit`.
+    #[must_use]
+    pub fn seen(&self, only: Option<&[TopicPartition]>) -> Offsets {
+        let seen = self.seen.iter().filter(|(partition, _)| only.is_none_or(|only| only.contains(partition)));
+        seen.map(|(partition, offset)| (partition.clone(), *offset)).collect()
     }
 
     /// What of the task's answer to `pre_commit` is to be committed: offsets of assigned partitions (of `only`, where
@@ -129,7 +136,8 @@ mod tests {
         progress.advance(&tp(0), 10);
         progress.advance(&tp(1), 5);
         progress.advance(&tp(9), 5);
-        assert_eq!(*progress.seen(), offsets([(0, 10), (1, 5)]));
+        assert_eq!(progress.seen(None), offsets([(0, 10), (1, 5)]));
+        assert_eq!(progress.seen(Some(&[tp(1)])), offsets([(1, 5)]));
         let durable = offsets([(0, 10), (1, 6), (9, 1)]);
         assert_eq!(progress.committable(&durable, None), offsets([(0, 10)]));
     }

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
+use async_trait::async_trait;
 use lavka_api::data::{Datum, Record, Topic};
-use lavka_api::error::exception;
 use lavka_api::plugin::{Converter, HeaderConverter};
 use lavka_api::{Error, ErrorClass, Result};
 
-use crate::errors::{Failure, Stage};
+use crate::errors::{Failure, Prepares, Stage};
 
 /// The converters of a source task, and the buffers they write into.
 pub struct Encoder {
@@ -24,7 +24,6 @@ pub(crate) struct Encoded<'a> {
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,
     pub(crate) headers: Vec<(&'a str, Option<&'a [u8]>)>,
-    pub(crate) timestamp: Option<i64>,
     pub(crate) topic: &'a Topic,
     pub(crate) partition: Option<i32>,
 }
@@ -57,31 +56,10 @@ impl Encoder {
         }
     }
 
-    /// Fetches what encoding these records needs.
-    pub(crate) async fn prepare(&mut self, records: &[&Record]) -> Result<()> {
-        fn side<'r>(records: &[&'r Record], pick: fn(&Record) -> &Datum) -> Vec<(&'r Topic, &'r Datum)> {
-            records.iter().map(|record| (&record.topic, pick(record))).collect()
-        }
-        self.key.prepare_encode(&side(records, |record| &record.key)).await?;
-        self.value.prepare_encode(&side(records, |record| &record.value)).await
-    }
-
     /// Encodes one record. The bytes live until the next call.
     pub(crate) fn encode<'a>(&'a mut self, record: &'a mut Record) -> Result<Encoded<'a>, Failure> {
         self.buffer.clear();
         self.headers.clear();
-        let timestamp = match record.timestamp {
-            Some(-1) | None => None,
-            Some(ms) if ms < 0 => {
-                let error = Error::new(
-                    ErrorClass::Fatal,
-                    "org.apache.kafka.connect.errors.ConnectException",
-                    format!("Invalid record timestamp {ms}"),
-                );
-                return Err(self.failure(Stage::KafkaProduce, error));
-            }
-            Some(ms) => Some(ms),
-        };
         let Record { topic, partition, key, value, headers, .. } = record;
         let has_key = self
             .key
@@ -112,7 +90,6 @@ impl Encoder {
                     (header.key.as_str(), range.clone().and_then(|range| bytes.get(range)))
                 })
                 .collect(),
-            timestamp,
             topic,
             partition: *partition,
         })
@@ -122,9 +99,36 @@ impl Encoder {
         let class = match stage {
             Stage::KeyConverter => self.classes[0].clone(),
             Stage::ValueConverter => self.classes[1].clone(),
-            Stage::HeaderConverter => self.classes[2].clone(),
-            _ => exception::CONNECT.to_owned(),
+            _ => self.classes[2].clone(),
         };
         Failure { stage, class, error }
+    }
+}
+
+#[async_trait]
+impl<'r> Prepares<&'r Record> for Encoder {
+    async fn prepare(&mut self, records: &[&'r Record]) -> Result<(), Failure> {
+        fn side<'r>(records: &[&'r Record], pick: fn(&Record) -> &Datum) -> Vec<(&'r Topic, &'r Datum)> {
+            records.iter().map(|record| (&record.topic, pick(record))).collect()
+        }
+        let keys = self.key.prepare_encode(&side(records, |record| &record.key)).await;
+        keys.map_err(|error| self.failure(Stage::KeyConverter, error))?;
+        let values = self.value.prepare_encode(&side(records, |record| &record.value)).await;
+        values.map_err(|error| self.failure(Stage::ValueConverter, error))
+    }
+}
+
+/// A record's timestamp as it is sent: -1 says that there is none.
+///
+/// # Errors
+/// Any other negative timestamp is no fault of the data that could be tolerated: the task fails, as in Connect.
+pub(crate) fn sent_timestamp(record: &Record) -> Result<Option<i64>> {
+    match record.timestamp {
+        Some(ms) if ms < -1 => Err(Error::new(
+            ErrorClass::Fatal,
+            "org.apache.kafka.common.InvalidRecordException",
+            format!("Invalid record timestamp {ms}"),
+        )),
+        timestamp => Ok(timestamp.filter(|ms| *ms >= 0)),
     }
 }

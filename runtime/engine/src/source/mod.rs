@@ -1,5 +1,7 @@
 //! The source side: poll → chain → encode → produce → acknowledged prefix → offset store.
 
+mod books;
+mod commit;
 mod encode;
 mod pump;
 mod run;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lavka_api::data::{Record, SourceRecord, Topic};
 use lavka_api::error::exception;
@@ -10,27 +10,13 @@ use lavka_api::plugin::{SourceTask, TaskId};
 use lavka_api::{Error, Result};
 use lavka_ports::{Buffer, OutgoingRecord, SendError};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::encode::Encoder;
-use super::run::Shared;
+use super::books::Books;
+use super::encode::{Encoder, sent_timestamp};
 use crate::chain::{Chain, Fate};
-use crate::errors::{Backoff, ErrorPolicy, Failure, Stage, Tries};
+use crate::errors::{Backoff, ErrorPolicy, Failure, Stage, Stopping, prepare};
 use crate::task::{Target, TaskObserver, TaskState};
-
-pub(super) struct Pump {
-    id: TaskId,
-    task: Box<dyn SourceTask>,
-    chain: Chain,
-    encoder: Encoder,
-    policy: ErrorPolicy,
-    shared: Arc<Shared>,
-    observer: Arc<dyn TaskObserver>,
-    window: Buffer,
-    target: watch::Receiver<Target>,
-    announced: Option<Target>,
-    seen_topics: HashSet<Topic>,
-    last_topic: Option<Topic>,
-}
 
 /// How long a full client queue is waited for when no acknowledgement wakes the pump earlier.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(20);
@@ -38,85 +24,125 @@ const QUEUE_FULL_WAIT: Duration = Duration::from_millis(20);
 /// Waits after a poll that failed with a retriable error; there is no deadline.
 const POLL_BACKOFF: Backoff = Backoff { timeout_ms: None, max_delay_ms: 10_000 };
 
+/// The class that error reports name for records that Kafka did not take.
+const PRODUCER: &str = "org.apache.kafka.connect.runtime.WorkerSourceTask";
+
+pub(super) struct Pump {
+    task: Box<dyn SourceTask>,
+    chain: Chain,
+    encoder: Encoder,
+    policy: ErrorPolicy,
+    books: Arc<Books>,
+    /// Records of the current batch that are not sent, to be settled together.
+    skipped: Vec<u64>,
+}
+
+/// What a run of the pump goes by.
+struct Run<'a> {
+    id: &'a TaskId,
+    observer: &'a dyn TaskObserver,
+    window: Buffer,
+    target: watch::Receiver<Target>,
+    seen_topics: HashSet<Topic>,
+    last_topic: Option<Topic>,
+}
+
+/// Whether the pump goes on with its batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Go,
+    /// The task is to stop: the rest of the batch is not sent and will be read again.
+    Stop,
+}
+
 impl Pump {
-    #[expect(clippy::too_many_arguments, reason = "the parts of a spec, taken apart once")]
     pub(super) fn new(
-        id: TaskId,
         task: Box<dyn SourceTask>,
         chain: Chain,
         encoder: Encoder,
         policy: ErrorPolicy,
-        shared: Arc<Shared>,
-        observer: Arc<dyn TaskObserver>,
-        window: Buffer,
-        target: watch::Receiver<Target>,
+        books: Arc<Books>,
     ) -> Self {
-        Self {
-            id,
-            task,
-            chain,
-            encoder,
-            policy,
-            shared,
-            observer,
-            window,
-            target,
-            announced: None,
-            seen_topics: HashSet::new(),
-            last_topic: None,
-        }
+        Self { task, chain, encoder, policy, books, skipped: Vec::new() }
     }
 
     /// Runs until the task is to stop, or fails.
-    pub(super) async fn run(&mut self) -> Result<()> {
+    pub(super) async fn run(
+        &mut self,
+        id: &TaskId,
+        observer: &dyn TaskObserver,
+        window: Buffer,
+        target: watch::Receiver<Target>,
+    ) -> Result<()> {
+        let (seen_topics, last_topic) = (HashSet::new(), None);
+        let mut run = Run { id, observer, window, target, seen_topics, last_topic };
+        let mut announced = None;
         let mut poll_failures = 0;
         loop {
-            if self.target.has_changed().is_err() {
+            if run.target.has_changed().is_err() {
                 return Ok(());
             }
-            let now = *self.target.borrow_and_update();
-            self.announce(now);
+            let now = *run.target.borrow_and_update();
+            if announced.replace(now) != Some(now) {
+                run.announce(now);
+            }
             match now {
                 Target::Stopping => return Ok(()),
                 Target::Paused => {
-                    if self.target.changed().await.is_err() {
-                        return Ok(());
+                    self.judge_refused().await?;
+                    tokio::select! {
+                        changed = run.target.changed() => if changed.is_err() {
+                            return Ok(());
+                        },
+                        () = self.books.refusal() => {}
                     }
                     continue;
                 }
                 Target::Running => {}
             }
             self.judge_refused().await?;
-            if !self.room().await {
+            if !self.room(&mut run).await {
                 continue;
             }
             let started = Instant::now();
-            let polled = tokio::select! {
-                biased;
-                changed = self.target.changed() => match changed {
-                    Ok(()) => continue,
-                    Err(_) => return Ok(()),
-                },
-                polled = self.task.poll() => polled,
-            };
+            let Some(polled) = self.poll(&mut run.target).await? else { continue };
             match polled {
                 Ok(batch) => {
                     poll_failures = 0;
-                    self.shared.metrics.polled(batch.len(), started.elapsed());
+                    self.books.metrics.polled(batch.len(), started.elapsed());
                     if !batch.is_empty() {
-                        self.deliver(batch).await?;
+                        let outcome = self.deliver(batch, &mut run).await;
+                        self.settle_skipped();
+                        outcome?;
                     }
                 }
                 Err(error) if error.is_retriable() => {
                     poll_failures += 1;
                     let wait = POLL_BACKOFF.delay_ms(poll_failures, 0, 1.0);
-                    tracing::warn!(task = %self.id, "the source could not be polled, next try in {wait} ms: {error}");
+                    tracing::warn!(task = %id, "the source could not be polled, next try in {wait} ms: {error}");
                     tokio::select! {
                         () = tokio::time::sleep(Duration::from_millis(wait)) => {}
-                        _ = self.target.changed() => {}
+                        _ = run.target.changed() => {}
                     }
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What the source hands out; `None` if there is a new target first. Records that Kafka refuses meanwhile are
+    /// decided on at once: the source may be waiting for just that.
+    async fn poll(
+        &mut self,
+        target: &mut watch::Receiver<Target>,
+    ) -> Result<Option<Result<Vec<SourceRecord>>>> {
+        let mut polling = self.task.poll();
+        loop {
+            tokio::select! {
+                biased;
+                _ = target.changed() => return Ok(None),
+                () = self.books.refusal() => judge_refused(&self.books, &mut self.policy).await?,
+                polled = &mut polling => return Ok(Some(polled)),
             }
         }
     }
@@ -125,59 +151,30 @@ impl Pump {
         self.task.stop().await;
     }
 
-    fn announce(&mut self, now: Target) {
-        if self.announced == Some(now) {
-            return;
-        }
-        self.announced = Some(now);
-        match now {
-            Target::Running => self.observer.changed(&self.id, TaskState::Running),
-            Target::Paused => self.observer.changed(&self.id, TaskState::Paused),
-            Target::Stopping => {}
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        let tracker = self.shared.tracker();
-        tracker.in_flight() < self.window.records && tracker.bytes() < self.window.bytes
-    }
-
     /// Waits for room in the window; false if something else needs looking at first (a refused record, a new target).
-    async fn room(&mut self) -> bool {
-        let mut progress = std::pin::pin!(self.shared.progress.notified());
+    async fn room(&mut self, run: &mut Run<'_>) -> bool {
+        let mut progress = std::pin::pin!(self.books.progress.notified());
         progress.as_mut().enable();
-        if self.has_room() {
+        if self.books.has_room(run.window) {
             return true;
         }
         tokio::select! {
             () = progress => {}
-            _ = self.target.changed() => {}
+            _ = run.target.changed() => {}
         }
         false
     }
 
-    /// Decides about records that Kafka refused: skipped and reported where errors are tolerated.
     pub(super) async fn judge_refused(&mut self) -> Result<()> {
-        for (sequence, error) in self.shared.take_refused() {
-            if !self.policy.tolerates() {
-                return Err(error
-                    .wrapped_in(exception::CONNECT, "Unrecoverable exception from producer send callback"));
-            }
-            let failure = Failure { stage: Stage::KafkaProduce, class: "lavka.Producer".into(), error };
-            self.policy.failed(&failure, None).await?;
-            self.shared.settle([sequence]);
-        }
-        Ok(())
+        judge_refused(&self.books, &mut self.policy).await
     }
 
-    async fn deliver(&mut self, mut batch: Vec<SourceRecord>) -> Result<()> {
-        let fates = self.chain.apply(&mut batch, &mut self.policy).await;
-        self.prepare(&batch, &fates).await?;
+    async fn deliver(&mut self, mut batch: Vec<SourceRecord>, run: &mut Run<'_>) -> Result<()> {
+        let Ok(fates) = self.prepare(&mut batch).await else { return Ok(()) };
         for (mut item, fate) in batch.into_iter().zip(fates) {
             match fate {
                 Fate::Live => {
-                    if !self.send(&mut item).await? {
-                        // Stopping: the rest was not sent and will be read again.
+                    if self.send(&mut item, run).await? == Flow::Stop {
                         return Ok(());
                     }
                 }
@@ -191,85 +188,128 @@ impl Pump {
         Ok(())
     }
 
-    async fn prepare(&mut self, batch: &[SourceRecord], fates: &[Fate]) -> Result<()> {
-        let live: Vec<&Record> = batch
-            .iter()
-            .zip(fates)
-            .filter(|(_, fate)| matches!(fate, Fate::Live))
-            .map(|(item, _)| &item.record)
-            .collect();
-        let mut tries = Tries::default();
-        while let Err(error) = self.encoder.prepare(&live).await {
-            self.policy.try_again(&mut tries, error).await?;
-        }
-        Ok(())
-    }
-
-    /// A record that is not sent counts as delivered.
-    fn skip(&mut self, item: &mut SourceRecord) {
-        let sequence = self.shared.tracker().submit(item.position.take(), item.token, 0);
-        self.shared.settle([sequence]);
-    }
-
-    /// Encodes and sends one record, waiting for room; false if the task is stopping instead.
-    async fn send(&mut self, item: &mut SourceRecord) -> Result<bool> {
-        while !self.room().await {
-            if stopping(&self.target) {
-                return Ok(false);
+    /// Transforms a batch and fetches what encoding it needs.
+    async fn prepare(&mut self, batch: &mut [SourceRecord]) -> Result<Vec<Fate>, Stopping> {
+        let mut fates = self.chain.apply(batch, &mut self.policy).await?;
+        let live = || fates.iter().enumerate().filter(|(_, fate)| matches!(fate, Fate::Live));
+        let records: Vec<&Record> =
+            live().filter_map(|(place, _)| batch.get(place)).map(|item| &item.record).collect();
+        let failures = prepare(&mut self.encoder, &records, &mut self.policy).await?;
+        let places: Vec<usize> =
+            if failures.is_empty() { Vec::new() } else { live().map(|(i, _)| i).collect() };
+        for (place, failure) in places.into_iter().zip(failures) {
+            if let (Some(fate), Some(failure)) = (fates.get_mut(place), failure) {
+                *fate = Fate::Failed(failure);
             }
-            self.judge_refused().await?;
         }
+        Ok(fates)
+    }
+
+    /// A record that is not sent counts as delivered, like those before it: at the end of its batch.
+    fn skip(&mut self, item: &mut SourceRecord) {
+        self.skipped.push(self.books.submit(item.position.take(), item.token, 0));
+    }
+
+    fn settle_skipped(&mut self) {
+        if !self.skipped.is_empty() {
+            self.books.settle(self.skipped.drain(..));
+        }
+    }
+
+    /// Encodes and sends one record, waiting for room.
+    async fn send(&mut self, item: &mut SourceRecord, run: &mut Run<'_>) -> Result<Flow> {
+        if !self.books.has_room(run.window) {
+            self.settle_skipped();
+            while !self.room(run).await {
+                if run.is_stopping() {
+                    return Ok(Flow::Stop);
+                }
+                self.judge_refused().await?;
+            }
+        }
+        let timestamp = sent_timestamp(&item.record)?;
         let encoded = match self.encoder.encode(&mut item.record) {
             Ok(encoded) => encoded,
             Err(failure) => {
                 self.policy.failed(&failure, None).await?;
                 self.skip(item);
-                return Ok(true);
+                return Ok(Flow::Go);
             }
         };
-        let bytes = encoded.size();
-        let sequence = self.shared.tracker().submit(item.position.take(), item.token, bytes);
+        let sequence = self.books.submit(item.position.take(), item.token, encoded.size());
+        let outgoing = OutgoingRecord {
+            topic: encoded.topic,
+            partition: encoded.partition,
+            key: encoded.key,
+            value: encoded.value,
+            timestamp,
+            headers: &encoded.headers,
+            token: usize::try_from(sequence).unwrap_or(usize::MAX),
+        };
         let refusal = loop {
-            let outgoing = OutgoingRecord {
-                topic: encoded.topic,
-                partition: encoded.partition,
-                key: encoded.key,
-                value: encoded.value,
-                timestamp: encoded.timestamp,
-                headers: &encoded.headers,
-                token: usize::try_from(sequence).unwrap_or(usize::MAX),
-            };
-            match self.shared.producer.send(outgoing) {
+            match self.books.producer.send(outgoing) {
                 Ok(()) => break None,
                 Err(SendError::QueueFull) => {
-                    let _ = tokio::time::timeout(QUEUE_FULL_WAIT, self.shared.progress.notified()).await;
-                    if stopping(&self.target) {
-                        return Ok(false);
+                    let _ = tokio::time::timeout(QUEUE_FULL_WAIT, self.books.progress.notified()).await;
+                    if run.is_stopping() {
+                        self.books.withdraw(sequence);
+                        return Ok(Flow::Stop);
                     }
                 }
                 Err(SendError::Refused(error)) => break Some(error),
                 Err(SendError::Fatal(error)) => {
+                    self.books.withdraw(sequence);
                     return Err(
                         error.wrapped_in(exception::CONNECT, "Unrecoverable exception trying to send")
                     );
                 }
             }
         };
-        if let Some(error) = refusal {
-            self.refused(sequence, error).await?;
+        match refusal {
+            None => {
+                self.books.sent();
+                run.note_topic(&item.record.topic);
+            }
+            Some(error) => {
+                refused(error, &mut self.policy).await?;
+                self.skipped.push(sequence);
+            }
         }
-        self.note_topic(&item.record.topic);
-        Ok(true)
+        Ok(Flow::Go)
+    }
+}
+
+/// Decides about records that Kafka refused: skipped and reported where errors are tolerated.
+async fn judge_refused(books: &Books, policy: &mut ErrorPolicy) -> Result<()> {
+    while let Some((sequence, error)) = books.next_refused() {
+        refused(error, policy).await?;
+        books.settle([sequence]);
+    }
+    Ok(())
+}
+
+/// `Ok` to go on without the record.
+async fn refused(error: Error, policy: &mut ErrorPolicy) -> Result<()> {
+    if !policy.tolerates() {
+        let text = "Unrecoverable exception from producer send callback";
+        return Err(error.wrapped_in(exception::CONNECT, text));
+    }
+    let failure = Failure { stage: Stage::KafkaProduce, class: PRODUCER.into(), error };
+    policy.failed(&failure, None).await
+}
+
+impl Run<'_> {
+    fn announce(&self, now: Target) {
+        match now {
+            Target::Running => self.observer.changed(self.id, TaskState::Running),
+            Target::Paused => self.observer.changed(self.id, TaskState::Paused),
+            Target::Stopping => {}
+        }
     }
 
-    async fn refused(&mut self, sequence: u64, error: Error) -> Result<()> {
-        if !self.policy.tolerates() {
-            return Err(error.wrapped_in(exception::CONNECT, "Unrecoverable exception trying to send"));
-        }
-        let failure = Failure { stage: Stage::KafkaProduce, class: "lavka.Producer".into(), error };
-        self.policy.failed(&failure, None).await?;
-        self.shared.settle([sequence]);
-        Ok(())
+    /// Told to stop, or nobody is left who could tell.
+    fn is_stopping(&self) -> bool {
+        self.target.borrow().is_stopping() || self.target.has_changed().is_err()
     }
 
     fn note_topic(&mut self, topic: &Topic) {
@@ -278,12 +318,7 @@ impl Pump {
         }
         self.last_topic = Some(topic.clone());
         if self.seen_topics.insert(topic.clone()) {
-            self.observer.topic_used(&self.id, topic);
+            self.observer.topic_used(self.id, topic);
         }
     }
-}
-
-/// Told to stop, or nobody is left who could tell.
-fn stopping(target: &watch::Receiver<Target>) -> bool {
-    target.borrow().is_stopping() || target.has_changed().is_err()
 }

@@ -13,8 +13,10 @@ pub struct Tracker {
     /// Sequence number of the ring's front.
     base: u64,
     ring: VecDeque<Slot>,
+    /// Source partitions with something in flight or to commit; the others are forgotten and their places reused.
     partitions: Vec<Partition>,
     by_map: HashMap<OffsetMap, usize>,
+    free: Vec<usize>,
     /// The partition of the last record: most sources stay with one for a while.
     last: Option<(OffsetMap, usize)>,
     in_flight: usize,
@@ -32,7 +34,7 @@ struct Slot {
     passed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Partition {
     map: OffsetMap,
     pending: VecDeque<u64>,
@@ -79,12 +81,43 @@ impl Tracker {
         {
             return *index;
         }
-        let index = *self.by_map.entry(map.clone()).or_insert_with(|| {
-            self.partitions.push(Partition { map: map.clone(), pending: VecDeque::new(), committable: None });
-            self.partitions.len() - 1
-        });
+        let index = match self.by_map.get(map) {
+            Some(&index) => index,
+            None => self.add_partition(map),
+        };
         self.last = Some((map.clone(), index));
         index
+    }
+
+    fn add_partition(&mut self, map: &OffsetMap) -> usize {
+        let partition = Partition { map: map.clone(), pending: VecDeque::new(), committable: None };
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None => {
+                self.partitions.push(partition.clone());
+                self.partitions.len() - 1
+            }
+        };
+        if let Some(place) = self.partitions.get_mut(index) {
+            *place = partition;
+        }
+        self.by_map.insert(map.clone(), index);
+        index
+    }
+
+    /// Takes back the newest record, which was not sent after all, as if it had never been submitted. False if it is
+    /// not the newest, or settled.
+    pub fn withdraw(&mut self, sequence: u64) -> bool {
+        if sequence + 1 != self.base + self.ring.len() as u64 {
+            return false;
+        }
+        let Some(slot) = self.ring.pop_back_if(|slot| !slot.settled) else { return false };
+        self.in_flight -= 1;
+        self.bytes -= slot.bytes;
+        if let Some(partition) = slot.partition.and_then(|index| self.partitions.get_mut(index)) {
+            partition.pending.pop_back();
+        }
+        true
     }
 
     /// Settles a record: Kafka acknowledged it, or it was dropped. `None` if that was so before.
@@ -128,11 +161,20 @@ impl Tracker {
     }
 
     /// Takes what may be committed now and was not taken before: the newest offset of each partition's prefix.
+    /// Partitions with nothing left in flight are forgotten, so that a source of many short-lived ones (files) costs
+    /// what is in flight and not what ever was.
     pub fn take_committable(&mut self) -> Vec<(OffsetMap, OffsetMap)> {
-        self.partitions
-            .iter_mut()
-            .filter_map(|partition| Some((partition.map.clone(), partition.committable.take()?)))
-            .collect()
+        let mut taken = Vec::new();
+        for (index, partition) in self.partitions.iter_mut().enumerate() {
+            let Some(offset) = partition.committable.take() else { continue };
+            taken.push((partition.map.clone(), offset));
+            if partition.pending.is_empty() {
+                self.by_map.remove(&partition.map);
+                self.free.push(index);
+            }
+        }
+        self.last = None;
+        taken
     }
 
     /// Gives back offsets that could not be written, unless newer ones came meanwhile.
@@ -229,6 +271,31 @@ mod tests {
         tracker.settle(b);
         tracker.settle(a);
         assert_eq!((tracker.in_flight(), tracker.ring.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_record_that_was_not_sent_can_be_taken_back_once() {
+        let mut tracker = Tracker::new();
+        let kept = tracker.submit(at(1, 1), 0, 10);
+        let dropped = tracker.submit(at(1, 2), 0, 10);
+        assert!(!tracker.withdraw(kept), "not the newest");
+        assert!(tracker.withdraw(dropped));
+        assert!(!tracker.withdraw(dropped));
+        assert_eq!(tracker.settle(dropped), None);
+        assert_eq!((tracker.in_flight(), tracker.bytes()), (1, 10));
+        tracker.settle(kept);
+        assert_eq!(taken(&mut tracker), [(1, 1)]);
+    }
+
+    #[test]
+    fn partitions_that_come_and_go_leave_nothing_behind() {
+        let mut tracker = Tracker::new();
+        for file in 0..1000 {
+            let sequence = tracker.submit(at(file, 1), 0, 1);
+            tracker.settle(sequence);
+            assert_eq!(taken(&mut tracker), [(file, 1)]);
+        }
+        assert_eq!((tracker.partitions.len(), tracker.by_map.len()), (1, 0));
     }
 
     proptest! {

@@ -1,0 +1,172 @@
+//! From consumed records into the sink: decode, transform, put.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lavka_api::data::{SinkRecord, TopicPartition};
+use lavka_api::error::exception;
+use lavka_api::plugin::{ErrantRecord, SinkBatch};
+use lavka_api::{Error, Result};
+use lavka_ports::ConsumedRecord;
+use tokio::time::Instant;
+
+use super::batch::Pending;
+use super::decode::original;
+use super::run::Runner;
+use crate::chain::Fate;
+use crate::errors::{Backoff, Failure, Stage, Stopping, prepare};
+
+/// Waits between tries of a batch where the sink names none; there is no deadline (Connect tries for ever too).
+const PUT_BACKOFF: Backoff = Backoff { timeout_ms: None, max_delay_ms: 60_000 };
+
+/// The class that error reports name for records that a sink reported.
+const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
+
+impl Runner {
+    /// Decodes and transforms what was consumed; what is to be put is in `pending` afterwards. Where the task is to
+    /// stop meanwhile, nothing is: the records will be read again.
+    pub(super) async fn take(&mut self, mut consumed: Vec<ConsumedRecord>) {
+        self.metrics.read(consumed.len());
+        let Ok(fates) = self.convert(&consumed).await else { return };
+        let mut batch = Vec::with_capacity(consumed.len());
+        let mut places = Vec::with_capacity(consumed.len());
+        let mut then_fail = None;
+        for (place, fate) in fates.into_iter().enumerate() {
+            let failure = match fate {
+                Converted::Live(record) => {
+                    batch.push(record);
+                    places.push(place);
+                    continue;
+                }
+                Converted::Dropped => continue,
+                Converted::Failed(failure) => failure,
+            };
+            if let Err(error) = self.policy.failed(&failure, consumed.get(place).map(original).as_ref()).await
+            {
+                then_fail = Some(error);
+                consumed.truncate(place);
+                break;
+            }
+        }
+        let (batch, due) = (batch.into(), Instant::now());
+        self.pending = Some(Pending { batch, consumed, places, then_fail, failures: 0, due });
+    }
+
+    /// Decodes and transforms; says of each record what became of it.
+    async fn convert(&mut self, consumed: &[ConsumedRecord]) -> Result<Vec<Converted>, Stopping> {
+        let mut unprepared = prepare(&mut self.decoder, consumed, &mut self.policy).await?;
+        let mut items: Vec<SinkRecord> = Vec::with_capacity(consumed.len());
+        let mut undecoded: Vec<Option<Failure>> = Vec::with_capacity(consumed.len());
+        for (place, record) in consumed.iter().enumerate() {
+            let decoded = match unprepared.get_mut(place).and_then(Option::take) {
+                Some(failure) => Err(failure),
+                None => self.decoder.decode(record),
+            };
+            undecoded.push(decoded.map(|item| items.push(item)).err());
+        }
+        let fates = self.chain.apply(&mut items, &mut self.policy).await?;
+        let mut decoded = items.into_iter().zip(fates);
+        let converted = undecoded.into_iter().map(|failure| match failure {
+            Some(failure) => Converted::Failed(failure),
+            None => match decoded.next() {
+                Some((item, Fate::Live)) => Converted::Live(item),
+                Some((_, Fate::Failed(failure))) => Converted::Failed(failure),
+                Some((_, Fate::Dropped)) | None => Converted::Dropped,
+            },
+        });
+        Ok(converted.collect())
+    }
+
+    /// Puts the waiting batch. Where the sink cannot take it now it goes on waiting, just as it is.
+    pub(super) async fn put_pending(&mut self) -> Result<()> {
+        let Some(mut pending) = self.pending.take() else { return Ok(()) };
+        let mut context = self.context();
+        let began = Instant::now();
+        let outcome = self.task.put(Arc::clone(&pending.batch), &mut context).await;
+        self.last_put = Instant::now();
+        match outcome {
+            Ok(()) => {}
+            Err(error) if error.is_retriable() => {
+                pending.failures += 1;
+                let wait =
+                    context.retry_after_ms.unwrap_or_else(|| PUT_BACKOFF.delay_ms(pending.failures, 0, 1.0));
+                tracing::warn!(task = %self.id, "the sink could not take a batch, next try in {wait} ms: {error}");
+                pending.due = self.last_put + Duration::from_millis(wait);
+                self.pending = Some(pending);
+                // The batch comes again, and with it these reports.
+                context.errant.clear();
+                return self.obey(context).await;
+            }
+            Err(error) => {
+                return Err(error.wrapped_in(
+                    exception::CONNECT,
+                    "Exiting WorkerSinkTask due to unrecoverable exception.",
+                ));
+            }
+        }
+        self.metrics.sent(pending.batch.len(), self.last_put - began);
+        for errant in std::mem::take(&mut context.errant) {
+            self.report(errant, &pending).await?;
+        }
+        self.note(&pending.consumed);
+        self.obey(context).await?;
+        match pending.then_fail {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets the sink act on time where there is nothing to put.
+    pub(super) async fn put_nothing(&mut self) -> Result<()> {
+        let mut context = self.context();
+        let outcome = self.task.put(SinkBatch::from([]), &mut context).await;
+        self.last_put = Instant::now();
+        match outcome {
+            Err(error) if error.is_retriable() => {
+                tracing::warn!(task = %self.id, "the sink could not do its housekeeping and will try again: {error}");
+            }
+            other => other?,
+        }
+        self.obey(context).await
+    }
+
+    /// Reports a record that the sink could not write.
+    async fn report(&mut self, errant: ErrantRecord, pending: &Pending) -> Result<()> {
+        let consumed = pending.places.get(errant.index).and_then(|&place| pending.consumed.get(place));
+        let Some(consumed) = consumed else {
+            return Err(Error::fatal(format!(
+                "the sink reported record {} of a batch of {}; which one it means cannot be told",
+                errant.index,
+                pending.batch.len()
+            ))
+            .caused_by(errant.error));
+        };
+        let failure = Failure { stage: Stage::TaskPut, class: SINK_TASK.into(), error: errant.error };
+        self.policy.failed(&failure, Some(&original(consumed))).await
+    }
+
+    /// The sink has these records. They come in runs of one partition.
+    fn note(&mut self, consumed: &[ConsumedRecord]) {
+        let same = |a: &ConsumedRecord, b: &ConsumedRecord| a.partition == b.partition && a.topic == b.topic;
+        for last in consumed.chunk_by(same).filter_map(<[ConsumedRecord]>::last) {
+            let partition = TopicPartition::new(last.topic.clone(), last.partition);
+            self.progress.advance(&partition, last.offset.saturating_add(1));
+            if self.last_topic.as_ref() != Some(&last.topic) {
+                self.last_topic = Some(last.topic.clone());
+                if self.seen_topics.insert(last.topic.clone()) {
+                    self.observer.topic_used(&self.id, &last.topic);
+                }
+            }
+        }
+    }
+}
+
+/// What became of a consumed record.
+enum Converted {
+    /// It goes into the sink.
+    Live(SinkRecord),
+    /// A transform dropped it.
+    Dropped,
+    /// It failed.
+    Failed(Failure),
+}

@@ -1,0 +1,160 @@
+//! What the three activities of a source task share: which records are under way, and what Kafka said of them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lavka_api::Error;
+use lavka_api::data::{OffsetMap, SourcePosition};
+use lavka_api::plugin::DeliveryListener;
+use lavka_ports::{Ack, Buffer, Producer};
+use lavka_telemetry::metrics::SourceTaskMetrics;
+use tokio::sync::Notify;
+
+use super::tracker::Tracker;
+
+/// The shared books. Their lock is held for a few instructions and never across an await.
+pub(super) struct Books {
+    pages: Mutex<Pages>,
+    /// Wakes the pump: room in the window, or a refused record.
+    pub(super) progress: Notify,
+    pub(super) producer: Arc<dyn Producer>,
+    pub(super) listener: Option<Arc<dyn DeliveryListener>>,
+    pub(super) metrics: Arc<SourceTaskMetrics>,
+}
+
+#[derive(Default)]
+struct Pages {
+    tracker: Tracker,
+    /// Records that the producer took and has not answered for.
+    unanswered: usize,
+    /// Records that Kafka refused: for the pump to decide on, since policy belongs to one place.
+    refused: VecDeque<(u64, Error)>,
+}
+
+impl Books {
+    pub(super) fn new(
+        producer: Arc<dyn Producer>,
+        listener: Option<Arc<dyn DeliveryListener>>,
+        metrics: Arc<SourceTaskMetrics>,
+    ) -> Self {
+        Self { pages: Mutex::default(), progress: Notify::new(), producer, listener, metrics }
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a record; see [`Tracker::submit`].
+    pub(super) fn submit(&self, position: Option<SourcePosition>, token: u64, bytes: usize) -> u64 {
+        self.pages().tracker.submit(position, token, bytes)
+    }
+
+    /// A submitted record was not sent after all.
+    pub(super) fn withdraw(&self, sequence: u64) {
+        self.pages().tracker.withdraw(sequence);
+    }
+
+    /// The producer took a record; it will answer for it.
+    pub(super) fn sent(&self) {
+        self.pages().unanswered += 1;
+    }
+
+    /// Whether less than `window` is in flight.
+    pub(super) fn has_room(&self, window: Buffer) -> bool {
+        let pages = self.pages();
+        pages.tracker.in_flight() < window.records && pages.tracker.bytes() < window.bytes
+    }
+
+    /// Records that are not settled.
+    pub(super) fn in_flight(&self) -> usize {
+        self.pages().tracker.in_flight()
+    }
+
+    /// The next record that Kafka refused.
+    pub(super) fn next_refused(&self) -> Option<(u64, Error)> {
+        self.pages().refused.pop_front()
+    }
+
+    /// Returns when there is a record that Kafka refused.
+    pub(super) async fn refusal(&self) {
+        loop {
+            let mut progress = std::pin::pin!(self.progress.notified());
+            progress.as_mut().enable();
+            if !self.pages().refused.is_empty() {
+                return;
+            }
+            progress.await;
+        }
+    }
+
+    /// What may be committed now.
+    pub(super) fn take_committable(&self) -> Vec<(OffsetMap, OffsetMap)> {
+        self.pages().tracker.take_committable()
+    }
+
+    /// Offsets that could not be written.
+    pub(super) fn give_back(&self, offsets: Vec<(OffsetMap, OffsetMap)>) {
+        self.pages().tracker.give_back(offsets);
+    }
+
+    /// These records need nothing more.
+    pub(super) fn settle(&self, sequences: impl IntoIterator<Item = u64>) {
+        let mut tokens = Vec::new();
+        let in_flight = {
+            let mut pages = self.pages();
+            for sequence in sequences {
+                if let Some(settled) = pages.tracker.settle(sequence)
+                    && self.listener.is_some()
+                {
+                    tokens.push(settled.token);
+                }
+            }
+            pages.tracker.in_flight()
+        };
+        self.metrics.active(in_flight);
+        if !tokens.is_empty()
+            && let Some(listener) = &self.listener
+        {
+            listener.delivered(&tokens);
+        }
+        self.progress.notify_waiters();
+    }
+
+    fn acknowledge(&self, acks: &mut Vec<Ack>) {
+        let mut delivered = Vec::with_capacity(acks.len());
+        {
+            let mut pages = self.pages();
+            pages.unanswered = pages.unanswered.saturating_sub(acks.len());
+            for ack in acks.drain(..) {
+                match ack.outcome {
+                    Ok(_) => delivered.push(ack.token as u64),
+                    // Before the wake-up in `settle`, so that the pump finds it.
+                    Err(error) => pages.refused.push_back((ack.token as u64, error)),
+                }
+            }
+        }
+        self.metrics.written(delivered.len());
+        self.settle(delivered);
+    }
+
+    /// Takes acknowledgements as they come; ends by being dropped.
+    pub(super) async fn collect(&self) -> Never {
+        let mut acks = Vec::new();
+        loop {
+            self.producer.acks(&mut acks).await;
+            self.acknowledge(&mut acks);
+        }
+    }
+
+    /// Takes acknowledgements until Kafka has answered for every record.
+    pub(super) async fn collect_rest(&self) {
+        let mut acks = Vec::new();
+        while self.pages().unanswered > 0 {
+            self.producer.acks(&mut acks).await;
+            self.acknowledge(&mut acks);
+        }
+    }
+}
+
+/// What a loop without end returns.
+pub(super) enum Never {}
