@@ -5,7 +5,7 @@
 //!
 //! - [`log`]: [`init`](log::init) installs the log once per process and gives the [`LogControl`](log::LogControl) that
 //!   the REST API reads and sets levels with.
-//! - [`metrics`]: counters of tasks and of the worker, held by those who count, read by whoever exports.
+//! - [`metrics`]: counters of tasks, held by those who count, read by whoever exports.
 //!
 //! # Invariants
 //!

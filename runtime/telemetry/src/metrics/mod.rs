@@ -1,13 +1,12 @@
-//! Counters of tasks and of the worker, under the names of Connect's metrics.
+//! Counters of tasks, under the names of Connect's metrics.
 //!
 //! Each group has one table from name to field ([`Group::NAMES`]), which is the only place where a name is written.
 //! The engine holds bound handles (an `Arc` of atomics): counting never looks anything up.
-
+//!
 //! Maxima and averages are over the life of a task, not over a window of time; rates are left to whoever reads the
 //! totals.
 
 mod task;
-mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -15,12 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use task::{ErrorMetrics, SinkTaskMetrics, SourceTaskMetrics};
-pub use worker::WorkerMetrics;
 
 /// A metric's name and how to read it.
 pub type Named<M> = (&'static str, fn(&M) -> f64);
 
-/// A group of metrics of one task, or of the worker.
+/// A group of metrics of one task.
 pub trait Group: 'static {
     /// The group's type in Connect (`source-task-metrics`).
     const TYPE: &'static str;
@@ -33,21 +31,20 @@ pub trait Group: 'static {
 pub struct Sample {
     /// The group's type.
     pub group: &'static str,
-    /// The connector; `None` for the worker's own.
-    pub connector: Option<String>,
-    /// The task; `None` for the worker's own.
-    pub task: Option<u32>,
+    /// The connector.
+    pub connector: String,
+    /// The task.
+    pub task: u32,
     /// The metric.
     pub name: &'static str,
     /// Its value.
     pub value: f64,
 }
 
-/// All metrics of a worker. Clones share them.
+/// The metrics of all tasks of a worker. Clones share them.
 #[derive(Debug, Default, Clone)]
 pub struct Metrics {
     tasks: Arc<Mutex<Tasks>>,
-    worker: Arc<WorkerMetrics>,
 }
 
 type PerTask<M> = BTreeMap<(String, u32), Arc<M>>;
@@ -68,12 +65,6 @@ impl Metrics {
 
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The counters of the worker as a whole.
-    #[must_use]
-    pub fn worker(&self) -> Arc<WorkerMetrics> {
-        Arc::clone(&self.worker)
     }
 
     /// The counters of a source task; those of an earlier run go on.
@@ -111,11 +102,10 @@ impl Metrics {
         tasks.errors.remove(&key);
     }
 
-    /// Every value there is: the worker's, then those of tasks by group, connector and task.
+    /// Every value there is, by group, connector and task.
     #[must_use]
     pub fn snapshot(&self) -> Vec<Sample> {
         let mut out = Vec::new();
-        read_group(&*self.worker, None, &mut out);
         let tasks = self.tasks();
         read(&tasks.sources, &mut out);
         read(&tasks.sinks, &mut out);
@@ -126,18 +116,14 @@ impl Metrics {
 
 fn read<M: Group>(group: &PerTask<M>, out: &mut Vec<Sample>) {
     for ((connector, task), metrics) in group {
-        read_group(&**metrics, Some((connector, *task)), out);
+        out.extend(M::NAMES.iter().map(|(name, value)| Sample {
+            group: M::TYPE,
+            connector: connector.clone(),
+            task: *task,
+            name,
+            value: value(metrics),
+        }));
     }
-}
-
-fn read_group<M: Group>(metrics: &M, task: Option<(&str, u32)>, out: &mut Vec<Sample>) {
-    out.extend(M::NAMES.iter().map(|(name, value)| Sample {
-        group: M::TYPE,
-        connector: task.map(|(connector, _)| connector.to_owned()),
-        task: task.map(|(_, task)| task),
-        name,
-        value: value(metrics),
-    }));
 }
 
 /// How long something took, again and again.
@@ -209,10 +195,6 @@ mod tests {
         errors.failure();
         errors.error(1000);
         errors.dead_letter();
-        let worker = metrics.worker();
-        worker.tasks(2);
-        worker.task_start(true);
-        worker.task_start(false);
         for (name, expected) in [
             ("source-record-poll-total", 4.0),
             ("source-record-write-total", 2.0),
@@ -232,10 +214,6 @@ mod tests {
             ("total-record-errors", 1.0),
             ("deadletterqueue-produce-requests", 1.0),
             ("last-error-timestamp", 1000.0),
-            ("task-count", 2.0),
-            ("task-startup-attempts-total", 2.0),
-            ("task-startup-success-percentage", 0.5),
-            ("connector-startup-success-percentage", 0.0),
         ] {
             assert_eq!(value(&metrics, name), Some(expected), "{name}");
         }
@@ -251,7 +229,6 @@ mod tests {
         let distinct: BTreeSet<_> =
             samples.iter().map(|s| (s.group, s.connector.clone(), s.task, s.name)).collect();
         assert_eq!(distinct.len(), samples.len());
-        assert!(samples.iter().all(|s| s.connector.is_some() == s.task.is_some()));
     }
 
     #[test]
@@ -262,7 +239,7 @@ mod tests {
             metrics.errors("c", task).skipped();
         }
         let tasks = |metrics: &Metrics| -> BTreeSet<u32> {
-            metrics.snapshot().into_iter().filter_map(|sample| sample.task).collect()
+            metrics.snapshot().into_iter().map(|sample| sample.task).collect()
         };
         metrics.forget_task("c", 0);
         assert_eq!(tasks(&metrics), BTreeSet::from([1]));
