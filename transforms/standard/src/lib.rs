@@ -2,15 +2,16 @@
 //!
 //! # Map
 //!
-//! One module per transform, named like it: `cast`, `drop_headers`, `extract_field`, `filter`,
-//! `hoist_field`, `insert_field`, `regex_router`, `replace_field`, `value_to_key`; the three `predicates`
-//! share one. They stand on:
+//! One module per transform, named like it: `cast`, `drop_headers`, `extract_field`, `filter`, `flatten`, `header_from`,
+//! `hoist_field`, `insert_field`, `insert_header`, `mask_field`, `regex_router`, `replace_field`, `set_schema_metadata`,
+//! `timestamp_converter`, `timestamp_router`, `value_to_key`; the three `predicates` share one. They stand on:
 //!
 //! - `operand`: the half of a record (key or value) that a transform works on, and the wording of its refusals;
 //! - `plan`: what is worked out once per schema or shape and found again by pointer;
 //! - `nulls`: what becomes of null fields when a struct is copied field by field;
 //! - `field_path`: names of fields, nested ones too (KIP-821);
 //! - `regex`: Java's regular expressions;
+//! - `date_format`: Java's date patterns;
 //! - `topics`: what is worked out once per topic.
 //!
 //! # Invariants
@@ -21,12 +22,17 @@
 //! - Error texts are Connect's, down to the Java class names in them.
 
 mod cast;
+mod date_format;
 mod drop_headers;
 mod extract_field;
 mod field_path;
 mod filter;
+mod flatten;
+mod header_from;
 mod hoist_field;
 mod insert_field;
+mod insert_header;
+mod mask_field;
 mod nulls;
 mod operand;
 mod plan;
@@ -34,6 +40,9 @@ mod predicates;
 mod regex;
 mod regex_router;
 mod replace_field;
+mod set_schema_metadata;
+mod timestamp_converter;
+mod timestamp_router;
 mod topics;
 mod value_to_key;
 
@@ -111,10 +120,22 @@ pub fn plugins() -> Vec<Plugin> {
             "Drops every record it is given; used with a predicate."
         ),
         transform!(
+            "InsertHeader",
+            insert_header::InsertHeader,
+            insert_header::InsertHeaderConfig,
+            "Adds a header with a fixed value."
+        ),
+        transform!(
             "RegexRouter",
             regex_router::RegexRouter,
             regex_router::RegexRouterConfig,
             "Rewrites the topic by a regular expression and a replacement."
+        ),
+        transform!(
+            "TimestampRouter",
+            timestamp_router::TimestampRouter,
+            timestamp_router::TimestampRouterConfig,
+            "Makes a topic of the record's topic and timestamp."
         ),
         transform!(
             "ValueToKey",
@@ -154,6 +175,18 @@ pub fn plugins() -> Vec<Plugin> {
         "Replaces a struct or map by one of its fields."
     ));
     plugins.extend(sided!(
+        "Flatten",
+        flatten::Flatten,
+        flatten::FlattenConfig,
+        "Makes the fields of nested structs or maps fields of the top."
+    ));
+    plugins.extend(sided!(
+        "HeaderFrom",
+        header_from::HeaderFrom,
+        header_from::HeaderFromConfig,
+        "Moves or copies fields into headers."
+    ));
+    plugins.extend(sided!(
         "HoistField",
         hoist_field::HoistField,
         hoist_field::HoistFieldConfig,
@@ -166,10 +199,28 @@ pub fn plugins() -> Vec<Plugin> {
         "Adds fields with the record's topic, partition, offset or timestamp, or with a fixed text."
     ));
     plugins.extend(sided!(
+        "MaskField",
+        mask_field::MaskField,
+        mask_field::MaskFieldConfig,
+        "Replaces the values of fields by an empty value of their type, or by a fixed one."
+    ));
+    plugins.extend(sided!(
         "ReplaceField",
         replace_field::ReplaceField,
         replace_field::ReplaceFieldConfig,
         "Leaves fields out and renames fields."
+    ));
+    plugins.extend(sided!(
+        "SetSchemaMetadata",
+        set_schema_metadata::SetSchemaMetadata,
+        set_schema_metadata::SetSchemaMetadataConfig,
+        "Gives the schema of a struct another name or version."
+    ));
+    plugins.extend(sided!(
+        "TimestampConverter",
+        timestamp_converter::TimestampConverter,
+        timestamp_converter::TimestampConverterConfig,
+        "Converts a time between text, number and the logical types."
     ));
     plugins
 }

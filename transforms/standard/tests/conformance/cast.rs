@@ -1,23 +1,36 @@
 use lavka_api::ErrorClass;
 use lavka_api::data::{Datum, Decimal, Logical, Object, Schema, SchemaBuilder, Type, Value};
 
-use crate::harness::{apply, failure, map, of, record, refusal, sink};
+use crate::harness::{Case, apply, failure, gives, logical, map, of, record, refuses, run, sink, typed};
 
 const NAME: &str = "Cast$Value";
 
-fn typed(ty: Type, value: impl Into<Value>) -> Datum {
-    Datum::new(Schema::of(ty), value)
-}
-
-fn logical(logical: Logical, value: impl Into<Value>) -> Datum {
-    Datum::new(Schema::logical_of(logical), value)
+pub(crate) fn table() -> Vec<Case> {
+    let mut cases = vec![
+        Case::new("C21", whole_value_keeps_what_the_schema_says),
+        Case::new("C26", null_stays_with_its_schema),
+        Case::new("fields keep their place", fields_of_a_struct_keep_their_place_and_of_a_key_too),
+        Case::new("maps with other keys than texts", maps_with_other_keys_than_texts),
+    ];
+    cases.extend(whole_values());
+    cases.extend(whole_logical_values());
+    cases.extend(texts_that_are_no_numbers());
+    cases.extend(defaults_of_cast_fields());
+    cases.extend(absent_fields());
+    cases.extend(values_that_are_not_cast());
+    cases.extend(configurations());
+    cases.extend(configurations_that_are_fine());
+    cases
 }
 
 #[test]
-fn c1_to_c6_c10_to_c15_whole_values() {
+fn rows() {
+    run(table());
+}
+
+fn whole_values() -> Vec<Case> {
     use Value::{Boolean, Float32, Float64, Int8, Int32, Int64};
-    let two_to_31 = || Value::from(Decimal::new(2_147_483_648_i64, 0));
-    for (row, spec, value, result) in [
+    let rows = [
         ("C1", "int8", Int32(300), Int8(44)),
         ("C2", "int32", Float64(1e20), Int32(i32::MAX)),
         ("C3", "int64", Float64(1e20), Int64(i64::MAX)),
@@ -38,17 +51,26 @@ fn c1_to_c6_c10_to_c15_whole_values() {
         ("a double narrows to a byte by way of an int", "int8", Float64(1e20), Int8(-1)),
         ("an int wraps to a short", "int16", Int32(65_537), Value::Int16(1)),
         ("a float saturates", "int64", Float32(f32::NEG_INFINITY), Int64(i64::MIN)),
-        ("false", "float64", Boolean(false), Float64(0.0)),
+        ("false becomes zero", "float64", Boolean(false), Float64(0.0)),
         ("the same type", "string", "x".into(), "x".into()),
-    ] {
-        let schema = Schema::of(value.natural_type().unwrap());
-        let with_schema = apply(NAME, &[("spec", spec)], Datum::new(schema, value.clone())).unwrap();
-        assert_eq!(with_schema.value, result, "{row}");
-        assert_eq!(with_schema.schema, Some(Schema::of(result.natural_type().unwrap())), "{row}");
-        let schemaless = apply(NAME, &[("spec", spec)], Datum::schemaless(value)).unwrap();
-        assert_eq!(schemaless, Datum::schemaless(result), "{row}");
-    }
-    for (row, spec, datum, result) in [
+    ];
+    let case = |(row, spec, value, result): (&'static str, &'static str, Value, Value)| {
+        Case::new(row, move || {
+            let schema = Schema::of(value.natural_type().unwrap());
+            let with_schema = apply(NAME, &[("spec", spec)], Datum::new(schema, value.clone())).unwrap();
+            assert_eq!(with_schema.value, result, "{row}");
+            assert_eq!(with_schema.schema, Some(Schema::of(result.natural_type().unwrap())), "{row}");
+            let schemaless = apply(NAME, &[("spec", spec)], Datum::schemaless(value.clone())).unwrap();
+            assert_eq!(schemaless, Datum::schemaless(result.clone()), "{row}");
+        })
+    };
+    rows.into_iter().map(case).collect()
+}
+
+fn whole_logical_values() -> Vec<Case> {
+    use Value::{Boolean, Float64, Int32, Int64};
+    let two_to_31 = || Value::from(Decimal::new(2_147_483_648_i64, 0));
+    let rows = [
         ("C17", "string", logical(Logical::Decimal(-3), Decimal::new(1, -3)), "1E+3".into()),
         ("C18", "string", logical(Logical::Timestamp, Value::Timestamp(0)), "00:00:00.000Z".into()),
         (
@@ -67,31 +89,41 @@ fn c1_to_c6_c10_to_c15_whole_values() {
         ),
         ("a decimal is true", "boolean", logical(Logical::Decimal(0), two_to_31()), Boolean(true)),
         ("a time", "int64", logical(Logical::Time, Value::Time(1234)), Int64(1234)),
-    ] {
-        assert_eq!(apply(NAME, &[("spec", spec)], datum).unwrap().value, result, "{row}");
-    }
+    ];
+    let case = |(row, spec, datum, result): (&'static str, &'static str, Datum, Value)| {
+        Case::new(row, move || {
+            let cast = apply(NAME, &[("spec", spec)], datum.clone()).unwrap();
+            assert_eq!(cast.value, result, "{row}");
+        })
+    };
+    rows.into_iter().map(case).collect()
 }
 
-#[test]
-fn c7_c8_c9_texts_that_are_no_numbers() {
-    for (row, spec, text, cause) in [
+fn texts_that_are_no_numbers() -> Vec<Case> {
+    let rows = [
         ("C7", "int32", " 42", "For input string: \" 42\""),
         ("C8", "int32", "4.2", "For input string: \"4.2\""),
         ("C9", "int8", "300", "Value out of range. Value:\"300\" Radix:10"),
         ("not a float", "float32", "x", "For input string: \"x\""),
-        ("nothing", "float64", "", "empty String"),
-    ] {
-        let error = apply(NAME, &[("spec", spec)], typed(Type::String, text)).unwrap_err();
-        let message = format!("Value ({text}) was out of range for requested data type");
-        assert_eq!(error.message(), Some(message.as_str()), "{row}");
-        assert_eq!(error.exception(), "org.apache.kafka.connect.errors.DataException");
-        let reason = error.cause().unwrap();
-        assert_eq!((reason.exception(), reason.message()), ("java.lang.NumberFormatException", Some(cause)));
-    }
+        ("no text", "float64", "", "empty String"),
+    ];
+    let case = |(row, spec, text, cause)| {
+        Case::new(row, move || {
+            let error = apply(NAME, &[("spec", spec)], typed(Type::String, text)).unwrap_err();
+            let message = format!("Value ({text}) was out of range for requested data type");
+            assert_eq!(error.message(), Some(message.as_str()), "{row}");
+            assert_eq!(error.exception(), "org.apache.kafka.connect.errors.DataException");
+            let reason = error.cause().unwrap();
+            assert_eq!(
+                (reason.exception(), reason.message()),
+                ("java.lang.NumberFormatException", Some(cause))
+            );
+        })
+    };
+    rows.into_iter().map(case).collect()
 }
 
-#[test]
-fn c21_whole_value_keeps_what_the_schema_says() {
+fn whole_value_keeps_what_the_schema_says() {
     let datum = logical(Logical::Timestamp, Value::Timestamp(0));
     let schema = apply(NAME, &[("spec", "string")], datum).unwrap().schema.unwrap();
     assert_eq!((schema.ty(), schema.version()), (Type::String, Some(1)));
@@ -120,34 +152,36 @@ fn defaulted() -> Datum {
     of(schema, vec![Value::Null, "x".into()])
 }
 
-#[test]
-fn c22_c23_defaults_of_cast_fields() {
+fn defaults_of_cast_fields() -> Vec<Case> {
     let a = Schema::builder(Type::String).optional().default_value(Value::from("5")).build().unwrap();
     let schema = Schema::structure().name("n").version(1).doc("d").optional();
     let schema = schema.field("a", a).field("b", Schema::of(Type::String)).build().unwrap();
-    let cast = apply(NAME, &[("spec", "a:string")], defaulted()).unwrap();
-    assert_eq!(cast, of(schema.clone(), vec!["5".into(), "x".into()]), "C22");
-    let keys = [("spec", "a:string"), ("replace.null.with.default", "false")];
-    assert_eq!(apply(NAME, &keys, defaulted()).unwrap(), of(schema, vec![Value::Null, "x".into()]), "C23");
+    let filled = of(schema.clone(), vec!["5".into(), "x".into()]);
+    let unset = of(schema, vec![Value::Null, "x".into()]);
+    let keep = &[("spec", "a:string"), ("replace.null.with.default", "false")];
+    vec![
+        gives("C22", NAME, &[("spec", "a:string")], defaulted(), filled),
+        gives("C23", NAME, keep, defaulted(), unset),
+    ]
 }
 
-#[test]
-fn c24_c25_absent_fields() {
-    let schemaless = apply(NAME, &[("spec", "zz:int8")], map([("a", Value::Int64(1))])).unwrap();
-    assert_eq!(schemaless, map([("a", Value::Int64(1)), ("zz", Value::Null)]), "C24");
+fn absent_fields() -> Vec<Case> {
+    let schemaless = map([("a", Value::Int64(1))]);
+    let with_null = map([("a", Value::Int64(1)), ("zz", Value::Null)]);
     let typed = record([("a", Schema::of(Type::Int32), Value::Int32(1))]);
-    assert_eq!(apply(NAME, &[("spec", "zz:int8")], typed.clone()).unwrap(), typed, "C25");
+    vec![
+        gives("C24", NAME, &[("spec", "zz:int8")], schemaless, with_null),
+        gives("C25", NAME, &[("spec", "zz:int8")], typed.clone(), typed),
+    ]
 }
 
-#[test]
-fn c26_null_stays_with_its_schema() {
+fn null_stays_with_its_schema() {
     let null = Datum::new(Schema::optional(Type::String), Value::Null);
     assert_eq!(apply(NAME, &[("spec", "int32")], null.clone()).unwrap(), null);
     assert_eq!(apply(NAME, &[("spec", "a:int32")], null.clone()).unwrap(), null);
 }
 
-#[test]
-fn c27_c28_values_that_are_not_cast() {
+fn values_that_are_not_cast() -> Vec<Case> {
     let from = |ty: &str| {
         format!(
             "Cast transformation does not support casting from {ty}; supported types are [INT8, INT16, INT32, INT64, \
@@ -160,7 +194,7 @@ fn c27_c28_values_that_are_not_cast() {
         )
     };
     let list = || Value::from(vec![Value::Int64(1)]);
-    for (row, spec, datum, message) in [
+    let rows = [
         ("C27", "int32", Datum::schemaless(list()), from("ARRAY")),
         ("C27", "int32", Datum::new(Schema::array(Schema::of(Type::Int64)), list()), from("ARRAY")),
         ("C27", "int32", map([]), from("MAP")),
@@ -193,49 +227,55 @@ fn c27_c28_values_that_are_not_cast() {
             of(defaulted().schema.unwrap(), vec![Value::Null, Value::Null]),
             "Invalid value: null used for required field: \"b\", schema type: STRING".into(),
         ),
-    ] {
-        assert_eq!(failure(NAME, &[("spec", spec)], sink(datum)), ("DataException", message), "{row}");
-    }
+    ];
+    let case = |(row, spec, datum, message): (_, _, Datum, String)| {
+        Case::new(row, move || {
+            let failed = failure(NAME, &[("spec", spec)], sink(datum.clone()));
+            assert_eq!(failed, ("DataException", message.clone()), "{row}");
+        })
+    };
+    rows.into_iter().map(case).collect()
 }
 
-#[test]
-fn c29_c30_c33_configurations() {
-    let single = "Cast transformations that specify a type to cast the entire value to may only specify a single cast \
-                  in their spec";
-    for (row, spec, message) in [
-        ("C29", "", "Must specify at least one field to cast."),
-        ("C30", "foo:faketype", "Invalid type found in casting spec: faketype"),
-        ("C30", "foo:int8,int32", single),
-        ("C30", "int8,int32", single),
+fn configurations() -> Vec<Case> {
+    const SINGLE: &str = "Cast transformations that specify a type to cast the entire value to may only specify a single \
+                          cast in their spec";
+    const NOT_TO: &str = "Cast transformation does not support casting to …";
+    let mut cases = vec![refuses(
+        "no spec",
+        NAME,
+        &[],
+        "Missing required configuration \"spec\" which has no default value.",
+    )];
+    for (row, keys, message) in [
+        ("C29", &[("spec", "")], "Must specify at least one field to cast."),
+        ("C30", &[("spec", "foo:faketype")], "Invalid type found in casting spec: faketype"),
+        ("C30", &[("spec", "foo:array")], NOT_TO),
+        ("C30", &[("spec", "array")], NOT_TO),
+        ("C30", &[("spec", "foo:bytes")], NOT_TO),
+        ("C30", &[("spec", "foo:int8,int32")], SINGLE),
+        ("C30", &[("spec", "int8,int32")], SINGLE),
         (
             "C30",
-            "foo:int8:extra",
+            &[("spec", "foo:int8:extra")],
             "Invalid value [foo:int8:extra] for configuration renames: Invalid rename mapping: foo:int8:extra",
         ),
-        ("C30", "foo:int32,", "Invalid type found in casting spec: "),
-        ("C33", "foo:", "Invalid type found in casting spec: foo"),
+        ("C30", &[("spec", "foo:int32,")], "Invalid type found in casting spec: "),
+        ("C33", &[("spec", "foo:")], "Invalid type found in casting spec: foo"),
     ] {
-        assert_eq!(refusal(NAME, &[("spec", spec)]), message, "{row}");
+        cases.push(refuses(row, NAME, keys, message));
     }
-    for spec in ["foo:array", "array", "foo:bytes"] {
-        assert!(
-            refusal(NAME, &[("spec", spec)]).starts_with("Cast transformation does not support casting to ")
-        );
-    }
-    assert_eq!(refusal(NAME, &[]), "Missing required configuration \"spec\" which has no default value.");
+    cases
 }
 
-#[test]
-fn c31_c32_configurations_that_are_fine() {
-    for (row, spec, result) in
-        [("C31", "foo:int32,foo:int64", Value::Int64(1)), ("C32", " foo : INT8 ", Value::Int8(1))]
-    {
-        let cast = apply(NAME, &[("spec", spec)], map([("foo", Value::Int32(1))])).unwrap();
-        assert_eq!(cast, map([("foo", result)]), "{row}");
-    }
+fn configurations_that_are_fine() -> Vec<Case> {
+    let one = |value| map([("foo", value)]);
+    vec![
+        gives("C31", NAME, &[("spec", "foo:int32,foo:int64")], one(Value::Int32(1)), one(Value::Int64(1))),
+        gives("C32", NAME, &[("spec", " foo : INT8 ")], one(Value::Int32(1)), one(Value::Int8(1))),
+    ]
 }
 
-#[test]
 fn fields_of_a_struct_keep_their_place_and_of_a_key_too() {
     let datum = record([
         ("a", Schema::of(Type::String), "1".into()),
@@ -254,7 +294,6 @@ fn fields_of_a_struct_keep_their_place_and_of_a_key_too() {
     assert_eq!(crate::harness::apply_to("Cast$Key", &[("spec", "c:string,a:int16")], given).unwrap(), wanted);
 }
 
-#[test]
 fn maps_with_other_keys_than_texts() {
     let entries = |extra: &[(Value, Value)]| {
         let mut entries = vec![(Value::Int32(1), Value::Int32(2)), ("a".into(), "3".into())];

@@ -1,8 +1,10 @@
-//! Runs one record through one plugin.
+//! Runs one record through one plugin, and tables of such runs.
 
 use lavka_api::Error;
 use lavka_api::config::Config;
-use lavka_api::data::{Datum, Object, Record, RecordKind, Schema, Struct, TimestampType, Value};
+use lavka_api::data::{
+    Datum, Logical, Object, Record, RecordKind, Schema, Struct, TimestampType, Type, Value,
+};
 use lavka_api::plugin::{Catalogue, Factory, PluginKind, Predicate, Transform, Verdict};
 
 pub(crate) type Keys<'a> = &'a [(&'a str, &'a str)];
@@ -101,4 +103,111 @@ pub(crate) fn record<const N: usize>(fields: [(&str, Schema, Value); N]) -> Datu
 /// A struct of `schema`.
 pub(crate) fn of(schema: Schema, values: Vec<Value>) -> Datum {
     Datum::new(schema.clone(), Struct::new(schema, values).unwrap())
+}
+
+/// A run, by the row of the conformance table that it shows, or a sentence of its own.
+pub(crate) struct Case {
+    pub(crate) row: &'static str,
+    check: Box<dyn Fn()>,
+}
+
+impl Case {
+    pub(crate) fn new(row: &'static str, check: impl Fn() + 'static) -> Self {
+        Self { row, check: Box::new(check) }
+    }
+}
+
+/// The value that comes of a value in a sink record.
+pub(crate) fn gives(
+    row: &'static str,
+    name: &'static str,
+    keys: Keys<'static>,
+    given: Datum,
+    expected: Datum,
+) -> Case {
+    Case::new(row, move || assert_eq!(apply(name, keys, given.clone()).unwrap(), expected, "{row} {keys:?}"))
+}
+
+/// The record that comes of a record.
+pub(crate) fn makes(
+    row: &'static str,
+    name: &'static str,
+    keys: Keys<'static>,
+    given: Record,
+    expected: Record,
+) -> Case {
+    Case::new(row, move || {
+        assert_eq!(apply_to(name, keys, given.clone()).unwrap(), expected, "{row} {keys:?}");
+    })
+}
+
+/// The exception and its message; one that ends in an ellipsis is the beginning of it.
+pub(crate) fn fails(
+    row: &'static str,
+    name: &'static str,
+    keys: Keys<'static>,
+    given: Record,
+    exception: &'static str,
+    message: &'static str,
+) -> Case {
+    Case::new(row, move || {
+        let (found, text) = failure(name, keys, given.clone());
+        assert_eq!(found, exception, "{row} {keys:?}");
+        assert_text(&text, message, row);
+    })
+}
+
+/// As [`fails`], with a `DataException`, for a value in a sink record.
+pub(crate) fn fails_with_data(
+    row: &'static str,
+    name: &'static str,
+    keys: Keys<'static>,
+    given: Datum,
+    message: &'static str,
+) -> Case {
+    fails(row, name, keys, sink(given), "DataException", message)
+}
+
+/// What is wrong with a configuration.
+pub(crate) fn refuses(
+    row: &'static str,
+    name: &'static str,
+    keys: Keys<'static>,
+    message: &'static str,
+) -> Case {
+    Case::new(row, move || assert_text(&refusal(name, keys), message, row))
+}
+
+fn assert_text(found: &str, expected: &str, row: &str) {
+    match expected.strip_suffix('…') {
+        Some(start) => assert!(found.starts_with(start), "{row}: {found}"),
+        None => assert_eq!(found, expected, "{row}"),
+    }
+}
+
+/// Runs a table.
+pub(crate) fn run(table: Vec<Case>) {
+    for case in table {
+        (case.check)();
+    }
+}
+
+/// A schemaless value.
+pub(crate) fn bare(value: impl Into<Value>) -> Datum {
+    Datum::schemaless(value)
+}
+
+/// A value of a primitive type with its plain schema.
+pub(crate) fn typed(ty: Type, value: impl Into<Value>) -> Datum {
+    Datum::new(Schema::of(ty), value)
+}
+
+/// A value of a logical type with its schema.
+pub(crate) fn logical(logical: Logical, value: impl Into<Value>) -> Datum {
+    Datum::new(Schema::logical_of(logical), value)
+}
+
+/// A schemaless map as JSON writes it, for maps that nest.
+pub(crate) fn json(text: &str) -> Datum {
+    bare(lavka_converters::json::parse(text.as_bytes()).unwrap())
 }

@@ -1,12 +1,54 @@
-//! The rows of the conformance table for Cast, RegexRouter, InsertField, ReplaceField, ExtractField, HoistField,
-//! ValueToKey and the predicates. Plugins are found and configured by their Java names, as a connector's
-//! configuration does. Values were observed on the released classes of Apache Kafka 4.3.0.
+//! The rows of the conformance table for Apache Kafka's transforms and predicates: a table per transform, whose rows
+//! carry their numbers, and a count that none of the list in `testdata/conformance-rows.txt` is missing. Plugins are
+//! found and configured by their Java names, as a connector's configuration does. Values were observed on the released
+//! classes of Apache Kafka 4.3.0.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
 mod cast;
+mod extract_field;
+mod flatten;
 mod harness;
+mod headers;
+mod hoist_field;
+mod insert_field;
+mod mask_field;
 mod predicates;
-mod routers;
+mod regex_router;
+mod replace_field;
+mod set_schema_metadata;
 mod sharing;
-mod structure;
+mod timestamp_converter;
+mod timestamp_router;
+mod value_to_key;
+
+use std::collections::BTreeSet;
+
+#[test]
+fn no_row_is_without_a_test() {
+    let rows: BTreeSet<&str> =
+        include_str!("../../testdata/conformance-rows.txt").split_whitespace().collect();
+    assert_eq!(rows.len(), 126);
+    let tables = [
+        cast::table(),
+        extract_field::table(),
+        flatten::table(),
+        headers::table(),
+        hoist_field::table(),
+        insert_field::table(),
+        mask_field::table(),
+        predicates::table(),
+        regex_router::table(),
+        replace_field::table(),
+        set_schema_metadata::table(),
+        timestamp_converter::table(),
+        timestamp_router::table(),
+        value_to_key::table(),
+    ];
+    let tested: BTreeSet<&str> = tables.iter().flatten().map(|case| case.row).collect();
+    let missing: Vec<_> = rows.difference(&tested).collect();
+    assert!(missing.is_empty(), "rows without a test: {missing:?}");
+    // A case beyond the table says what it is about in words, so that no number is misspelt.
+    let unknown: Vec<_> = tested.difference(&rows).filter(|label| !label.contains(' ')).collect();
+    assert!(unknown.is_empty(), "rows that are not in the list: {unknown:?}");
+}

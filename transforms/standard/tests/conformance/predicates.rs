@@ -1,13 +1,29 @@
 use lavka_api::data::{Datum, Record, Schema, Type, Value};
 
-use crate::harness::{predicate, sink};
+use crate::harness::{Case, predicate, run, sink};
+
+pub(crate) fn table() -> Vec<Case> {
+    vec![
+        Case::new("PR1", topic_name_matches),
+        Case::new("PR2", patterns_that_are_none),
+        Case::new("PR3", record_is_tombstone),
+        Case::new("headers by name", has_header_key),
+    ]
+}
 
 #[test]
-fn pr1_pr2_topic_name_matches() {
+fn rows() {
+    run(table());
+}
+
+fn topic_name_matches() {
     let mut matches = predicate("TopicNameMatches", &[("pattern", "my-prefix-.*")]).unwrap();
     for (topic, result) in [("x-my-prefix-1", false), ("my-prefix-1", true), ("my-prefix-1", true)] {
         assert_eq!(matches.test(&Record::for_topic(topic)).ok(), Some(result), "PR1 {topic}");
     }
+}
+
+fn patterns_that_are_none() {
     let refused = |pattern| predicate("TopicNameMatches", &[("pattern", pattern)]).err().unwrap();
     assert_eq!(
         refused("*").message(),
@@ -22,8 +38,7 @@ fn pr1_pr2_topic_name_matches() {
     );
 }
 
-#[test]
-fn pr3_record_is_tombstone() {
+fn record_is_tombstone() {
     let mut tombstone = predicate("RecordIsTombstone", &[]).unwrap();
     for (value, result) in [
         (Datum::NULL, true),
@@ -34,7 +49,6 @@ fn pr3_record_is_tombstone() {
     }
 }
 
-#[test]
 fn has_header_key() {
     let mut has = predicate("HasHeaderKey", &[("name", "h")]).unwrap();
     let mut record = sink(Datum::NULL);

@@ -58,3 +58,9 @@ fn objects_share_a_shape() {
         }
     }
 }
+
+#[test]
+fn filter_drops() {
+    let mut filter = transform("Filter", &[]).unwrap();
+    assert_eq!(filter.apply(&mut sink(Datum::NULL)).ok(), Some(lavka_api::plugin::Verdict::Drop));
+}
