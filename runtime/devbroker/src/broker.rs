@@ -16,17 +16,21 @@ use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::{debug, info, warn};
 
 use crate::{
     BrokerConfig,
     cluster::{Cluster, ConnectionId, Endpoint},
-    connection::Connection,
+    connection::{Broken, Connection},
     shared::{Clock, Shared},
 };
 
 /// How long to wait when the system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a client may take for its part of the TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// What a broker holds at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +65,9 @@ impl Broker {
     /// Listens, and serves clients in the background from then on. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When the address cannot be listened on; the message names it.
+    /// When the address cannot be listened on, or the TLS settings cannot be used; the message names them.
     pub async fn start(config: BrokerConfig) -> io::Result<Self> {
+        let tls = config.tls.as_ref().map(|tls| tls.server().map(TlsAcceptor::from)).transpose()?;
         let listener = TcpListener::bind(config.listen).await.map_err(|error| {
             let text = format!("the embedded broker cannot listen on {}: {error}", config.listen);
             io::Error::new(error.kind(), text)
@@ -77,8 +82,13 @@ impl Broker {
         let connections = Arc::new(AtomicUsize::new(0));
         let (stop, stopped) = watch::channel(false);
         info!(%addr, cluster = %cluster_id, "embedded broker is ready; it keeps records in memory only");
-        let acceptor =
-            Acceptor { listener, config, shared: Arc::clone(&shared), connections: Arc::clone(&connections) };
+        let acceptor = Acceptor {
+            listener,
+            config,
+            shared: Arc::clone(&shared),
+            tls,
+            connections: Arc::clone(&connections),
+        };
         let running = tokio::spawn(acceptor.run(stopped));
         Ok(Self { addr, endpoint, cluster_id, shared, connections, stop, running })
     }
@@ -139,6 +149,7 @@ struct Acceptor {
     listener: TcpListener,
     config: BrokerConfig,
     shared: Arc<Shared>,
+    tls: Option<TlsAcceptor>,
     connections: Arc<AtomicUsize>,
 }
 
@@ -182,16 +193,32 @@ impl Acceptor {
             debug!(%peer, %error, "cannot switch off Nagle's algorithm");
         }
         let shared = Arc::clone(&self.shared);
+        let tls = self.tls.clone();
         let (max_request_bytes, max_idle) = (self.config.max_request_bytes, self.config.max_connection_idle);
         tasks.spawn(async move {
             let host = format!("/{}", peer.ip());
             let connection = Connection { shared: &shared, id, host: &host, max_request_bytes, max_idle };
-            match connection.serve(stream).await {
+            let served = match tls {
+                None => connection.serve(stream).await,
+                Some(tls) => match encrypt(&tls, stream).await {
+                    Ok(stream) => connection.serve(stream).await,
+                    Err(error) => Err(error),
+                },
+            };
+            match served {
                 Ok(()) => debug!(%peer, "connection closed by the client"),
                 Err(error) => debug!(%peer, %error, "connection closed"),
             }
             drop(place);
         });
+    }
+}
+
+/// Agrees with a client on keys.
+async fn encrypt(tls: &TlsAcceptor, stream: TcpStream) -> Result<Box<TlsStream<TcpStream>>, Broken> {
+    match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+        Ok(encrypted) => Ok(Box::new(encrypted?)),
+        Err(_) => Err(Broken::Idle(HANDSHAKE)),
     }
 }
 

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use crate::{SaslConfig, TlsConfig};
+
 /// Settings of a [`Broker`](crate::Broker). The defaults suit a laptop: loopback, a free port, topics created on
 /// first use, and at most about a gigabyte of records.
 ///
@@ -18,6 +20,10 @@ use std::{
 pub struct BrokerConfig {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Encrypts every connection. `None`: plain text.
+    pub tls: Option<TlsConfig>,
+    /// Asks every connection for a name and password. `None`: anybody may do anything.
+    pub sasl: Option<SaslConfig>,
     /// The host name clients are told to connect to. `None`: the address listened on, or 127.0.0.1 when that is the
     /// unspecified address.
     pub advertised_host: Option<String>,
@@ -76,6 +82,8 @@ impl Default for BrokerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: None,
+            sasl: None,
             advertised_host: None,
             node_id: 1,
             cluster_id: None,

@@ -1,6 +1,6 @@
 //! An in-memory Kafka broker on the real wire protocol, for trying and testing. **Never for production**: records live
-//! in memory only and are gone when it stops, there is one replica, nobody is asked for a password, and old records
-//! are dropped to stay within a memory limit.
+//! in memory only and are gone when it stops, there is one replica, and old records are dropped to stay within a
+//! memory limit.
 //!
 //! It serves librdkafka, kcat, the Java clients (including 4.x) and what is built on them, over TCP or driven directly
 //! by a simulation. It is ready in milliseconds, wakes waiting fetches as soon as records arrive, and uses no CPU
@@ -24,6 +24,7 @@
 //!   more than it sent; the table of APIs and versions.
 //! - [`cluster`]: the state machine. One module per subject: partition logs, idempotent producers, fetches that wait,
 //!   transactions, groups, topic settings, retention.
+//! - [`TlsConfig`] and [`SaslConfig`]: who may connect.
 //! - [`BrokerConfig`]: every setting, with Kafka's name for it.
 //!
 //! # Invariants
@@ -48,15 +49,19 @@
 //!   array elements.
 //! - One broker writes all transaction markers at once: PrepareCommit and PrepareAbort are never seen, and there is no
 //!   two-phase commit (KIP-939).
-//! - There are no consumer groups of the new protocol, no share groups, no ACLs, no quotas, no TLS and no SASL.
+//! - There are no consumer groups of the new protocol, no share groups, no ACLs and no quotas.
+//! - There is one listener. With SASL, a handshake of version 0, after which tokens come bare, is not answered, nobody
+//!   has to authenticate again, and a SCRAM user may be anybody with a password.
 //! - Compaction drops a batch that has lost all its records, where Kafka may keep it without records.
 
 mod broker;
 pub mod cluster;
 mod config;
 mod connection;
+mod security;
 mod shared;
 mod wire;
 
 pub use broker::{Broker, Stats};
 pub use config::BrokerConfig;
+pub use security::{SaslConfig, SaslMechanism, TlsConfig};

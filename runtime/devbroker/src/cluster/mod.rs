@@ -24,6 +24,7 @@ mod producers;
 mod random;
 mod records;
 mod retention;
+mod sasl;
 #[cfg(test)]
 mod tests;
 mod topic_admin;
@@ -42,6 +43,7 @@ use self::{
     fetch::WaitingFetches,
     groups::{Client, Groups},
     random::Random,
+    sasl::Sasl,
     topics::Topics,
     transactions::Transactions,
 };
@@ -132,6 +134,7 @@ pub struct Cluster {
     groups: Groups,
     fetches: WaitingFetches,
     transactions: Transactions,
+    sasl: Sasl,
     agenda: Agenda,
 }
 
@@ -156,6 +159,7 @@ impl Cluster {
             groups: Groups::default(),
             fetches: WaitingFetches::default(),
             transactions: Transactions::default(),
+            sasl: Sasl::default(),
             agenda: Agenda::new(now, random),
         }
     }
@@ -181,6 +185,9 @@ impl Cluster {
     pub fn handle(&mut self, now: Moment, caller: Caller<'_>, request: RequestKind) -> Outcome {
         self.advance(now);
         let Caller { connection, version, .. } = caller;
+        if !self.admits(connection, &request) {
+            return Outcome::Disconnect;
+        }
         let client = Client { id: caller.client_id, host: caller.host, version };
         let Self { groups, agenda, config, topics, .. } = self;
         Outcome::Reply(match request {
@@ -196,6 +203,8 @@ impl Cluster {
             RequestKind::ListGroups(request) => groups.list(&request),
             RequestKind::DescribeGroups(request) => groups.describe(version, request),
             RequestKind::DeleteGroups(request) => groups.delete(request),
+            RequestKind::SaslHandshake(request) => self.sasl_handshake(connection, &request),
+            RequestKind::SaslAuthenticate(request) => self.sasl_authenticate(connection, &request),
             RequestKind::ApiVersions(_) => ResponseKind::ApiVersions(wire::advertised(0)),
             RequestKind::Metadata(request) => self.metadata(version, request),
             RequestKind::DescribeCluster(request) => self.describe_cluster(&request),
@@ -252,5 +261,6 @@ impl Cluster {
     /// Kafka, and answers for them are completed all the same.
     pub fn disconnected(&mut self, connection: ConnectionId) {
         self.drop_fetches(connection);
+        self.sasl.forget(connection);
     }
 }

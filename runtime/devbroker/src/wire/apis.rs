@@ -41,7 +41,7 @@ const fn api(key: ApiKey, min: i16, max: i16, request: &'static [Field]) -> Api 
 /// decoder would trust its content instead of its stated size, which the walk of `shape` relies on; no consumer needs
 /// more than 16. OffsetCommit and OffsetFetch stop at 9 and InitProducerId at 5 because that is where the codec stops;
 /// AddPartitionsToTxn stops at 3 because later versions are for brokers, and ListTransactions at 1, before patterns.
-pub(crate) static APIS: [Api; 32] = [
+pub(crate) static APIS: [Api; 34] = [
     api(
         ApiKey::Produce,
         3,
@@ -191,6 +191,7 @@ pub(crate) static APIS: [Api; 32] = [
     ),
     api(ApiKey::DescribeGroups, 0, 6, &[all(Texts), Field::since(3, Fixed(BOOL))]),
     api(ApiKey::ListGroups, 0, 5, &[Field::since(4, Texts), Field::since(5, Texts)]),
+    api(ApiKey::SaslHandshake, 1, 1, &[all(Text)]),
     api(ApiKey::ApiVersions, 0, 4, &[Field::since(3, Text), Field::since(3, Text)]),
     api(
         ApiKey::CreateTopics,
@@ -278,6 +279,7 @@ pub(crate) static APIS: [Api; 32] = [
             all(Fixed(INT32 + BOOL)),
         ],
     ),
+    api(ApiKey::SaslAuthenticate, 0, 2, &[all(Blob)]),
     api(ApiKey::DeleteGroups, 0, 2, &[all(Texts)]),
     api(
         ApiKey::IncrementalAlterConfigs,
@@ -315,6 +317,11 @@ pub(crate) static APIS: [Api; 32] = [
     ),
 ];
 
+/// Listed from version 0 although later ones are the first to be answered, because librdkafka judges a broker by old
+/// versions: without Produce 2 it would know neither headers nor LZ4 (so Kafka 4 does the same, KAFKA-18659), and
+/// without SaslHandshake 0 no SASL.
+const OLDER_IN_NAME: [ApiKey; 2] = [ApiKey::Produce, ApiKey::SaslHandshake];
+
 /// The feature that tells clients to end transactions with a new epoch each (KIP-890).
 const TRANSACTION_VERSION: &str = "transaction.version";
 
@@ -325,13 +332,11 @@ pub(crate) fn find(key: i16) -> Option<&'static Api> {
 
 /// What ApiVersions answers, with `error_code` 0 or UNSUPPORTED_VERSION.
 ///
-/// Produce is listed from version 0 although 3 is the first one answered, as Kafka 4 does (KAFKA-18659): librdkafka
-/// takes a broker without Produce 2 for one that knows neither headers nor compression by LZ4.
 pub(crate) fn advertised(error_code: i16) -> ApiVersionsResponse {
     let api_keys = APIS
         .iter()
         .map(|api| {
-            let min = if api.key == ApiKey::Produce { 0 } else { api.min };
+            let min = if OLDER_IN_NAME.contains(&api.key) { 0 } else { api.min };
             ApiVersion::default().with_api_key(api.key as i16).with_min_version(min).with_max_version(api.max)
         })
         .collect();

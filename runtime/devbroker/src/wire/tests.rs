@@ -11,9 +11,9 @@ use kafka_protocol::{
         InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest,
         ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
         OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, ProducerId, RequestKind,
-        ResponseKind, SyncGroupRequest, TopicName, TransactionalId, TxnOffsetCommitRequest,
-        add_partitions_to_txn_request as add_partitions, alter_configs_request as alter,
-        create_partitions_request as grow, create_topics_request as create,
+        ResponseKind, SaslAuthenticateRequest, SaslHandshakeRequest, SyncGroupRequest, TopicName,
+        TransactionalId, TxnOffsetCommitRequest, add_partitions_to_txn_request as add_partitions,
+        alter_configs_request as alter, create_partitions_request as grow, create_topics_request as create,
         delete_records_request as delete_records, delete_topics_request as delete_topics,
         describe_configs_request as describe, fetch_request as fetch,
         incremental_alter_configs_request as incremental, join_group_request as join,
@@ -202,6 +202,12 @@ pub(crate) fn example(api: ApiKey, version: i16) -> RequestKind {
                 .with_partitions(vec![delete_records::DeleteRecordsPartition::default(); 2]),
         ]))
         }
+        ApiKey::SaslHandshake => {
+            RequestKind::SaslHandshake(SaslHandshakeRequest::default().with_mechanism(text("PLAIN")))
+        }
+        ApiKey::SaslAuthenticate => RequestKind::SaslAuthenticate(
+            SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from_static(b"token")),
+        ),
         ApiKey::AddPartitionsToTxn => {
             let added = |name| {
                 add_partitions::AddPartitionsToTxnTopic::default()

@@ -8,6 +8,7 @@
 mod admin;
 mod groups;
 mod records;
+mod security;
 mod sockets;
 mod transactions;
 

@@ -8,6 +8,7 @@ mod groups;
 mod offsets;
 mod produce;
 mod retention;
+mod sasl;
 mod transactions;
 mod versions;
 
