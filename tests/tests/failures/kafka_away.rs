@@ -3,7 +3,7 @@
 use lavka_testkit::{KafkaServer, Mosquitto, MosquittoConfig, eventually, services, unique};
 use serde_json::json;
 
-use crate::pipeline::{expect_in_kafka, expect_in_lake, lake_sink, mqtt_source};
+use crate::pipeline::{expect_in_kafka, expect_in_lake, lake_sink, mqtt_source, with};
 use crate::publisher::Publisher;
 use crate::standalone::{PATIENCE, Standalone, wait_for_task};
 
@@ -21,9 +21,10 @@ fn a_broker_that_is_not_there_or_goes_away_costs_time_and_nothing_else() {
     let mosquitto = Mosquitto::start(&MosquittoConfig::default()).unwrap();
     let worker = Standalone::new(&server.bootstrap(), &[]);
     let lake = worker.folder().join("lake");
-    let worker = worker
-        .connector("source", &mqtt_source(mosquitto.port(), &topic))
-        .connector("sink", &lake_sink(&topic, &lake));
+    // A sink that is stopped while the broker is away cannot leave its group, which then waits for so long.
+    let mut sink = with(lake_sink(&topic, &lake), "consumer.override.session.timeout.ms", "2000");
+    sink["consumer.override.heartbeat.interval.ms"] = "500".into();
+    let worker = worker.connector("source", &mqtt_source(mosquitto.port(), &topic)).connector("sink", &sink);
 
     // Not there at the start: the REST API serves, the tasks wait, the log names the key and the address.
     let (mut process, rest) = worker.serve();
@@ -58,11 +59,23 @@ fn a_broker_that_is_not_there_or_goes_away_costs_time_and_nothing_else() {
     expect_in_kafka(&kafka, &topic, 1500);
     expect_in_lake(&kafka, &topic, &lake);
 
+    // Without it the REST API goes on serving, and a worker that is told to stop does so.
+    server.kill();
+    publisher.publish(100);
+    publisher.wait_accepted(PATIENCE);
     for connector in ["source", "sink"] {
         wait_for_task(&rest, connector, "RUNNING");
+        let paused = rest.send("PUT", &format!("/connectors/{connector}/pause"), &[], None);
+        assert_eq!(paused.status, 202, "{}", paused.text);
+        wait_for_task(&rest, connector, "PAUSED");
     }
     // An outage is worth some lines, not thousands.
     let lines = process.log().lines().count();
     assert!(lines < 500, "{lines} lines of log:\n{}", process.log_tail(40));
+    assert!(process.stop().success(), "{}", process.log_tail(20));
+    server.restart().unwrap();
+    let mut process = worker.start();
+    expect_in_kafka(&kafka, &topic, 1600);
+    expect_in_lake(&kafka, &topic, &lake);
     assert!(process.stop().success(), "{}", process.log_tail(20));
 }

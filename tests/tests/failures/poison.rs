@@ -1,11 +1,15 @@
 //! Records that cannot be taken: in the converter, in a transform, in the sink.
 
-use lavka_testkit::{ConsumedRecord, NewRecord, eventually, services, unique, write_file};
+use lavka_testkit::{
+    ConsumedRecord, Mosquitto, MosquittoConfig, NewRecord, RestClient, eventually, services, unique,
+    write_file,
+};
 use serde_json::json;
 
 use crate::lake::{complaints, finished};
-use crate::pipeline::{lake_sink, with};
-use crate::standalone::{PATIENCE, Standalone, wait_for_trace};
+use crate::pipeline::{expect_in_kafka, lake_sink, missing_ids, mqtt_source, with};
+use crate::publisher::Publisher;
+use crate::standalone::{PATIENCE, Standalone, wait_for_task, wait_for_trace};
 
 const SCHEMA: &str = r#"{"type": "struct", "fields": [
     {"field": "id", "type": "int64", "optional": true},
@@ -64,7 +68,7 @@ fn a_poison_record_fails_the_task_where_it_is_or_becomes_a_dead_letter() {
     assert_eq!(in_lake(), 1);
     not_past(1);
     // A restart meets it again, and loses nothing by that.
-    restart_failed_and_wait(&rest, &name);
+    restart_failed_and_wait_for(&rest, &name, "Tolerance exceeded");
     assert_eq!(in_lake(), 1);
     not_past(1);
 
@@ -113,11 +117,12 @@ fn a_poison_record_fails_the_task_where_it_is_or_becomes_a_dead_letter() {
     assert!(process.stop().success(), "{}", process.log_tail(20));
 }
 
-/// Restarts over REST what will fail again.
-fn restart_failed_and_wait(rest: &lavka_testkit::RestClient, name: &str) {
+/// Restarts over REST what will fail again with `part` in its trace.
+fn restart_failed_and_wait_for(rest: &RestClient, name: &str, part: &str) {
     let answer = rest.send("POST", &format!("/connectors/{name}/tasks/0/restart"), &[], None);
     assert_eq!(answer.status, 204, "{}", answer.text);
-    assert!(wait_for_trace(rest, name).contains("Tolerance exceeded"));
+    let trace = wait_for_trace(rest, name);
+    assert!(trace.contains(part), "{trace}");
 }
 
 /// What the sink itself refuses fails its task with the path of the field and what to do.
@@ -137,11 +142,78 @@ fn a_record_that_makes_no_row_fails_the_task_with_the_fields_path() {
     let trace = wait_for_trace(&rest, &name);
     assert!(trace.contains("id"), "{trace}");
     assert_eq!(finished(&lake).len(), 1);
-    assert_eq!(rest.send("POST", &format!("/connectors/{name}/tasks/0/restart"), &[], None).status, 204);
-    assert!(wait_for_trace(&rest, &name).contains("id"));
+    restart_failed_and_wait_for(&rest, &name, "id");
     // Tolerated without dead letters it is passed over, and what is behind it arrives.
     let tolerant = with(config, "errors.tolerance", "all");
     assert_eq!(rest.put(&format!("/connectors/{name}/config"), &tolerant).status, 200);
     eventually("the record behind", PATIENCE, || (finished(&lake).len() == 2).then_some(()));
+    assert!(process.stop().success(), "{}", process.log_tail(20));
+}
+
+/// A message that Kafka will never take fails the task before it is acknowledged to the MQTT server, or is passed over.
+#[test]
+fn a_message_that_kafka_refuses_fails_the_source_task_or_is_passed_over() {
+    let kafka = services().kafka.client();
+    let (name, topic) = (unique("too-large"), unique("too-large"));
+    kafka.create_topic(&topic, 1);
+    let mosquitto = Mosquitto::start(&MosquittoConfig::default()).unwrap();
+    let worker = Standalone::new(services().kafka.bootstrap(), &[]);
+    let (mut process, rest) = worker.serve();
+    let config = with(mqtt_source(mosquitto.port(), &topic), "producer.override.max.request.size", "5000");
+    assert_eq!(rest.post("/connectors", &json!({"name": name, "config": config})).status, 201);
+    eventually("the subscription", PATIENCE, || mosquitto.log().contains("Sending SUBACK").then_some(()));
+    let mut publisher = Publisher::connect(mosquitto.port(), "sensors");
+    publisher.publish(10);
+    publisher.publish_one(&"x".repeat(10_000));
+    publisher.publish(10);
+    publisher.wait_accepted(PATIENCE);
+
+    let trace = wait_for_trace(&rest, &name);
+    assert!(trace.contains("org.apache.kafka.common.errors.RecordTooLargeException"), "{trace}");
+    assert!(trace.contains("max.request.size"), "{trace}");
+    expect_in_kafka(&kafka, &topic, 10);
+    // It comes again, for it was not acknowledged.
+    restart_failed_and_wait_for(&rest, &name, "RecordTooLargeException");
+
+    let tolerant = with(config.clone(), "errors.tolerance", "all");
+    assert_eq!(rest.put(&format!("/connectors/{name}/config"), &tolerant).status, 200);
+    eventually("the messages behind it", PATIENCE, || {
+        (missing_ids(&kafka, &topic, 21) == [10]).then_some(())
+    });
+    // Passed over for good: without tolerance nothing comes that would fail the task.
+    assert_eq!(rest.put(&format!("/connectors/{name}/config"), &config).status, 200);
+    publisher.publish(10);
+    publisher.wait_accepted(PATIENCE);
+    eventually("the messages after that", PATIENCE, || {
+        (missing_ids(&kafka, &topic, 31) == [10]).then_some(())
+    });
+    wait_for_task(&rest, &name, "RUNNING");
+    assert!(process.stop().success(), "{}", process.log_tail(20));
+}
+
+/// Dead letters that have nowhere to go are found out at the start, not at the first poison record.
+#[test]
+fn a_dead_letter_queue_that_cannot_be_made_fails_the_task_at_its_start() {
+    const TEST: &str = "a_dead_letter_queue_that_cannot_be_made_fails_the_task_at_its_start";
+    if !services().kafka.is_real_for(TEST) {
+        return;
+    }
+    let kafka = services().kafka.client();
+    let (name, topic, dead) = (unique("letters"), unique("letters"), unique("letters-dead"));
+    kafka.create_topic(&topic, 1);
+    kafka.produce(&topic, [r#"{"id":0}"#].map(NewRecord::of));
+    let worker = Standalone::new(services().kafka.bootstrap(), &[]);
+    let (mut process, rest) = worker.serve();
+    let mut config = with(lake_sink(&topic, &worker.folder().join("lake")), "errors.tolerance", "all");
+    config["errors.deadletterqueue.topic.name"] = dead.as_str().into();
+    // Connect's default factor is 3, more than the brokers here.
+    assert_eq!(rest.post("/connectors", &json!({"name": name, "config": config})).status, 201);
+    let trace = wait_for_trace(&rest, &name);
+    for part in [dead.as_str(), "eplication factor"] {
+        assert!(trace.contains(part), "no {part:?} in {trace:?}");
+    }
+    let mended = with(config, "errors.deadletterqueue.topic.replication.factor", "1");
+    assert_eq!(rest.put(&format!("/connectors/{name}/config"), &mended).status, 200);
+    eventually("the record", PATIENCE, || (finished(&worker.folder().join("lake")).len() == 1).then_some(()));
     assert!(process.stop().success(), "{}", process.log_tail(20));
 }

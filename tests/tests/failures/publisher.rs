@@ -53,13 +53,19 @@ impl Publisher {
     /// Publishes `count` more readings; waits for room, not for their acceptance.
     pub(crate) fn publish(&mut self, count: u64) {
         for _ in 0..count {
-            let (id, device) = (self.next, self.next % DEVICES);
-            self.next += 1;
-            let reading = format!("{{\"id\":{id},\"device\":\"d{device}\",\"text\":\"reading {id:08}\"}}");
-            lock(&self.ledger).queued.push_back(id);
-            let topic = format!("{}/{device}/reading", self.prefix);
-            self.client.publish(topic, QoS::AtLeastOnce, false, reading).unwrap();
+            let text = format!("reading {:08}", self.next);
+            self.publish_one(&text);
         }
+    }
+
+    /// Publishes one more reading with this text.
+    pub(crate) fn publish_one(&mut self, text: &str) {
+        let (id, device) = (self.next, self.next % DEVICES);
+        self.next += 1;
+        let reading = format!("{{\"id\":{id},\"device\":\"d{device}\",\"text\":\"{text}\"}}");
+        lock(&self.ledger).queued.push_back(id);
+        let topic = format!("{}/{device}/reading", self.prefix);
+        self.client.publish(topic, QoS::AtLeastOnce, false, reading).unwrap();
     }
 
     /// How many were published.

@@ -156,6 +156,28 @@ fn worker_files_that_are_wrong_name_key_and_line() {
             assert!(output.stderr.contains(part), "no {part:?} in {:?}", output.stderr);
         }
     }
+    let folder = temp_dir();
+    let garbage = write_file(folder.path(), "offsets", "not what Java wrote");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (line, parts) in [
+        (
+            format!("offset.storage.file.filename={}", garbage.display()),
+            [&garbage.display().to_string(), "offset.storage.file.filename", "name another file"],
+        ),
+        (format!("listeners=http://{address}"), [&address, "listeners", "choose another port"]),
+    ] {
+        let output = standalone(&with(&line), &[]);
+        assert_eq!(output.status.code(), Some(1), "{line}: {output:?}");
+        for part in parts {
+            assert!(output.stderr.contains(part), "no {part:?} in {:?}", output.stderr);
+        }
+    }
+    assert_eq!(
+        std::fs::read_to_string(&garbage).unwrap(),
+        "not what Java wrote",
+        "a file that is not ours is left alone"
+    );
     let missing = LavkaCommand::new(["standalone", "/nowhere/worker.properties"]).output();
     assert_eq!(missing.status.code(), Some(1));
     assert!(missing.stderr.contains("/nowhere/worker.properties"), "{}", missing.stderr);
