@@ -3,6 +3,10 @@
 //! Both sides run in this process, one after the other, against the same broker in a process of its own, with the same
 //! bytes and client settings; the ratio is what counts, not the absolute figure.
 
+/// The binary's.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 mod sink;
 mod source;
 mod usage;
