@@ -132,20 +132,32 @@ impl Subject {
             return Some(format!("'{key}' {what}: the error does not name the key: {}", of_key.join("; ")));
         }
         // The worker makes connectors of validated configurations alone; in front of a transform is nobody.
-        if !self.plugin.kind().is_connector() {
-            match self.make(runtime, config) {
-                Ok(()) => {
-                    return Some(format!("'{key}' {what}: validation refuses it, the factory does not"));
-                }
-                Err(error) if !error.to_string().contains(key) => {
-                    return Some(format!(
-                        "'{key}' {what}: the factory's error does not name the key: {error}"
-                    ));
-                }
-                Err(_) => {}
+        if self.plugin.kind().is_connector() { None } else { self.made_anyway(runtime, key, what, config) }
+    }
+
+    /// What is wrong with how the factory refuses `config` on account of `key`.
+    fn made_anyway(&self, runtime: &Runtime, key: &str, what: &str, config: &Config) -> Option<String> {
+        match self.make(runtime, config) {
+            Ok(()) => Some(format!("'{key}' {what}: the factory makes an instance")),
+            Err(error) if !error.to_string().contains(key) => {
+                Some(format!("'{key}' {what}: the factory's error does not name the key: {error}"))
             }
+            Err(_) => None,
         }
-        None
+    }
+
+    /// What is wrong with how a value is refused that the declaration may know nothing about: a connector's validation
+    /// tells, and of everything else the factory.
+    fn author_refusals(&self, runtime: &Runtime) -> Vec<String> {
+        let one = |(key, value): &(String, String)| {
+            let (what, config) = (format!("as '{value}'"), self.with(key, value));
+            if self.plugin.kind().is_connector() {
+                self.not_refused(runtime, key, &what, &config)
+            } else {
+                self.made_anyway(runtime, key, &what, &config)
+            }
+        };
+        self.refused.iter().filter_map(one).collect()
     }
 
     /// Looks at all rules of this module.
@@ -161,11 +173,7 @@ impl Subject {
             definition.iter().flat_map(|key| self.refusals(runtime, key)).collect::<Vec<_>>()
         });
         suite.look("what the author says is refused is refused by name", |runtime| {
-            let refused = self.refused.iter();
-            let found = refused.filter_map(|(key, value)| {
-                self.not_refused(runtime, key, &format!("as '{value}'"), &self.with(key, value))
-            });
-            found.collect::<Vec<_>>()
+            self.author_refusals(runtime)
         });
         suite.look("a hostile configuration never panics", |runtime| self.hostile(runtime, &definition));
         suite.look("secrets are not shown", |runtime| self.secrets(runtime, &definition));

@@ -27,7 +27,7 @@ impl PredicateAcceptance {
         self
     }
 
-    /// A value of the sample that is refused beyond what the declaration says.
+    /// A value of the sample that the factory refuses, by an error that names the key.
     pub fn refuses(mut self, key: &str, value: &str) -> Self {
         self.subject.refused.push((key.to_owned(), value.to_owned()));
         self
@@ -81,13 +81,13 @@ impl PredicateAcceptance {
     }
 
     fn hostile(&self) -> Vec<String> {
+        let mut predicate = self.make().ok();
         let one = |record: &Record| {
             let panic = panic_of(|| {
-                if let Ok(mut predicate) = self.make() {
-                    let _ = predicate.test(record);
-                }
-            });
-            panic.map(|found| format!("{found}, by {record:?}"))
+                let _ = predicate.as_mut().map(|predicate| predicate.test(record));
+            })?;
+            predicate = self.make().ok();
+            Some(format!("{panic}, by {record:?}"))
         };
         hostile::records().iter().filter_map(one).collect()
     }

@@ -62,7 +62,8 @@ impl TransformAcceptance {
         self
     }
 
-    /// A value of the sample that is refused beyond what the declaration says: where keys have to fit each other.
+    /// A value of the sample that the factory refuses, by an error that names the key: what only a model file or
+    /// another key tells.
     pub fn refuses(mut self, key: &str, value: &str) -> Self {
         self.subject.refused.push((key.to_owned(), value.to_owned()));
         self
@@ -116,13 +117,14 @@ impl TransformAcceptance {
     }
 
     fn hostile(&self) -> Vec<String> {
+        let mut transform = self.make().ok();
         let one = |record: &Record| {
             let panic = panic_of(|| {
-                if let Ok(mut transform) = self.make() {
-                    let _ = transform.apply(&mut record.clone());
-                }
-            });
-            panic.map(|found| format!("{found}, by {record:?}"))
+                let _ = transform.as_mut().map(|transform| transform.apply(&mut record.clone()));
+            })?;
+            // What a panic left behind says nothing about the next record.
+            transform = self.make().ok();
+            Some(format!("{panic}, by {record:?}"))
         };
         hostile::records().iter().filter_map(one).collect()
     }
@@ -212,7 +214,12 @@ impl TransformAcceptance {
 
     fn stateless(&self) -> Result<(), String> {
         let mut experienced = self.make()?;
-        for record in self.all() {
+        for (at, record) in self.all().into_iter().enumerate() {
+            // Making one may load a model: some of the hostile will do.
+            if at >= self.records.len() + self.untouched.len() && at % 5 != 0 {
+                let _ = experienced.apply(&mut record.clone());
+                continue;
+            }
             let (mut by_new, mut by_old) = (record.clone(), record.clone());
             let fresh = self.make()?.apply(&mut by_new);
             let fresh = Outcome::of(&fresh, &by_new);
@@ -254,9 +261,10 @@ impl TransformAcceptance {
     }
 
     fn errors(&self) -> Vec<String> {
+        let mut transform = self.make().ok();
         let one = |record: &Record| {
             let mut changed = record.clone();
-            let error = self.make().ok()?.apply(&mut changed).err()?;
+            let error = transform.as_mut()?.apply(&mut changed).err()?;
             (format!("{changed:?}") != format!("{record:?}"))
                 .then(|| format!("{record:?} became {changed:?} on the error {error}"))
         };
