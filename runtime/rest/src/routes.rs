@@ -1,354 +1,170 @@
-//! Paths, methods, status codes.
+//! From a request to an answer: which resource, which method, which media types, then the resource's own answer.
 
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
 
-use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
-use axum::{Json, Router};
+use axum::{Json, http};
+use futures::StreamExt;
 use lavka_telemetry::log::LogControl;
-use lavka_worker::{Refusal, RestartRequest, TargetState, WorkerHandle};
-use serde_json::{Value, json};
+use lavka_worker::{Refusal, WorkerHandle, within};
+use serde_json::json;
 
-use crate::{body, loggers, shapes};
+use crate::answers::{self, Asked};
+use crate::cors::Cors;
+use crate::headers::{self, HeaderRule};
+use crate::negotiation::{self, BodyType};
+use crate::path;
+use crate::resource::{Resource, Verb};
 
-type Answer = Result<Response, Failure>;
-type Params = Result<Query<Vec<(String, String)>>, QueryRejection>;
-
+/// The most bytes of a request body.
 const MAX_BODY: usize = 10 << 20;
+/// How long a request may take, body included (`rest.request.timeout` of Connect, which has no key).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// An error answer.
-pub(crate) struct Failure(Refusal);
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self(refusal)
-    }
+/// What listeners serve.
+pub(crate) struct Site {
+    /// The worker whose API it is; `None` on listeners for the admin endpoints alone.
+    pub(crate) worker: Option<WorkerHandle>,
+    /// The levels that the admin endpoints change; `None` where these endpoints are not served.
+    pub(crate) logs: Option<LogControl>,
+    pub(crate) cors: Option<Cors>,
+    pub(crate) headers: Vec<HeaderRule>,
 }
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        error(status, &self.0.message)
-    }
-}
-
-fn error(status: StatusCode, message: &str) -> Response {
+/// An error body.
+pub(crate) fn error(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "error_code": status.as_u16(), "message": message }))).into_response()
 }
 
-fn ok(value: Value) -> Answer {
-    Ok(Json(value).into_response())
+fn refused(refusal: &Refusal) -> Response {
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    error(status, &refusal.message)
 }
 
-fn empty(status: StatusCode) -> Answer {
-    Ok(status.into_response())
-}
-
-/// The API of a worker, with the admin endpoints if `logs` is given.
-pub(crate) fn router(worker: WorkerHandle, logs: Option<LogControl>) -> Router {
-    let api = Router::new()
-        .route("/", get(server_info))
-        .route("/health", get(health))
-        .route("/connectors", get(list).post(create))
-        .route("/connectors/{name}", get(info).delete(delete))
-        .route("/connectors/{name}/config", get(config).put(put_config).patch(patch_config))
-        .route("/connectors/{name}/status", get(status))
-        .route("/connectors/{name}/tasks", get(tasks))
-        .route("/connectors/{name}/tasks/{task}/status", get(task_status))
-        .route("/connectors/{name}/tasks/{task}/restart", post(restart_task))
-        .route("/connectors/{name}/restart", post(restart))
-        .route("/connectors/{name}/pause", put(pause))
-        .route("/connectors/{name}/resume", put(resume))
-        .route("/connectors/{name}/stop", put(stop))
-        .route("/connectors/{name}/topics", get(topics))
-        .route("/connectors/{name}/topics/reset", put(reset_topics))
-        .route("/connectors/{name}/offsets", get(offsets).patch(alter_offsets).delete(reset_offsets))
-        .route("/connector-plugins", get(plugins))
-        .route("/connector-plugins/{plugin}/config", get(plugin_config))
-        .route("/connector-plugins/{plugin}/config/validate", put(validate))
-        .with_state(worker);
-    match logs {
-        Some(logs) => finished(api.merge(admin(logs))),
-        None => finished(api),
-    }
-}
-
-/// The admin endpoints alone.
-pub(crate) fn admin_router(logs: LogControl) -> Router {
-    finished(admin(logs))
-}
-
-fn admin(logs: LogControl) -> Router {
-    Router::new()
-        .route("/admin/loggers", get(list_loggers))
-        .route("/admin/loggers/{logger}", get(get_logger).put(set_logger))
-        .with_state(logs)
-}
-
-fn finished(router: Router) -> Router {
-    router
-        .fallback(async || error(StatusCode::NOT_FOUND, "HTTP 404 Not Found"))
-        .method_not_allowed_fallback(async || {
-            error(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed")
-        })
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn(limits))
-}
-
-/// Time-out of a request, and the media type of its body.
-async fn limits(request: Request, next: Next) -> Response {
-    let media = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if media.is_some_and(|media| !media.to_ascii_lowercase().starts_with("application/json")) {
-        return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "HTTP 415 Unsupported Media Type");
-    }
-    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "Request timed out"),
-    }
-}
-
-fn param<'p>(params: &'p Params, name: &str) -> Option<&'p str> {
-    let Ok(Query(params)) = params else { return None };
-    params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-}
-
-fn flag(params: &Params, name: &str, default: bool) -> bool {
-    param(params, name).map_or(default, |text| text.eq_ignore_ascii_case("true"))
-}
-
-async fn server_info(State(worker): State<WorkerHandle>) -> Answer {
-    let info = worker.server_info();
-    ok(json!({
-        "version": info.version,
-        "commit": info.commit,
-        "kafka_cluster_id": info.kafka_cluster_id,
-    }))
-}
-
-async fn health(State(worker): State<WorkerHandle>) -> Answer {
-    match worker.health().await {
-        Ok(()) => ok(json!({
-            "status": "healthy",
-            "message": "Worker has completed startup and is ready to handle requests.",
-        })),
-        Err(refusal) => {
-            let body = json!({ "status": "unhealthy", "message": refusal.message });
-            Ok((StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response())
+/// Answers a request that came in at `local`.
+pub(crate) async fn answer(site: &Site, local: Option<SocketAddr>, request: Request<Body>) -> Response {
+    let began = std::time::Instant::now();
+    let (head, body) = request.into_parts();
+    let mut response = match find(site, &head) {
+        Ok((resource, verb)) => {
+            let work = serve(site, local, &head, resource, verb, body);
+            match within(REQUEST_TIMEOUT, work).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(refusal)) => refused(&refusal),
+                Err(timed_out) => error(StatusCode::INTERNAL_SERVER_ERROR, &timed_out.to_string()),
+            }
         }
-    }
-}
-
-async fn list(State(worker): State<WorkerHandle>, params: Params) -> Answer {
-    let names = worker.connectors();
-    let wanted: Vec<&str> = match &params {
-        Ok(Query(params)) => {
-            params.iter().filter(|(key, _)| key == "expand").map(|(_, v)| v.as_str()).collect()
-        }
-        Err(_) => Vec::new(),
+        Err(response) => *response,
     };
-    if wanted.is_empty() {
-        return ok(json!(names));
+    if let Some(cors) = &site.cors {
+        cors.apply(&head.method, &head.headers, response.headers_mut());
     }
-    let mut expanded = serde_json::Map::new();
-    for name in names {
-        // One that is gone meanwhile is left out.
-        let (Ok(info), Ok(state)) = (worker.info(&name), worker.status(&name)) else { continue };
-        let mut parts = serde_json::Map::new();
-        if wanted.contains(&"status") {
-            parts.insert("status".into(), shapes::status(&state, info.kind));
-        }
-        if wanted.contains(&"info") {
-            parts.insert("info".into(), shapes::connector(&info));
-        }
-        expanded.insert(name, Value::Object(parts));
-    }
-    ok(Value::Object(expanded))
+    headers::apply(&site.headers, response.headers_mut(), SystemTime::now());
+    tracing::debug!(
+        "{} {} {} in {} ms",
+        head.method,
+        head.uri.path(),
+        response.status().as_u16(),
+        began.elapsed().as_millis()
+    );
+    response
 }
 
-fn created(info: &lavka_worker::ConnectorInfo) -> Response {
-    let location = format!("/connectors/{}", encoded(&info.name));
-    (StatusCode::CREATED, [(header::LOCATION, location)], Json(shapes::connector(info))).into_response()
-}
-
-/// One path segment, percent-encoded but for unreserved characters (RFC 3986 section 2.3).
-fn encoded(segment: &str) -> String {
-    let mut out = String::with_capacity(segment.len());
-    for byte in segment.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
-async fn create(State(worker): State<WorkerHandle>, bytes: Bytes) -> Answer {
-    let body = body::creation(&bytes)?;
-    let (_, info) = worker.put_connector(body.name, body.config, body.initial, false).await?;
-    Ok(created(&info))
-}
-
-async fn info(State(worker): State<WorkerHandle>, Path(name): Path<String>) -> Answer {
-    ok(shapes::connector(&worker.info(&name)?))
-}
-
-async fn delete(State(worker): State<WorkerHandle>, Path(name): Path<String>) -> Answer {
-    worker.delete(&name).await?;
-    empty(StatusCode::NO_CONTENT)
-}
-
-async fn config(State(worker): State<WorkerHandle>, Path(name): Path<String>) -> Answer {
-    ok(shapes::config(&worker.info(&name)?.config))
-}
-
-async fn put_config(State(worker): State<WorkerHandle>, Path(name): Path<String>, bytes: Bytes) -> Answer {
-    let config = body::configuration(&bytes)?;
-    let (new, info) = worker.put_connector(name, config, None, true).await?;
-    if new { Ok(created(&info)) } else { ok(shapes::connector(&info)) }
-}
-
-async fn patch_config(State(worker): State<WorkerHandle>, Path(name): Path<String>, bytes: Bytes) -> Answer {
-    let patch = body::configuration(&bytes)?;
-    ok(shapes::connector(&worker.patch_connector(&name, patch).await?))
-}
-
-async fn status(State(worker): State<WorkerHandle>, Path(name): Path<String>) -> Answer {
-    let status = worker.status(&name)?;
-    let kind = worker.info(&name).ok().and_then(|info| info.kind);
-    ok(shapes::status(&status, kind))
-}
-
-async fn tasks(State(worker): State<WorkerHandle>, Path(name): Path<String>) -> Answer {
-    ok(shapes::tasks(&name, &worker.task_configs(&name)?))
-}
-
-/// A task number that is none leads nowhere, as in JAX-RS.
-fn task_number(text: &str) -> Result<u32, Refusal> {
-    text.parse().map_err(|_| Refusal::not_found("HTTP 404 Not Found"))
-}
-
-async fn task_status(
-    State(worker): State<WorkerHandle>,
-    Path((name, task)): Path<(String, String)>,
-) -> Answer {
-    let task = task_number(&task)?;
-    ok(shapes::task_status(task, &worker.task_status(&name, task)?))
-}
-
-async fn restart_task(
-    State(worker): State<WorkerHandle>,
-    Path((name, task)): Path<(String, String)>,
-) -> Answer {
-    worker.restart_task(&name, task_number(&task)?).await?;
-    empty(StatusCode::NO_CONTENT)
-}
-
-async fn restart(State(worker): State<WorkerHandle>, Path(name): Path<String>, params: Params) -> Answer {
-    let request = RestartRequest {
-        include_tasks: flag(&params, "includeTasks", false),
-        only_failed: flag(&params, "onlyFailed", false),
+/// The resource and method that a request is for; an answer where HTTP alone decides it.
+fn find(site: &Site, head: &http::request::Parts) -> Result<(Resource, Verb), Box<Response>> {
+    let segments = path::segments(head.uri.path()).map_err(|refusal| refused(&refusal))?;
+    let served = |resource: &Resource| {
+        if resource.is_admin() { site.logs.is_some() } else { site.worker.is_some() }
     };
-    match worker.restart(&name, request).await? {
-        None => empty(StatusCode::NO_CONTENT),
-        Some(plan) => {
-            let kind = worker.info(&name).ok().and_then(|info| info.kind);
-            Ok((StatusCode::ACCEPTED, Json(shapes::status(&plan, kind))).into_response())
+    let resource = Resource::at(&segments)
+        .filter(served)
+        .ok_or_else(|| error(StatusCode::NOT_FOUND, "HTTP 404 Not Found"))?;
+    if head.method == Method::OPTIONS {
+        return Err(Box::new(options(&resource)));
+    }
+    let Some(verb) = Verb::of(head.method.as_str()).filter(|verb| resource.has(*verb)) else {
+        let answer = error(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed");
+        return Err(Box::new(([(header::ALLOW, resource.allow())], answer).into_response()));
+    };
+    match body_type(&head.headers) {
+        BodyType::Json | BodyType::Missing => {}
+        BodyType::Other => return Err(Box::new(unsupported())),
+        BodyType::Malformed => {
+            return Err(Box::new(error(
+                StatusCode::BAD_REQUEST,
+                "The Content-Type of the request is not a media type; write application/json",
+            )));
         }
     }
+    let accepted = head.headers.get_all(header::ACCEPT).iter().map(http::HeaderValue::as_bytes);
+    if !negotiation::accepts_json(accepted) {
+        return Err(Box::new(error(StatusCode::NOT_ACCEPTABLE, "HTTP 406 Not Acceptable")));
+    }
+    Ok((resource, verb))
 }
 
-async fn pause(State(worker): State<WorkerHandle>, Path(name): Path<String>) -> Answer {
-    worker.set_target(&name, TargetState::Paused).await?;
-    empty(StatusCode::ACCEPTED)
+fn body_type(headers: &HeaderMap) -> BodyType {
+    negotiation::body_type(headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes))
 }
 
-async fn resume(State(worker): State<WorkerHandle>, Path(name): Path<String>) -> Answer {
-    worker.set_target(&name, TargetState::Started).await?;
-    empty(StatusCode::ACCEPTED)
+fn unsupported() -> Response {
+    error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "HTTP 415 Unsupported Media Type")
 }
 
-async fn stop(State(worker): State<WorkerHandle>, Path(name): Path<String>) -> Answer {
-    worker.set_target(&name, TargetState::Stopped).await?;
-    empty(StatusCode::NO_CONTENT)
+fn options(resource: &Resource) -> Response {
+    let allow = resource.allow();
+    let text = allow.replace(',', ", ");
+    ([(header::ALLOW, allow), (header::CONTENT_TYPE, "text/plain".to_owned())], text).into_response()
 }
 
-async fn topics(State(worker): State<WorkerHandle>, Path(name): Path<String>) -> Answer {
-    let topics = worker.topics(&name)?;
-    ok(json!({ name: { "topics": topics } }))
-}
-
-async fn reset_topics(State(worker): State<WorkerHandle>, Path(name): Path<String>) -> Answer {
-    worker.reset_topics(&name).await?;
-    empty(StatusCode::ACCEPTED)
-}
-
-async fn offsets(State(worker): State<WorkerHandle>, Path(name): Path<String>) -> Answer {
-    ok(shapes::offsets(&worker.offsets(&name).await?))
-}
-
-async fn alter_offsets(State(worker): State<WorkerHandle>, Path(name): Path<String>, bytes: Bytes) -> Answer {
-    let changes = body::offset_changes(&bytes)?;
-    ok(json!({ "message": worker.alter_offsets(&name, changes).await? }))
-}
-
-async fn reset_offsets(State(worker): State<WorkerHandle>, Path(name): Path<String>) -> Answer {
-    ok(json!({ "message": worker.reset_offsets(&name).await? }))
-}
-
-async fn plugins(State(worker): State<WorkerHandle>, params: Params) -> Answer {
-    let connectors_only = flag(&params, "connectorsOnly", true);
-    let plugins: Vec<Value> = worker
-        .catalogue()
-        .iter()
-        .filter(|plugin| !connectors_only || plugin.kind().is_connector())
-        .map(shapes::plugin)
-        .collect();
-    ok(Value::Array(plugins))
-}
-
-async fn plugin_config(State(worker): State<WorkerHandle>, Path(plugin): Path<String>) -> Answer {
-    ok(Value::Array(worker.plugin_definition(&plugin)?.iter().map(shapes::key).collect()))
-}
-
-async fn validate(State(worker): State<WorkerHandle>, Path(plugin): Path<String>, bytes: Bytes) -> Answer {
-    let config = body::configuration(&bytes)?;
-    ok(shapes::config_infos(&worker.validate(&plugin, &config).await?))
-}
-
-async fn list_loggers(State(logs): State<LogControl>) -> Answer {
-    ok(loggers::list(&logs))
-}
-
-async fn get_logger(State(logs): State<LogControl>, Path(logger): Path<String>) -> Answer {
-    ok(loggers::get(&logs, &logger)?)
-}
-
-async fn set_logger(
-    State(logs): State<LogControl>,
-    Path(logger): Path<String>,
-    params: Params,
-    bytes: Bytes,
-) -> Answer {
-    let names = loggers::set(&logs, &logger, &bytes)?;
-    match param(&params, "scope") {
-        Some(scope) if scope.eq_ignore_ascii_case("cluster") => empty(StatusCode::NO_CONTENT),
-        _ => ok(json!(names)),
+async fn serve(
+    site: &Site,
+    local: Option<SocketAddr>,
+    head: &http::request::Parts,
+    resource: Resource,
+    verb: Verb,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let body = if resource.reads_body(verb) { read(body).await? } else { Vec::new() };
+    if !body.is_empty() && body_type(&head.headers) == BodyType::Missing {
+        return Ok(unsupported());
+    }
+    let asked = Asked { params: path::query(head.uri.query()), base: base(&head.headers, local), body };
+    match (&site.worker, &site.logs) {
+        (_, Some(logs)) if resource.is_admin() => answers::of_admin(logs, &resource, verb, &asked),
+        (Some(worker), _) => answers::of(worker, resource, verb, asked).await,
+        _ => Err(Refusal::not_found("HTTP 404 Not Found")),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a5_names_are_one_path_segment() {
-        assert_eq!(encoded("a b/c%\u{e9}\n-._~"), "a%20b%2Fc%25%C3%A9%0A-._~");
+/// `http://host:port` as the client knows it, for `Location`.
+fn base(headers: &HeaderMap, local: Option<SocketAddr>) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
+    match (host, local) {
+        (Some(host), _) => format!("http://{host}"),
+        (None, Some(local)) => format!("http://{local}"),
+        (None, None) => String::new(),
     }
+}
+
+/// The whole body, if it is not too long.
+async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
+    let mut chunks = body.into_data_stream();
+    let mut whole = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| {
+            Refusal::bad_request(format!("The request body did not arrive as a whole: {error}"))
+        })?;
+        if whole.len() + chunk.len() > MAX_BODY {
+            return Err(Refusal {
+                status: 413,
+                message: format!("The request body is longer than {MAX_BODY} bytes; a configuration is not"),
+            });
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole)
 }

@@ -30,9 +30,9 @@ fn state(status: &Status, into: &mut Map<String, Value>) {
     }
 }
 
-pub(crate) fn task_status(task: u32, status: &Status) -> Value {
+pub(crate) fn task_status(task: impl Into<i64>, status: &Status) -> Value {
     let mut out = Map::new();
-    out.insert("id".into(), json!(task));
+    out.insert("id".into(), json!(task.into()));
     state(status, &mut out);
     Value::Object(out)
 }
@@ -146,7 +146,7 @@ mod tests {
             version: Some("1".into()),
         };
         assert_eq!(
-            task_status(0, &status_of(Some("t"))).to_string(),
+            task_status(0u32, &status_of(Some("t"))).to_string(),
             r#"{"id":0,"state":"FAILED","worker_id":"w:8083","version":"1","trace":"t"}"#
         );
         let whole = ConnectorStatus { name: "c".into(), connector: status_of(None), tasks: Vec::new() };

@@ -7,7 +7,7 @@ use lavka_api::config::Config;
 use lavka_api::plugin::{Catalogue, Plugin};
 use lavka_api::{Error, Result};
 use lavka_kafka::RdKafkaCluster;
-use lavka_rest::{RestConfig, RestServer};
+use lavka_rest::{BoundRest, RestConfig, RestServer};
 use lavka_telemetry::log::LogControl;
 use lavka_telemetry::metrics::Metrics;
 use lavka_worker::config::{WorkerConfig, WorkerKey};
@@ -70,28 +70,20 @@ impl StandaloneBuilder {
                 WorkerKey::Unknown(None) => tracing::warn!("the worker key '{key}' is not known"),
             }
         }
-        let rest = RestConfig {
-            listeners: config.keys.listeners.clone(),
-            admin_listeners: config.keys.admin_listeners.clone(),
-        };
-        let worker_id = worker_id(&config);
+        // Listening comes first: the worker's id has the port in it, which may be whichever was free.
+        let rest = BoundRest::bind(RestConfig::of(&config.keys)?).await;
+        let rest = rest.map_err(|error| Error::config(error.to_string()))?;
         let worker = Worker::start(
             config,
             WorkerParts {
                 catalogue: Arc::new(Catalogue::new(self.plugins)),
                 cluster: Arc::new(RdKafkaCluster::new()),
                 metrics: self.metrics,
-                worker_id,
+                worker_id: rest.worker_id(),
                 commit: "Unknown".into(),
             },
         )?;
-        let rest = match lavka_rest::serve(rest, worker.handle(), self.logs).await {
-            Ok(rest) => rest,
-            Err(error) => {
-                worker.shutdown().await;
-                return Err(Error::config(error.to_string()));
-            }
-        };
+        let rest = rest.serve(worker.handle(), self.logs);
         for address in rest.local_addrs() {
             tracing::info!("REST API at http://{address}");
         }
@@ -129,19 +121,6 @@ impl Standalone {
 pub fn install_tls_provider() {
     // An error means that there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
-/// `rest.advertised.host.name:rest.advertised.port`, else those of the first listener.
-fn worker_id(config: &WorkerConfig) -> String {
-    let listener = config.keys.listeners.first().map_or("", String::as_str);
-    let address = listener.split_once("://").map_or(listener, |(_, address)| address);
-    let (host, port) = address.rsplit_once(':').unwrap_or((address, "8083"));
-    let host =
-        config.keys.advertised_host.as_deref().unwrap_or(if host.is_empty() { "127.0.0.1" } else { host });
-    match config.keys.advertised_port {
-        Some(port) => format!("{host}:{port}"),
-        None => format!("{host}:{port}"),
-    }
 }
 
 /// Reads a worker's properties file.

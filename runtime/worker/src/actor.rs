@@ -4,9 +4,11 @@
 //! feeds it: the driver admits few requests per connector at a time, and each leads to a handful of effects.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::join_all;
 use lavka_api::config::Config;
 use lavka_api::data::Topic;
@@ -106,8 +108,8 @@ impl Actor {
             let _ = news.send(News::Event(Event::WantsReconfiguration { name: owner.clone(), epoch }));
         });
         let started = match &mut connector {
-            Connector::Source(source) => source.start(context, &config).await,
-            Connector::Sink(sink) => sink.start(context, &config).await,
+            Connector::Source(source) => guarded(source.start(context, &config)).await,
+            Connector::Sink(sink) => guarded(sink.start(context, &config)).await,
         };
         self.instance = Some((connector, config));
         if let Err(error) = started {
@@ -121,8 +123,8 @@ impl Actor {
 
     async fn stop_connector(&mut self) {
         match self.instance.take() {
-            Some((Connector::Source(mut source), _)) => source.stop().await,
-            Some((Connector::Sink(mut sink), _)) => sink.stop().await,
+            Some((Connector::Source(mut source), _)) => stopped(source.stop()).await,
+            Some((Connector::Sink(mut sink), _)) => stopped(sink.stop()).await,
             None => {}
         }
     }
@@ -133,8 +135,8 @@ impl Actor {
         };
         let plugin = connector_plugin(config, &self.assembly.catalogue)?;
         let configs = match connector {
-            Connector::Source(source) => source.task_configs(max).await,
-            Connector::Sink(sink) => sink.task_configs(max).await,
+            Connector::Source(source) => guarded(source.task_configs(max)).await,
+            Connector::Sink(sink) => guarded(sink.task_configs(max)).await,
         }?;
         Ok(configs.into_iter().map(|task| complete_task_config(task, plugin, config)).collect())
     }
@@ -145,6 +147,24 @@ impl Actor {
             task.set_target(Target::Stopping);
         }
         join_all(stopping.into_iter().map(|task| task.stopped(self.graceful))).await;
+    }
+}
+
+/// Runs a call into a connector: one that panics has failed, and the actor lives on.
+async fn guarded<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+    let outcome = AssertUnwindSafe(call).catch_unwind().await;
+    outcome.unwrap_or_else(|_| {
+        Err(Error::fatal("the connector crashed; its panic message is on standard error"))
+    })
+}
+
+async fn stopped(call: impl Future<Output = ()>) {
+    let stop = async {
+        call.await;
+        Ok(())
+    };
+    if let Err(error) = guarded(stop).await {
+        tracing::error!("a connector could not be stopped: {error}");
     }
 }
 

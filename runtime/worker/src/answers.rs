@@ -66,6 +66,35 @@ impl From<Error> for Refusal {
     }
 }
 
+/// `GET /health` (KIP-1017). Displays as its message; the stage is what the worker is at, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It answers: 200.
+    Healthy,
+    /// It has not answered yet since it was started: 503.
+    Starting(Option<String>),
+    /// It answered before and does not now: 500.
+    Unhealthy(Option<String>),
+}
+
+impl std::fmt::Display for Health {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (text, stage) = match self {
+            Health::Healthy => ("Worker has completed startup and is ready to handle requests.", None),
+            Health::Starting(stage) => ("Worker is still starting up.", stage.as_ref()),
+            Health::Unhealthy(stage) => (
+                "Worker was unable to handle this request and may be unable to handle other requests.",
+                stage.as_ref(),
+            ),
+        };
+        f.write_str(text)?;
+        match stage {
+            Some(stage) => write!(f, " {stage}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// `GET /`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerInfo {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use lavka_api::config::{Config, ConfigSpec, ConfigType};
 use lavka_api::data::{Record, Topic};
 use lavka_api::plugin::{
-    Catalogue, Converter, ConverterRole, Factory, HeaderConverter, Plugin, PluginKind, SinkConnector,
-    SourceConnector, TaskId,
+    Catalogue, Converter, ConverterRole, Factory, HeaderConverter, LookupError, Plugin, PluginKind,
+    SinkConnector, SourceConnector, TaskId,
 };
 use lavka_api::{Error, Result};
 use lavka_engine::chain::Chain;
@@ -141,17 +141,31 @@ impl Connector {
 }
 
 /// The connector plugin that `config` names.
+///
+/// # Errors
+/// With Connect's text, which lists every connector there is.
 pub(crate) fn connector_plugin<'c>(config: &Config, catalogue: &'c Catalogue) -> Result<&'c Plugin> {
-    let class = config.get("connector.class").map(str::trim).unwrap_or_default();
+    let class = config.get("connector.class").unwrap_or_default();
     catalogue.find(class, PluginKind::is_connector).map_err(|error| {
-        Error::invalid_value(
-            "connector.class",
-            class,
-            format!(
-                "Failed to find any class that implements Connector and which name matches {class}: {error}"
-            ),
-        )
+        let LookupError::Unknown { nearest, .. } = &error else { return Error::config(error.to_string()) };
+        let connectors = catalogue.iter().filter(|plugin| plugin.kind().is_connector());
+        let described: Vec<String> = connectors.map(described).collect();
+        let hint = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+        Error::config(format!(
+            "Failed to find any class that implements Connector and which name matches {class}, available connectors \
+             are: {}{hint}",
+            described.join(", ")
+        ))
     })
+}
+
+/// As Java's `PluginDesc` prints itself.
+fn described(plugin: &Plugin) -> String {
+    let (class, version, kind) = (plugin.class, plugin.version, plugin.kind().name());
+    format!(
+        "PluginDesc{{klass=class {class}, name='{class}', version='{version}', encodedVersion={version}, type={kind}, \
+         typeName='{kind}', location='built in'}}"
+    )
 }
 
 impl Assembly {
@@ -166,7 +180,7 @@ impl Assembly {
     ) -> Result<TaskHandle> {
         let plugin = connector_plugin(connector, &self.catalogue)?;
         let converters = Converters::new(connector, &self.worker.raw, &self.catalogue)?;
-        let chain = Chain::from_config(connector, &self.catalogue)?;
+        let chain = self.chain(connector).await?;
         let errors = ErrorSettings::from_config(connector)?;
         let target = watch::Sender::new(if paused { Target::Paused } else { Target::Running });
         let error_metrics = self.metrics.errors(&id.connector, id.task);
@@ -212,6 +226,13 @@ impl Assembly {
                 }))
             }
         }
+    }
+
+    /// The connector's transforms. They may read files (models), so they are made on a blocking thread.
+    async fn chain(&self, connector: &Config) -> Result<Chain> {
+        let (catalogue, connector) = (Arc::clone(&self.catalogue), connector.clone());
+        let made = tokio::task::spawn_blocking(move || Chain::from_config(&connector, &catalogue)).await;
+        made.unwrap_or_else(|crash| Err(Error::fatal(format!("the transforms could not be made: {crash}"))))
     }
 
     async fn dead_letters(&self, id: &TaskId, connector: &Config) -> Result<Option<DeadLetters>> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use lavka_api::config::Config;
 use lavka_coordination::herder::{Answer, Effect, Event, Herder, HerderError, Request, RequestId};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
@@ -14,11 +15,23 @@ use crate::assembly::Assembly;
 
 /// A request on its way to the herder.
 pub(crate) enum Ask {
-    Request(Request, oneshot::Sender<Result<Answer, HerderError>>),
+    Request {
+        request: Request,
+        /// A connector, and the configuration that it has to have for the request to be made at all.
+        unchanged: Option<(String, Config)>,
+        reply: oneshot::Sender<Reply>,
+    },
     /// Answered at once: is the driver alive?
     Ping(oneshot::Sender<()>),
     /// Stop everything.
     Shutdown(oneshot::Sender<()>),
+}
+
+/// What became of a request.
+pub(crate) enum Reply {
+    Done(Result<Answer, HerderError>),
+    /// The connector's configuration is another one by now; nothing was done.
+    Changed,
 }
 
 /// The herder, read by whoever looks; written by the driver alone, for a few instructions at a time.
@@ -38,17 +51,30 @@ impl HerderView {
 struct ActorHandle {
     effects: UnboundedSender<Effect>,
     join: JoinHandle<()>,
+    /// Deletions that it has not run yet. Until it has, a connector created anew goes to the same actor, so that its
+    /// tasks start behind the end of the old ones.
+    deletions: usize,
 }
 
-/// Requests per worker that may wait for their answers at a time; more are refused.
-const MAX_WAITING: usize = 1000;
+/// Requests per connector that may wait for their answers at a time; more are refused. Per connector, so that one
+/// that is stuck refuses nobody else's.
+const MAX_WAITING: usize = 100;
+
+/// How long connectors may take to stop when the worker ends, besides the graceful time of their tasks.
+const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Somebody who waits for an answer.
+struct Waiting {
+    connector: String,
+    reply: oneshot::Sender<Reply>,
+}
 
 pub(crate) struct Driver {
     view: HerderView,
     assembly: Assembly,
     graceful: Duration,
     actors: HashMap<String, ActorHandle>,
-    waiting: HashMap<RequestId, oneshot::Sender<Result<Answer, HerderError>>>,
+    waiting: HashMap<RequestId, Waiting>,
     next_request: RequestId,
     news: UnboundedSender<News>,
 }
@@ -77,7 +103,7 @@ impl Driver {
         let done = loop {
             tokio::select! {
                 ask = asks.recv() => match ask {
-                    Some(Ask::Request(request, reply)) => self.ask(request, reply),
+                    Some(Ask::Request { request, unchanged, reply }) => self.ask(request, unchanged, reply),
                     Some(Ask::Ping(reply)) => {
                         let _ = reply.send(());
                     }
@@ -87,22 +113,41 @@ impl Driver {
                 Some(news) = incoming.recv() => self.learn(news),
             }
         };
+        // Whoever waits or is still queued is told at once that there will be no answer.
+        drop(asks);
+        self.waiting.clear();
         // Closing its queue tells an actor to stop what it runs.
-        let joins: Vec<JoinHandle<()>> = self.actors.drain().map(|(_, actor)| actor.join).collect();
-        futures::future::join_all(joins).await;
+        let mut joins: Vec<JoinHandle<()>> = self.actors.drain().map(|(_, actor)| actor.join).collect();
+        let patience = self.graceful.saturating_add(CONNECTOR_STOP_TIMEOUT);
+        if tokio::time::timeout(patience, futures::future::join_all(&mut joins)).await.is_err() {
+            tracing::warn!(
+                "some connectors did not stop within {} ms and are cancelled",
+                patience.as_millis()
+            );
+            joins.iter().for_each(JoinHandle::abort);
+        }
         if let Some(done) = done {
             let _ = done.send(());
         }
     }
 
-    fn ask(&mut self, request: Request, reply: oneshot::Sender<Result<Answer, HerderError>>) {
-        if self.waiting.len() >= MAX_WAITING {
-            let busy = "Too many operations are pending on this worker; try again in a moment";
-            let _ = reply.send(Err(HerderError::Conflict(busy.into())));
+    fn ask(&mut self, request: Request, unchanged: Option<(String, Config)>, reply: oneshot::Sender<Reply>) {
+        // The driver alone writes, so nothing changes between this look and the request.
+        if let Some((name, config)) = unchanged
+            && self.view.read().configs().connector(&name) != Some(&config)
+        {
+            let _ = reply.send(Reply::Changed);
+            return;
+        }
+        let connector = connector_of(&request).to_owned();
+        if self.waiting.values().filter(|waiting| waiting.connector == connector).count() >= MAX_WAITING {
+            let busy =
+                format!("Too many operations are pending on connector {connector}; try again in a moment");
+            let _ = reply.send(Reply::Done(Err(HerderError::Conflict(busy))));
             return;
         }
         self.next_request += 1;
-        self.waiting.insert(self.next_request, reply);
+        self.waiting.insert(self.next_request, Waiting { connector, reply });
         self.handle(Event::Request(self.next_request, request));
     }
 
@@ -110,13 +155,15 @@ impl Driver {
         match news {
             News::Event(event) => self.handle(event),
             News::Answer(request, answer) => {
-                if let Some(reply) = self.waiting.remove(&request) {
-                    let _ = reply.send(answer);
+                if let Some(waiting) = self.waiting.remove(&request) {
+                    let _ = waiting.reply.send(Reply::Done(answer));
                 }
             }
             News::Ended(name) => {
+                let Some(actor) = self.actors.get_mut(&name) else { return };
+                actor.deletions = actor.deletions.saturating_sub(1);
                 // Unless it was created anew meanwhile.
-                if self.view.read().configs().connector(&name).is_none() {
+                if actor.deletions == 0 && self.view.read().configs().connector(&name).is_none() {
                     self.actors.remove(&name);
                 }
             }
@@ -140,9 +187,24 @@ impl Driver {
             let actor = self.actors.entry(effect.connector().to_owned()).or_insert_with(|| {
                 let (effects, queue) = mpsc::unbounded_channel();
                 let actor = Actor::new(self.assembly.clone(), self.news.clone(), self.graceful);
-                ActorHandle { effects, join: tokio::spawn(actor.run(queue)) }
+                ActorHandle { effects, join: tokio::spawn(actor.run(queue)), deletions: 0 }
             });
+            actor.deletions += usize::from(matches!(effect, Effect::Forget(_)));
             let _ = actor.effects.send(effect);
         }
+    }
+}
+
+fn connector_of(request: &Request) -> &str {
+    match request {
+        Request::Put { name, .. }
+        | Request::Delete(name)
+        | Request::SetTarget(name, _)
+        | Request::RestartConnector(name)
+        | Request::Restart(name, _)
+        | Request::Reconfigure(name)
+        | Request::ResetTopics(name)
+        | Request::Barrier(name) => name,
+        Request::RestartTask(task) => &task.connector,
     }
 }

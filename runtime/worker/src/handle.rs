@@ -1,123 +1,29 @@
 //! What REST and the command line ask of a running worker.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lavka_api::config::{Config, ConfigDef};
-use lavka_api::plugin::{Catalogue, TaskId};
+use lavka_api::plugin::{Catalogue, LookupError, PluginKind, TaskId};
 use lavka_api::{KAFKA_VERSION, Result};
 use lavka_coordination::config_log::TargetState;
-use lavka_coordination::herder::{Answer, ConnectorInfo, Herder, Request};
+use lavka_coordination::herder::{Answer, ConnectorInfo, Request};
 use lavka_coordination::restart::RestartRequest;
 use lavka_coordination::status::{ConnectorStatus, Status};
-use lavka_ports::Cluster;
-use lavka_telemetry::metrics::Metrics;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
 
-use crate::answers::{ConfigInfos, ConnectorOffset, OffsetChange, Refusal, ServerInfo};
+use crate::answers::{ConfigInfos, ConnectorOffset, Health, OffsetChange, Refusal, ServerInfo};
 use crate::assembly::{Assembly, connector_plugin};
-use crate::config::{Clients, WorkerConfig};
-use crate::driver::{Ask, Driver, HerderView};
-use crate::offsets::FileOffsetStore;
+use crate::driver::{Ask, HerderView, Reply};
+use crate::stage;
 use crate::validate::{Validation, plugin_keys, refusal_of};
 
-/// What a worker is made of besides its configuration.
-pub struct WorkerParts {
-    /// The plugins.
-    pub catalogue: Arc<Catalogue>,
-    /// The Kafka cluster.
-    pub cluster: Arc<dyn Cluster>,
-    /// Counters.
-    pub metrics: Metrics,
-    /// `host:port` of the REST API as others reach it.
-    pub worker_id: String,
-    /// The git id that `GET /` shows, or `Unknown`.
-    pub commit: String,
-}
-
-/// A running standalone worker.
-pub struct Worker {
-    handle: WorkerHandle,
-    driver: JoinHandle<()>,
-    cluster_id: JoinHandle<()>,
-}
-
-/// Requests on their way to the driver.
-const ASKS: usize = 256;
+/// How often a patch is tried anew because the configuration changed under it.
+const PATCH_TRIES: usize = 10;
 
 /// How long the driver may take to answer a health check.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
-
-impl Worker {
-    /// Starts a worker without connectors. The Kafka cluster need not be there yet.
-    ///
-    /// # Errors
-    /// A config error that names the key: the offset file cannot be used, or a client setting is wrong.
-    pub fn start(config: WorkerConfig, parts: WorkerParts) -> Result<Self> {
-        let assembly = Assembly {
-            clients: Clients::new(&config),
-            offsets: Arc::new(FileOffsetStore::open(&config.keys.offset_file)?),
-            worker: config,
-            catalogue: parts.catalogue,
-            cluster: parts.cluster,
-            metrics: parts.metrics,
-        };
-        let view = HerderView::new(Herder::new(parts.worker_id, assembly.worker.keys.topic_tracking));
-        let (driver, incoming) =
-            Driver::new(view.clone(), assembly.clone(), assembly.worker.graceful_timeout());
-        let (asks, queue) = mpsc::channel(ASKS);
-        let (found, cluster_id) = watch::channel(None);
-        let looking = tokio::spawn(find_cluster_id(assembly.clone(), found));
-        let handle = WorkerHandle {
-            view,
-            asks,
-            assembly: Arc::new(assembly),
-            commit: parts.commit.into(),
-            cluster_id,
-        };
-        Ok(Self { handle, driver: tokio::spawn(driver.run(queue, incoming)), cluster_id: looking })
-    }
-
-    /// What others ask it by.
-    #[must_use]
-    pub fn handle(&self) -> WorkerHandle {
-        self.handle.clone()
-    }
-
-    /// Stops all tasks within their graceful time, commits what is durable, and ends.
-    pub async fn shutdown(self) {
-        self.cluster_id.abort();
-        let (done, wait) = oneshot::channel();
-        if self.handle.asks.send(Ask::Shutdown(done)).await.is_ok() {
-            let _ = wait.await;
-        }
-        let _ = self.driver.await;
-    }
-}
-
-/// Asks for the cluster's id until it is known; the cluster may come up after the worker.
-async fn find_cluster_id(assembly: Assembly, found: watch::Sender<Option<String>>) {
-    let mut wait = Duration::from_millis(500);
-    loop {
-        let answer = match assembly.cluster.admin(&assembly.clients.worker_admin()) {
-            Ok(admin) => admin.cluster().await,
-            Err(error) => Err(error),
-        };
-        match answer {
-            Ok(cluster) => {
-                found.send_replace(Some(cluster.id));
-                return;
-            }
-            Err(error) => tracing::warn!(
-                "the Kafka cluster at {} (bootstrap.servers) cannot be asked for its id: {error}",
-                assembly.worker.keys.bootstrap_servers.join(",")
-            ),
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(Duration::from_secs(30));
-    }
-}
 
 /// Asks a worker. Cloning is cheap.
 #[derive(Clone)]
@@ -127,9 +33,26 @@ pub struct WorkerHandle {
     assembly: Arc<Assembly>,
     commit: Arc<str>,
     cluster_id: watch::Receiver<Option<String>>,
+    /// Whether the driver has ever answered.
+    ready: Arc<AtomicBool>,
 }
 
 impl WorkerHandle {
+    pub(crate) fn new(
+        view: HerderView,
+        asks: mpsc::Sender<Ask>,
+        assembly: Arc<Assembly>,
+        commit: Arc<str>,
+        cluster_id: watch::Receiver<Option<String>>,
+    ) -> Self {
+        Self { view, asks, assembly, commit, cluster_id, ready: Arc::default() }
+    }
+
+    /// Whether the driver is there to hear it.
+    pub(crate) async fn tell(&self, ask: Ask) -> bool {
+        self.asks.send(ask).await.is_ok()
+    }
+
     /// Names of the connectors, sorted.
     #[must_use]
     pub fn connectors(&self) -> Vec<String> {
@@ -157,10 +80,12 @@ impl WorkerHandle {
     ///
     /// # Errors
     /// 404.
-    pub fn task_status(&self, name: &str, task: u32) -> Result<Status, Refusal> {
-        let id = TaskId { connector: name.to_owned(), task };
-        let status = self.view.read().statuses().task(&id).cloned();
-        status.ok_or_else(|| Refusal::not_found(format!("No status found for task {id}")))
+    pub fn task_status(&self, name: &str, task: i32) -> Result<Status, Refusal> {
+        let status = u32::try_from(task).ok().and_then(|task| {
+            let id = TaskId { connector: name.to_owned(), task };
+            self.view.read().statuses().task(&id).cloned()
+        });
+        status.ok_or_else(|| Refusal::not_found(format!("No status found for task {name}-{task}")))
     }
 
     /// Configurations of a connector's tasks.
@@ -184,8 +109,7 @@ impl WorkerHandle {
         initial: Option<TargetState>,
         replace: bool,
     ) -> Result<(bool, ConnectorInfo), Refusal> {
-        let name = name.trim().to_owned();
-        match config.get("name").map(str::trim) {
+        match config.get("name") {
             Some(inner) if inner != name => {
                 return Err(Refusal::bad_request(format!(
                     "Connector name configuration ({inner}) doesn't match connector name in the URL ({name})"
@@ -194,32 +118,56 @@ impl WorkerHandle {
             Some(_) => {}
             None => config.set("name", name.clone()),
         }
-        let infos = self.validation().run(&config).await?;
-        if let Some(refusal) = refusal_of(&infos) {
-            return Err(refusal);
-        }
-        let kind = connector_plugin(&config, &self.assembly.catalogue)?.kind();
-        match self.ask(Request::Put { name, config, kind, initial, replace }).await? {
+        let kind = self.valid(&config).await?;
+        let asked = self.ask(Request::Put { name: name.clone(), config, kind, initial, replace });
+        let _stage = stage::enter(format!("waiting for connector {name} to start"));
+        match asked.await? {
             Answer::Connector { created, info } => Ok((created, info)),
             other => Err(unexpected(&other)),
         }
     }
 
-    /// Merges `patch` into a connector's stored configuration; null values remove keys.
+    /// The kind of connector that a configuration without errors is for.
+    async fn valid(&self, config: &Config) -> Result<PluginKind, Refusal> {
+        let infos = self.validation().run(config).await?;
+        match refusal_of(&infos) {
+            Some(refusal) => Err(refusal),
+            None => Ok(connector_plugin(config, &self.assembly.catalogue)?.kind()),
+        }
+    }
+
+    /// Merges `patch` into a connector's stored configuration; null values remove keys. As in Connect the `name` in
+    /// the configuration is not held against the connector's.
     ///
     /// # Errors
-    /// 404, and as [`put_connector`](Self::put_connector).
-    pub async fn patch_connector(&self, name: &str, patch: Config) -> Result<ConnectorInfo, Refusal> {
-        let mut config = self.info(name)?.config;
-        for (key, value) in patch.iter() {
-            match value {
-                Some(value) => config.set(key, value),
-                None => {
-                    config.remove(key);
+    /// 404, and as [`put_connector`](Self::put_connector). 409 where the configuration is changed by others all the
+    /// time.
+    pub async fn patch_connector(&self, name: &str, patch: &Config) -> Result<ConnectorInfo, Refusal> {
+        for _ in 0..PATCH_TRIES {
+            let stored = self.info(name)?.config;
+            let mut config = stored.clone();
+            for (key, value) in patch.iter() {
+                match value {
+                    Some(value) => config.set(key, value),
+                    None => {
+                        config.remove(key);
+                    }
                 }
             }
+            let kind = self.valid(&config).await?;
+            let request = Request::Put { name: name.to_owned(), config, kind, initial: None, replace: true };
+            // While it was validated somebody else may have changed it; then the patch goes onto that.
+            let asked = self.ask_if(request, Some((name.to_owned(), stored)));
+            let _stage = stage::enter(format!("waiting for connector {name} to start"));
+            match asked.await? {
+                Some(Answer::Connector { info, .. }) => return Ok(info),
+                Some(other) => return Err(unexpected(&other)),
+                None => {}
+            }
         }
-        self.put_connector(name.to_owned(), config, None, true).await.map(|(_, info)| info)
+        Err(Refusal::conflict(format!(
+            "The configuration of connector {name} is being changed by others; try again in a moment"
+        )))
     }
 
     /// Deletes a connector. Its offsets stay.
@@ -227,6 +175,7 @@ impl WorkerHandle {
     /// # Errors
     /// 404.
     pub async fn delete(&self, name: &str) -> Result<(), Refusal> {
+        let _stage = stage::enter(format!("waiting for connector {name} to stop"));
         self.ask(Request::Delete(name.to_owned())).await.map(drop)
     }
 
@@ -235,6 +184,7 @@ impl WorkerHandle {
     /// # Errors
     /// 404.
     pub async fn set_target(&self, name: &str, target: TargetState) -> Result<(), Refusal> {
+        let _stage = stage::enter(format!("waiting for connector {name} to change its state"));
         self.ask(Request::SetTarget(name.to_owned(), target)).await.map(drop)
     }
 
@@ -247,6 +197,7 @@ impl WorkerHandle {
         name: &str,
         request: RestartRequest,
     ) -> Result<Option<ConnectorStatus>, Refusal> {
+        let _stage = stage::enter(format!("waiting for connector {name} to restart"));
         if request == RestartRequest::default() {
             return self.ask(Request::RestartConnector(name.to_owned())).await.map(|_| None);
         }
@@ -260,8 +211,14 @@ impl WorkerHandle {
     ///
     /// # Errors
     /// 404.
-    pub async fn restart_task(&self, name: &str, task: u32) -> Result<(), Refusal> {
-        self.ask(Request::RestartTask(TaskId { connector: name.to_owned(), task })).await.map(drop)
+    pub async fn restart_task(&self, name: &str, task: i32) -> Result<(), Refusal> {
+        let Ok(task) = u32::try_from(task) else {
+            self.info(name)?;
+            return Err(Refusal::not_found(format!("Task {name}-{task} not found")));
+        };
+        let id = TaskId { connector: name.to_owned(), task };
+        let _stage = stage::enter(format!("waiting for task {id} to restart"));
+        self.ask(Request::RestartTask(id)).await.map(drop)
     }
 
     /// Topics that a connector used since it was created or its topics were reset.
@@ -295,6 +252,7 @@ impl WorkerHandle {
     /// 404, or 500 where they cannot be read.
     pub async fn offsets(&self, name: &str) -> Result<Vec<ConnectorOffset>, Refusal> {
         let config = self.info(name)?.config;
+        let _stage = stage::enter(format!("reading the offsets of connector {name}"));
         self.assembly.offsets_of(name, &config).await
     }
 
@@ -308,6 +266,7 @@ impl WorkerHandle {
         changes: Vec<OffsetChange>,
     ) -> Result<&'static str, Refusal> {
         let config = self.stopped(name).await?;
+        let _stage = stage::enter(format!("altering the offsets of connector {name}"));
         self.assembly.alter_offsets(name, &config, changes).await
     }
 
@@ -317,6 +276,7 @@ impl WorkerHandle {
     /// As [`alter_offsets`](Self::alter_offsets).
     pub async fn reset_offsets(&self, name: &str) -> Result<&'static str, Refusal> {
         let config = self.stopped(name).await?;
+        let _stage = stage::enter(format!("resetting the offsets of connector {name}"));
         self.assembly.reset_offsets(name, &config).await
     }
 
@@ -335,6 +295,7 @@ impl WorkerHandle {
             }
             config
         };
+        let _stage = stage::enter(format!("waiting for connector {name} to stop"));
         self.ask(Request::Barrier(name.to_owned())).await?;
         Ok(config)
     }
@@ -345,13 +306,29 @@ impl WorkerHandle {
         &self.assembly.catalogue
     }
 
-    /// The keys of a plugin; a connector's own first, then the framework's.
+    /// The keys of a plugin; a connector's own first, then the framework's. `version` may name a version, or `latest`.
     ///
     /// # Errors
-    /// 404.
-    pub fn plugin_definition(&self, name: &str) -> Result<ConfigDef, Refusal> {
-        let found = self.assembly.catalogue.find(name, |_| true);
-        found.map(plugin_keys).map_err(|_| Refusal::not_found(format!("Unknown plugin {name}.")))
+    /// 404, or 400 where there is no such version of it.
+    pub fn plugin_definition(&self, name: &str, version: Option<&str>) -> Result<ConfigDef, Refusal> {
+        // Several plugins may have one class: a converter of values is one of headers too.
+        let of_class = |name: &str| self.assembly.catalogue.iter().find(|plugin| plugin.class == name);
+        let plugin = match (of_class(name), self.assembly.catalogue.find(name, |_| true)) {
+            (Some(plugin), _) | (None, Ok(plugin)) => plugin,
+            (None, Err(LookupError::Ambiguous { classes, .. }))
+                if classes.iter().all(|class| classes.first() == Some(class)) =>
+            {
+                classes.first().and_then(|class| of_class(class)).ok_or_else(|| unknown_plugin(name))?
+            }
+            (None, Err(_)) => return Err(unknown_plugin(name)),
+        };
+        match version.filter(|version| !matches!(*version, "latest") && *version != plugin.version) {
+            Some(version) => Err(Refusal::bad_request(format!(
+                "Plugin {} not found that matches the version range {version}, available versions: [{}]",
+                plugin.class, plugin.version
+            ))),
+            None => Ok(plugin_keys(plugin)),
+        }
     }
 
     /// Validates a configuration.
@@ -359,19 +336,32 @@ impl WorkerHandle {
     /// # Errors
     /// 400 where `plugin` and the class in `config` differ, or there is no such class.
     pub async fn validate(&self, plugin: &str, config: &Config) -> Result<ConfigInfos, Refusal> {
-        let mut config = config.clone();
-        match config.get("connector.class") {
-            Some(class) => {
-                let cut = |name: &str| name.strip_suffix("Connector").unwrap_or(name).to_owned();
-                if !cut(class.trim()).ends_with(&cut(plugin)) {
-                    return Err(Refusal::bad_request(format!(
-                        "Included connector type {class} does not match request type {plugin}"
-                    )));
-                }
+        if let Some(class) = config.get("connector.class") {
+            let cut = |name: &str| {
+                let shorter = name.strip_suffix("Connector").filter(|shorter| !shorter.is_empty());
+                shorter.unwrap_or(name).to_owned()
+            };
+            if !cut(class).ends_with(&cut(plugin)) {
+                return Err(Refusal::bad_request(format!(
+                    "Included connector type {class} does not match request type {plugin}"
+                )));
             }
-            None => config.set("connector.class", plugin),
         }
-        self.validation().run(&config).await
+        self.validation().run(config).await
+    }
+
+    /// What other workers of a cluster ask: that a connector's tasks be configured so. Refused: there are none.
+    #[must_use]
+    pub fn take_task_configs(&self) -> Refusal {
+        Refusal::internal(
+            "Kafka Connect in standalone mode does not support externally setting task configurations.",
+        )
+    }
+
+    /// What other workers of a cluster ask: that earlier tasks be fenced out. Refused: there are none.
+    #[must_use]
+    pub fn fence(&self) -> Refusal {
+        Refusal::internal("Kafka Connect in standalone mode does not support exactly-once source connectors.")
     }
 
     fn validation(&self) -> Validation<'_> {
@@ -382,22 +372,19 @@ impl WorkerHandle {
         }
     }
 
-    /// Whether the worker answers.
-    ///
-    /// # Errors
-    /// 500 where it does not within 10 seconds.
-    pub async fn health(&self) -> Result<(), Refusal> {
+    /// Whether the worker answers within 10 seconds.
+    pub async fn health(&self) -> Health {
         let (reply, answer) = oneshot::channel();
         let pinged = async {
             self.asks.send(Ask::Ping(reply)).await.ok()?;
             answer.await.ok()
         };
-        match tokio::time::timeout(HEALTH_TIMEOUT, pinged).await {
-            Ok(Some(())) => Ok(()),
-            _ => Err(Refusal::internal(
-                "Worker was unable to handle this request and may be unable to handle other requests.",
-            )),
+        if let Ok(Some(())) = tokio::time::timeout(HEALTH_TIMEOUT, pinged).await {
+            self.ready.store(true, Ordering::Relaxed);
+            return Health::Healthy;
         }
+        let stage = stage::summary();
+        if self.ready.load(Ordering::Relaxed) { Health::Unhealthy(stage) } else { Health::Starting(stage) }
     }
 
     /// What `GET /` shows.
@@ -411,11 +398,29 @@ impl WorkerHandle {
     }
 
     async fn ask(&self, request: Request) -> Result<Answer, Refusal> {
+        let answer = self.ask_if(request, None).await?;
+        answer.ok_or_else(|| Refusal::conflict("The connector's configuration changed meanwhile"))
+    }
+
+    /// Asks, provided that a connector's stored configuration still is what the caller took it for. `None` if not;
+    /// then nothing was done.
+    async fn ask_if(
+        &self,
+        request: Request,
+        unchanged: Option<(String, Config)>,
+    ) -> Result<Option<Answer>, Refusal> {
         let gone = || Refusal::internal("The worker is shutting down");
         let (reply, answer) = oneshot::channel();
-        self.asks.send(Ask::Request(request, reply)).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?.map_err(Refusal::from)
+        self.asks.send(Ask::Request { request, unchanged, reply }).await.map_err(|_| gone())?;
+        match answer.await.map_err(|_| gone())? {
+            Reply::Done(answer) => Ok(Some(answer?)),
+            Reply::Changed => Ok(None),
+        }
     }
+}
+
+fn unknown_plugin(name: &str) -> Refusal {
+    Refusal::not_found(format!("Unknown plugin {name}."))
 }
 
 fn not_found(name: &str) -> Refusal {

@@ -7,6 +7,7 @@
 //! - `assembly`: converters, chain, error policy and clients of a task, from configurations.
 //! - [`config`]: the worker's keys, the keys every connector has, configurations of Kafka clients.
 //! - [`validation`](Validation): everything that can be known to be wrong before a connector starts.
+//! - [`within`]: what a request waits for, for the text of its time-out.
 //! - [`offsets`]: the standalone offset file in Java's format; offsets as users change them.
 
 mod actor;
@@ -16,13 +17,17 @@ pub mod config;
 mod driver;
 mod handle;
 pub mod offsets;
+mod stage;
 mod validate;
+mod worker;
 
-pub use answers::{ConfigInfo, ConfigInfos, ConnectorOffset, OffsetChange, Refusal, ServerInfo};
+pub use answers::{ConfigInfo, ConfigInfos, ConnectorOffset, Health, OffsetChange, Refusal, ServerInfo};
 pub use assembly::Converters;
-pub use handle::{Worker, WorkerHandle, WorkerParts};
+pub use handle::WorkerHandle;
 pub use lavka_coordination::config_log::TargetState;
 pub use lavka_coordination::herder::ConnectorInfo;
 pub use lavka_coordination::restart::RestartRequest;
 pub use lavka_coordination::status::{ConnectorStatus, State, Status};
+pub use stage::{TimedOut, within};
 pub use validate::Validation;
+pub use worker::{Worker, WorkerParts};

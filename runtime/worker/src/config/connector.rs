@@ -1,7 +1,9 @@
 //! The keys that every connector has, and the definition of a whole connector configuration: framework keys, the
 //! connector's own, and those of the transforms and predicates it names.
 
-use lavka_api::config::{Check, Config, ConfigDef, ConfigSpec, ConfigType, Kind, Width, key, nearest_name};
+use lavka_api::config::{
+    Check, Config, ConfigDef, ConfigSpec, ConfigType, Importance, KeyDef, Kind, Width, key, nearest_name,
+};
 use lavka_api::plugin::{Catalogue, Plugin, PluginKind};
 use lavka_engine::chain::transform_framework_keys;
 use lavka_engine::errors::ErrorSettings;
@@ -15,11 +17,17 @@ lavka_api::config! {
         pub name: String = key("name").high().group("Common").width(Width::Medium).display("Connector name")
             .check(Check::new("non-empty string without ISO control characters", |text| {
                 if text.trim().is_empty() {
-                    Err("String may not be empty".into())
-                } else if text.chars().any(char::is_control) {
-                    Err("String may not contain control sequences but had the following ASCII chars".into())
-                } else {
+                    return Err("String may not be empty".into());
+                }
+                let control: Vec<String> =
+                    text.trim().chars().filter(|c| c.is_control()).map(|c| u32::from(c).to_string()).collect();
+                if control.is_empty() {
                     Ok(())
+                } else {
+                    Err(format!(
+                        "String may not contain control sequences but had the following ASCII chars: {}",
+                        control.join(", ")
+                    ))
                 }
             }))
             .doc("Globally unique name of the connector."),
@@ -29,7 +37,7 @@ lavka_api::config! {
             .doc("Class name or alias of the connector, for example FileStreamSource or its full Java class name."),
         /// `connector.plugin.version`.
         pub plugin_version: Option<String> = key("connector.plugin.version").group("Common")
-            .width(Width::Medium).display("Connector plugin version")
+            .width(Width::Medium).display("Connector version")
             .doc("Accepted for compatibility: there is one version of each plugin."),
         /// `tasks.max`.
         pub tasks_max: i32 = key("tasks.max").default(1).high().group("Common").width(Width::Short)
@@ -43,14 +51,26 @@ lavka_api::config! {
         pub key_converter: Option<lavka_api::config::ClassName> = key("key.converter").low().group("Common")
             .width(Width::Short).display("Key converter class")
             .doc("Converter of record keys. Not set: the worker's, with the worker's settings."),
+        /// `key.converter.plugin.version`.
+        pub key_converter_version: Option<String> = key("key.converter.plugin.version").low().group("Common")
+            .width(Width::Short).display("Key converter version")
+            .doc("Accepted for compatibility: there is one version of each plugin."),
         /// `value.converter`.
         pub value_converter: Option<lavka_api::config::ClassName> = key("value.converter").low().group("Common")
             .width(Width::Short).display("Value converter class")
             .doc("Converter of record values. Not set: the worker's, with the worker's settings."),
+        /// `value.converter.plugin.version`.
+        pub value_converter_version: Option<String> = key("value.converter.plugin.version").low().group("Common")
+            .width(Width::Short).display("Value converter version")
+            .doc("Accepted for compatibility: there is one version of each plugin."),
         /// `header.converter`.
         pub header_converter: Option<lavka_api::config::ClassName> = key("header.converter").low().group("Common")
             .width(Width::Short).display("Header converter class")
             .doc("Converter of record headers. Not set: the worker's, with the worker's settings."),
+        /// `header.converter.plugin.version`.
+        pub header_converter_version: Option<String> = key("header.converter.plugin.version").low().group("Common")
+            .width(Width::Short).display("Header converter version")
+            .doc("Accepted for compatibility: there is one version of each plugin."),
         /// `transforms`.
         pub transforms: Vec<String> = key("transforms").default("").low().group("Transforms").width(Width::Long)
             .display("Transforms").check(Check::unique_aliases())
@@ -102,12 +122,12 @@ lavka_api::config! {
         /// `exactly.once.support`.
         pub exactly_once: String = key("exactly.once.support").default("requested").group("Exactly Once Support")
             .width(Width::Short).display("Exactly once support")
-            .check(Check::one_of_ignoring_case(&["requested", "required"]))
+            .check(Check::one_of_ignoring_case(&["REQUIRED", "REQUESTED"]))
             .doc("A standalone worker has no exactly-once sources; 'required' is refused."),
         /// `transaction.boundary`.
         pub boundary: String = key("transaction.boundary").default("poll").group("Exactly Once Support")
             .width(Width::Short).display("Transaction Boundary")
-            .check(Check::one_of_ignoring_case(&["poll", "interval", "connector"]))
+            .check(Check::one_of_ignoring_case(&["INTERVAL", "POLL", "CONNECTOR"]))
             .doc("Without effect where exactly-once support is off."),
         /// `transaction.boundary.interval.ms`.
         pub boundary_interval: Option<i64> = key("transaction.boundary.interval.ms").low()
@@ -121,9 +141,33 @@ lavka_api::config! {
     }
 }
 
-/// The framework's keys for a connector of `kind`, in the order of Connect's own answers.
+/// Positions in their groups that Connect counts otherwise than one after another.
+const POSITIONS: [(&str, i32); 8] = [
+    ("transforms", 12),
+    ("predicates", 13),
+    ("config.action.reload", 14),
+    ("topics", 4),
+    ("topics.regex", 4),
+    ("exactly.once.support", 2),
+    ("transaction.boundary", 3),
+    ("transaction.boundary.interval.ms", 4),
+];
+
+/// The framework's keys for a connector of `kind`, in the order and with the positions of Connect's own answers.
 #[must_use]
 pub fn framework_definition(kind: PluginKind) -> ConfigDef {
+    let mut definition = ConfigDef::new();
+    for key in declared(kind).iter() {
+        let mut key = key.clone();
+        if let Some((_, position)) = POSITIONS.iter().find(|(name, _)| *name == key.name) {
+            key.order_in_group = *position;
+        }
+        definition.add(key);
+    }
+    definition
+}
+
+fn declared(kind: PluginKind) -> ConfigDef {
     let mut definition = CommonConfig::definition();
     definition.extend(ErrorSettings::definition());
     match kind {
@@ -159,6 +203,7 @@ pub(crate) fn aliases(config: &Config, list: &str) -> Vec<String> {
     aliases
 }
 
+/// The keys of one transform or predicate: its class and version, then its own in Connect's order, all in one group.
 fn alias_definition(
     alias: &str,
     list: &str,
@@ -168,25 +213,53 @@ fn alias_definition(
     catalogue: &Catalogue,
 ) -> ConfigDef {
     let prefix = format!("{list}.{alias}.");
-    let mut own = ConfigDef::new();
     let known: Vec<&str> =
         catalogue.iter().filter(|plugin| plugin.kind() == kind).map(|plugin| plugin.class).collect();
+    let what = if kind == PluginKind::Transformation { "Transformation" } else { "Predicate" };
     let mut type_key = key::<lavka_api::config::ClassName>("type")
         .high()
         .width(Width::Long)
         .doc("Class name or alias.")
         .recommend(&known)
         .into_def();
-    type_key.display_name = format!("{title} type for {alias}").into();
-    own.add(type_key);
+    type_key.display_name = format!("{what} type for {alias}").into();
+    let mut version_key = key::<Option<String>>("plugin.version")
+        .high()
+        .width(Width::Long)
+        .doc("Accepted for compatibility: there is one version of each plugin.")
+        .into_def();
+    version_key.display_name = format!("{what} version for {alias}").into();
+    let mut rest = ConfigDef::new();
     if kind == PluginKind::Transformation {
-        own.extend(transform_framework_keys());
+        rest.extend(transform_framework_keys());
     }
     let class = config.get(&format!("{prefix}type"));
     if let Some(plugin) = class.and_then(|class| catalogue.find(class, |k| k == kind).ok()) {
-        own.extend((plugin.definition)());
+        rest.extend((plugin.definition)());
+    }
+    let mut own = ConfigDef::new();
+    for (position, mut key) in (0..).zip([type_key, version_key].into_iter().chain(sorted(&rest))) {
+        key.order_in_group = position;
+        own.add(key);
     }
     own.embedded(&prefix, &format!("{title}: {alias}"))
+}
+
+/// Keys in the order of `ConfigDef.sortedConfigs`: by group and position in it, then those without a default, then by
+/// importance and name.
+fn sorted(definition: &ConfigDef) -> Vec<KeyDef> {
+    let groups = definition.groups();
+    let mut keys: Vec<KeyDef> = definition.iter().cloned().collect();
+    keys.sort_by_cached_key(|key| {
+        let group = key.group.as_deref().and_then(|group| groups.iter().position(|known| known == group));
+        let importance = match key.importance {
+            Importance::High => 0,
+            Importance::Medium => 1,
+            Importance::Low => 2,
+        };
+        (group, key.order_in_group, !key.is_required(), importance, key.name.clone().into_owned())
+    });
+    keys
 }
 
 /// What a key of a connector configuration means.
@@ -242,6 +315,22 @@ pub fn describe_key(name: &str, definition: &ConfigDef, config: &Config) -> KeyM
     KeyMeaning::Unknown(nearest_name(name, definition.iter().map(|key| key.name.as_ref())).map(str::to_owned))
 }
 
+/// Parts of the names of keys whose values are secrets.
+const SECRET_WORDS: [&str; 12] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "jaas",
+    "token",
+    "credential",
+    "keystore.key",
+    "private.key",
+    "access.key",
+    "api.key",
+    "user.info",
+];
+
 /// Whether values of `name` are secrets, by the definition or, for keys without one, by their name.
 #[must_use]
 pub(crate) fn is_secret(name: &str, definition: &ConfigDef) -> bool {
@@ -249,7 +338,7 @@ pub(crate) fn is_secret(name: &str, definition: &ConfigDef) -> bool {
         Some(key) => key.kind == Kind::Password,
         None => {
             let lower = name.to_ascii_lowercase();
-            ["password", "secret", "jaas", "token", "credential"].iter().any(|word| lower.contains(word))
+            SECRET_WORDS.iter().any(|word| lower.contains(word))
         }
     }
 }

@@ -88,7 +88,8 @@ impl Assembly {
                         .iter()
                         .chain(change.offset.iter().flat_map(|offset| offset.entries()))
                     {
-                        check_primitive(key, value)?;
+                        check_primitive(key, value)
+                            .map_err(|error| Refusal::bad_request(error.to_string()))?;
                     }
                     entries.push((partition, change.offset));
                 }
@@ -115,13 +116,12 @@ impl Assembly {
                     .map(|(partition, _)| partition.clone())
                     .collect();
                 if !set.is_empty() {
-                    admin.alter_group_offsets(&group, &set).await.map_err(|error| zombie(name, &error))?;
+                    let altered = admin.alter_group_offsets(&group, &set).await;
+                    altered.map_err(|error| refused(name, Done::Altered, &error))?;
                 }
                 if !forgotten.is_empty() {
-                    admin
-                        .delete_group_offsets(&group, &forgotten)
-                        .await
-                        .map_err(|error| zombie(name, &error))?;
+                    let altered = admin.delete_group_offsets(&group, &forgotten).await;
+                    altered.map_err(|error| refused(name, Done::Altered, &error))?;
                 }
                 Ok(Done::Altered.message(managed))
             }
@@ -149,25 +149,43 @@ impl Assembly {
                 let entries: Vec<_> = held.keys().map(|partition| (partition.clone(), None)).collect();
                 let managed =
                     sink.alter_offsets(config, &entries).map_err(|e| Refusal::bad_request(e.to_string()))?;
-                admin.delete_group(&group).await.map_err(|error| zombie(name, &error))?;
+                let reset = admin.delete_group(&group).await;
+                reset.map_err(|error| refused(name, Done::Reset, &error))?;
                 Ok(Done::Reset.message(managed))
             }
         }
     }
 }
 
-fn zombie(name: &str, error: &lavka_api::Error) -> Refusal {
+/// The exceptions by which Kafka protects a group that has members.
+const HAS_MEMBERS: [&str; 3] =
+    ["UnknownMemberIdException", "GroupNotEmptyException", "GroupSubscribedToTopicException"];
+
+/// The answer where the group's offsets could not be altered, or reset. Connect's text where the group has members, with
+/// what Kafka said behind it.
+fn refused(name: &str, done: Done, error: &lavka_api::Error) -> Refusal {
+    let verb = match done {
+        Done::Altered => "alter",
+        Done::Reset => "reset",
+    };
+    if !HAS_MEMBERS.iter().any(|exception| error.exception().ends_with(exception)) {
+        return Refusal::internal(format!(
+            "Failed to {verb} consumer group offsets for connector {name}: {error}"
+        ));
+    }
     Refusal::internal(format!(
-        "Failed to alter consumer group offsets for connector {name}: {error}. If its tasks have not stopped \
-         completely yet (zombie sink tasks), the request can be retried in a moment."
+        "Failed to {verb} consumer group offsets for connector {name} either because its tasks haven't stopped \
+         completely yet or the connector was resumed before the request to {verb} its offsets could be successfully \
+         completed. If the connector is in a stopped state, this operation can be safely retried. If it doesn't \
+         eventually succeed, the Connect cluster may need to be restarted to get rid of the zombie sink tasks. ({error})"
     ))
 }
 
 fn shown(partition: &TopicPartition, offset: i64) -> ConnectorOffset {
     ConnectorOffset {
         partition: OffsetMap::new([
-            ("kafka_topic", Value::from(partition.topic.as_str())),
             ("kafka_partition", Value::Int32(partition.partition)),
+            ("kafka_topic", Value::from(partition.topic.as_str())),
         ]),
         offset: OffsetMap::new([("kafka_offset", Value::Int64(offset))]),
     }
@@ -186,9 +204,10 @@ fn sink_offsets(changes: Vec<OffsetChange>) -> Result<BTreeMap<TopicPartition, O
                 "The partition for a sink connector offset must contain the keys 'kafka_topic' and 'kafka_partition'",
             ));
         };
-        let Value::String(topic) = topic else {
+        if topic.is_null() {
             return Err(Refusal::bad_request("Kafka topic names must be valid strings and may not be null"));
-        };
+        }
+        let topic = lavka_api::java::plain_text(topic);
         if number.is_null() {
             return Err(Refusal::bad_request("Kafka partitions must be valid numbers and may not be null"));
         }
