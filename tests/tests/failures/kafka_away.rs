@@ -34,7 +34,7 @@ fn a_broker_that_is_not_there_or_goes_away_costs_time_and_nothing_else() {
     process.wait_for_log("no broker of bootstrap.servers can be reached", PATIENCE);
     process.wait_for_log("connected to the MQTT server", PATIENCE);
     eventually("the subscription", PATIENCE, || mosquitto.log().contains("Sending SUBACK").then_some(()));
-    let mut publisher = Publisher::connect(mosquitto.port(), "sensors");
+    let mut publisher = Publisher::connect(mosquitto.port());
     publisher.publish(300);
     publisher.wait_accepted(PATIENCE);
     server.restart().unwrap();

@@ -42,7 +42,7 @@ fn a_server_that_refuses_fails_the_task_until_the_credentials_are_mended() {
     assert_eq!(rest.put(&format!("/connectors/{name}/config"), &mended).status, 200);
     wait_for_task(&rest, &name, "RUNNING");
     eventually("the subscription", PATIENCE, || mosquitto.log().contains("Sending SUBACK").then_some(()));
-    let mut publisher = Publisher::connect_with(mosquitto.port(), "sensors", Some(("ada", PASSWORD)));
+    let mut publisher = Publisher::connect_as(mosquitto.port(), Some(("ada", PASSWORD)));
     publisher.publish(100);
     publisher.wait_accepted(PATIENCE);
     expect_in_kafka(&kafka, &topic, 100);
@@ -77,7 +77,7 @@ fn a_server_that_is_not_there_goes_away_or_stands_still_is_waited_for() {
     let source = with(mqtt_source(mosquitto.port(), &topic), "lavka.mqtt.client.id", &name);
     assert_eq!(rest.put(&format!("/connectors/{name}/config"), &source).status, 200);
     eventually("the subscription", PATIENCE, || mosquitto.log().contains("Sending SUBACK").then_some(()));
-    let mut publisher = Publisher::connect(mosquitto.port(), "sensors");
+    let mut publisher = Publisher::connect(mosquitto.port());
     publisher.publish(200);
     publisher.wait_accepted(PATIENCE);
 

@@ -162,7 +162,7 @@ fn a_message_that_kafka_refuses_fails_the_source_task_or_is_passed_over() {
     let config = with(mqtt_source(mosquitto.port(), &topic), "producer.override.max.request.size", "5000");
     assert_eq!(rest.post("/connectors", &json!({"name": name, "config": config})).status, 201);
     eventually("the subscription", PATIENCE, || mosquitto.log().contains("Sending SUBACK").then_some(()));
-    let mut publisher = Publisher::connect(mosquitto.port(), "sensors");
+    let mut publisher = Publisher::connect(mosquitto.port());
     publisher.publish(10);
     publisher.publish_one(&"x".repeat(10_000));
     publisher.publish(10);

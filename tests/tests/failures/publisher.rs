@@ -6,14 +6,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lavka_testkit::{eventually, unique};
-use rumqttc::{Client, Connection, Event, MqttOptions, Outgoing, Packet, QoS};
+use rumqttc::{Client, Connection, Event, MqttOptions, Outgoing, Packet, PubAck, PubRec, QoS};
 
-/// Publishes readings `{"id": n, "device": "d0", "text": "…"}` with QoS 1, ids counting up from 0, on the topics
-/// `<prefix>/<device>/reading`.
+/// Publishes readings `{"id": n, "device": "d0", "text": "…"}`, ids counting up from 0, on the topics
+/// `sensors/<device>/reading` with QoS 1.
 pub(crate) struct Publisher {
     client: Client,
     ledger: Arc<Mutex<Ledger>>,
-    prefix: String,
+    meters: bool,
     next: u64,
     connection: Option<JoinHandle<()>>,
 }
@@ -33,11 +33,11 @@ const DEVICES: u64 = 8;
 const INFLIGHT: u16 = 50;
 
 impl Publisher {
-    pub(crate) fn connect(port: u16, prefix: &str) -> Self {
-        Self::connect_with(port, prefix, None)
+    pub(crate) fn connect(port: u16) -> Self {
+        Self::connect_as(port, None)
     }
 
-    pub(crate) fn connect_with(port: u16, prefix: &str, user: Option<(&str, &str)>) -> Self {
+    pub(crate) fn connect_as(port: u16, user: Option<(&str, &str)>) -> Self {
         let mut options = MqttOptions::new(unique("device"), "127.0.0.1", port);
         options.set_clean_session(false).set_inflight(INFLIGHT).set_keep_alive(Duration::from_secs(5));
         if let Some((user, password)) = user {
@@ -47,7 +47,13 @@ impl Publisher {
         let ledger = Arc::<Mutex<Ledger>>::default();
         let shared = Arc::clone(&ledger);
         let connection = std::thread::spawn(move || drive(connection, &shared));
-        Self { client, ledger, prefix: prefix.to_owned(), next: 0, connection: Some(connection) }
+        Self { client, ledger, meters: false, next: 0, connection: Some(connection) }
+    }
+
+    /// Publishes every second reading on `meters/<device>/reading` with QoS 2 instead.
+    pub(crate) fn with_meters(mut self) -> Self {
+        self.meters = true;
+        self
     }
 
     /// Publishes `count` more readings; waits for room, not for their acceptance.
@@ -64,8 +70,11 @@ impl Publisher {
         self.next += 1;
         let reading = format!("{{\"id\":{id},\"device\":\"d{device}\",\"text\":\"{text}\"}}");
         lock(&self.ledger).queued.push_back(id);
-        let topic = format!("{}/{device}/reading", self.prefix);
-        self.client.publish(topic, QoS::AtLeastOnce, false, reading).unwrap();
+        let (kind, qos) = match self.meters && id % 2 == 1 {
+            false => ("sensors", QoS::AtLeastOnce),
+            true => ("meters", QoS::ExactlyOnce),
+        };
+        self.client.publish(format!("{kind}/{device}/reading"), qos, false, reading).unwrap();
     }
 
     /// How many were published.
@@ -104,9 +113,10 @@ fn drive(mut connection: Connection, ledger: &Mutex<Ledger>) {
                     ledger.sent.insert(packet, id);
                 }
             }
-            Ok(Event::Incoming(Packet::PubAck(ack))) => {
+            // With PUBREC a message is the server's, as it is with PUBACK.
+            Ok(Event::Incoming(Packet::PubAck(PubAck { pkid }) | Packet::PubRec(PubRec { pkid }))) => {
                 let mut ledger = lock(ledger);
-                if let Some(id) = ledger.sent.remove(&ack.pkid) {
+                if let Some(id) = ledger.sent.remove(&pkid) {
                     ledger.accepted.insert(id);
                 }
             }
