@@ -20,7 +20,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::{debug, info, warn};
 
 use crate::{
-    BrokerConfig,
+    BrokerConfig, Fault,
     cluster::{Cluster, ConnectionId, Endpoint},
     connection::{Broken, Connection},
     shared::{Clock, Shared},
@@ -120,6 +120,21 @@ impl Broker {
             groups: holdings.groups,
             connections: self.connections.load(Ordering::Relaxed),
         }
+    }
+
+    /// Puts these faults in force instead of those before; none make the broker well again.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        self.shared.change(|cluster, now| cluster.set_faults(now, faults));
+    }
+
+    /// Moves the coordinator of all groups and transactional ids away for a while, once.
+    pub fn move_coordinator(&self, away: Duration) {
+        self.shared.change(|cluster, _| cluster.move_coordinator(away));
+    }
+
+    /// Gives every partition a new leader that lacks so many of the newest records, once.
+    pub fn elect_uncleanly(&self, lose: u64) {
+        self.shared.change(|cluster, _| cluster.elect_uncleanly(lose));
     }
 
     /// Closes the listener and every connection, and returns when all of it is gone.

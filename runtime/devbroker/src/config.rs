@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{SaslConfig, TlsConfig};
+use crate::{Fault, SaslConfig, TlsConfig};
 
 /// Settings of a [`Broker`](crate::Broker). The defaults suit a laptop: loopback, a free port, topics created on
 /// first use, and at most about a gigabyte of records.
@@ -70,6 +70,10 @@ pub struct BrokerConfig {
     pub offsets_retention: Duration,
     /// The longest text committed with an offset (`offset.metadata.max.bytes`).
     pub max_offset_metadata_bytes: usize,
+    /// What goes wrong on purpose, from the start.
+    pub faults: Vec<Fault>,
+    /// Decides which requests are hit by faults that concern a share of them.
+    pub fault_seed: u64,
     /// Connections beyond this number are closed at once.
     pub max_connections: usize,
     /// A longer request closes the connection (`socket.request.max.bytes`).
@@ -106,6 +110,8 @@ impl Default for BrokerConfig {
             max_transactional_ids: 10_000,
             offsets_retention: Duration::from_hours(7 * 24),
             max_offset_metadata_bytes: 4096,
+            faults: Vec::new(),
+            fault_seed: 0,
             max_connections: 1_000,
             max_request_bytes: 100 * 1024 * 1024,
             max_connection_idle: Duration::from_mins(10),

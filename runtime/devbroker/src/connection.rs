@@ -3,11 +3,14 @@
 use std::{io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::{RequestKind, ResponseKind};
+use kafka_protocol::{
+    ResponseError,
+    messages::{RequestKind, ResponseKind},
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::{
-    cluster::{Caller, ConnectionId},
+    cluster::{Caller, Cluster, ConnectionId, Interference, Outcome},
     shared::{Answer, Pending, Shared},
     wire::{self, Cursor, Header, Incoming, Malformed, Unencodable},
 };
@@ -41,6 +44,8 @@ pub(crate) enum Broken {
     Idle(Duration),
     #[error("a request that cannot be answered")]
     Refused,
+    #[error("closed on purpose, by a fault that was asked for")]
+    OnPurpose,
 }
 
 impl Connection<'_> {
@@ -67,19 +72,49 @@ impl Connection<'_> {
                     wire::encode_unknown_api_versions(correlation)?
                 }
                 Incoming::Request(header, request) => {
+                    let interference = self.shared.interfere(header.api);
+                    if let Interference::Delay(by) = interference {
+                        tokio::time::sleep(by).await;
+                    }
                     // What is kept of the request has been copied; the frame need not live while the answer waits.
                     drop(frame);
-                    match self.answer(&header, request, frames).await? {
-                        Some(response) => {
-                            wire::encode(header.api, header.version, header.correlation, &response)?
+                    let response = match interference {
+                        Interference::Drop => return Err(Broken::OnPurpose),
+                        Interference::Refuse(error) => refuse(&header, &request, error)?,
+                        Interference::None | Interference::Cut | Interference::Delay(_) => {
+                            self.answer(&header, request, frames).await?
                         }
+                    };
+                    let reply = response.map(|response| {
+                        wire::encode(header.api, header.version, header.correlation, &response)
+                    });
+                    let reply = reply.transpose()?;
+                    if interference == Interference::Cut {
+                        let half = reply.map(|mut reply| reply.split_to(reply.len() / 2));
+                        self.write(frames, &half.unwrap_or_default()).await?;
+                        return Err(Broken::OnPurpose);
+                    }
+                    match reply {
+                        Some(reply) => reply,
                         None => continue,
                     }
                 }
             };
-            let written = tokio::time::timeout(self.max_idle, frames.stream.write_all(&reply)).await;
-            written.map_err(|_| Broken::Idle(self.max_idle))??;
+            self.write(frames, &reply).await?;
         }
+    }
+
+    async fn write<S>(&self, frames: &mut Frames<S>, bytes: &[u8]) -> Result<(), Broken>
+    where
+        S: AsyncWrite + Unpin,
+    {
+        let write = async {
+            frames.stream.write_all(bytes).await?;
+            // TLS keeps what is not flushed.
+            frames.stream.flush().await
+        };
+        let written = tokio::time::timeout(self.max_idle, write).await;
+        Ok(written.map_err(|_| Broken::Idle(self.max_idle))??)
     }
 
     /// The response to one request; `None` if the client wants none.
@@ -117,6 +152,18 @@ impl Connection<'_> {
         };
         self.shared.disconnected(self.id, Some(pending));
         Err(error.into())
+    }
+}
+
+/// The answer that refuses a request; `None` where it cannot be refused, or wants no answer.
+fn refuse(
+    header: &Header,
+    request: &RequestKind,
+    error: ResponseError,
+) -> Result<Option<ResponseKind>, Broken> {
+    match Cluster::refuse(header.version, request, error) {
+        Outcome::Reply(response) => Ok(Some(response)),
+        Outcome::Silent | Outcome::Parked(_) | Outcome::Disconnect => Err(Broken::OnPurpose),
     }
 }
 

@@ -23,7 +23,8 @@
 //! - `wire`: frames to requests and responses to frames, with a check that no request can make the decoder reserve
 //!   more than it sent; the table of APIs and versions.
 //! - [`cluster`]: the state machine. One module per subject: partition logs, idempotent producers, fetches that wait,
-//!   transactions, groups, topic settings, retention.
+//!   transactions, groups, topic settings, retention, faults.
+//! - [`Fault`]: what can be made to go wrong on purpose.
 //! - [`TlsConfig`] and [`SaslConfig`]: who may connect.
 //! - [`BrokerConfig`]: every setting, with Kafka's name for it.
 //!
@@ -58,10 +59,13 @@ mod broker;
 pub mod cluster;
 mod config;
 mod connection;
+mod fault;
 mod security;
 mod shared;
 mod wire;
 
 pub use broker::{Broker, Stats};
 pub use config::BrokerConfig;
+pub use fault::{Fault, Requests, UnknownFault};
+pub use kafka_protocol::{ResponseError, messages::ApiKey};
 pub use security::{SaslConfig, SaslMechanism, TlsConfig};

@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use kafka_protocol::messages::{RequestKind, ResponseKind};
+use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
 use tokio::sync::{Notify, oneshot};
 
-use crate::cluster::{Caller, Cluster, ConnectionId, Holdings, Moment, Outcome, Ticket};
+use crate::cluster::{Caller, Cluster, ConnectionId, Holdings, Interference, Moment, Outcome, Ticket};
 
 /// The clock the cluster is driven by.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +85,20 @@ impl Shared {
     /// A panic under the lock would be a bug, but not one that should take the other clients down.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What faults have in mind for a request.
+    pub(crate) fn interfere(&self, api: ApiKey) -> Interference {
+        self.lock().cluster.interfere(api)
+    }
+
+    /// Changes the cluster from outside.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Cluster, Moment)) {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        state.cluster.advance(now);
+        change(&mut state.cluster, now);
+        self.deliver(&mut state);
     }
 
     pub(crate) fn handle(&self, caller: Caller<'_>, request: RequestKind) -> Answer {

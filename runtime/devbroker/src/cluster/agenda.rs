@@ -22,6 +22,8 @@ pub(super) enum Alarm {
     Sync { group: Name },
     /// A producer had its time to end a transaction.
     Transaction { id: Name },
+    /// A fault comes by itself; its place in the list.
+    Fault(usize),
     /// Compacted topics are looked at.
     Compaction,
     /// Old batches, idle producers and forgotten groups are looked for.

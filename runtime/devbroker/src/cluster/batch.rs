@@ -7,6 +7,8 @@ use kafka_protocol::ResponseError;
 pub(super) const HEADER: usize = 61;
 /// Bytes before the part that the batch length counts.
 const LENGTH_OVERHEAD: usize = 12;
+/// Where, after the header, the lower byte of a marker's type is.
+const MARKER_KIND: usize = 8;
 /// Where the checksummed part begins.
 const ATTRIBUTES: usize = 21;
 const TIMESTAMP_TYPE: i16 = 1 << 3;
@@ -203,8 +205,6 @@ pub(super) fn marker(
 ) -> (Bytes, BatchHeader) {
     /// Attributes, two deltas, key (4 bytes), value (6 bytes) and no headers; lengths are zigzag varints.
     const RECORD: [u8; 17] = [32, 0, 0, 0, 8, 0, 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0];
-    /// Where the lower byte of the type is.
-    const KIND: usize = 8;
     let header = BatchHeader {
         attributes: TRANSACTIONAL | CONTROL,
         last_offset_delta: 0,
@@ -220,7 +220,7 @@ pub(super) fn marker(
     put(&mut batch, 16, &[2]);
     header.write(&mut batch);
     batch.extend_from_slice(&RECORD);
-    put(&mut batch, HEADER + KIND, &[u8::from(commit)]);
+    put(&mut batch, HEADER + MARKER_KIND, &[u8::from(commit)]);
     seal(&mut batch);
     (batch.freeze(), header)
 }
@@ -235,6 +235,11 @@ pub(super) fn repack(bytes: &[u8], header: &BatchHeader, records: &[u8]) -> Byte
     header.write(&mut batch);
     seal(&mut batch);
     batch.freeze()
+}
+
+/// Whether a control batch commits (or else aborts).
+pub(super) fn commits(bytes: &[u8]) -> bool {
+    bytes.get(HEADER + MARKER_KIND) == Some(&1)
 }
 
 /// Makes the checksum right after a change.

@@ -48,6 +48,11 @@ impl Isolation {
         self.open.keys().next().copied()
     }
 
+    /// The producers with a transaction open here.
+    pub(super) fn open_producers(&self) -> Vec<i64> {
+        self.open.values().copied().collect()
+    }
+
     /// The aborted transactions that have something between two offsets, the second exclusive.
     pub(super) fn aborted_between(&self, from: i64, until: i64) -> impl Iterator<Item = Aborted> {
         let reached = self.aborted.partition_point(|aborted| aborted.marker < from);

@@ -111,12 +111,12 @@ fn look_up(
         _ => return Err(ResponseError::UnsupportedVersion),
     };
     Ok(found.map_or_else(nowhere, |(timestamp, offset)| {
-        let epoch = if version >= 4 { partition.leader_epoch } else { -1 };
+        let epoch = if version >= 4 { log.epoch_at(offset) } else { -1 };
         nowhere().with_timestamp(timestamp).with_offset(offset).with_leader_epoch(epoch)
     }))
 }
 
-/// There is one epoch so far and it ends where the log ends; epochs yet to come have no end.
+/// The present epoch ends where the log ends; epochs yet to come have no end.
 fn end_of_epoch(
     partition: &Partition,
     wanted: &OffsetForLeaderPartition,
@@ -125,6 +125,10 @@ fn end_of_epoch(
     let answer = EpochEndOffset::default();
     Ok(if wanted.leader_epoch == partition.leader_epoch {
         answer.with_leader_epoch(partition.leader_epoch).with_end_offset(partition.log.end())
+    } else if wanted.leader_epoch >= 0
+        && let Some((epoch, end)) = partition.log.end_of_epoch(wanted.leader_epoch)
+    {
+        answer.with_leader_epoch(epoch).with_end_offset(end)
     } else {
         answer
     })

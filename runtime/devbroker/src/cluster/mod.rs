@@ -11,6 +11,7 @@
 mod agenda;
 mod batch;
 mod config_admin;
+mod faults;
 mod fetch;
 mod groups;
 mod isolation;
@@ -34,12 +35,18 @@ mod transactions;
 
 use std::{collections::HashSet, fmt, time::Duration};
 
-use kafka_protocol::messages::{RequestKind, ResponseKind};
+use kafka_protocol::{
+    ResponseError,
+    messages::{RequestKind, ResponseKind},
+};
 
 use crate::{BrokerConfig, wire};
 
+pub use self::faults::Interference;
+
 use self::{
     agenda::{Agenda, Alarm},
+    faults::Faults,
     fetch::WaitingFetches,
     groups::{Client, Groups},
     random::Random,
@@ -135,6 +142,7 @@ pub struct Cluster {
     fetches: WaitingFetches,
     transactions: Transactions,
     sasl: Sasl,
+    faults: Faults,
     agenda: Agenda,
 }
 
@@ -151,7 +159,7 @@ impl Cluster {
     pub fn new(config: &BrokerConfig, endpoint: Endpoint, seed: u64, now: Moment) -> Self {
         let mut random = Random::new(seed);
         let cluster_id = config.cluster_id.clone().unwrap_or_else(|| random::kafka_text(random.uuid()));
-        Self {
+        let mut cluster = Self {
             config: config.clone(),
             endpoint,
             cluster_id,
@@ -160,8 +168,11 @@ impl Cluster {
             fetches: WaitingFetches::default(),
             transactions: Transactions::default(),
             sasl: Sasl::default(),
+            faults: Faults::new(config.fault_seed),
             agenda: Agenda::new(now, random),
-        }
+        };
+        cluster.set_faults(now, config.faults.clone());
+        cluster
     }
 
     /// The id clients see: 22 characters of URL-safe Base64.
@@ -187,6 +198,9 @@ impl Cluster {
         let Caller { connection, version, .. } = caller;
         if !self.admits(connection, &request) {
             return Outcome::Disconnect;
+        }
+        if let Some(error) = self.coordinator_is_away(&request) {
+            return Self::refuse(version, &request, error);
         }
         let client = Client { id: caller.client_id, host: caller.host, version };
         let Self { groups, agenda, config, topics, .. } = self;
@@ -229,6 +243,15 @@ impl Cluster {
         })
     }
 
+    /// The answer that refuses a request with this error, where it has a place for one; else the connection is to be
+    /// closed.
+    pub fn refuse(version: i16, request: &RequestKind, error: ResponseError) -> Outcome {
+        match request {
+            RequestKind::Produce(request) if request.acks == 0 => Outcome::Disconnect,
+            request => faults::refusal(version, request, error).map_or(Outcome::Disconnect, Outcome::Reply),
+        }
+    }
+
     /// Lets time pass: everything due by `now` happens.
     pub fn advance(&mut self, now: Moment) {
         self.agenda.advance(now);
@@ -241,6 +264,7 @@ impl Cluster {
                 Alarm::Rebalance { group } => self.groups.rebalance_due(&mut self.agenda, &group),
                 Alarm::Sync { group } => self.groups.sync_due(&mut self.agenda, &group),
                 Alarm::Transaction { id } => self.transaction_timed_out(&id),
+                Alarm::Fault(index) => self.fault_due(index),
                 Alarm::Compaction => self.compact_topics(),
                 Alarm::Retention => self.enforce_retention(),
             }

@@ -102,6 +102,9 @@ impl Cluster {
         check_records(topic, data.index, self.agenda.now().unix_millis, &header, bytes)?;
         self.check_transaction(version, transactional_id, key, &header)?;
         let now = self.agenda.now();
+        if self.faults.disk_is_full(now) {
+            return Err((ResponseError::KafkaStorageError, "the disk is full, as was asked for".to_owned()));
+        }
         let limit = usize::try_from(self.config.memory_limit).unwrap_or(usize::MAX);
         if !retention::make_room(&mut self.topics, bytes.len(), limit, now.unix_millis) {
             let text =

@@ -133,6 +133,11 @@ impl Producers {
         producer
     }
 
+    /// The epoch last seen of a producer.
+    pub(super) fn epoch(&self, producer_id: i64) -> Option<i16> {
+        self.0.get(&producer_id).map(|producer| producer.epoch)
+    }
+
     /// Forgets producers not heard of for `idle` (Kafka: producer.id.expiration.ms).
     pub(super) fn expire(&mut self, now: Duration, idle: Duration) {
         self.0.retain(|_, producer| producer.last_seen + idle > now);

@@ -20,6 +20,12 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number from 0 to 1, the latter exclusive.
+    pub(super) fn share(&mut self) -> f64 {
+        const BITS: u32 = f64::MANTISSA_DIGITS;
+        (self.next() >> (u64::BITS - BITS)) as f64 / (1_u64 << BITS) as f64
+    }
+
     /// A version 4 UUID whose Base64 form does not begin with a dash, as Kafka picks its own so that they can be
     /// typed as command line arguments.
     pub(super) fn uuid(&mut self) -> Uuid {

@@ -325,6 +325,11 @@ const OLDER_IN_NAME: [ApiKey; 2] = [ApiKey::Produce, ApiKey::SaslHandshake];
 /// The feature that tells clients to end transactions with a new epoch each (KIP-890).
 const TRANSACTION_VERSION: &str = "transaction.version";
 
+/// The keys of everything that is answered.
+pub(crate) fn answered() -> impl Iterator<Item = ApiKey> {
+    APIS.iter().map(|api| api.key)
+}
+
 /// The API with this key, if it is answered.
 pub(crate) fn find(key: i16) -> Option<&'static Api> {
     APIS.iter().find(|api| api.key as i16 == key)

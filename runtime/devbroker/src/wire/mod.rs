@@ -16,7 +16,7 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-pub(crate) use apis::advertised;
+pub(crate) use apis::{advertised, answered};
 pub(crate) use cursor::Cursor;
 
 /// The part of a request that says how to answer it.

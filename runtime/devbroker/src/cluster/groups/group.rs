@@ -217,6 +217,21 @@ impl Group {
         }
     }
 
+    /// See [`Groups::moved`](super::Groups::moved).
+    pub(super) fn moved(&mut self, agenda: &mut Agenda, away: Duration) {
+        let error = ResponseError::NotCoordinator;
+        for member in self.members.values_mut() {
+            if let Some(waiter) = member.awaiting_join.take() {
+                agenda.complete(waiter.ticket, super::join::failure(waiter.version, &member.id, error));
+            }
+            if let Some(waiter) = member.awaiting_sync.take() {
+                agenda.complete(waiter.ticket, super::sync::failure(error));
+            }
+            let alarm = Alarm::Session { group: self.id.clone(), member: member.id.clone() };
+            agenda.set(alarm, away.saturating_add(member.session_timeout));
+        }
+    }
+
     /// Takes a member out and answers what it waits for with `error`.
     pub(super) fn remove(
         &mut self,

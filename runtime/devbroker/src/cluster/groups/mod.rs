@@ -68,6 +68,14 @@ impl Groups {
         Ok(self.0.entry(Name::from(id)).or_insert_with_key(|id| Group::new(id.clone(), now)))
     }
 
+    /// The coordinator moves and will be here again after `away`: whoever waits is to look for it, and sessions begin
+    /// when it is back.
+    pub(super) fn moved(&mut self, agenda: &mut Agenda, away: Duration) {
+        for group in self.0.values_mut() {
+            group.moved(agenda, away);
+        }
+    }
+
     /// Forgets offsets in a topic that was deleted.
     pub(super) fn forget_topic(&mut self, topic: &str) {
         for group in self.0.values_mut() {

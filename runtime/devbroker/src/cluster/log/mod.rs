@@ -23,15 +23,20 @@ const BATCH_OVERHEAD: usize = 128;
 
 /// One batch as producers wrote it and consumers will get it.
 #[derive(Debug)]
-struct Batch {
-    base_offset: i64,
-    header: BatchHeader,
+pub(super) struct Batch {
+    pub(super) base_offset: i64,
+    pub(super) header: BatchHeader,
     bytes: Bytes,
     /// When deletions in it, or the marker that it is, will go (milliseconds since 1970).
     horizon: Option<i64>,
 }
 
 impl Batch {
+    /// For a marker, whether it commits.
+    pub(super) fn outcome(&self) -> Option<bool> {
+        self.header.is_control().then(|| batch::commits(&self.bytes))
+    }
+
     fn last_offset(&self) -> i64 {
         self.base_offset + i64::from(self.header.last_offset_delta)
     }
@@ -107,6 +112,8 @@ pub(super) struct Log {
     compacted_to: i64,
     /// When a pass of compaction will find deletions to drop.
     next_horizon: Option<i64>,
+    /// The leader epochs after the first one, each with the offset at which it began.
+    epochs: Vec<(i32, i64)>,
 }
 
 impl Log {
@@ -152,6 +159,45 @@ impl Log {
             *segment = Segment { base: batch.base_offset, bytes: 0, first_timestamp: timestamp };
         }
         segment.bytes += size;
+    }
+
+    /// The batches held, oldest first.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Batch> {
+        self.batches.iter()
+    }
+
+    /// Drops the newest batches until at least so many records are gone, or none are left.
+    pub(super) fn lose(&mut self, records: u64) {
+        let target = self.held.records.saturating_sub(records);
+        while self.held.records > target
+            && let Some(batch) = self.batches.pop_back()
+        {
+            self.held.take(&batch);
+            self.end = batch.base_offset;
+        }
+        self.segment.base = self.segment.base.min(self.end);
+        self.compacted_to = self.compacted_to.min(self.end);
+    }
+
+    /// A new leader writes from here on.
+    pub(super) fn begin_epoch(&mut self, epoch: i32) {
+        self.epochs.retain(|(_, start)| *start < self.end);
+        self.epochs.push((epoch, self.end));
+    }
+
+    /// The leader epoch in which the record at an offset was written.
+    pub(super) fn epoch_at(&self, offset: i64) -> i32 {
+        let later = self.epochs.partition_point(|(_, start)| *start <= offset);
+        later.checked_sub(1).and_then(|index| self.epochs.get(index)).map_or(0, |(epoch, _)| *epoch)
+    }
+
+    /// The last epoch up to `epoch` and where it ended; `None` if no later one began yet.
+    pub(super) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
+        let next = self.epochs.iter().position(|(later, _)| *later > epoch)?;
+        let (_, end) = self.epochs.get(next)?;
+        let before =
+            next.checked_sub(1).and_then(|index| self.epochs.get(index)).map_or(0, |(epoch, _)| *epoch);
+        Some((before, *end))
     }
 
     /// Index of the batch that holds `offset` or, where it is gone, of the next one.

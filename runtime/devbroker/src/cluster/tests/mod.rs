@@ -3,6 +3,7 @@
 
 mod admin;
 mod compaction;
+mod faults;
 mod fetch;
 mod groups;
 mod offsets;

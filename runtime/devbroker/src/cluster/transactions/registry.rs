@@ -92,6 +92,12 @@ impl Transactions {
         Ok(())
     }
 
+    /// Whether this producer has a transaction open that includes the partition.
+    pub(in crate::cluster) fn includes(&self, producer_id: i64, key: PartitionKey) -> bool {
+        let mut all = self.by_id.values();
+        all.any(|one| one.producer_id == producer_id && one.partitions.contains(&key))
+    }
+
     /// Lets a producer write somewhere: it must be the current one of its id, and the place part of the transaction,
     /// which the second protocol sees to.
     pub(in crate::cluster) fn admit(
