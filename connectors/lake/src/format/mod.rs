@@ -1,5 +1,6 @@
 //! Rows into the bytes of a file.
 
+mod column_orders;
 mod json_lines;
 mod parquet;
 

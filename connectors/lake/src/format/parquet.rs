@@ -13,6 +13,8 @@ use lavka_api::{Error, LAVKA_VERSION, Result};
 use lavka_columnar::{Appended, BatchBuilder, Inferred};
 use tokio::task::JoinHandle;
 
+use super::column_orders::declare_type_orders;
+
 /// Rows of a known layout that are encoded at a time, so that encoding keeps pace with what arrives.
 const BATCH_ROWS: usize = 8192;
 /// Rows that are held before the first of an inferred layout is encoded: from then on the file's columns are fixed.
@@ -195,13 +197,20 @@ fn write(
         None => Box::new(ArrowWriter::try_new(Vec::new(), batch.schema(), Some(settings.properties()?))?),
     };
     writer.write(&batch)?;
+    let mut columns = 0;
     match then {
         Then::GoOn => {}
         Then::Cut => writer.flush()?,
-        Then::Finish => drop(writer.finish()?),
+        Then::Finish => {
+            let metadata = writer.finish()?;
+            columns = metadata.file_metadata().schema_descr().num_columns();
+        }
     }
     writer.sync()?;
-    let bytes = std::mem::take(writer.inner_mut());
+    let mut bytes = std::mem::take(writer.inner_mut());
+    if then == Then::Finish {
+        declare_type_orders(&mut bytes, columns);
+    }
     Ok(Encoded { writer, bytes })
 }
 

@@ -114,7 +114,7 @@ fn many_files_and_a_second_crash() {
         ("partitioner.class", "Field"),
         ("partition.field.name", "device"),
     ]);
-    cut_everywhere(&config, 2, 12, 4, true);
+    cut_everywhere(&config, 2, 8, 4, true);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use lavka_api::config::Config;
 use lavka_api::data::{Datum, Decimal, Logical, Object, Schema, Struct, TopicPartition, Type, Value};
 use lavka_api::plugin::{Factory, SinkConnector, SinkContext, SinkTask};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::Compression;
+use parquet::basic::{ColumnOrder, Compression};
 
 use crate::harness::{NOW, config, reading, record, runtime, start};
 
@@ -86,10 +86,13 @@ fn parquet_has_the_codec_and_says_who_wrote_it() {
             Some(&*format!("lavka version {}", lavka_api::LAVKA_VERSION))
         );
         assert_eq!(metadata.file_metadata().num_rows(), 100);
+        let orders = metadata.file_metadata().column_orders().unwrap();
+        let by_type = |order: &ColumnOrder| matches!(order, ColumnOrder::TYPE_DEFINED_ORDER(_));
+        assert!(orders.iter().all(by_type), "readers of before 2026 know no other order");
         let group = metadata.row_group(0);
         for column in group.columns() {
             assert_eq!(column.compression(), want);
-            assert!(column.statistics().is_some());
+            assert!(column.statistics().is_some_and(|statistics| statistics.min_bytes_opt().is_some()));
             assert!(column.dictionary_page_offset().is_some());
         }
         assert_eq!(crate::harness::offsets_in(&std::fs::read(path).unwrap()).len(), 100);
