@@ -30,7 +30,7 @@
 //!
 //! # Time
 //!
-//! Nothing is asserted on how long something takes. Limits end what hangs: half a minute for records to come, and for
+//! Nothing is asserted on how long something takes. Limits end what hangs: half a minute for records to come (`patience`), and for
 //! a stop the five seconds that `task.shutdown.graceful.timeout.ms` gives by default.
 
 mod configuration;

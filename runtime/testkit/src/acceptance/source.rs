@@ -1,6 +1,7 @@
 //! Rules on source connectors.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use lavka_api::config::Config;
 use lavka_api::data::{OffsetMap, SourcePosition, SourceRecord, Value};
@@ -30,6 +31,7 @@ struct Rules {
     plugin: Plugin,
     records: usize,
     may_repeat: bool,
+    patience: Duration,
     round: Option<Box<dyn Fn(usize) -> Config>>,
     fill: Box<dyn Fn(&Config)>,
     identity: Box<dyn Fn(&SourceRecord) -> String>,
@@ -41,6 +43,7 @@ impl SourceAcceptance {
             plugin: plugin.clone(),
             records: 0,
             may_repeat: false,
+            patience: PATIENCE,
             round: None,
             fill: Box::new(|_| {}),
             identity: Box::new(|handed| {
@@ -72,6 +75,12 @@ impl SourceAcceptance {
     /// that is started with the offset of a record goes on right behind it.
     pub fn may_repeat(mut self) -> Self {
         self.rules.may_repeat = true;
+        self
+    }
+
+    /// How long records may take to come before they count as lost: half a minute, unless said otherwise here.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.rules.patience = patience;
         self
     }
 
@@ -136,7 +145,7 @@ impl Rounds<'_> {
     }
 
     async fn start(&self, config: &Config, max_tasks: u32, store: &OffsetStore) -> Result<SourceRun, String> {
-        SourceRun::start(&self.rules.plugin, config, max_tasks, store).await
+        SourceRun::start(&self.rules.plugin, config, max_tasks, store, self.rules.patience).await
     }
 
     /// A first run of a round, with the source's records in place.
@@ -315,7 +324,8 @@ impl Rounds<'_> {
             }
             Ok::<_, String>(())
         };
-        within(PATIENCE, "polling and dropping", drops).await?.map_err(|found| {
+        let dropped = within(self.rules.patience, "polling and dropping", drops).await;
+        dropped.and_then(|outcome| outcome).map_err(|found| {
             let missing = missing(reference, &self.counts(&all));
             format!("lost: {}; {found}", listed(&missing))
         })?;
@@ -330,7 +340,7 @@ impl Rounds<'_> {
         all.extend(run.poll_partly(1).await?.into_iter().flatten());
         // Paused: no poll; what is in flight is acknowledged meanwhile.
         run.acknowledge(&all)?;
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
         let mut rest = Vec::new();
         run.take_until(&mut rest, |rest| missing(reference, &self.counts(all.iter().chain(rest))).is_empty())
             .await?;

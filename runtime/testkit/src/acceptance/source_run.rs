@@ -31,6 +31,8 @@ pub(super) struct SourceRun {
     connector: Box<dyn SourceConnector>,
     tasks: Vec<RunningTask>,
     store: OffsetStore,
+    /// How long records may take to come.
+    patience: Duration,
 }
 
 pub(super) fn connector(plugin: &Plugin) -> Result<Box<dyn SourceConnector>, String> {
@@ -56,6 +58,7 @@ impl SourceRun {
         config: &Config,
         max_tasks: u32,
         store: &OffsetStore,
+        patience: Duration,
     ) -> Result<Self, String> {
         let mut connector = connector(plugin)?;
         done(PATIENCE, "the connector's start", connector.start(context(), config)).await?;
@@ -72,7 +75,7 @@ impl SourceRun {
         if tasks.is_empty() {
             return Err("task_configs gives no task for the sample".into());
         }
-        Ok(Self { connector, tasks, store: store.clone() })
+        Ok(Self { connector, tasks, store: store.clone(), patience })
     }
 
     /// The next batch of any task. With one task a `poll` is never dropped here.
@@ -107,13 +110,14 @@ impl SourceRun {
         taken: &mut Vec<Handed>,
         enough: impl Fn(&[Handed]) -> bool,
     ) -> Result<(), String> {
+        let patience = self.patience;
         let all = async {
             while !enough(taken) {
                 taken.extend(self.next().await?);
             }
             Ok(())
         };
-        within(PATIENCE, "poll", all).await?
+        within(patience, "poll", all).await?
     }
 
     /// What comes within a short while, where nothing should; and how often `poll` came back.
