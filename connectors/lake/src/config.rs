@@ -142,7 +142,9 @@ lavka_api::config! {
             .doc("Columns of records without a schema. infer: from the records; every field is optional, integers are \
                   64-bit, mixed numbers are doubles, fields that were only ever null are left out. file:PATH: a JSON \
                   file with the schema of the value, in the form that JsonConverter uses for \"schema\". Records that \
-                  do not fit are data errors. Without effect on JSON files."),
+                  do not fit are data errors. Without effect on JSON files. What was inferred holds for the following \
+                  files of a Kafka partition, but not for other partitions and not after a restart: where readers need \
+                  the same types in all files, give the schema."),
         pub(crate) null_values: String = key("behavior.on.null.values")
             .default("fail")
             .low()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lavka_api::data::TopicPartition;
-use lavka_api::{Error, ErrorClass, Result};
+use lavka_api::{Error, Result};
 
 use crate::file_name::FileName;
 use crate::settings::Settings;
@@ -57,7 +57,12 @@ impl Lake {
     /// # Errors
     /// Where the topic's name is too long for them.
     pub(crate) fn check_names(&self, tp: &TopicPartition) -> Result<()> {
-        LakePath::new(&self.longest_name(tp)).map(drop).map_err(|error| error.with_class(ErrorClass::Fatal))
+        LakePath::new(&self.longest_name(tp)).map(drop).map_err(|_| {
+            Error::fatal(format!(
+                "{tp}: the topic's name is too long for the names of its files, which have the topic, the partition \
+                 and two offsets in 255 bytes"
+            ))
+        })
     }
 
     fn log_dir(&self, tp: &TopicPartition) -> Result<LakePath> {

@@ -27,6 +27,13 @@
 //! conflict of types, a null value, a field that cannot be partitioned by) is errant, or fails the task where the
 //! connector does not tolerate errors.
 //!
+//! # Limits
+//!
+//! - A task goes on behind the last commit, also over records that were reported as errant before it. Where the process
+//!   dies between a commit and the delivery of such a report, the report is lost; a row never is.
+//! - Log and locks are not those of the Java sink. Where that one was killed in the middle of a commit, let it start
+//!   and stop once more before its directory is taken over; its finished files are understood.
+//!
 //! # Map
 //!
 //! | module | what is in it |

@@ -92,37 +92,40 @@ pub(crate) struct TimePartitioner {
     zone: Zone,
     pattern: Pattern,
     extractor: TimestampExtractor,
-    /// The time seen last, and its directory.
-    recent: Option<(i64, String)>,
-    /// The bucket seen last, and its directory.
-    bucket: Option<(i64, String)>,
+    /// The time seen last; it lies in the bucket seen last.
+    recent: Option<i64>,
+    /// The start of the bucket seen last.
+    bucket: Option<i64>,
+    /// Its directory.
+    directory: String,
 }
 
 impl TimePartitioner {
     /// Buckets of `duration_ms` (at least 1) by the clocks of `zone`.
     pub(crate) fn new(duration_ms: i64, zone: Zone, pattern: Pattern, extractor: TimestampExtractor) -> Self {
-        Self { duration_ms: duration_ms.max(1), zone, pattern, extractor, recent: None, bucket: None }
+        Self {
+            duration_ms: duration_ms.max(1),
+            zone,
+            pattern,
+            extractor,
+            recent: None,
+            bucket: None,
+            directory: String::new(),
+        }
     }
 
     fn encode(&mut self, time: i64, out: &mut String) -> Result<()> {
-        if let Some((seen, directory)) = &self.recent
-            && *seen == time
-        {
-            out.push_str(directory);
-            return Ok(());
-        }
-        let bucket = self.bucket_of(time)?;
-        let directory = match &self.bucket {
-            Some((seen, directory)) if *seen == bucket => directory.clone(),
-            _ => {
-                let mut directory = String::new();
-                self.pattern.format(&self.zone.local_time(bucket)?, &mut directory);
-                self.bucket = Some((bucket, directory.clone()));
-                directory
+        if self.recent != Some(time) {
+            let bucket = self.bucket_of(time)?;
+            if self.bucket != Some(bucket) {
+                let start = self.zone.local_time(bucket)?;
+                self.directory.clear();
+                self.pattern.format(&start, &mut self.directory);
+                self.bucket = Some(bucket);
             }
-        };
-        out.push_str(&directory);
-        self.recent = Some((time, directory));
+            self.recent = Some(time);
+        }
+        out.push_str(&self.directory);
         Ok(())
     }
 

@@ -80,6 +80,14 @@ impl LocalStore {
             ErrorKind::ReadOnlyFilesystem => {
                 (ErrorClass::Fatal, "mount the file system for writing, or choose another directory")
             }
+            ErrorKind::Unsupported => (
+                ErrorClass::Fatal,
+                "the file system there cannot do this; the lake needs one with locks (flock), fsync and rename",
+            ),
+            _ if Errno::from_io_error(error) == Some(Errno::NOLCK) => (
+                ErrorClass::Fatal,
+                "the file system there has no locks (flock): mount it with them, or choose another directory",
+            ),
             ErrorKind::NotADirectory | ErrorKind::AlreadyExists => (
                 ErrorClass::Fatal,
                 "something else has a name that the lake needs for a directory: move it away",
@@ -163,7 +171,10 @@ impl LakeStore for LocalStore {
 
     async fn sync(&self, lease: &Lease, path: &LakePath) -> Result<()> {
         let outcome = self
-            .blocking("bring to disk", Some((path, Some(lease))), |_, path| File::open(path)?.sync_all())
+            .blocking("bring to disk", Some((path, Some(lease))), |_, path| match path.is_dir() {
+                true => sync_names(path),
+                false => File::open(path)?.sync_all(),
+            })
             .await;
         // After a failed fsync the kernel may take the lost pages for written; another try would prove nothing.
         outcome.map_err(|error| error.with_class(ErrorClass::Fatal).with_exception(exception::CONNECT))
@@ -278,13 +289,22 @@ fn create_dirs(path: &Path) -> io::Result<()> {
         match fs::create_dir(directory) {
             Ok(()) => {
                 let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
-                File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+                sync_names(parent.unwrap_or(Path::new(".")))?;
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => {}
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+/// Makes the names in a directory durable. Network file systems that do not know `fsync` of a directory (SMB, some of
+/// FUSE) have no other way to offer either.
+fn sync_names(directory: &Path) -> io::Result<()> {
+    match File::open(directory)?.sync_all() {
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        other => other,
+    }
 }
 
 fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
@@ -407,6 +427,17 @@ mod tests {
         assert!(text.ends_with("for a directory: move it away") && text.contains("/file"), "{text}");
         let full = store.explain("write to", Path::new("/x"), &io::Error::from_raw_os_error(28));
         assert!(full.is_retriable());
+        for (errno, class, remedy) in [
+            (Errno::MFILE, ErrorClass::Retriable, "ulimit -n"),
+            (Errno::NOMEM, ErrorClass::Retriable, "tried again"),
+            (Errno::DQUOT, ErrorClass::Retriable, "make room"),
+            (Errno::NOLCK, ErrorClass::Fatal, "no locks (flock)"),
+            (Errno::OPNOTSUPP, ErrorClass::Fatal, "flock"),
+            (Errno::IO, ErrorClass::Fatal, "restart the task when that is repaired"),
+        ] {
+            let error = store.explain("lock", Path::new("/x"), &io::Error::from(errno));
+            assert!(error.class() == class && error.to_string().contains(remedy), "{error}");
+        }
         let read_only = store.explain("write to", Path::new("/x"), &io::Error::from_raw_os_error(30));
         assert_eq!(
             read_only.message(),

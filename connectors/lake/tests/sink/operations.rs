@@ -348,6 +348,21 @@ fn offsets_can_be_set_behind_the_files_but_not_into_them() {
 }
 
 #[test]
+fn a_topic_whose_name_is_too_long_is_named() {
+    let store = ModelStore::new();
+    runtime().block_on(async {
+        let mut task = crate::harness::started(&config([]), &store).await.unwrap();
+        let long = TopicPartition::new("t".repeat(249), 0);
+        let error = task.open(&[long], &mut SinkContext::at(NOW)).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Fatal);
+        assert!(
+            error.to_string().contains("the topic's name is too long for the names of its files"),
+            "{error}"
+        );
+    });
+}
+
+#[test]
 fn a_directory_that_cannot_be_written_to_fails_the_task_with_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("file"), "").unwrap();
