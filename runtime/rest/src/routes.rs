@@ -1,13 +1,14 @@
 //! From a request to an answer: which resource, which method, which media types, then the resource's own answer.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use lavka_telemetry::log::LogControl;
 use lavka_worker::{Refusal, WorkerHandle, within};
 use serde_json::json;
@@ -50,10 +51,15 @@ pub(crate) async fn answer(site: &Site, local: Option<SocketAddr>, request: Requ
     let (head, body) = request.into_parts();
     let mut response = match find(site, &head) {
         Ok((resource, verb)) => {
-            let work = serve(site, local, &head, resource, verb, body);
+            // A plugin that panics while it validates must not take the connection with it.
+            let work = AssertUnwindSafe(serve(site, local, &head, resource, verb, body)).catch_unwind();
             match within(REQUEST_TIMEOUT, work).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(refusal)) => refused(&refusal),
+                Ok(Ok(Ok(response))) => response,
+                Ok(Ok(Err(refusal))) => refused(&refusal),
+                Ok(Err(_)) => error(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "The request crashed; the message of the crash is on standard error",
+                ),
                 Err(timed_out) => error(StatusCode::INTERNAL_SERVER_ERROR, &timed_out.to_string()),
             }
         }

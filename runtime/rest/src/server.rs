@@ -21,8 +21,9 @@ use crate::routes::{self, Site};
 
 /// How long a client may take for the head of a request, and how long an idle connection stays open.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long requests under way are waited for at the end.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long requests under way are waited for at the end. Those that the worker had to answer were answered when it
+/// ended.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections at a time per listener; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 1000;
 /// How long to wait when the system has no more sockets to give.
@@ -138,7 +139,7 @@ impl RestServer {
         &self.addresses
     }
 
-    /// Takes no more connections and closes idle ones; waits for requests under way, for a minute at most, and then
+    /// Takes no more connections and closes idle ones; waits for requests under way, for five seconds at most, and then
     /// closes theirs too.
     pub async fn shutdown(self) {
         self.stop.send_replace(true);

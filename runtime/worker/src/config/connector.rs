@@ -15,21 +15,7 @@ lavka_api::config! {
     pub struct CommonConfig {
         /// `name`.
         pub name: String = key("name").high().group("Common").width(Width::Medium).display("Connector name")
-            .check(Check::new("non-empty string without ISO control characters", |text| {
-                if text.trim().is_empty() {
-                    return Err("String may not be empty".into());
-                }
-                let control: Vec<String> =
-                    text.trim().chars().filter(|c| c.is_control()).map(|c| u32::from(c).to_string()).collect();
-                if control.is_empty() {
-                    Ok(())
-                } else {
-                    Err(format!(
-                        "String may not contain control sequences but had the following ASCII chars: {}",
-                        control.join(", ")
-                    ))
-                }
-            }))
+            .check(Check::new("non-empty string without ISO control characters", name_without_control))
             .doc("Globally unique name of the connector."),
         /// `connector.class`.
         pub class: String = key("connector.class").high().group("Common").width(Width::Long)
@@ -84,6 +70,23 @@ lavka_api::config! {
             .width(Width::Medium).display("Reload Action").check(Check::one_of(&["none", "restart"]))
             .doc("Accepted for compatibility; no configuration provider of this version sets a time to live."),
     }
+}
+
+/// A name has text in it and no control characters. Java trims off only what is up to U+0020.
+fn name_without_control(text: &str) -> Result<(), String> {
+    let name = text.trim_matches(|c| c <= ' ');
+    if name.is_empty() {
+        return Err("String may not be empty".into());
+    }
+    let control: Vec<String> =
+        name.chars().filter(|c| c.is_control()).map(|c| u32::from(c).to_string()).collect();
+    if control.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "String may not contain control sequences but had the following ASCII chars: {}",
+        control.join(", ")
+    ))
 }
 
 lavka_api::config! {

@@ -15,7 +15,7 @@ use lavka_api::plugin::{Catalogue, Plugin};
 
 use crate::answers::{ConfigInfos, Refusal};
 use crate::assembly::{Connector, connector_plugin};
-use crate::config::{OverridePolicy, definition_for, is_secret};
+use crate::config::{OverridePolicy, definition_for};
 use crate::stage;
 use reports::Reports;
 
@@ -125,7 +125,7 @@ impl Validation<'_> {
         match tried.await {
             Ok(faults) => faults.into_iter().for_each(|(key, text)| reports.complain(&key, text)),
             Err(crash) => {
-                reports.complain("transforms", format!("A transform or converter crashed: {crash}"))
+                reports.complain("transforms", format!("A transform or converter crashed: {crash}"));
             }
         }
     }
@@ -152,14 +152,14 @@ pub(crate) fn refusal_of(infos: &ConfigInfos) -> Option<Refusal> {
     Some(Refusal::bad_request(text))
 }
 
-/// A configuration as Java prints a map, with what may be secrets hidden.
+/// A configuration as Java prints a map. Without a class nobody knows which values are secrets, so none is shown.
 fn shown(config: &Config) -> String {
-    let nothing = ConfigDef::new();
     let entries: Vec<String> = config
         .iter()
-        .map(|(key, value)| {
-            let value = if is_secret(key, &nothing) { Password::HIDDEN } else { value.unwrap_or("null") };
-            format!("{key}={value}")
+        .map(|(key, value)| match (key, value) {
+            ("name", Some(name)) => format!("name={name}"),
+            (key, Some(_)) => format!("{key}={}", Password::HIDDEN),
+            (key, None) => format!("{key}=null"),
         })
         .collect();
     format!("{{{}}}", entries.join(", "))
@@ -182,9 +182,10 @@ mod tests {
     use crate::answers::ConfigInfo;
 
     #[test]
-    fn secrets_are_hidden_where_nothing_defines_them() {
-        let config = Config::from([("name", "x"), ("db.password", "s3cret"), ("ssl.keystore.key", "s3cret")]);
-        assert_eq!(shown(&config), "{name=x, db.password=[hidden], ssl.keystore.key=[hidden]}");
+    fn no_value_is_shown_where_nothing_defines_it() {
+        let mut config = Config::from([("name", "x"), ("db.password", "s3cret")]);
+        config.set_nullable("connector.class", None);
+        assert_eq!(shown(&config), "{name=x, db.password=[hidden], connector.class=null}");
     }
 
     #[test]
