@@ -121,10 +121,13 @@ impl RestClient {
         let url = format!("{}{path}", self.base);
         let explain = || format!("{method} {url}");
         let method = Method::from_bytes(method.as_bytes()).context(explain)?;
+        let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&method);
         let start = Request::builder().method(method).uri(&url);
         let request = headers.iter().fold(start, |request, (name, value)| request.header(*name, *value));
         let answer = match body {
             Some(body) => self.agent.run(request.body(body).context(explain)?),
+            // What may have a body says that it has none; ureq would send the beginning of an endless one otherwise.
+            None if has_body => self.agent.run(request.body(Vec::new()).context(explain)?),
             None => self.agent.run(request.body(()).context(explain)?),
         };
         let mut answer = answer.context(explain)?;

@@ -72,6 +72,17 @@ fn broken_json_and_other_types_can_be_sent_and_received() {
 }
 
 #[test]
+fn a_request_without_a_body_says_so() {
+    for method in ["POST", "PUT", "GET", "DELETE"] {
+        let (client, server) = serve("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+        assert_eq!(client.send(method, "/c", &[], None).status, 204);
+        let request = server.join().unwrap().to_ascii_lowercase();
+        assert!(!request.contains("transfer-encoding"), "{request}");
+        assert_eq!(request.contains("content-length: 0\r\n"), method.starts_with('P'), "{request}");
+    }
+}
+
+#[test]
 fn a_redirect_is_returned_rather_than_followed() {
     let (client, server) = serve(
         "HTTP/1.1 307 Temporary Redirect\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
