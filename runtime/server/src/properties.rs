@@ -1,32 +1,124 @@
 //! Java's `.properties` files (`java.util.Properties.load`).
 
+use std::borrow::Cow;
+use std::path::Path;
+
 use lavka_api::config::Config;
 use lavka_api::{Error, Result};
 
-/// Reads a properties text: `#` and `!` comments, `=`, `:` or white space between key and value, `\` continuations and
-/// escapes. Of two equal keys the last counts. Text beyond ASCII may be UTF-8, as people write it, or `\uXXXX`.
+/// White space within a line.
+const BLANKS: [char; 3] = [' ', '\t', '\u{c}'];
+
+/// Reads a properties file.
 ///
 /// # Errors
-/// A config error that names the line of a malformed `\u` escape.
+/// A config error that names the file, and the line where it is about one.
+pub fn read(path: &Path) -> Result<Config> {
+    parse(&decode(&read_bytes(path)?)).map_err(|error| in_file(path, &error))
+}
+
+/// The text of a properties file: UTF-8, as people write it today; ISO-8859-1, as Java reads it, where the bytes are no
+/// UTF-8. The two agree on ASCII, and so on `\uXXXX` escapes.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(_) => Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()),
+    }
+}
+
+/// Reads a properties text: `#` and `!` comments, `=`, `:` or white space between key and value, `\` continuations and
+/// escapes. Of two equal keys the last counts.
+///
+/// # Errors
+/// A config error that begins with the line (`line 3: …`) of a malformed `\u` escape.
 pub fn parse(text: &str) -> Result<Config> {
     let mut config = Config::new();
-    let mut lines = text.lines().enumerate().peekable();
-    while let Some((number, line)) = lines.next() {
-        let start = line.trim_start_matches([' ', '\t', '\u{c}']);
-        if start.is_empty() || start.starts_with(['#', '!']) {
-            continue;
-        }
-        let mut logical = start.to_owned();
-        while continues(&logical) {
-            logical.pop();
-            let Some((_, next)) = lines.next() else { break };
-            logical.push_str(next.trim_start_matches([' ', '\t', '\u{c}']));
-        }
-        let (key, value) = split(&logical);
-        let at = |error: String| Error::config(format!("line {}: {error}", number + 1));
-        config.set(unescape(key).map_err(at)?, unescape(value).map_err(at)?);
+    let mut lines = NaturalLines { rest: text, number: 0 };
+    while let Some(line) = LogicalLine::next(&mut lines) {
+        let (key, value) = split(&line.text);
+        let value_start = line.text.len() - value.len();
+        let malformed = |start: usize, escape: Malformed| {
+            Error::config(format!(
+                "line {}: malformed \\uXXXX escape '{}'; write four hexadecimal digits after \\u, or \\\\ for a backslash",
+                line.number_at(start + escape.at),
+                escape.text
+            ))
+        };
+        let key = unescape(key).map_err(|escape| malformed(0, escape))?;
+        let value = unescape(value).map_err(|escape| malformed(value_start, escape))?;
+        config.set(key, value);
     }
     Ok(config)
+}
+
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::config(format!("{} cannot be read: {error}", path.display())))
+}
+
+/// An error with the file it is about in front: `worker.properties, line 3: …`.
+pub(crate) fn in_file(path: &Path, error: &Error) -> Error {
+    let text = error.to_string();
+    let separator = if text.starts_with("line ") { "," } else { ":" };
+    Error::config(format!("{}{separator} {text}", path.display()))
+}
+
+/// Lines as they are in the text; `\n`, `\r` and `\r\n` end one.
+struct NaturalLines<'a> {
+    rest: &'a str,
+    number: usize,
+}
+
+impl<'a> Iterator for NaturalLines<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        self.number += 1;
+        let end = self.rest.find(['\n', '\r']).unwrap_or(self.rest.len());
+        let (line, rest) = self.rest.split_at(end);
+        self.rest = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix(['\r', '\n'])).unwrap_or("");
+        Some(line)
+    }
+}
+
+/// One entry: a line and those that continue it.
+struct LogicalLine {
+    text: String,
+    /// Where in `text` each line begins, and its number.
+    parts: Vec<(usize, usize)>,
+}
+
+impl LogicalLine {
+    fn next(lines: &mut NaturalLines<'_>) -> Option<Self> {
+        let mut logical = Self { text: String::new(), parts: Vec::new() };
+        loop {
+            let Some(line) = lines.next() else {
+                // A continuation that nothing follows; one of nothing is an entry all the same.
+                return (!logical.parts.is_empty()).then_some(logical);
+            };
+            let line = line.trim_start_matches(BLANKS);
+            if logical.text.is_empty() && (line.is_empty() || line.starts_with(['#', '!'])) {
+                logical.parts.clear();
+                continue;
+            }
+            logical.parts.push((logical.text.len(), lines.number));
+            match line.strip_suffix('\\').filter(|_| continues(line)) {
+                Some(line) => logical.text.push_str(line),
+                None => {
+                    logical.text.push_str(line);
+                    return Some(logical);
+                }
+            }
+        }
+    }
+
+    /// The number of the line that the byte at `offset` came from.
+    fn number_at(&self, offset: usize) -> usize {
+        self.parts.iter().rev().find(|(start, _)| *start <= offset).map_or(0, |(_, number)| *number)
+    }
 }
 
 /// An odd number of backslashes at the end continues the line.
@@ -37,55 +129,65 @@ fn continues(line: &str) -> bool {
 fn split(line: &str) -> (&str, &str) {
     let mut escaped = false;
     let end = line.find(|c: char| {
-        let separates = !escaped && matches!(c, '=' | ':' | ' ' | '\t' | '\u{c}');
+        let separates = !escaped && (matches!(c, '=' | ':') || BLANKS.contains(&c));
         escaped = c == '\\' && !escaped;
         separates
     });
     let Some(end) = end else { return (line, "") };
     let (key, rest) = line.split_at(end);
-    let blank = [' ', '\t', '\u{c}'];
-    let rest = rest.trim_start_matches(blank);
+    let rest = rest.trim_start_matches(BLANKS);
     let rest = rest.strip_prefix(['=', ':']).unwrap_or(rest);
-    (key, rest.trim_start_matches(blank))
+    (key, rest.trim_start_matches(BLANKS))
 }
 
-fn unescape(text: &str) -> Result<String, String> {
-    let mut units: Vec<u16> = Vec::new();
+/// A `\u` without four hexadecimal digits.
+struct Malformed {
+    /// The byte where it begins.
+    at: usize,
+    /// What is there.
+    text: String,
+}
+
+fn unescape(text: &str) -> Result<String, Malformed> {
     let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    let flush = |units: &mut Vec<u16>, out: &mut String| {
-        out.push_str(&String::from_utf16_lossy(units));
-        units.clear();
-    };
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            flush(&mut units, &mut out);
-            out.push(c);
+    // Escapes are UTF-16: characters beyond U+FFFF come as two.
+    let mut units: Vec<u16> = Vec::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let at = text.len() - rest.len();
+        let after = &rest[c.len_utf8()..];
+        if let Some(digits) = after.strip_prefix('u').filter(|_| c == '\\') {
+            let digits = digits.get(..4).filter(|four| four.bytes().all(|b| b.is_ascii_hexdigit()));
+            let unit = digits.and_then(|four| u16::from_str_radix(four, 16).ok());
+            let Some(unit) = unit else {
+                return Err(Malformed { at, text: rest.chars().take(6).collect() });
+            };
+            units.push(unit);
+            rest = after.get(5..).unwrap_or_default();
             continue;
         }
-        match chars.next() {
-            Some('u') => {
-                let digits: String = chars.by_ref().take(4).collect();
-                let valid = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-                let unit = u16::from_str_radix(&digits, 16).ok().filter(|_| valid);
-                units.push(unit.ok_or_else(|| {
-                    format!("malformed \\uXXXX escape '\\u{digits}'; write four hexadecimal digits, or \\\\u for a backslash")
-                })?);
-            }
-            other => {
-                flush(&mut units, &mut out);
-                match other {
-                    Some('t') => out.push('\t'),
-                    Some('n') => out.push('\n'),
-                    Some('r') => out.push('\r'),
-                    Some('f') => out.push('\u{c}'),
-                    Some(other) => out.push(other),
-                    None => {}
-                }
-            }
+        out.push_str(&String::from_utf16_lossy(&units));
+        units.clear();
+        if c != '\\' {
+            out.push(c);
+            rest = after;
+            continue;
         }
+        rest = match after.chars().next() {
+            Some(escaped) => {
+                out.push(match escaped {
+                    't' => '\t',
+                    'n' => '\n',
+                    'r' => '\r',
+                    'f' => '\u{c}',
+                    other => other,
+                });
+                &after[escaped.len_utf8()..]
+            }
+            None => "",
+        };
     }
-    flush(&mut units, &mut out);
+    out.push_str(&String::from_utf16_lossy(&units));
     Ok(out)
 }
 
@@ -93,38 +195,54 @@ fn unescape(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    fn entries(text: &str) -> Vec<(String, String)> {
-        parse(text).unwrap().iter().map(|(k, v)| (k.to_owned(), v.unwrap().to_owned())).collect()
-    }
-
-    fn one(text: &str) -> (String, String) {
-        entries(text).pop().unwrap()
-    }
-
+    /// What Java makes of each text, as its own class answered (`testdata/java-properties.tsv`).
     #[test]
-    fn separators_comments_and_blanks() {
-        let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
-        assert_eq!(one("a=1"), pair("a", "1"));
-        assert_eq!(one("  a : 1 "), pair("a", "1 "));
-        assert_eq!(one("a b c"), pair("a", "b c"));
-        assert_eq!(one("a"), pair("a", ""));
-        assert_eq!(one("a==b"), pair("a", "=b"));
-        assert_eq!(one(r"a\=b=c"), pair("a=b", "c"));
-        assert_eq!(entries("# x\n! y\n\n\r\n"), []);
-        assert_eq!(entries("a=1\r\na=2\r\n"), [pair("a", "2")]);
-    }
-
-    #[test]
-    fn continuations_and_escapes() {
-        assert_eq!(one("a=b,\\\n   c").1, "b,c");
-        assert_eq!(one("a=b\\\\\nc=d").0, "c");
-        assert_eq!(one(r"a=C:\\dir\tx\q").1, "C:\\dir\txq");
-        assert_eq!(one(r"a=\u00e9\ud83d\ude00é").1, "é😀é");
+    fn texts_mean_what_they_mean_to_java() {
+        let table = include_str!("../testdata/java-properties.tsv");
+        let mut rows = 0;
+        for row in table.lines().filter(|row| !row.starts_with("# Texts")) {
+            rows += 1;
+            let cells: Vec<&str> = row.split('\t').collect();
+            let plain = |cell: &&str| unescape(cell).ok().unwrap();
+            match (parse(&plain(&cells[0])), cells[1]) {
+                (Ok(config), "ok") => {
+                    let ours: Vec<&str> = config.iter().flat_map(|(k, v)| [k, v.unwrap()]).collect();
+                    assert_eq!(ours, cells[2..].iter().map(plain).collect::<Vec<_>>(), "{row}");
+                }
+                (Err(error), "error") => assert!(error.to_string().contains("line 1: malformed"), "{error}"),
+                (outcome, _) => panic!("{row}: {outcome:?}"),
+            }
+        }
+        assert!(rows > 40, "{rows}");
     }
 
     #[test]
     fn a_malformed_escape_names_its_line() {
-        let error = parse("a=1\nb=2\nc=\\u12x4").unwrap_err();
-        assert!(error.message().is_some_and(|text| text.starts_with("line 3: malformed")), "{error}");
+        for (text, line) in [
+            ("a=1\nb=2\nc=\\u12x4", 3),
+            ("a=1\r\n\r\nb=x\\\r\n  \\uzzzz", 4),
+            ("# c\n\\u1=2", 2),
+            ("a=\\\n\\\nx\\u", 3),
+            ("a=1\rb=\\u00é9", 2),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("line {line}: malformed")), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn text_beyond_ascii() {
+        let value = |bytes: &[u8]| parse(&decode(bytes)).unwrap().get("a").unwrap().to_owned();
+        assert_eq!(value("a=é😀".as_bytes()), "é😀");
+        assert_eq!(value(b"a=\xe9"), "é");
+        assert_eq!(value("\u{feff}a=1".as_bytes()), "1");
+        assert_eq!(value(b"a=\\ud83d\\ude00\\u00e9"), "😀é");
+        assert_eq!(value(b"a=\\ud83dx"), "\u{fffd}x", "half of a surrogate pair");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = read(Path::new("/nonexistent/worker.properties")).unwrap_err().to_string();
+        assert!(error.starts_with("/nonexistent/worker.properties cannot be read: "), "{error}");
     }
 }

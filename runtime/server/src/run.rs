@@ -1,7 +1,8 @@
 //! A standalone worker with its REST API: what `lavka standalone` runs, and what a binary with plugins of its own runs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lavka_api::config::Config;
 use lavka_api::plugin::{Catalogue, Plugin};
@@ -10,12 +11,10 @@ use lavka_kafka::RdKafkaCluster;
 use lavka_rest::{BoundRest, RestConfig, RestServer};
 use lavka_telemetry::log::LogControl;
 use lavka_telemetry::metrics::Metrics;
-use lavka_worker::config::{WorkerConfig, WorkerKey};
 use lavka_worker::{Worker, WorkerHandle, WorkerParts};
 
 use crate::catalogue::builtin_plugins;
-use crate::connector_file::ConnectorFile;
-use crate::properties;
+use crate::{properties, worker_file};
 
 /// Builds a standalone worker.
 pub struct StandaloneBuilder {
@@ -53,30 +52,26 @@ impl StandaloneBuilder {
         self
     }
 
-    /// Starts worker and REST API. Must be called within a multi-threaded tokio runtime.
+    /// Starts worker and REST API. Must be called within a multi-threaded tokio runtime. The Kafka cluster need not be
+    /// there yet: see [`Standalone::cluster_found`].
     ///
     /// # Errors
-    /// A config error that names the key, or an I/O error where a listener's address is taken.
+    /// A config error that names every wrong key, the offset file that cannot be written, or the listener whose address
+    /// is taken.
     pub async fn start(self) -> Result<Standalone> {
         install_tls_provider();
-        let config = WorkerConfig::new(self.config)?;
-        for (key, meaning) in config.explain() {
-            match meaning {
-                WorkerKey::Used => {}
-                WorkerKey::Ignored(why) => tracing::info!("the worker key '{key}' has no effect: {why}"),
-                WorkerKey::Unknown(Some(nearest)) => {
-                    tracing::warn!("the worker key '{key}' is not known; did you mean '{nearest}'?");
-                }
-                WorkerKey::Unknown(None) => tracing::warn!("the worker key '{key}' is not known"),
-            }
-        }
+        let catalogue = Catalogue::new(self.plugins);
+        let config = worker_file::accept(self.config, &catalogue)?;
+        worker_file::log_unused_keys(&config);
         // Listening comes first: the worker's id has the port in it, which may be whichever was free.
         let rest = BoundRest::bind(RestConfig::of(&config.keys)?).await;
         let rest = rest.map_err(|error| Error::config(error.to_string()))?;
+        let bootstrap = config.keys.bootstrap_servers.join(",");
+        let patience = worker_file::patience(&config);
         let worker = Worker::start(
             config,
             WorkerParts {
-                catalogue: Arc::new(Catalogue::new(self.plugins)),
+                catalogue: Arc::new(catalogue),
                 cluster: Arc::new(RdKafkaCluster::new()),
                 metrics: self.metrics,
                 worker_id: rest.worker_id(),
@@ -87,7 +82,7 @@ impl StandaloneBuilder {
         for address in rest.local_addrs() {
             tracing::info!("REST API at http://{address}");
         }
-        Ok(Standalone { worker, rest })
+        Ok(Standalone { worker, rest, bootstrap, patience })
     }
 }
 
@@ -95,7 +90,12 @@ impl StandaloneBuilder {
 pub struct Standalone {
     worker: Worker,
     rest: RestServer,
+    bootstrap: String,
+    patience: Duration,
 }
+
+/// How often to look whether the cluster has been found.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 impl Standalone {
     /// What to ask it by.
@@ -108,6 +108,30 @@ impl Standalone {
     #[must_use]
     pub fn url(&self) -> Option<String> {
         self.rest.local_addrs().first().map(|address| format!("http://{address}"))
+    }
+
+    /// Waits until the Kafka cluster has answered for the first time. Connectors may be started meanwhile: their tasks
+    /// wait for it too.
+    ///
+    /// # Errors
+    /// Connect's own text, and what to look at, if it does not answer within `default.api.timeout.ms` (a minute unless
+    /// the worker file says otherwise).
+    pub async fn cluster_found(&self) -> Result<()> {
+        let handle = self.worker.handle();
+        let found = async {
+            while handle.server_info().kafka_cluster_id.is_none() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(self.patience, found).await.map_err(|_| {
+            Error::fatal(format!(
+                "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security \
+                 properties. No broker at {} (bootstrap.servers) answered within {} ms (default.api.timeout.ms): see \
+                 that one runs there, and that security.protocol is the one of its listener",
+                self.bootstrap,
+                self.patience.as_millis()
+            ))
+        })
     }
 
     /// Stops tasks, commits what is durable, ends.
@@ -128,15 +152,5 @@ pub fn install_tls_provider() {
 /// # Errors
 /// A config error that names the file and the line.
 pub fn read_worker_file(path: &Path) -> Result<Config> {
-    let in_file = |error: &Error| Error::config(format!("{}: {error}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| in_file(&error.into()))?;
-    properties::parse(&text).map_err(|error| in_file(&error))
-}
-
-/// Reads connector files, all of them before any connector is started.
-///
-/// # Errors
-/// As [`ConnectorFile::read`].
-pub fn read_connector_files(paths: &[PathBuf]) -> Result<Vec<ConnectorFile>> {
-    paths.iter().map(|path| ConnectorFile::read(path)).collect()
+    properties::read(path)
 }

@@ -1,5 +1,6 @@
 //! `lavka check`.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -7,15 +8,25 @@ use lavka_api::config::Config;
 use lavka_api::plugin::PluginKind;
 use lavka_api::{Error, Result};
 use lavka_worker::Validation;
-use lavka_worker::config::{KeyMeaning, OverridePolicy, definition_for, describe_key};
+use lavka_worker::config::{Clients, KeyMeaning, OverridePolicy};
 
 use crate::connector_file::ConnectorFile;
+use crate::connector_keys::ConnectorKeys;
 
-pub(super) fn run(path: &Path) -> Result<ExitCode> {
+pub(super) fn run(path: &Path, worker: Option<&Path>) -> Result<ExitCode> {
     crate::install_tls_provider();
     let file = ConnectorFile::read(path)?;
-    let report = super::runtime()?.block_on(check(&file.config))?;
-    print!("{}", report.text);
+    let (worker, policy) = match worker {
+        Some(path) => {
+            let worker = crate::read_worker_config(path)?;
+            let policy = Clients::new(&worker).policy().clone();
+            (worker.raw, policy)
+        }
+        None => (default_worker(), OverridePolicy::All),
+    };
+    let report = super::runtime()?.block_on(check(&file.config, &worker, &policy));
+    let report = report.map_err(|error| crate::properties::in_file(path, &error))?;
+    super::emit(&report.text)?;
     Ok(if report.would_start { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -24,30 +35,57 @@ struct Report {
     would_start: bool,
 }
 
-async fn check(config: &Config) -> Result<Report> {
+async fn check(config: &Config, worker: &Config, policy: &OverridePolicy) -> Result<Report> {
     let catalogue = crate::catalogue();
-    let class = config.get("connector.class").unwrap_or_default();
+    let class = config.get("connector.class").map(str::trim).unwrap_or_default();
+    if class.is_empty() {
+        return Err(Error::config(
+            "Missing required configuration \"connector.class\" which has no default value.",
+        ));
+    }
     let plugin = catalogue
         .find(class, PluginKind::is_connector)
         .map_err(|error| Error::invalid_value("connector.class", class, error))?;
-    let definition = definition_for(plugin, config, &catalogue);
+    let keys = ConnectorKeys::new(plugin, config, &catalogue);
     let mut text = format!("{} ({})\n\n", plugin.class, plugin.kind().name());
+    let (mut understood, mut ignored, mut unknown) = (0, 0, 0);
     for key in config.keys() {
-        let line = match describe_key(key, &definition, config) {
-            KeyMeaning::Understood => format!("  ok       {key}\n"),
-            KeyMeaning::Ignored(why) => format!("  ignored  {key}: {why}\n"),
-            KeyMeaning::Unknown(Some(nearest)) => format!("  unknown  {key}; did you mean {nearest}?\n"),
-            KeyMeaning::Unknown(None) => format!("  unknown  {key}\n"),
+        let _ = match keys.meaning(key) {
+            KeyMeaning::Understood => {
+                understood += 1;
+                writeln!(text, "  ok       {key}")
+            }
+            KeyMeaning::Ignored(why) => {
+                ignored += 1;
+                writeln!(text, "  ignored  {key}: {why}")
+            }
+            KeyMeaning::Unknown(nearest) => {
+                unknown += 1;
+                match nearest {
+                    Some(nearest) => writeln!(text, "  unknown  {key}; did you mean {nearest}?"),
+                    None => writeln!(text, "  unknown  {key}"),
+                }
+            }
         };
-        text.push_str(&line);
     }
-    let worker = default_worker();
-    let validation = Validation { catalogue: &catalogue, worker: &worker, policy: &OverridePolicy::All };
+    let _ = writeln!(text, "\n{understood} understood, {ignored} ignored, {unknown} unknown");
+    let validation = Validation { catalogue: &catalogue, worker, policy };
     let infos = validation.run(config).await.map_err(|refusal| Error::config(refusal.message))?;
     let would_start = infos.error_count == 0;
-    text.push('\n');
-    for error in infos.errors() {
-        text.push_str(&format!("  error    {error}\n"));
+    if !would_start {
+        text.push('\n');
+    }
+    let mut told: Vec<String> = Vec::new();
+    for info in &infos.configs {
+        for error in &info.value.errors {
+            // Connect's text for a null does not say of which key.
+            let names_key = error.contains(&info.value.name) || told.contains(error);
+            let error = if names_key { error.clone() } else { format!("{}: {error}", info.value.name) };
+            if !told.contains(&error) {
+                let _ = writeln!(text, "  error    {error}");
+                told.push(error);
+            }
+        }
     }
     text.push_str(if would_start { "It would start.\n" } else { "It would not start.\n" });
     Ok(Report { text, would_start })

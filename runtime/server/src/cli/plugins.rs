@@ -1,40 +1,52 @@
 //! `lavka plugins`.
 
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use lavka_api::Result;
+use lavka_api::config::{Check, KeyDef};
 use lavka_api::plugin::Plugin;
 use serde_json::{Value, json};
 
-pub(super) fn run(as_json: bool) {
+pub(super) fn run(as_json: bool) -> Result<ExitCode> {
     let catalogue = crate::catalogue();
+    let mut text = String::new();
     if as_json {
         let all: Vec<Value> = catalogue.iter().map(described).collect();
-        println!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
-        return;
+        let _ = writeln!(text, "{:#}", Value::from(all));
+    } else {
+        let width = catalogue.iter().map(|plugin| plugin.class.len()).max().unwrap_or(0);
+        for plugin in catalogue.iter() {
+            let _ =
+                writeln!(text, "{:<17} {:<width$} {}", plugin.kind().name(), plugin.class, plugin.version);
+        }
     }
-    for plugin in catalogue.iter() {
-        println!("{:<17} {:<70} {}", plugin.kind().name(), plugin.class, plugin.version);
-    }
+    super::emit(&text)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn described(plugin: &Plugin) -> Value {
-    let keys: Vec<Value> = (plugin.definition)()
-        .iter()
-        .map(|key| {
-            json!({
-                "name": key.name,
-                "type": key.kind.name(),
-                "required": key.is_required(),
-                "default": key.default.clone().flatten(),
-                "importance": key.importance.name(),
-                "documentation": key.doc,
-            })
-        })
-        .collect();
+    let keys: Vec<Value> = (plugin.definition)().iter().map(described_key).collect();
     json!({
         "class": plugin.class,
-        "aliases": plugin.aliases,
+        "aliases": crate::short_names(plugin).into_iter().chain(plugin.aliases.iter().map(|&a| a.to_owned()))
+            .collect::<Vec<String>>(),
         "type": plugin.kind().name(),
         "version": plugin.version,
         "documentation": plugin.doc,
         "config": keys,
+    })
+}
+
+fn described_key(key: &KeyDef) -> Value {
+    json!({
+        "name": key.name,
+        "type": key.kind.name(),
+        "required": key.is_required(),
+        "default": key.default.clone().flatten(),
+        "valid_values": key.checks.iter().map(Check::describe).collect::<Vec<_>>(),
+        "importance": key.importance.name(),
+        "group": key.group,
+        "documentation": key.doc,
     })
 }
