@@ -38,6 +38,8 @@ pub(super) enum Codec {
     Zstd,
 }
 
+const NO_BATCH: &str = "Produce requests must have exactly one record batch";
+
 /// Why a batch is refused: the error code and a sentence for the producer.
 pub(super) type Refusal = (ResponseError, String);
 
@@ -51,15 +53,10 @@ fn at<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
 }
 
 impl BatchHeader {
-    /// Reads and checks the one batch of a produce request: whole, alone, of format 2, checksum right, counts in
-    /// agreement, not a control batch. The texts follow Kafka's.
+    /// Reads the one batch of a produce request: whole, alone, of format 2, checksum right. The texts follow Kafka's.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
-        if bytes.is_empty() {
-            return Err(invalid("Produce requests must have exactly one record batch"));
-        }
         if bytes.len() < HEADER {
-            let text = format!("the record batch is cut off: {} of {HEADER} header bytes", bytes.len());
-            return Err((ResponseError::CorruptMessage, text));
+            return Err(invalid(NO_BATCH));
         }
         let [magic] = at::<1>(bytes, 16);
         if magic != 2 {
@@ -70,8 +67,7 @@ impl BatchHeader {
         let stated = i64::from(i32::from_be_bytes(at(bytes, 8))) + LENGTH_OVERHEAD as i64;
         let actual = bytes.len() as i64;
         if stated > actual || stated < HEADER as i64 {
-            let text = format!("the record batch says it has {stated} bytes where {actual} were sent");
-            return Err((ResponseError::CorruptMessage, text));
+            return Err(invalid(NO_BATCH));
         }
         if stated < actual {
             return Err(invalid("Produce requests are only allowed to contain exactly one record batch"));
@@ -82,7 +78,7 @@ impl BatchHeader {
             let text = format!("Record is corrupt (stored crc = {stored}, computed crc = {computed})");
             return Err((ResponseError::CorruptMessage, text));
         }
-        Self::read(bytes).check()
+        Ok(Self::read(bytes))
     }
 
     fn read(bytes: &[u8]) -> Self {
@@ -109,7 +105,8 @@ impl BatchHeader {
         put(batch, 57, &self.count.to_be_bytes());
     }
 
-    fn check(self) -> Result<Self, Refusal> {
+    /// Whether the numbers agree with each other, which the log looks at.
+    pub(super) fn check(self) -> Result<Self, Refusal> {
         if self.attributes & CONTROL != 0 {
             return Err(invalid("Clients are not allowed to write control records"));
         }
@@ -124,8 +121,9 @@ impl BatchHeader {
             )));
         }
         if self.codec().is_none() {
+            // Kafka has no better word for it.
             let text = format!("Unknown compression type id: {}", self.attributes & 7);
-            return Err((ResponseError::UnsupportedCompressionType, text));
+            return Err((ResponseError::UnknownServerError, text));
         }
         if self.producer_id >= 0 && self.base_sequence < 0 {
             return Err(invalid(format!(

@@ -1,6 +1,6 @@
 //! DescribeConfigs, AlterConfigs and IncrementalAlterConfigs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use kafka_protocol::{
     ResponseError,
@@ -40,6 +40,11 @@ const SUBTRACT: i8 = 3;
 
 fn text(value: String) -> Option<StrBytes> {
     Some(StrBytes::from_string(value))
+}
+
+/// A reason, where the code alone would not do.
+fn said(message: String) -> Option<StrBytes> {
+    (!message.is_empty()).then(|| StrBytes::from_string(message))
 }
 
 impl Cluster {
@@ -142,7 +147,13 @@ impl Cluster {
     /// What is set for the broker as a whole; all of it was decided when it was started.
     fn broker_settings(&self) -> Vec<(&'static str, Kind, String)> {
         let config = &self.config;
-        let address = format!("PLAINTEXT://{}:{}", self.endpoint.host, self.endpoint.port);
+        let protocol = match (&config.tls, &config.sasl) {
+            (None, None) => "PLAINTEXT",
+            (Some(_), None) => "SSL",
+            (None, Some(_)) => "SASL_PLAINTEXT",
+            (Some(_), Some(_)) => "SASL_SSL",
+        };
+        let address = format!("{protocol}://{}:{}", self.endpoint.host, self.endpoint.port);
         let millis = |duration: std::time::Duration| duration.as_millis().to_string();
         let inherited = |name: &str| {
             topic_config::find(name).map_or_else(String::new, |setting| setting.inherited(config).text)
@@ -207,6 +218,11 @@ impl Cluster {
         let responses = request.resources.into_iter().map(|resource| {
             let name = resource.resource_name;
             let changed = self.change_config(resource.resource_type, &name, only_check, |now, broker| {
+                let mut names = HashSet::new();
+                if !resource.configs.iter().all(|change| names.insert(&change.name)) {
+                    let message = "Error due to duplicate config keys".to_owned();
+                    return Err((ResponseError::InvalidRequest, message));
+                }
                 resource.configs.iter().try_fold(now, |now, change| apply(now, change, broker))
             });
             let response = IncrementalResponse::default()
@@ -215,7 +231,7 @@ impl Cluster {
             match changed {
                 Ok(()) => response.with_error_message(None),
                 Err((error, message)) => {
-                    response.with_error_code(error.code()).with_error_message(text(message))
+                    response.with_error_code(error.code()).with_error_message(said(message))
                 }
             }
         });
@@ -290,8 +306,7 @@ fn apply(mut now: Overrides, change: &AlterableConfig, broker: &BrokerConfig) ->
             now.insert(name.to_owned(), joined);
             Ok(now)
         }
-        operation => {
-            Err((ResponseError::InvalidRequest, format!("there is no configuration operation {operation}")))
-        }
+        // Kafka has no better word for an operation it does not know.
+        _ => Err((ResponseError::UnknownServerError, String::new())),
     }
 }

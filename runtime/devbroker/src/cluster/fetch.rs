@@ -202,12 +202,15 @@ fn read(topics: &Topics, version: i16, request: &FetchRequest, limit: i32) -> Re
     read
 }
 
+/// The list of aborted transactions is empty where Kafka does not even ask a log, and else null.
 fn failure(error: ResponseError) -> PartitionData {
+    let is_unknown = matches!(error, ResponseError::UnknownTopicOrPartition | ResponseError::UnknownTopicId);
     PartitionData::default()
         .with_error_code(error.code())
         .with_high_watermark(-1)
         .with_last_stable_offset(-1)
         .with_log_start_offset(-1)
+        .with_aborted_transactions(is_unknown.then(Vec::new))
         .with_records(Some(Bytes::new()))
 }
 

@@ -46,6 +46,25 @@ struct Appended {
     arrived: Option<Arrived>,
 }
 
+/// Why a batch went nowhere.
+struct Failed {
+    refusal: Refusal,
+    /// −1 where the log was not asked, or the error is one that Kafka does not look further into.
+    log_start: i64,
+}
+
+impl Failed {
+    fn in_log(refusal: Refusal, log_start: i64) -> Self {
+        Self { refusal, log_start }
+    }
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, log_start: -1 }
+    }
+}
+
 impl Cluster {
     pub(super) fn produce(&mut self, version: i16, request: ProduceRequest) -> Outcome {
         let acks = request.acks;
@@ -60,9 +79,10 @@ impl Cluster {
                 let result = if matches!(acks, -1..=1) {
                     self.produce_batch(version, transactional_id, reference, &data)
                 } else {
-                    Err((ResponseError::InvalidRequiredAcks, format!("acks must be -1, 0 or 1, not {acks}")))
+                    Err((ResponseError::InvalidRequiredAcks, format!("acks must be -1, 0 or 1, not {acks}"))
+                        .into())
                 };
-                if let Err((error, text)) = &result {
+                if let Err(Failed { refusal: (error, text), .. }) = &result {
                     debug!(partition = data.index, ?error, text, "batch refused");
                     failed = true;
                 }
@@ -89,32 +109,45 @@ impl Cluster {
         transactional_id: Option<&str>,
         reference: TopicRef<'_>,
         data: &PartitionProduceData,
-    ) -> Result<Appended, Refusal> {
+    ) -> Result<Appended, Failed> {
         let topic = self.topics.get(reference).ok_or_else(|| unknown(reference))?;
         if topic.partition(data.index).is_none() {
             let text = format!("topic {} has no partition {}", topic.name, data.index);
-            return Err((ResponseError::UnknownTopicOrPartition, text));
+            return Err((ResponseError::UnknownTopicOrPartition, text).into());
         }
         let key = topic.key(data.index);
         let bytes = data.records.as_deref().unwrap_or_default();
         let header = BatchHeader::parse(bytes)?;
-        check_batch(version, topic, &header, bytes)?;
-        check_records(topic, data.index, self.agenda.now().unix_millis, &header, bytes)?;
+        if header.codec() == Some(Codec::Zstd) && version < ZSTD {
+            let text = format!(
+                "Produce requests before version {ZSTD} are not allowed to use ZStandard compression"
+            );
+            return Err((ResponseError::UnsupportedCompressionType, text).into());
+        }
         self.check_transaction(version, transactional_id, key, &header)?;
         let now = self.agenda.now();
+        let topic = self.topics.get(reference).ok_or_else(|| unknown(reference))?;
+        let log_start = topic.partition(data.index).map_or(-1, |partition| partition.log.start());
+        let in_log = |refusal| Failed::in_log(refusal, log_start);
+        check_size(topic, bytes)?;
+        let header = header.check().map_err(in_log)?;
+        check_records(topic, data.index, now.unix_millis, &header, bytes).map_err(in_log)?;
         if self.faults.disk_is_full(now) {
-            return Err((ResponseError::KafkaStorageError, "the disk is full, as was asked for".to_owned()));
+            return Err(
+                (ResponseError::KafkaStorageError, "the disk is full, as was asked for".to_owned()).into()
+            );
         }
         let limit = usize::try_from(self.config.memory_limit).unwrap_or(usize::MAX);
         if !retention::make_room(&mut self.topics, bytes.len(), limit, now.unix_millis) {
             let text =
                 format!("the broker holds {limit} bytes, its memory_limit, and may delete none of them");
-            return Err((ResponseError::KafkaStorageError, text));
+            return Err((ResponseError::KafkaStorageError, text).into());
         }
         let appended = self
             .topics
             .change(key, |partition, rules| append(partition, rules, now, header, bytes))
-            .unwrap_or_else(|| Err(unknown(reference)))?;
+            .unwrap_or_else(|| Err(unknown(reference)))
+            .map_err(in_log)?;
         if let Some(arrived) = appended.arrived {
             retention::trim_partition(&mut self.topics, key);
             retention::schedule(&mut self.agenda, self.config.retention_check_interval);
@@ -144,7 +177,7 @@ impl Cluster {
         }
     }
 
-    /// Makes sure that a batch belongs to a transaction if it says so, and to none if it does not.
+    /// Makes sure that a batch that says it belongs to a transaction does.
     fn check_transaction(
         &mut self,
         version: i16,
@@ -155,13 +188,6 @@ impl Cluster {
         let partition = self.topics.get(TopicRef::Id(key.topic)).and_then(|topic| topic.partition(key.index));
         let open = partition.is_some_and(|partition| partition.isolation.has_open(header.producer_id));
         if !header.is_transactional() {
-            if open {
-                let text = format!(
-                    "Expected transactional write from producer with id {} and epoch {}",
-                    header.producer_id, header.producer_epoch
-                );
-                return Err((ResponseError::InvalidTxnState, text));
-            }
             return Ok(());
         }
         let Some(id) = transactional_id else {
@@ -196,13 +222,7 @@ fn unknown(topic: TopicRef<'_>) -> Refusal {
     }
 }
 
-/// What a batch may not be here, whatever its records say.
-fn check_batch(version: i16, topic: &Topic, header: &BatchHeader, bytes: &[u8]) -> Result<(), Refusal> {
-    if header.codec() == Some(Codec::Zstd) && version < ZSTD {
-        let text =
-            format!("Produce requests before version {ZSTD} are not allowed to use ZStandard compression");
-        return Err((ResponseError::UnsupportedCompressionType, text));
-    }
+fn check_size(topic: &Topic, bytes: &[u8]) -> Result<(), Refusal> {
     let (size, limit) = (bytes.len(), topic.config.rules.max_message_bytes);
     if size > limit {
         let text = format!(
@@ -220,13 +240,20 @@ fn append(
     header: BatchHeader,
     bytes: &[u8],
 ) -> Result<Appended, Refusal> {
+    if !header.is_transactional() && partition.isolation.has_open(header.producer_id) {
+        let (id, epoch) = (header.producer_id, header.producer_epoch);
+        let text = format!("Expected transactional write from producer with id {id} and epoch {epoch}");
+        return Err((ResponseError::InvalidTxnState, text));
+    }
     if let Verdict::Duplicate { base_offset, append_time } = partition.producers.check(&header)? {
         return Ok(Appended { base_offset, append_time, log_start: partition.log.start(), arrived: None });
     }
     let append_time = rules.log_append_time.then_some(now.unix_millis);
     let base_offset = partition.log.append(bytes, header, partition.leader_epoch, append_time, rules.segment);
+    // A repeated batch is told the time of its records, whoever gave it.
+    let time = append_time.unwrap_or(header.max_timestamp);
+    partition.producers.record(&header, base_offset, time, now.elapsed);
     let append_time = append_time.unwrap_or(-1);
-    partition.producers.record(&header, base_offset, append_time, now.elapsed);
     if header.is_transactional() {
         partition.isolation.wrote(header.producer_id, base_offset);
     }
@@ -284,18 +311,18 @@ fn check_records(
     }
 }
 
-fn partition_response(index: i32, result: Result<Appended, Refusal>) -> PartitionProduceResponse {
+fn partition_response(index: i32, result: Result<Appended, Failed>) -> PartitionProduceResponse {
     let response = PartitionProduceResponse::default().with_index(index);
     match result {
         Ok(appended) => response
             .with_base_offset(appended.base_offset)
             .with_log_append_time_ms(appended.append_time)
             .with_log_start_offset(appended.log_start),
-        Err((error, text)) => response
+        Err(Failed { refusal: (error, text), log_start }) => response
             .with_error_code(error.code())
             .with_base_offset(-1)
             .with_log_append_time_ms(-1)
-            .with_log_start_offset(-1)
+            .with_log_start_offset(log_start)
             .with_error_message(is_told(error).then(|| StrBytes::from_string(text))),
     }
 }

@@ -61,6 +61,11 @@ fn text(message: String) -> Option<StrBytes> {
     Some(StrBytes::from_string(message))
 }
 
+/// A reason, where the code alone would not do.
+fn said(message: String) -> Option<StrBytes> {
+    (!message.is_empty()).then(|| StrBytes::from_string(message))
+}
+
 impl Cluster {
     pub(super) fn create_topics(&mut self, request: CreateTopicsRequest) -> ResponseKind {
         let limit = self.config.max_partitions;
@@ -118,6 +123,7 @@ impl Cluster {
         let mut result = CreatableTopicResult::default()
             .with_num_partitions(i32::try_from(partitions).unwrap_or(i32::MAX))
             .with_replication_factor(1)
+            .with_error_message(None)
             .with_configs(Some(configs.collect()));
         if !only_check {
             result.topic_id = self.agenda.random.uuid();
@@ -236,6 +242,18 @@ impl Cluster {
             request.topic_names.into_iter().map(|name| (Some(name), Uuid::nil())).collect()
         };
         let results = wanted.into_iter().map(|(name, id)| {
+            let invalid = match &name {
+                Some(_) if !id.is_nil() => Some("You may not specify both topic name and topic id."),
+                None if id.is_nil() => Some("Neither topic name nor id were specified."),
+                _ => None,
+            };
+            if let Some(message) = invalid {
+                return DeletableTopicResult::default()
+                    .with_name(name)
+                    .with_topic_id(id)
+                    .with_error_code(ResponseError::InvalidRequest.code())
+                    .with_error_message(Some(StrBytes::from_static_str(message)));
+            }
             let reference = match &name {
                 Some(name) => TopicRef::Name(name),
                 None => TopicRef::Id(id),
@@ -288,7 +306,7 @@ impl Cluster {
             match grown {
                 Ok(()) => result.with_error_message(None),
                 Err((error, message)) => {
-                    result.with_error_code(error.code()).with_error_message(text(message))
+                    result.with_error_code(error.code()).with_error_message(said(message))
                 }
             }
         });
@@ -298,8 +316,7 @@ impl Cluster {
     fn grow_topic(&mut self, wanted: &CreatePartitionsTopic, only_check: bool) -> Result<(), Refusal> {
         let name = wanted.name.as_str();
         let Some(topic) = self.topics.get(TopicRef::Name(name)) else {
-            let message = "This server does not host this topic-partition.";
-            return Err((ResponseError::UnknownTopicOrPartition, message.to_owned()));
+            return Err((ResponseError::UnknownTopicOrPartition, String::new()));
         };
         let (now, count) = (topic.partition_count(), wanted.count);
         if count <= now {

@@ -270,8 +270,8 @@ impl Setting {
                 Ok(number) => (format!("{number:?}"), self.check_fraction(number)),
                 Err(_) => (value.to_owned(), "Not a number of type DOUBLE".to_owned()),
             },
-            Kind::Text => (value.to_owned(), self.check_words(std::iter::once(text))),
-            Kind::List => (value.to_owned(), self.check_words(list(text))),
+            Kind::Text => self.check_words(std::iter::once(text)),
+            Kind::List => self.check_words(list(text)),
         };
         if why.is_empty() {
             return Ok(());
@@ -301,13 +301,13 @@ impl Setting {
         }
     }
 
-    fn check_words<'a>(&self, mut words: impl Iterator<Item = &'a str>) -> String {
-        match self.check {
-            Check::OneOf(allowed) if !words.all(|word| allowed.contains(&word)) => {
-                format!("String must be one of: {}", allowed.join(", "))
-            }
-            _ => String::new(),
-        }
+    /// The first word that cannot be, and why; nothing if all can.
+    fn check_words<'a>(&self, mut words: impl Iterator<Item = &'a str>) -> (String, String) {
+        let Check::OneOf(allowed) = self.check else { return Default::default() };
+        let wrong = words.find(|word| !allowed.contains(word));
+        wrong.map_or_else(Default::default, |wrong| {
+            (wrong.to_owned(), format!("String must be one of: {}", allowed.join(", ")))
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 mod admin;
+mod faults;
 mod groups;
 mod records;
 mod security;

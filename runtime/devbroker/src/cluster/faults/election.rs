@@ -22,8 +22,7 @@ impl Cluster {
                             isolation.ended(header.producer_id, batch.base_offset, committed);
                         }
                         None => {
-                            let time = if header.is_log_append_time() { header.max_timestamp } else { -1 };
-                            producers.record(&header, batch.base_offset, time, now);
+                            producers.record(&header, batch.base_offset, header.max_timestamp, now);
                             if header.is_transactional() {
                                 isolation.wrote(header.producer_id, batch.base_offset);
                             }

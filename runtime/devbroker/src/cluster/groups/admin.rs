@@ -26,7 +26,7 @@ use super::{
 /// The first DescribeGroups version in which a missing group is an error.
 const MISSING_IS_ERROR: i16 = 6;
 /// The only type of group there is.
-const CLASSIC: &str = "Classic";
+const CLASSIC: &str = "classic";
 
 impl Groups {
     pub(in crate::cluster) fn list(&self, request: &ListGroupsRequest) -> ResponseKind {

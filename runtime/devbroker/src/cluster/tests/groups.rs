@@ -427,7 +427,7 @@ fn groups_are_listed_described_and_deleted() {
     assert_eq!(listed.len(), 1);
     assert_eq!(
         (&*listed[0].protocol_type, &*listed[0].group_state, &*listed[0].group_type),
-        ("connect", "Stable", "Classic")
+        ("connect", "Stable", "classic")
     );
     assert_eq!(group_listing(&mut sim, &["stable"], &["classic"]).len(), 1);
     assert_eq!(group_listing(&mut sim, &["Empty"], &[]).len(), 0);
