@@ -198,11 +198,17 @@ impl Column {
                 Ok(())
             }
             Cells::Boolean(out) => {
+                let mut there = 0;
                 for value in values {
-                    let native = fit::boolean(value);
-                    present(native.is_some(), value, nulls, nullable)?;
-                    out.append(native.unwrap_or_default());
+                    if let Some(native) = fit::boolean(value) {
+                        out.append(native);
+                        there += 1;
+                    } else {
+                        absent(value, nulls, &mut there, nullable)?;
+                        out.append(false);
+                    }
                 }
+                nulls.append_n_non_nulls(there);
                 Ok(())
             }
             Cells::Int8(out) => scalars(values, nulls, nullable, out, fit::int8),
@@ -219,11 +225,17 @@ impl Column {
                 scalars(values, nulls, nullable, out, |v| fit::decimal(v, scale, lenient))
             }
             Cells::Utf8(out) => {
+                let mut there = 0;
                 for value in values {
-                    let text = value.as_str();
-                    present(text.is_some(), value, nulls, nullable)?;
-                    out.push(text.unwrap_or_default().as_bytes())?;
+                    if let Some(text) = value.as_str() {
+                        out.push(text.as_bytes())?;
+                        there += 1;
+                    } else {
+                        absent(value, nulls, &mut there, nullable)?;
+                        out.end()?;
+                    }
                 }
+                nulls.append_n_non_nulls(there);
                 Ok(())
             }
             Cells::Binary(out) => {
@@ -461,12 +473,30 @@ fn scalars<'v, T: Default>(
     fit: impl Fn(&Value) -> Option<T>,
 ) -> Result<(), Stop<'v>> {
     out.reserve(values.size_hint().0);
+    let mut there = 0;
     for value in values {
-        let native = fit(value);
-        present(native.is_some(), value, nulls, nullable)?;
-        out.push(native.unwrap_or_default());
+        if let Some(native) = fit(value) {
+            out.push(native);
+            there += 1;
+        } else {
+            absent(value, nulls, &mut there, nullable)?;
+            out.push(T::default());
+        }
     }
+    nulls.append_n_non_nulls(there);
     Ok(())
+}
+
+/// Enters the `there` values that were found since the last null, and then a null, where `value` is one and may be.
+#[cold]
+fn absent<'v>(
+    value: &'v Value,
+    nulls: &mut NullBufferBuilder,
+    there: &mut usize,
+    nullable: bool,
+) -> Result<(), Stop<'v>> {
+    nulls.append_n_non_nulls(std::mem::take(there));
+    present(false, value, nulls, nullable)
 }
 
 fn nulls() -> NullBufferBuilder {
