@@ -46,7 +46,10 @@ fn what_is_posted_wrong_is_refused_with_what_is_wrong_and_where() {
     refused(
         &post(json!({"connector.class": "io.confluent.connect.mqt.MqttSourceConnector"})),
         400,
-        &["connector.class", "did you mean io.confluent.connect.mqtt.MqttSourceConnector?"],
+        &[
+            "io.confluent.connect.mqt.MqttSourceConnector",
+            "did you mean io.confluent.connect.mqtt.MqttSourceConnector?",
+        ],
     );
     let source = |key: &str, value: &str| {
         let mut config = json!({"connector.class": "FileStreamSource", "topic": "t", "file": "/nowhere/in"});
