@@ -282,7 +282,9 @@ pub(crate) fn topic_selection(connector: &Config, catalogue: &Catalogue) -> Resu
         ));
     };
     let predicate = make(&Config::from([("pattern", regex.as_str())])).map_err(|error| {
-        let detail = error.message().unwrap_or_default().to_owned();
+        // The predicate speaks of its own key.
+        let detail = error.message().unwrap_or_default();
+        let detail = detail.split_once("Invalid regex: ").map_or(detail, |(_, reason)| reason);
         Error::invalid_value("topics.regex", &regex, format!("Invalid regex: {detail}"))
     })?;
     let predicate = Mutex::new(predicate);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lavka_api::Result;
 use lavka_api::plugin::Catalogue;
 use lavka_coordination::herder::Herder;
-use lavka_ports::Cluster;
+use lavka_ports::{Admin, Cluster};
 use lavka_telemetry::metrics::Metrics;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -55,12 +55,14 @@ impl Worker {
             cluster: parts.cluster,
             metrics: parts.metrics,
         };
+        let admin = assembly.cluster.admin(&assembly.clients.worker_admin())?;
         let view = HerderView::new(Herder::new(parts.worker_id, assembly.worker.keys.topic_tracking));
         let (driver, incoming) =
             Driver::new(view.clone(), assembly.clone(), assembly.worker.graceful_timeout());
         let (asks, queue) = mpsc::channel(ASKS);
         let (found, cluster_id) = watch::channel(None);
-        let looking = tokio::spawn(find_cluster_id(assembly.clone(), found));
+        let brokers = assembly.worker.keys.bootstrap_servers.join(",");
+        let looking = tokio::spawn(find_cluster_id(admin, brokers, found));
         let handle = WorkerHandle::new(view, asks, Arc::new(assembly), parts.commit.into(), cluster_id);
         Ok(Self { handle, driver: tokio::spawn(driver.run(queue, incoming)), cluster_id: looking })
     }
@@ -83,21 +85,16 @@ impl Worker {
 }
 
 /// Asks for the cluster's id until it is known; the cluster may come up after the worker.
-async fn find_cluster_id(assembly: Assembly, found: watch::Sender<Option<String>>) {
+async fn find_cluster_id(admin: Arc<dyn Admin>, brokers: String, found: watch::Sender<Option<String>>) {
     let mut wait = Duration::from_millis(500);
     loop {
-        let answer = match assembly.cluster.admin(&assembly.clients.worker_admin()) {
-            Ok(admin) => admin.cluster().await,
-            Err(error) => Err(error),
-        };
-        match answer {
+        match admin.cluster().await {
             Ok(cluster) => {
                 found.send_replace(Some(cluster.id));
                 return;
             }
             Err(error) => tracing::warn!(
-                "the Kafka cluster at {} (bootstrap.servers) cannot be asked for its id: {error}",
-                assembly.worker.keys.bootstrap_servers.join(",")
+                "the Kafka cluster at {brokers} (bootstrap.servers) cannot be asked for its id: {error}"
             ),
         }
         tokio::time::sleep(wait).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lavka_api::config::{Check, key};
+use lavka_api::config::{Check, Width, key};
 use lavka_api::error::exception;
 use lavka_api::plugin::TaskId;
 use lavka_api::{Error, ErrorClass, Result};
@@ -67,25 +67,25 @@ lavka_api::config! {
     pub struct ErrorSettings {
         /// `errors.retry.timeout`.
         pub retry_timeout: i64 = key("errors.retry.timeout").default(0).check(Check::at_least(-1))
-            .group("Error Handling").display("Retry Timeout for Errors")
+            .group("Error Handling").width(Width::Medium).display("Retry Timeout for Errors")
             .doc("How long a failed operation is tried again, in milliseconds. 0 means not at all, -1 for ever."),
         /// `errors.retry.delay.max.ms`.
         pub retry_delay_max: i64 = key("errors.retry.delay.max.ms").default(60_000).check(Check::at_least(1))
-            .group("Error Handling").display("Maximum Delay Between Retries for Errors")
+            .group("Error Handling").width(Width::Medium).display("Maximum Delay Between Retries for Errors")
             .doc("The longest wait between two tries, in milliseconds. Waits double from 300 ms; beyond this limit \
                   they are random below it."),
         /// `errors.tolerance`.
         pub tolerance: String = key("errors.tolerance").default("none").check(Check::one_of(&["none", "all"]))
-            .group("Error Handling").display("Error Tolerance")
+            .group("Error Handling").width(Width::Short).display("Error Tolerance")
             .doc("What a record that cannot be converted or transformed does: 'none' fails the task, 'all' reports \
                   and skips the record."),
         /// `errors.log.enable`.
         pub log_enable: bool = key("errors.log.enable").default(false)
-            .group("Error Handling").display("Log Errors")
+            .group("Error Handling").width(Width::Short).display("Log Errors")
             .doc("Whether each tolerated error is logged."),
         /// `errors.log.include.messages`.
         pub log_messages: bool = key("errors.log.include.messages").default(false)
-            .group("Error Handling").display("Log Error Details")
+            .group("Error Handling").width(Width::Short).display("Log Error Details")
             .doc("Whether the log line of an error also names the record's topic, partition and offset."),
     }
 }

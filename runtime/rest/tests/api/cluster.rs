@@ -51,7 +51,7 @@ impl Groups {
     /// Waits for ever where the cluster is away.
     async fn reach(&self) {
         if self.away.load(Ordering::SeqCst) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
@@ -91,7 +91,7 @@ impl Producer for Silent {
     }
 
     async fn acks(&self, _out: &mut Vec<Ack>) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn flush(&self, _timeout: Duration) -> bool {

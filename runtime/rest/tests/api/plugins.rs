@@ -74,7 +74,7 @@ impl Scripted {
             "start-panics" => panic!("the script says so"),
             "regenerate" => {
                 // Asked for again as soon as the tasks were made.
-                let _ = tokio::spawn(async move { context.request_task_reconfiguration() });
+                drop(tokio::spawn(async move { context.request_task_reconfiguration() }));
             }
             _ => {}
         }

@@ -150,6 +150,8 @@ fn a43_classes_have_to_be_there_and_of_the_right_kind() {
         assert_eq!(errors(&infos), [(class.to_owned(), text)]);
         assert_eq!(find(&infos, class)["value"]["value"], SINK);
     }
+    let infos = validate(&server, &sink(json!({ "key.converter": "Strict" })));
+    assert_eq!(find(&infos, "key.converter")["value"]["value"], STRICT, "an alias is shown as its class");
     let missing = "Missing required configuration \"transforms.a.type\" which has no default value.";
     expect(&server, &sink(json!({ "transforms": "a" })), &[("transforms.a.type", missing)]);
     let empty = "Invalid value  for configuration value.converter: Class  could not be found.";

@@ -145,12 +145,15 @@ lavka_api::config! {
 }
 
 /// Positions in their groups that Connect counts otherwise than one after another.
-const POSITIONS: [(&str, i32); 8] = [
+const POSITIONS: [(&str, i32); 11] = [
     ("transforms", 12),
     ("predicates", 13),
     ("config.action.reload", 14),
     ("topics", 4),
     ("topics.regex", 4),
+    ("errors.deadletterqueue.topic.name", 6),
+    ("errors.deadletterqueue.topic.replication.factor", 7),
+    ("errors.deadletterqueue.context.headers.enable", 8),
     ("exactly.once.support", 2),
     ("transaction.boundary", 3),
     ("transaction.boundary.interval.ms", 4),
@@ -233,11 +236,11 @@ fn alias_definition(
         .into_def();
     version_key.display_name = format!("{what} version for {alias}").into();
     let mut rest = ConfigDef::new();
-    if kind == PluginKind::Transformation {
-        rest.extend(transform_framework_keys());
-    }
     let class = config.get(&format!("{prefix}type"));
     if let Some(plugin) = class.and_then(|class| catalogue.find(class, |k| k == kind).ok()) {
+        if kind == PluginKind::Transformation {
+            rest.extend(transform_framework_keys());
+        }
         rest.extend((plugin.definition)());
     }
     let mut own = ConfigDef::new();

@@ -33,8 +33,14 @@ pub(super) fn check(config: &Config, catalogue: &Catalogue, reports: &mut Report
     for (key, kind) in KEYS {
         let Some(class) = config.get(key) else { continue };
         match lookup(key, class, kind, catalogue) {
-            Ok(plugin) => blocks.push(block(key, &(plugin.definition)(), config)),
-            Err(fault) => note(key, fault, reports),
+            Ok(plugin) => {
+                reports.change(key, |report| report.value = Some(plugin.class.to_owned()));
+                blocks.push(block(key, &(plugin.definition)(), config));
+            }
+            Err(fault) => {
+                note(key, fault, reports);
+                reports.change(&format!("{key}.plugin.version"), |report| report.visible = false);
+            }
         }
     }
     blocks

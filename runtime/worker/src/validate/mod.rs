@@ -10,7 +10,7 @@ mod plugins;
 mod reports;
 mod topics;
 
-use lavka_api::config::{Config, ConfigDef, Kind, Password};
+use lavka_api::config::{Config, ConfigDef, Password};
 use lavka_api::plugin::{Catalogue, Plugin};
 
 use crate::answers::{ConfigInfos, Refusal};
@@ -96,8 +96,8 @@ impl Validation<'_> {
             Err(_) => return,
         };
         for mut answer in answers {
-            if own.get(&answer.name).is_some_and(|key| key.kind == Kind::Password) {
-                answer.value = answer.value.map(|_| Password::HIDDEN.to_owned());
+            if let Some(key) = own.get(&answer.name) {
+                reports::show_typed(&mut answer, key);
             }
             reports.put(answer);
         }
@@ -171,7 +171,15 @@ fn shown(config: &Config) -> String {
 pub(crate) fn plugin_keys(plugin: &Plugin) -> ConfigDef {
     let mut keys = (plugin.definition)();
     if plugin.kind().is_connector() {
-        keys.extend(crate::config::framework_definition(plugin.kind()));
+        for key in crate::config::framework_definition(plugin.kind()).iter() {
+            let mut key = key.clone();
+            if key.name == "connector.plugin.version" {
+                key.default = Some(Some(plugin.version.to_owned()));
+            }
+            if keys.get(&key.name).is_none() {
+                keys.add(key);
+            }
+        }
     }
     keys
 }

@@ -71,8 +71,19 @@ pub(super) fn check(config: &Config, catalogue: &Catalogue, reports: &mut Report
         for alias in aliases(config, list) {
             let key = format!("{list}.{alias}.type");
             let Some(class) = config.get(&key) else { continue };
-            if let Err(fault) = lookup(&key, class, kind, catalogue) {
-                note(&key, fault, reports);
+            match lookup(&key, class, kind, catalogue) {
+                Ok(plugin) => reports.change(&key, |report| report.value = Some(plugin.class.to_owned())),
+                Err(fault) => note(&key, fault, reports),
+            }
+            let own = |name: &str| format!("{list}.{alias}.{name}");
+            let (negate, predicate) = (own("negate"), own("predicate"));
+            if kind == PluginKind::Transformation && config.contains(&negate) && !config.contains(&predicate)
+            {
+                let text = format!(
+                    "Config '{negate}' was provided but there is no config '{predicate}' defining a predicate to be \
+                     negated."
+                );
+                reports.complain(&key, text);
             }
         }
     }

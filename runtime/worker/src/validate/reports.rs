@@ -1,6 +1,6 @@
 //! What is found about each key, on its way to the answer.
 
-use lavka_api::config::{Config, ConfigDef, KeyReport, Kind, parse_text};
+use lavka_api::config::{Config, ConfigDef, KeyDef, KeyReport, Kind, Password, parse_text};
 
 use crate::answers::ConfigInfo;
 
@@ -14,16 +14,26 @@ pub(super) fn report(name: &str, value: Option<String>, errors: Vec<String>) -> 
     KeyReport { name: name.to_owned(), value, recommended: Vec::new(), errors, visible: true }
 }
 
-/// Checks `config` against `definition`. A value that is not of its key's type is null, as Connect shows it.
+/// Checks `config` against `definition`. A value that is null or not of its key's type is shown as null, as in Connect.
 pub(super) fn validate(definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
     let mut reports = definition.validate(config);
     for (report, key) in reports.iter_mut().zip(definition.iter()) {
-        let typed = |text: &str| key.kind == Kind::Password || parse_text(key.kind, text).is_ok();
-        if !report.errors.is_empty() && !report.value.as_deref().is_some_and(typed) {
+        show_typed(report, key);
+        if config.entry(&key.name) == Some(None) {
             report.value = None;
         }
     }
     reports
+}
+
+/// Shows the value of a key only as far as it is one.
+pub(super) fn show_typed(report: &mut KeyReport, key: &KeyDef) {
+    let typed = |text: &str| parse_text(key.kind, text).is_ok();
+    if key.kind == Kind::Password {
+        report.value = report.value.take().map(|_| Password::HIDDEN.to_owned());
+    } else if !report.errors.is_empty() && !report.value.as_deref().is_some_and(typed) {
+        report.value = None;
+    }
 }
 
 impl Reports {
@@ -59,8 +69,13 @@ impl Reports {
     /// As [`complain`](Self::complain), of a value that is none: it is shown as null.
     pub(super) fn reject(&mut self, key: &str, text: String) {
         self.complain(key, text);
+        self.change(key, |report| report.value = None);
+    }
+
+    /// Changes the report of a key, if there is one.
+    pub(super) fn change(&mut self, key: &str, change: impl FnOnce(&mut KeyReport)) {
         if let Some(report) = self.find(key) {
-            report.value = None;
+            change(report);
         }
     }
 
