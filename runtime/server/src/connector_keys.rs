@@ -127,6 +127,28 @@ impl<'a> ConnectorKeys<'a> {
     }
 }
 
+/// Names the keys of a connector that have no effect.
+pub(crate) fn log_unused_keys(name: &str, config: &Config, catalogue: &Catalogue) {
+    let class = config.get("connector.class").unwrap_or_default();
+    // Without a connector nothing is known of its keys; starting it says so.
+    let Ok(plugin) = catalogue.find(class, PluginKind::is_connector) else { return };
+    let keys = ConnectorKeys::new(plugin, config, catalogue);
+    for key in config.keys() {
+        match keys.meaning(key) {
+            KeyMeaning::Understood => {}
+            KeyMeaning::Ignored(why) => {
+                tracing::info!("the key '{key}' of the connector '{name}' has no effect: {why}");
+            }
+            KeyMeaning::Unknown(Some(nearest)) => tracing::warn!(
+                "the key '{key}' of the connector '{name}' is not known; did you mean '{nearest}'?"
+            ),
+            KeyMeaning::Unknown(None) => {
+                tracing::warn!("the key '{key}' of the connector '{name}' is not known");
+            }
+        }
+    }
+}
+
 /// Why a key that is declared has no effect, by its own declaration: its group is `Ignored`, or its documentation
 /// begins with `Ignored` or `Accepted`, and goes on with the reason.
 pub(crate) fn without_effect(key: &KeyDef) -> Option<String> {

@@ -70,8 +70,9 @@ fn check_offset_file(path: &Path) -> Result<()> {
         // Said by whoever opens the file.
         return Ok(());
     }
+    // Not the name that the offsets are written under: another worker may be doing that just now.
     let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
+    beside.push(".probe");
     let beside = PathBuf::from(beside);
     let written = OpenOptions::new().write(true).create(true).truncate(false).open(&beside);
     written.and_then(|_| std::fs::remove_file(&beside)).map_err(|error| {

@@ -8,6 +8,7 @@ use lavka_telemetry::log::{LogConfig, LogControl, init};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::connector_file::{ConnectorFile, read_connector_files};
+use crate::connector_keys::log_unused_keys;
 use crate::properties::in_file;
 use crate::run::{Standalone, StandaloneBuilder, read_worker_file};
 
@@ -54,7 +55,9 @@ async fn serve(
 /// Starts the connectors; ends only if one of them cannot be started.
 async fn run_connectors(worker: &Standalone, connectors: Vec<ConnectorFile>) -> ExitCode {
     let handle = worker.handle();
+    let catalogue = crate::catalogue();
     for file in connectors {
+        log_unused_keys(&file.name, &file.config, &catalogue);
         let started = handle.put_connector(file.name.clone(), file.config, file.initial, false).await;
         if let Err(refusal) = started {
             eprintln!("lavka: the connector '{}' cannot be started: {}", file.name, refusal.message);

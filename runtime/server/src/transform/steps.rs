@@ -1,5 +1,6 @@
 //! A record after each step of a chain, as people read it: one row for each part, and marks where something changed.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -32,6 +33,8 @@ struct Row {
     ty: String,
 }
 
+/// Characters of a value.
+const MAX_SHOWN: usize = 200;
 /// Deeper than any converter reads.
 const MAX_DEPTH: usize = 300;
 
@@ -103,6 +106,7 @@ impl Steps {
             };
             let gap = if row.ty.is_empty() { "" } else { "  " };
             let Row { path, value, ty } = row;
+            let value = shortened(value);
             let _ = writeln!(self.text, "  {on}{mark} {path:width$}  {value}{gap}{ty}{off}");
         }
     }
@@ -113,6 +117,13 @@ impl Steps {
             Paint::Plain => ("", ""),
         }
     }
+}
+
+/// A long value by its beginning and its length.
+fn shortened(value: &str) -> Cow<'_, str> {
+    let Some((end, _)) = value.char_indices().nth(MAX_SHOWN) else { return Cow::Borrowed(value) };
+    let beginning = value.get(..end).unwrap_or_default();
+    Cow::Owned(format!("{beginning}… ({} characters)", value.chars().count()))
 }
 
 /// The rows of both, in the order of `after`, removed ones where they were: ` ` as before, `~` changed (old row first as
@@ -234,5 +245,71 @@ fn type_name(schema: Option<&Schema>, value: &Value) -> String {
             text
         }
         None => value.natural_type().map_or_else(String::new, |ty| format!("({ty})")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lavka_api::data::Object;
+
+    use super::*;
+
+    fn record(entries: &[(&str, i64)]) -> Record {
+        let mut record = Record::for_topic("t");
+        record.value = Datum::schemaless(Value::Object(Box::new(Object::from_entries(
+            entries.iter().map(|(key, value)| (*key, Value::Int64(*value))),
+        ))));
+        record
+    }
+
+    /// The marks of the value's fields.
+    fn marks(before: &[(&str, i64)], after: &[(&str, i64)]) -> String {
+        let rows = marked(&rows(&record(before)), &rows(&record(after)));
+        let fields = rows.iter().filter_map(|(mark, row)| Some((mark, row.path.strip_prefix("value.")?)));
+        fields.map(|(mark, field)| format!("{mark}{field}")).collect::<Vec<_>>().join(",")
+    }
+
+    #[test]
+    fn changes_are_marked_where_they_are() {
+        assert_eq!(marks(&[("a", 1), ("b", 2)], &[("a", 1), ("b", 2)]), " a, b");
+        assert_eq!(marks(&[("a", 1), ("b", 2)], &[("a", 3), ("b", 2)]), "-a,~a, b");
+        assert_eq!(marks(&[("a", 1), ("b", 2)], &[("b", 2), ("c", 1)]), "-a, b,+c");
+        assert_eq!(marks(&[("a", 1), ("b", 2), ("c", 3)], &[("c", 3), ("a", 1)]), "-b, c, a");
+        assert_eq!(marks(&[("a", 1)], &[]), "-a");
+    }
+
+    #[test]
+    fn colour_is_for_terminals() {
+        let show = |paint: Paint| {
+            let mut steps = Steps::new(paint);
+            steps.input(1, &record(&[("a", 1)]));
+            steps.transform("x", "X", Some(&record(&[("a", 2)])));
+            steps.transform("y", "Y", None);
+            steps.take()
+        };
+        assert!(!show(Paint::Plain).contains('\u{1b}'));
+        let coloured = show(Paint::Colour);
+        for part in [
+            "  \u{1b}[31m- value.a    1  (INT64)\u{1b}[0m\n",
+            "  \u{1b}[33m~ value.a    2  (INT64)\u{1b}[0m\n",
+            "\u{1b}[1my\u{1b}[0m  Y\n    \u{1b}[2mdropped\u{1b}[0m\n",
+        ] {
+            assert!(coloured.contains(part), "{coloured:?}");
+        }
+        assert_eq!(coloured.matches("\u{1b}[33m").count(), 1, "only what changed");
+    }
+
+    #[test]
+    fn long_values_are_cut_and_still_compared_whole() {
+        let with = |last: char| {
+            let mut record = Record::for_topic("t");
+            record.value = Datum::schemaless(Value::String(format!("{}{last}", "é".repeat(500)).into()));
+            record
+        };
+        let mut steps = Steps::new(Paint::Plain);
+        steps.input(1, &with('a'));
+        steps.transform("x", "X", Some(&with('b')));
+        let text = steps.take();
+        assert!(text.contains("  ~ value      \"") && text.contains("… (503 characters)"), "{text}");
     }
 }

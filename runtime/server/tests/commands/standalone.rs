@@ -107,7 +107,10 @@ fn a_broker_that_never_comes_ends_the_worker() {
     let input = folder.file("in.txt", "one\n");
     let connector = folder.file(
         "source.properties",
-        format!("name=s\nconnector.class=FileStreamSource\ntopic=t\nfile={}\n", input.display()),
+        format!(
+            "name=s\nconnector.class=FileStreamSource\ntopic=t\nfile={}\nbatch.sise=1\n",
+            input.display()
+        ),
     );
     let path = worker(&folder, "default.api.timeout.ms=1500\nplugin.path=/opt\nofset.flush.interval.ms=1\n");
     let output = standalone(&path, &[&connector]);
@@ -117,6 +120,7 @@ fn a_broker_that_never_comes_ends_the_worker() {
          security properties. No broker at 127.0.0.1:9 (bootstrap.servers) answered within 1500 ms \
          (default.api.timeout.ms)",
         "'plugin.path' has no effect: plugins are built in",
+        "the key 'batch.sise' of the connector 's' is not known; did you mean 'batch.size'?",
         "'ofset.flush.interval.ms' is not known; did you mean 'offset.flush.interval.ms'?",
     ] {
         let said = format!("{}{}", output.stdout, output.stderr);
