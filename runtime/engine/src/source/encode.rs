@@ -17,7 +17,11 @@ pub struct Encoder {
     classes: [String; 3],
     buffer: Vec<u8>,
     headers: Vec<Option<Range<usize>>>,
+    space: HeaderSpace,
 }
+
+/// Room for the headers of a record, kept between records.
+pub(crate) type HeaderSpace = Vec<(&'static str, Option<&'static [u8]>)>;
 
 /// A record's bytes, inside the encoder's buffer.
 pub(crate) struct Encoded<'a> {
@@ -36,6 +40,13 @@ impl Encoded<'_> {
             + of(self.value)
             + self.headers.iter().map(|(key, value)| key.len() + of(*value)).sum::<usize>()
     }
+
+    /// What [`Encoder::keep`] takes back once the record is sent. An empty vector of another lifetime is collected in
+    /// place, so nothing is allocated.
+    pub(crate) fn into_space(mut self) -> HeaderSpace {
+        self.headers.clear();
+        self.headers.into_iter().map(|_| ("", None)).collect()
+    }
 }
 
 impl Encoder {
@@ -53,6 +64,7 @@ impl Encoder {
             classes: [key.0, value.0, header.0],
             buffer: Vec::new(),
             headers: Vec::new(),
+            space: Vec::new(),
         }
     }
 
@@ -80,19 +92,24 @@ impl Encoder {
             self.headers.push(present.then_some(start..self.buffer.len()));
         }
         let bytes = self.buffer.as_slice();
+        let mut sent: Vec<(&str, Option<&[u8]>)> = std::mem::take(&mut self.space);
+        sent.extend(
+            headers.iter().zip(&self.headers).map(|(header, range)| {
+                (header.key.as_str(), range.clone().and_then(|range| bytes.get(range)))
+            }),
+        );
         Ok(Encoded {
             key: has_key.then(|| &bytes[..key_end]),
             value: has_value.then(|| &bytes[key_end..value_end]),
-            headers: headers
-                .iter()
-                .zip(&self.headers)
-                .map(|(header, range)| {
-                    (header.key.as_str(), range.clone().and_then(|range| bytes.get(range)))
-                })
-                .collect(),
+            headers: sent,
             topic,
             partition: *partition,
         })
+    }
+
+    /// Takes back the room of a record that was sent.
+    pub(crate) fn keep(&mut self, space: HeaderSpace) {
+        self.space = space;
     }
 
     fn failure(&self, stage: Stage, error: Error) -> Failure {

@@ -265,6 +265,8 @@ impl Pump {
                 }
             }
         };
+        let space = encoded.into_space();
+        self.encoder.keep(space);
         match refusal {
             None => {
                 self.books.sent();
