@@ -21,6 +21,26 @@ pub enum ErrorClass {
 /// An error with its class, the name of the Java exception that Connect users know for it, a message and a cause.
 ///
 /// One pointer wide, so that a `Result` of a hot function stays small.
+///
+/// ```
+/// use lavka_api::{Error, ErrorClass};
+///
+/// fn number(text: &str) -> lavka_api::Result<i64> {
+///     // The record's fault: `errors.tolerance` decides what becomes of it.
+///     text.parse().map_err(|error| Error::data(format!("'{text}' is no number: {error}")))
+/// }
+///
+/// let error = number("7a").unwrap_err();
+/// assert_eq!(error.class(), ErrorClass::Data);
+/// assert_eq!(error.exception(), "org.apache.kafka.connect.errors.DataException");
+///
+/// // What went wrong at the bottom stays in the chain, for the trace that users read.
+/// let outer = Error::fatal("the table cannot be written").caused_by(error);
+/// assert_eq!(
+///     outer.to_string(),
+///     "the table cannot be written: '7a' is no number: invalid digit found in string"
+/// );
+/// ```
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
 

@@ -25,6 +25,20 @@ pub struct Check {
 impl Check {
     /// A check of one's own; `describe` completes "Valid values:" on the reference page. The error of `run` is the
     /// detail of the error text, without key and value.
+    ///
+    /// ```
+    /// use lavka_api::config::{Check, key};
+    ///
+    /// let port = key::<String>("address").check(Check::new("host:port", |text| {
+    ///     let port = text.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    ///     port.map(drop).ok_or_else(|| "it needs a port behind a colon".to_owned())
+    /// }));
+    /// let error = port.read(&[("address", "localhost")].into()).unwrap_err();
+    /// assert_eq!(
+    ///     error.message(),
+    ///     Some("Invalid value localhost for configuration address: it needs a port behind a colon")
+    /// );
+    /// ```
     pub fn new(
         describe: impl Into<String>,
         run: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static,

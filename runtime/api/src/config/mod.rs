@@ -1,6 +1,7 @@
 //! Configurations: what users write, and the declarations that give it meaning.
 //!
-//! A plugin declares each key once with [`config!`](crate::config!); from that come the typed struct, the REST
+//! [`Config`] is what a user wrote, as text; nobody outside of this module takes it apart key by key. A plugin declares
+//! each key once with [`config!`](crate::config!); from that come the typed struct, the REST
 //! definition ([`ConfigDef`]), validation ([`ConfigDef::validate`]) and the reference page.
 
 mod check;

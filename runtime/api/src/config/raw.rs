@@ -7,6 +7,17 @@ use indexmap::IndexMap;
 /// Keys and values in the order they were written. A value may be null, which validation reports.
 ///
 /// `Debug` shows keys only: any value may be a secret.
+///
+/// ```
+/// use lavka_api::config::Config;
+///
+/// let mut config = Config::from([("name", "lines"), ("transforms.t.type", "Cast$Value")]);
+/// config.set_nullable("file", None);
+/// assert_eq!(config.get("file"), None);
+/// assert_eq!((config.entry("file"), config.entry("topic")), (Some(None), None));
+/// assert_eq!(config.with_prefix_stripped("transforms.t.").get("type"), Some("Cast$Value"));
+/// assert_eq!(format!("{config:?}"), r#"Config{"name", "transforms.t.type", "file"}"#);
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Config(IndexMap<String, Option<String>>);
 

@@ -5,6 +5,14 @@ use std::fmt;
 use super::Kind;
 
 /// A secret. `Debug` and `Display` print `[hidden]`; the text is had by [`reveal`](Self::reveal) alone.
+///
+/// ```
+/// use lavka_api::config::Password;
+///
+/// let password = Password::new("open sesame");
+/// assert_eq!(format!("{password} {password:?}"), "[hidden] [hidden]");
+/// assert_eq!(password.reveal(), "open sesame");
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Password(String);
 
@@ -42,6 +50,39 @@ impl fmt::Display for Password {
 pub struct ClassName(pub String);
 
 /// A Rust type that a configuration value can have.
+///
+/// There are implementations for what Kafka's types are: `bool`, `i16`, `i32`, `i64`, `f64`, `String`, `Vec<String>`,
+/// [`Password`], [`ClassName`], and `Option` of each, whose default is null. A plugin can add its own:
+///
+/// ```
+/// use lavka_api::config::{Config, ConfigType, Kind, key};
+///
+/// #[derive(Debug, PartialEq)]
+/// enum Mode { Fast, Safe }
+///
+/// impl ConfigType for Mode {
+///     const KIND: Kind = Kind::String;
+///     fn parse(text: &str) -> Result<Self, String> {
+///         match text.trim() {
+///             "fast" => Ok(Mode::Fast),
+///             "safe" => Ok(Mode::Safe),
+///             _ => Err("String must be one of: fast, safe".into()),
+///         }
+///     }
+/// }
+///
+/// let mode = key::<Mode>("mode").default("safe");
+/// assert_eq!(mode.read(&Config::new())?, Mode::Safe);
+/// let error = mode.read(&[("mode", "slow")].into()).unwrap_err();
+/// assert_eq!(
+///     error.message(),
+///     Some("Invalid value slow for configuration mode: String must be one of: fast, safe")
+/// );
+/// # Ok::<(), lavka_api::Error>(())
+/// ```
+///
+/// Validation over REST goes by [`KIND`](Self::KIND) and the key's checks alone, so such a type wants a
+/// [`Check`](super::Check) too.
 pub trait ConfigType: Sized {
     /// The type shown over REST.
     const KIND: Kind;

@@ -2,6 +2,22 @@
 //!
 //! Kafka Connect's model (types, logical types, structs, schemaless maps) with two changes for speed: schemas are
 //! shared and compared by pointer, then fingerprint; and the keys of a schemaless object live in a shared [`Shape`].
+//!
+//! # Which type for what
+//!
+//! | Connect | here | remarks |
+//! | --- | --- | --- |
+//! | `Schema`, `SchemaBuilder` | [`Schema`], [`SchemaBuilder`] | a clone is a pointer |
+//! | `SchemaAndValue` | [`Datum`] | |
+//! | `Struct` | [`Struct`] | values by position |
+//! | `Map` with string keys, without a schema | [`Object`] | in insertion order |
+//! | any other `Map` | [`Value::Map`] | pairs |
+//! | `byte[]`, `ByteBuffer` | [`Blob`] | shared |
+//! | `String` | [`Str`] | short ones inline |
+//! | `java.util.Date` under `Date`, `Time`, `Timestamp` | [`Value::Date`], [`Value::Time`], [`Value::Timestamp`] | days, ms, ms |
+//! | `BigDecimal` | [`Decimal`] | |
+//! | `SourceRecord`, `SinkRecord` | [`SourceRecord`], [`SinkRecord`] | each around the [`Record`] that transforms see |
+//! | source partition, source offset | [`OffsetMap`] | |
 
 mod decimal;
 mod object;

@@ -3,6 +3,19 @@
 use super::{Shape, ShapeTable, Str, Value};
 
 /// A schemaless map with string keys, in insertion order (Java's would come in hash order).
+///
+/// ```
+/// use lavka_api::data::{Object, ShapeTable, Value};
+///
+/// let mut shapes = ShapeTable::new(1000);
+/// let mut readings = [20.5, 21.5].map(|t| Object::new(shapes.intern(["device", "t"]), vec!["d-1".into(), t.into()]));
+/// for reading in &mut readings {
+///     reading.insert("unit", "C".into(), &mut shapes);
+/// }
+/// // The same change to the same keys gives the same shape: whoever comes next compares a pointer.
+/// assert!(readings[0].shape().same(readings[1].shape()));
+/// assert_eq!(readings[1].get("t"), Some(&Value::Float64(21.5)));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
     shape: Shape,

@@ -10,6 +10,19 @@ use super::{Str, Value};
 /// insertion order (the order reaches the stored key bytes).
 ///
 /// Equality ignores the order of keys: `{"a":1,"b":2}` and `{"b":2,"a":1}` are one partition.
+///
+/// The offset store keeps it as JSON without a schema. A restarted task therefore gets every integer as `Int64` and every
+/// fraction as `Float64`, whatever was written; bytes, arrays and maps do not belong here. Equality tells types apart, so
+/// a partition is best made of texts and `Int64`.
+///
+/// ```
+/// use lavka_api::data::OffsetMap;
+///
+/// let partition = OffsetMap::new([("schema", "public"), ("table", "orders")]);
+/// assert_eq!(partition, OffsetMap::new([("table", "orders"), ("schema", "public")]));
+/// let offset = OffsetMap::new([("id", 42_i64)]);
+/// assert_eq!(offset.get("id").and_then(|id| id.as_i64()), Some(42));
+/// ```
 #[derive(Clone, Debug)]
 pub struct OffsetMap(Arc<Entries>);
 
@@ -77,9 +90,12 @@ impl Hash for OffsetMap {
 }
 
 /// Where a source record came from: after it is durable in Kafka, a restarted task goes on behind `offset`.
+///
+/// Records that share an offset (rows of one transaction) must be tellable apart by it, or a task that was cut off between
+/// them goes on behind the last: put the place within the transaction into the offset.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourcePosition {
-    /// Which part of the source: a file, a table, a topic filter.
+    /// Which part of the source: a file, a table, a topic filter. Not a task: their number changes.
     pub partition: OffsetMap,
     /// How far in that part.
     pub offset: OffsetMap,

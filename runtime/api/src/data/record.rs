@@ -77,7 +77,8 @@ impl fmt::Display for TopicPartition {
     }
 }
 
-/// A value with its schema, if it has one.
+/// A value with its schema, if it has one. The value is not checked against the schema here; [`validate`](super::validate)
+/// does that.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Datum {
     /// The schema; `None` for schemaless data.
@@ -116,7 +117,19 @@ pub struct Header {
     pub datum: Datum,
 }
 
-/// The headers of a record, in order.
+/// The headers of a record, in order. Names may repeat; the last of a name is the one that counts.
+///
+/// ```
+/// use lavka_api::data::{Datum, Headers};
+///
+/// let mut headers = Headers::new();
+/// headers.add("site", Datum::schemaless("north"));
+/// headers.add("site", Datum::schemaless("south"));
+/// assert_eq!(headers.last("site"), Some(&Datum::schemaless("south")));
+/// assert_eq!(headers.len(), 2);
+/// headers.remove("site");
+/// assert!(headers.is_empty());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Headers(Vec<Header>);
 
@@ -201,7 +214,19 @@ pub enum RecordKind {
     },
 }
 
-/// What transforms work on.
+/// What transforms work on: a record on its way in either direction.
+///
+/// ```
+/// use lavka_api::data::{Datum, Record, Schema, Type};
+///
+/// let record = Record {
+///     key: Datum::new(Schema::of(Type::String), "d-1"),
+///     value: Datum::schemaless(21.5),
+///     timestamp: Some(1_700_000_000_000),
+///     ..Record::for_topic("readings")
+/// };
+/// assert_eq!(&*record.topic, "readings");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// The topic it is bound for (source) or came from (sink, unless a transform changed it).
@@ -251,7 +276,8 @@ pub struct SourceRecord {
     pub record: Record,
     /// Where it came from. `None` for sources that keep no offsets (MQTT, where the broker does).
     pub position: Option<SourcePosition>,
-    /// Whatever the source needs to recognise the record by when it hears of its delivery.
+    /// Whatever the source needs to recognise the record by when its
+    /// [`DeliveryListener`](crate::plugin::DeliveryListener) hears of it; 0 where it has none.
     pub token: u64,
 }
 
@@ -273,8 +299,8 @@ pub struct SinkRecord {
     pub record: Record,
     /// Where it was read.
     pub origin: KafkaOrigin,
-    /// The bytes that were consumed, for dead letters; shared with the record's values where they are bytes.
+    /// The bytes of the key as they were consumed, for dead letters; shared with the record's value where that is bytes.
     pub raw_key: Option<Blob>,
-    /// As `raw_key`.
+    /// The bytes of the value as they were consumed.
     pub raw_value: Option<Blob>,
 }

@@ -136,6 +136,30 @@ impl Field {
 
 /// A schema. Cloning copies a pointer; equality is pointer, then a 128-bit fingerprint over everything Connect
 /// compares (type, optional, default, name, version, doc, parameters, fields, inner schemas).
+///
+/// ```
+/// use lavka_api::data::{Logical, Schema, Type};
+///
+/// // Of primitive types there is one each, shared by all.
+/// assert!(Schema::of(Type::Int64).same(&Schema::of(Type::Int64)));
+///
+/// let order = Schema::structure()
+///     .name("org.example.Order")
+///     .version(2)
+///     .field("id", Schema::of(Type::Int64))
+///     .field("lines", Schema::array(Schema::of(Type::String)))
+///     .field("total", Schema::logical_of(Logical::Decimal(2)))
+///     .field("paid", Schema::logical_of(Logical::Timestamp).to_builder().optional().build()?)
+///     .build()?;
+/// assert_eq!(order.index_of("total"), Some(2));
+/// assert_eq!(order.field("paid").unwrap().schema().logical(), Some(Logical::Timestamp));
+///
+/// // Changed copies are built from what is there.
+/// let slim = order.to_builder().retain_fields(|field| *field.name() != "lines").build()?;
+/// assert_eq!(slim.fields().len(), 3);
+/// assert_ne!(slim, order);
+/// # Ok::<(), lavka_api::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Schema(Arc<Node>);
 

@@ -4,6 +4,20 @@ use super::{Field, Schema, Type, Value};
 use crate::error::{Error, Result};
 
 /// A struct value. Field names resolve once per schema; values are found by position.
+///
+/// ```
+/// use lavka_api::data::{Schema, Struct, Type, Value};
+///
+/// let unit = Schema::builder(Type::String).default_value(Value::from("C")).build()?;
+/// let schema = Schema::structure().field("t", Schema::of(Type::Float64)).field("unit", unit).build()?;
+/// let mut reading = Struct::new(schema, [Value::Float64(21.5), Value::Null])?;
+/// // A null is read as the default; what is stored stays null.
+/// assert_eq!(reading.get("unit"), Some(&"C".into()));
+/// assert_eq!(reading.get_without_default("unit"), Some(&Value::Null));
+/// assert!(reading.set("unit", "F"));
+/// assert!(!reading.set("colour", "red"));
+/// # Ok::<(), lavka_api::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Struct {
     schema: Schema,

@@ -8,6 +8,20 @@ const MAX_DEPTH: usize = 128;
 
 /// Checks that `value` fits `schema`; `field` is the name used in the error text.
 ///
+/// Nothing checks a record on its way, since that would cost every record; call it in tests of what you make, or where
+/// values come from somebody else's code.
+///
+/// ```
+/// use lavka_api::data::{Schema, Type, Value, validate};
+///
+/// assert!(validate(None, &Schema::optional(Type::String), &Value::Null).is_ok());
+/// let error = validate(Some("id"), &Schema::of(Type::Int64), &Value::Int32(1)).unwrap_err();
+/// assert_eq!(
+///     error.message(),
+///     Some("Invalid Java object for schema with type INT64: class java.lang.Integer for field: \"id\"")
+/// );
+/// ```
+///
 /// # Errors
 /// A data error with Connect's wording.
 pub fn validate(field: Option<&str>, schema: &Schema, value: &Value) -> Result<()> {

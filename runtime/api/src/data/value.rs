@@ -6,6 +6,16 @@ use super::{Blob, Decimal, Object, Str, Struct, Type};
 /// that no code has to guess from an integer.
 ///
 /// 24 bytes: short strings, numbers and instants are inline, everything else is one box away.
+///
+/// ```
+/// use lavka_api::data::{Blob, Value};
+///
+/// assert_eq!(Value::from("text").as_str(), Some("text"));
+/// assert_eq!(Value::from(7_i16).as_i64(), Some(7));
+/// assert_eq!(Value::from(None::<i64>), Value::Null);
+/// assert_eq!(Value::from(vec![1_i32.into(), "two".into()]), Value::Array([Value::Int32(1), "two".into()].into()));
+/// assert_eq!(Value::from(Blob::from(b"bytes")).java_class(), "[B");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// No value.

@@ -4,6 +4,29 @@ use super::{Plugin, PluginKind};
 use crate::config::nearest_name;
 
 /// All plugins of a worker.
+///
+/// ```
+/// # use lavka_api::config::ConfigDef;
+/// # use lavka_api::plugin::{Catalogue, Factory, LookupError, Plugin, Predicate};
+/// # use lavka_api::data::Record;
+/// # struct Never;
+/// # impl Predicate for Never {
+/// #     fn test(&mut self, _: &Record) -> lavka_api::Result<bool> { Ok(false) }
+/// # }
+/// # let never = Plugin {
+/// #     class: "org.example.NeverPredicate", aliases: &[], version: "1", doc: "Never holds.",
+/// #     definition: ConfigDef::new, factory: Factory::Predicate(|_| Ok(Box::new(Never))),
+/// # };
+/// let catalogue = Catalogue::new([never]);
+/// for name in ["org.example.NeverPredicate", "NeverPredicate", "Never"] {
+///     assert_eq!(catalogue.find(name, |_| true).unwrap().class, "org.example.NeverPredicate");
+/// }
+/// let unknown = catalogue.find("Nevr", |_| true).unwrap_err();
+/// assert_eq!(
+///     unknown.to_string(),
+///     "no plugin has the class or alias Nevr; did you mean org.example.NeverPredicate?"
+/// );
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     plugins: Vec<Plugin>,

@@ -19,6 +19,24 @@ impl fmt::Display for TaskId {
 }
 
 /// What a running connector instance can ask of the worker.
+///
+/// A connector whose source changes shape (a table was added) keeps it and asks for new task configurations:
+///
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use std::sync::Arc;
+///
+/// use lavka_api::plugin::ConnectorContext;
+///
+/// // A test can count the requests.
+/// let asked = Arc::new(AtomicU32::new(0));
+/// let counter = asked.clone();
+/// let context = ConnectorContext::new("orders", move || {
+///     counter.fetch_add(1, Ordering::Relaxed);
+/// });
+/// context.request_task_reconfiguration();
+/// assert_eq!(asked.load(Ordering::Relaxed), 1);
+/// ```
 #[derive(Clone)]
 pub struct ConnectorContext {
     /// The connector's name.

@@ -43,7 +43,7 @@ pub trait Converter: Send {
         Ok(())
     }
 
-    /// From bytes to data. No payload is a null, not an error. A converter may look at the record's raw headers.
+    /// From bytes to data. No payload is a null, not an error.
     fn decode(&mut self, topic: &Topic, payload: Option<&Blob>) -> Result<Datum>;
 
     /// From data to bytes, appended to `out`; false for null bytes, with nothing appended. A converter may add

@@ -63,6 +63,9 @@ pub struct SourceTaskStart {
 
 /// Hears what became of records, from another task than the one that polls: a `poll` may be waiting for just this
 /// news (a full window of unacknowledged messages). Must not block.
+///
+/// For sources whose system wants to be told: a queue that deletes what was acknowledged, a replication slot. A source
+/// that goes by offsets alone needs none.
 pub trait DeliveryListener: Send + Sync {
     /// The records with these tokens need nothing more: Kafka has acknowledged them, or they were dropped by a
     /// transform or by the error policy. Tokens come in no particular order, each exactly once.

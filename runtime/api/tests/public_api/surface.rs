@@ -173,18 +173,23 @@ impl Surface<'_> {
         foreign
     }
 
-    /// Public members, then the traits, of the type `name` wherever the crate implements them.
+    /// Public members of the type `name`, then the traits, wherever the crate implements them; those of other types that
+    /// convert from it too.
     fn impls(&self, name: &str) -> Vec<String> {
         let blocks =
             self.root.all().into_iter().flat_map(|module| &module.items).filter_map(|item| match item {
-                Item::Impl(block) if self_type(block).as_deref() == Some(name) => Some(block),
+                Item::Impl(block) => Some(block),
                 _ => None,
             });
         let (mut members, mut traits) = (Vec::new(), Vec::new());
         for block in blocks {
+            let is_its_own = self_type(block).as_deref() == Some(name);
             match &block.trait_ {
-                None => members.extend(block.items.iter().filter_map(member)),
-                Some(_) => traits.push(trait_impl(block)),
+                None if is_its_own => members.extend(block.items.iter().filter_map(member)),
+                Some((path, _)) if is_its_own || words(path).contains(&format!("<{name}>")) => {
+                    traits.push(trait_impl(block));
+                }
+                _ => {}
             }
         }
         traits.sort();
