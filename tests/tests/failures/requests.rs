@@ -143,6 +143,11 @@ fn worker_files_that_are_wrong_name_key_and_line() {
             &["Invalid value soon for configuration offset.flush.interval.ms"],
         ),
         (WORKER.replace("value.converter", "valu.converter"), &["\"value.converter\""]),
+        (
+            with("value.converter=org.apache.kafka.connect.json.JsonKonverter"),
+            &["value.converter", "did you mean org.apache.kafka.connect.json.JsonConverter?"],
+        ),
+        (with("bootstrap.servers=nonsense"), &["Invalid url in bootstrap.servers: nonsense"]),
         (with("listeners=http://127.0.0.1:99999"), &["listeners", "127.0.0.1:99999"]),
         (
             with("offset.storage.file.filename=nowhere/offsets"),
