@@ -71,9 +71,9 @@ impl From<Error> for Refusal {
 pub enum Health {
     /// It answers: 200.
     Healthy,
-    /// It has not answered yet since it was started: 503.
+    /// It does not answer yet: 503.
     Starting(Option<String>),
-    /// It answered before and does not now: 500.
+    /// It was ready before and does not answer now: 500.
     Unhealthy(Option<String>),
 }
 

@@ -1,6 +1,7 @@
 //! The driver: feeds the herder and hands its effects to the actors.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ pub(crate) struct Driver {
     waiting: HashMap<RequestId, Waiting>,
     next_request: RequestId,
     news: UnboundedSender<News>,
+    ready: Arc<AtomicBool>,
 }
 
 impl Driver {
@@ -94,12 +96,19 @@ impl Driver {
             waiting: HashMap::new(),
             next_request: 0,
             news,
+            ready: Arc::default(),
         };
         (driver, incoming)
     }
 
+    /// Becomes true once it takes requests.
+    pub(crate) fn ready(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.ready)
+    }
+
     /// Runs until it is told to shut down, or nobody is left who could ask.
     pub(crate) async fn run(mut self, mut asks: mpsc::Receiver<Ask>, mut incoming: UnboundedReceiver<News>) {
+        self.ready.store(true, Ordering::Relaxed);
         let done = loop {
             tokio::select! {
                 ask = asks.recv() => match ask {

@@ -33,7 +33,7 @@ pub struct WorkerHandle {
     assembly: Arc<Assembly>,
     commit: Arc<str>,
     cluster_id: watch::Receiver<Option<String>>,
-    /// Whether the driver has ever answered.
+    /// Whether the driver takes requests since the start.
     ready: Arc<AtomicBool>,
 }
 
@@ -44,8 +44,9 @@ impl WorkerHandle {
         assembly: Arc<Assembly>,
         commit: Arc<str>,
         cluster_id: watch::Receiver<Option<String>>,
+        ready: Arc<AtomicBool>,
     ) -> Self {
-        Self { view, asks, assembly, commit, cluster_id, ready: Arc::default() }
+        Self { view, asks, assembly, commit, cluster_id, ready }
     }
 
     /// Whether the driver is there to hear it.
@@ -380,7 +381,6 @@ impl WorkerHandle {
             answer.await.ok()
         };
         if let Ok(Some(())) = tokio::time::timeout(HEALTH_TIMEOUT, pinged).await {
-            self.ready.store(true, Ordering::Relaxed);
             return Health::Healthy;
         }
         let stage = stage::summary();
@@ -430,3 +430,6 @@ fn not_found(name: &str) -> Refusal {
 fn unexpected(answer: &Answer) -> Refusal {
     Refusal::internal(format!("The worker gave an answer of another kind: {answer:?}"))
 }
+
+#[cfg(test)]
+mod tests;

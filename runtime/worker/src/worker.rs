@@ -63,7 +63,14 @@ impl Worker {
         let (found, cluster_id) = watch::channel(None);
         let brokers = assembly.worker.keys.bootstrap_servers.join(",");
         let looking = tokio::spawn(find_cluster_id(admin, brokers, found));
-        let handle = WorkerHandle::new(view, asks, Arc::new(assembly), parts.commit.into(), cluster_id);
+        let handle = WorkerHandle::new(
+            view,
+            asks,
+            Arc::new(assembly),
+            parts.commit.into(),
+            cluster_id,
+            driver.ready(),
+        );
         Ok(Self { handle, driver: tokio::spawn(driver.run(queue, incoming)), cluster_id: looking })
     }
 

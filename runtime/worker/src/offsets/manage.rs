@@ -226,13 +226,19 @@ fn sink_offsets(changes: Vec<OffsetChange>) -> Result<BTreeMap<TopicPartition, O
                         "The offset for a sink connector should either be null or contain the key 'kafka_offset'",
                     )
                 })?;
-                Some(integer(value).ok_or_else(|| {
+                let number = integer(value).ok_or_else(|| {
                     Refusal::bad_request(format!(
                         "Failed to parse the following Kafka offset value in the provided offsets: '{}'. Offset values \
                          for sink connectors need to be integers.",
                         lavka_api::java::plain_text(value)
                     ))
-                })?)
+                })?;
+                if number < 0 {
+                    return Err(Refusal::bad_request(format!(
+                        "The Kafka offset {number} in the provided offsets is negative; to forget an offset give null"
+                    )));
+                }
+                Some(number)
             }
         };
         wanted.insert(TopicPartition::new(topic.as_str(), number), offset);
@@ -277,6 +283,13 @@ mod tests {
                     Some(OffsetMap::new([("kafka_offset", Value::Boolean(true))])),
                 ),
                 "Kafka offset value in the provided offsets: 'true'",
+            ),
+            (
+                change(
+                    kafka("t".into(), Value::Int64(0)),
+                    Some(OffsetMap::new([("kafka_offset", Value::Int64(-5))])),
+                ),
+                "The Kafka offset -5 in the provided offsets is negative",
             ),
         ] {
             let refusal = refused(changes);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use lavka_api::config::{Config, ConfigDef};
 use lavka_api::plugin::{Catalogue, PluginKind};
 
-use super::plugins::{lookup, note};
+use super::plugins::{Fault, lookup, note};
 use super::reports::{self, Reports};
 use crate::answers::ConfigInfo;
 use crate::assembly::Converters;
@@ -38,8 +38,10 @@ pub(super) fn check(config: &Config, catalogue: &Catalogue, reports: &mut Report
                 blocks.push(block(key, &(plugin.definition)(), config));
             }
             Err(fault) => {
+                if matches!(fault, Fault::Unknown(_)) {
+                    reports.change(&format!("{key}.plugin.version"), |report| report.visible = false);
+                }
                 note(key, fault, reports);
-                reports.change(&format!("{key}.plugin.version"), |report| report.visible = false);
             }
         }
     }
