@@ -1,5 +1,6 @@
-//! What three transforms cost a record: InsertField, ReplaceField (three renames, two excludes) and Cast (three fields)
-//! on 20 fields, as a struct and as a schemaless object, and RegexRouter on topics it knows.
+//! What a chain costs a record: InsertField, ReplaceField (three renames, two excludes), Cast (three fields),
+//! TimestampConverter and MaskField on 20 fields, as a struct and as a schemaless object, and RegexRouter on topics it
+//! knows. `testdata/java/ChainBench.java` runs the same chain on Java's classes.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench fails as tests do")]
 
 use std::hint::black_box;
@@ -24,12 +25,18 @@ fn chain() -> Vec<Box<dyn Transform>> {
         transform("InsertField$Value", &[("topic.field", "topic"), ("timestamp.field", "at")]),
         transform("ReplaceField$Value", &[("renames", "f3:a,f4:b,f5:c"), ("exclude", "f6,f7")]),
         transform("Cast$Value", &[("spec", "f0:string,f1:int32,f8:float32")]),
+        transform(
+            "TimestampConverter$Value",
+            &[("field", "f12"), ("target.type", "string"), ("format", "yyyy-MM-dd'T'HH:mm:ss.SSSX")],
+        ),
+        transform("MaskField$Value", &[("fields", "f10,f13")]),
     ]
 }
 
 fn values() -> Vec<Value> {
     (0..20i32)
         .map(|i| match i % 4 {
+            0 if i == 12 => Value::Int64(1_700_000_000_000),
             0 => Value::Int64(i64::from(i) * 1000),
             1 => Value::Float64(f64::from(i) + 0.5),
             2 => format!("device-{i}").into(),
@@ -65,7 +72,7 @@ fn chains(c: &mut Criterion) {
     let typed = record(Datum::new(schema.clone(), Struct::new(schema, values()).unwrap()));
     let schemaless = record(Datum::schemaless(Object::new(shape, values())));
 
-    let mut group = c.benchmark_group("three transforms, 20 fields");
+    let mut group = c.benchmark_group("five transforms, 20 fields");
     group.throughput(Throughput::Elements(BATCH as u64));
     for (name, given) in [("struct", typed), ("object", schemaless)] {
         let mut chain = chain();

@@ -1,14 +1,16 @@
 //! `DropHeaders`: removes headers by name, exact case.
 
 use lavka_api::Result;
-use lavka_api::config::{Check, Config, ConfigSpec, key};
+use lavka_api::config::{Config, ConfigSpec, key};
 use lavka_api::data::Record;
 use lavka_api::plugin::{Transform, Verdict};
+
+use crate::names::valid_names;
 
 lavka_api::config! {
     /// Keys of `DropHeaders`.
     pub(crate) struct DropHeadersConfig {
-        headers: Vec<String> = key("headers").high().check(Check::distinct_list(false))
+        headers: Vec<String> = key("headers").high().check(valid_names(false))
             .doc("Names of the headers to remove; every header of such a name goes."),
     }
 }

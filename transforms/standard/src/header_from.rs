@@ -38,8 +38,8 @@ impl Operation {
 }
 
 struct StructPlan {
-    /// For each header the place of its field and that field's schema.
-    sources: Vec<(usize, Schema)>,
+    /// For each header the place of its field and that field's schema, or that there is no such field.
+    sources: Vec<Result<(usize, Schema)>>,
     /// What is left after a move; `None` for a copy.
     rest: Option<Rest>,
 }
@@ -119,7 +119,7 @@ fn compile_struct(
         Ok(Rest { schema: builder.build()?, kept, nulls })
     };
     Ok(StructPlan {
-        sources: sources.collect::<Result<_>>()?,
+        sources: sources.collect(),
         rest: if operation == Operation::Move { Some(rest()?) } else { None },
     })
 }
@@ -183,7 +183,8 @@ impl HeaderFrom {
                 if let Some(rest) = &plan.rest {
                     rest.nulls.check(value.values())?;
                 }
-                let headers = names.iter().zip(&plan.sources).map(|(name, (at, schema))| {
+                let headers = names.iter().zip(&plan.sources).map(|(name, source)| {
+                    let (at, schema) = source.as_ref().map_err(Clone::clone)?;
                     header(name, schema, value.values().get(*at).unwrap_or(&Value::Null), *replace_nulls)
                 });
                 let headers = headers.collect::<Result<Vec<_>>>()?;

@@ -1,10 +1,10 @@
-//! Kafka Connect's transforms and predicates, by their Java class names.
+//! Kafka Connect's transforms and predicates, and widely used ones of others, by their Java class names.
 //!
 //! # Map
 //!
 //! One module per transform, named like it: `cast`, `drop_headers`, `extract_field`, `filter`, `flatten`, `header_from`,
 //! `hoist_field`, `insert_field`, `insert_header`, `mask_field`, `regex_router`, `replace_field`, `set_schema_metadata`,
-//! `timestamp_converter`, `timestamp_router`, `value_to_key`; the three `predicates` share one. They stand on:
+//! `timestamp_converter`, `timestamp_router`, `value_to_key`; the three `predicates` share one. `confluent` has those of Confluent. They stand on:
 //!
 //! - `operand`: the half of a record (key or value) that a transform works on, and the wording of its refusals;
 //! - `plan`: what is worked out once per schema or shape and found again by pointer;
@@ -12,6 +12,7 @@
 //! - `field_path`: names of fields, nested ones too (KIP-821);
 //! - `regex`: Java's regular expressions;
 //! - `date_format`: Java's date patterns;
+//! - `names`: lists of names in configurations;
 //! - `topics`: what is worked out once per topic.
 //!
 //! # Invariants
@@ -22,6 +23,7 @@
 //! - Error texts are Connect's, down to the Java class names in them.
 
 mod cast;
+mod confluent;
 mod date_format;
 mod drop_headers;
 mod extract_field;
@@ -33,6 +35,7 @@ mod hoist_field;
 mod insert_field;
 mod insert_header;
 mod mask_field;
+mod names;
 mod nulls;
 mod operand;
 mod plan;
@@ -222,5 +225,6 @@ pub fn plugins() -> Vec<Plugin> {
         timestamp_converter::TimestampConverterConfig,
         "Converts a time between text, number and the logical types."
     ));
+    plugins.extend(confluent::plugins());
     plugins
 }

@@ -5,6 +5,7 @@ use lavka_api::data::{Datum, Decimal, Object, Record, Schema, Shape, ShapeTable,
 use lavka_api::plugin::{Transform, Verdict};
 use lavka_api::{Error, Result};
 
+use crate::names::{distinct, valid_names};
 use crate::nulls::{NullRules, null_refused, replace_null_with_default};
 use crate::operand::{Side, map_get, map_put, not_a_map, not_a_struct, rebuild_map, rebuild_object};
 use crate::plan::{Plans, SCHEMAS, SHAPES, TRANSITIONS};
@@ -14,7 +15,7 @@ const PURPOSE: &str = "mask fields";
 lavka_api::config! {
     /// Keys of `MaskField`.
     pub(crate) struct MaskFieldConfig {
-        fields: Vec<String> = key("fields").high().check(Check::distinct_list(false)).doc("Fields to mask."),
+        fields: Vec<String> = key("fields").high().check(valid_names(false)).doc("Fields to mask."),
         replacement: Option<String> = key("replacement").low().check(Check::non_empty())
             .doc("What numbers and texts are replaced by, read as a value of the field's type. Without it by 0, false, \
                   an empty text, list or map, or 1970-01-01."),
@@ -121,7 +122,7 @@ impl MaskField {
         let config = MaskFieldConfig::from_config(config)?;
         Ok(Self {
             side,
-            fields: config.fields.into_iter().map(Str::from).collect(),
+            fields: distinct(config.fields),
             replacement: config.replacement.map(Replacement::new),
             replace_nulls: config.replace_null_with_default,
             structs: Plans::new(SCHEMAS),

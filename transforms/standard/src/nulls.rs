@@ -55,7 +55,12 @@ impl NullRules {
 
     /// Finds a null that is refused.
     pub(crate) fn check(&self, values: &[Value]) -> Result<()> {
-        for (at, rule) in &self.0 {
+        self.check_before(values, usize::MAX)
+    }
+
+    /// As [`check`](Self::check) for values before the position `end`, where the rules were added in order.
+    pub(crate) fn check_before(&self, values: &[Value], end: usize) -> Result<()> {
+        for (at, rule) in self.0.iter().take_while(|(at, _)| *at < end) {
             if let OnNull::Refuse { name, ty } = rule
                 && values.get(*at).is_some_and(Value::is_null)
             {

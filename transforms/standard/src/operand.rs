@@ -62,8 +62,11 @@ pub(crate) fn rebuild_struct(
     change: impl FnOnce(Box<[Value]>) -> Box<[Value]>,
 ) -> Result<()> {
     match operand.value.take() {
-        Value::Struct(record) => {
-            operand.value = Struct::new(schema.clone(), change(record.into_values()))?.into();
+        Value::Struct(mut record) => {
+            let values = (*record).into_values();
+            // The box is used again.
+            *record = Struct::new(schema.clone(), change(values))?;
+            operand.value = Value::Struct(record);
             operand.schema = Some(schema.clone());
         }
         other => operand.value = other,

@@ -5,6 +5,7 @@ use lavka_api::data::{Datum, Record, Schema, Shape, ShapeTable, Str, Struct, Val
 use lavka_api::plugin::{Transform, Verdict};
 use lavka_api::{Error, Result};
 
+use crate::names::valid_names;
 use crate::nulls::{NullRules, replace_null_with_default};
 use crate::operand::{
     Side, map_put, not_a_map, not_a_string_key, not_a_struct, rebuild_map, rebuild_object, rebuild_struct,
@@ -16,9 +17,9 @@ const PURPOSE: &str = "field replacement";
 lavka_api::config! {
     /// Keys of `ReplaceField`.
     pub(crate) struct ReplaceFieldConfig {
-        exclude: Vec<String> = key("exclude").default("").check(Check::distinct_list(true))
+        exclude: Vec<String> = key("exclude").default("").check(valid_names(true))
             .doc("Fields to leave out, even where include names them."),
-        include: Vec<String> = key("include").default("").check(Check::distinct_list(true))
+        include: Vec<String> = key("include").default("").check(valid_names(true))
             .doc("Fields to keep; where none is named, all are kept."),
         renames: Vec<String> = key("renames").default("")
             .check(Check::new("list of old:new", |text| {
@@ -130,10 +131,19 @@ struct Moves(Vec<usize>);
 
 impl Moves {
     fn run(&self, mut values: Vec<Value>) -> Vec<Value> {
-        if self.0.len() == values.len() && self.0.iter().enumerate().all(|(place, &at)| place == at) {
-            return values;
+        if !self.0.is_sorted() {
+            return self
+                .0
+                .iter()
+                .map(|&at| values.get_mut(at).map(Value::take).unwrap_or_default())
+                .collect();
         }
-        self.0.iter().map(|&at| values.get_mut(at).map(Value::take).unwrap_or_default()).collect()
+        // Values that keep their order move up in place.
+        for (place, &at) in self.0.iter().enumerate().filter(|(place, at)| place != *at) {
+            values.swap(place, at);
+        }
+        values.truncate(self.0.len());
+        values
     }
 }
 

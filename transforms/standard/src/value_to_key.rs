@@ -1,10 +1,11 @@
 //! `ValueToKey`: makes the key out of fields of the value.
 
-use lavka_api::config::{Check, Config, ConfigSpec, key};
+use lavka_api::config::{Config, ConfigSpec, key};
 use lavka_api::data::{Datum, Object, Record, Schema, Shape, Str, Struct, Value};
 use lavka_api::plugin::{Transform, Verdict};
 use lavka_api::{Error, Result};
 
+use crate::names::{distinct, valid_names};
 use crate::nulls::{NullRules, replace_null_with_default};
 use crate::operand::{map_get, not_a_map, not_a_struct};
 use crate::plan::{Plans, SCHEMAS, SHAPES};
@@ -14,7 +15,7 @@ const PURPOSE: &str = "copying fields from value to key";
 lavka_api::config! {
     /// Keys of `ValueToKey`.
     pub(crate) struct ValueToKeyConfig {
-        fields: Vec<String> = key("fields").high().check(Check::distinct_list(false))
+        fields: Vec<String> = key("fields").high().check(valid_names(false))
             .doc("Fields of the value that make the key, in the key's order."),
         replace_null_with_default: bool = replace_null_with_default(),
     }
@@ -39,7 +40,7 @@ pub(crate) struct ValueToKey {
 impl ValueToKey {
     pub(crate) fn new(config: &Config) -> Result<Self> {
         let config = ValueToKeyConfig::from_config(config)?;
-        let fields: Vec<Str> = config.fields.into_iter().map(Str::from).collect();
+        let fields = distinct(config.fields);
         Ok(Self {
             shape: Shape::new(fields.clone()),
             fields,

@@ -5,9 +5,9 @@ mod number;
 mod spec;
 
 use lavka_api::config::{Check, Config, ConfigSpec, ConfigType, key};
-use lavka_api::data::{Datum, Record, Schema, Shape, ShapeTable, Str, Type, Value};
+use lavka_api::data::{Datum, Logical, Record, Schema, Shape, ShapeTable, Str, Type, Value};
 use lavka_api::plugin::{Transform, Verdict};
-use lavka_api::{Error, Result};
+use lavka_api::{Error, ErrorClass, Result, error::exception};
 
 use crate::nulls::{NullRules, replace_null_with_default};
 use crate::operand::{
@@ -184,6 +184,11 @@ fn put_all(converted: &mut Vec<(usize, Value)>, values: &mut [Value]) {
 /// The schema of an operand that is cast as a whole: all of the old one but its type, the default converted.
 fn whole_schema(schema: &Schema, target: Target) -> Result<Schema> {
     let default = schema.default_value().map(|default| cast_default(default, target)).transpose()?;
+    let logical = [Logical::DECIMAL, Logical::DATE, Logical::TIME, Logical::TIMESTAMP];
+    if default.is_some() && schema.name().is_some_and(|name| logical.contains(&name.as_str())) {
+        // The name stays, and by it Connect expects a date or decimal, whatever the type.
+        return Err(Error::new(ErrorClass::Data, exception::SCHEMA_BUILDER, "Invalid default value"));
+    }
     Schema::builder(target.ty())
         .basics_of(schema)
         .optional_if(schema.is_optional())

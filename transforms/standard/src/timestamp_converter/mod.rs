@@ -5,7 +5,7 @@ mod instant;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lavka_api::config::{Check, Config, ConfigSpec, key};
-use lavka_api::data::{Datum, Record, Schema, Shape, ShapeTable, Str, Struct, Value};
+use lavka_api::data::{Datum, Record, Schema, Shape, ShapeTable, Str, Struct, Type, Value};
 use lavka_api::plugin::{Transform, Verdict};
 use lavka_api::{Error, Result};
 
@@ -45,7 +45,8 @@ struct StructPlan {
 
 struct FieldPlan {
     at: usize,
-    form: Form,
+    /// The form that its schema tells. That the schema is of no time is said by the first value, for null has none.
+    form: Result<Form>,
     /// What a null stands for.
     default: Option<Value>,
     /// What a null that stays is refused with.
@@ -185,6 +186,9 @@ fn compile(
     conversion: &mut Conversion,
     schema: &Schema,
 ) -> Result<StructPlan> {
+    if schema.ty() != Type::Struct {
+        return Err(Error::data("Cannot list fields on non-struct type"));
+    }
     let mut builder = Schema::structure().basics_of(schema).optional_if(schema.is_optional());
     let mut field_plan = None;
     let mut nulls = NullRules::new();
@@ -194,7 +198,7 @@ fn compile(
             let optional = field.schema().is_optional();
             field_plan = Some(FieldPlan {
                 at,
-                form: Form::of_schema(field.schema())?,
+                form: Form::of_schema(field.schema()),
                 default: default.cloned(),
                 refusal: (!optional).then(|| {
                     null_refused(
@@ -223,14 +227,19 @@ fn compile(
 impl StructPlan {
     /// The new value of the field, if there is the field.
     fn converted(&self, values: &[Value], conversion: &mut Conversion) -> Result<Option<Value>> {
-        self.nulls.check(values)?;
-        let Some(plan) = &self.field else { return Ok(None) };
+        let Some(plan) = &self.field else {
+            self.nulls.check(values)?;
+            return Ok(None);
+        };
+        // Of several faults the first in the struct's order is reported.
+        self.nulls.check_before(values, plan.at)?;
         let found = values.get(plan.at).unwrap_or(&Value::Null);
         let found = if found.is_null() { plan.default.as_ref().unwrap_or(found) } else { found };
-        let converted = conversion.convert(found, Some(plan.form))?;
+        let form = plan.form.as_ref().map_err(Clone::clone)?;
+        let converted = conversion.convert(found, Some(*form))?;
         match (&converted, &plan.refusal) {
             (Value::Null, Some(refusal)) => Err(refusal.clone()),
-            _ => Ok(Some(converted)),
+            _ => self.nulls.check(values).map(|()| Some(converted)),
         }
     }
 
