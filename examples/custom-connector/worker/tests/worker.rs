@@ -21,40 +21,34 @@ struct Worker {
     rest: RestClient,
 }
 
-/// Starts the worker with its files in `folder`.
+/// A file of the example, as the README uses it.
+fn example(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).unwrap()
+}
+
+/// Starts the worker on the tests' Kafka, with its files in `folder`.
 fn start(folder: &Path) -> Worker {
     let url = format!("http://127.0.0.1:{}", free_port());
-    let properties = format!(
-        "bootstrap.servers={}\n\
-         listeners={url}\n\
-         offset.storage.file.filename={}\n\
-         offset.flush.interval.ms=100\n\
-         key.converter=org.apache.kafka.connect.storage.StringConverter\n\
-         value.converter=org.apache.kafka.connect.json.JsonConverter\n\
-         value.converter.schemas.enable=false\n",
-        services().kafka.bootstrap(),
-        folder.join("connect.offsets").display(),
-    );
+    let replaced = [
+        ("bootstrap.servers", services().kafka.bootstrap().to_owned()),
+        ("listeners", url.clone()),
+        ("offset.storage.file.filename", folder.join("connect.offsets").display().to_string()),
+    ];
+    // Of two equal keys in a properties file the last counts.
+    let lines: String = replaced.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
     let file = folder.join("worker.properties");
-    std::fs::write(&file, properties).unwrap();
-    let command = LavkaCommand::new([file]).program(env!("CARGO_BIN_EXE_trip-worker"));
-    let mut process = command.start();
+    std::fs::write(&file, example("worker.properties") + &lines + "offset.flush.interval.ms=100\n").unwrap();
+    let mut process = LavkaCommand::new([file]).program(env!("CARGO_BIN_EXE_trip-worker")).start();
     let rest = process.wait_for_rest(&url, LIMIT);
     Worker { process, rest }
 }
 
+/// The connector of the example, with another topic and so many steps.
 fn connector(topic: &str, steps: u32) -> Value {
-    json!({
-        "connector.class": "TripSource",
-        "tasks.max": "2",
-        "topic": topic,
-        "vehicles": VEHICLES.join(", "),
-        "steps": steps.to_string(),
-        "batch.size": "50",
-        "transforms": "where",
-        "transforms.where.type": "org.example.Geohash",
-        "transforms.where.precision": "5",
-    })
+    let mut connector: Value = serde_json::from_str(&example("trips.json")).unwrap();
+    connector["config"]["topic"] = topic.into();
+    connector["config"]["steps"] = steps.to_string().into();
+    connector
 }
 
 /// How often each step of each vehicle is in the topic.
@@ -85,9 +79,9 @@ fn both_plugins_stand_beside_the_built_in_ones() {
     }
     // The declaration alone makes the answer to a configuration that cannot work.
     let mut wrong = connector("t", 1);
-    wrong["steps"] = "0".into();
-    wrong["transforms.where.precision"] = "13".into();
-    let answer = rest.post("/connectors", &json!({"name": "trips", "config": wrong}));
+    wrong["config"]["steps"] = "0".into();
+    wrong["config"]["transforms.where.precision"] = "13".into();
+    let answer = rest.post("/connectors", &wrong);
     assert_eq!(answer.status, 400);
     for part in [
         "Invalid value 0 for configuration steps: Value must be at least 1",
@@ -107,7 +101,7 @@ fn records_arrive_with_their_geohash_and_a_kill_loses_none() {
     kafka.create_topic(&topic, 1);
 
     let Worker { mut process, rest } = start(folder.path());
-    let body = json!({"name": "trips", "config": connector(&topic, STEPS)});
+    let body = connector(&topic, STEPS);
     let answer = rest.post("/connectors", &body);
     assert_eq!(answer.status, 201, "{}", answer.text);
     let first = kafka.consume_count(&topic, 10, LIMIT);
