@@ -149,7 +149,10 @@ fn a_group_finds_its_coordinator_again() {
 fn consumers_notice_that_records_were_lost() {
     let running = Running::new();
     running.create_topic("t", 1, &[]);
-    running.send("t", 0, &["a", "b", "c", "d"]);
+    // One by one, since whole batches are lost.
+    for value in ["a", "b", "c", "d"] {
+        running.send("t", 0, &[value]);
+    }
     let consumer = running.consumer(&[("auto.offset.reset", "error")]);
     let mut list = TopicPartitionList::new();
     list.add_partition_offset("t", 0, Offset::Beginning).unwrap();

@@ -14,6 +14,9 @@ use super::{
 
 const TOPIC: i8 = 2;
 
+/// Name, operation and value.
+type Change = (&'static str, i8, Option<&'static str>);
+
 fn describe(session: &mut Session, topic: &str, keys: Option<Vec<&str>>) -> Vec<String> {
     let resource = DescribeConfigsResource::default()
         .with_resource_type(TOPIC)
@@ -76,7 +79,7 @@ pub(crate) fn defaults(session: &mut Session) {
 
 pub(crate) fn alter(session: &mut Session) {
     session.create("t", 1, &[("retention.ms", "1000")]);
-    let steps: &[(&str, &[(&str, i8, Option<&str>)], bool)] = &[
+    let steps: &[(&str, &[Change], bool)] = &[
         ("t", &[("retention.ms", 0, Some("2000"))], true),
         ("t", &[("retention.ms", 0, Some("3000")), ("max.message.bytes", 0, Some("100"))], false),
         ("t", &[("retention.ms", 1, None)], false),

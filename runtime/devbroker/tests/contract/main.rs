@@ -19,6 +19,7 @@ mod groups;
 mod idempotence;
 mod offsets;
 mod produce;
+mod programs;
 mod reads;
 mod session;
 mod topics;
@@ -87,7 +88,20 @@ fn compare(who: &str, name: &str, seen: &str, expected: &str) {
     assert!(faults.is_empty(), "{who}, {name}:\n{}", faults.join("\n"));
 }
 
+/// Whether this machine, and this run, have what a case needs.
+fn can_run(name: &str) -> bool {
+    match name {
+        "java_clients" => real().is_some() && programs::has_java(),
+        "kcat" => programs::has_kcat(),
+        _ => true,
+    }
+}
+
 fn run(name: &str, case: fn(&mut Session)) {
+    if !can_run(name) {
+        eprintln!("{name}: the programs it needs are not here");
+        return;
+    }
     let path = recording(name);
     if let Some(bootstrap) = real() {
         let seen = transcript(&bootstrap, case);
@@ -136,6 +150,8 @@ cases! {
     librdkafka_codecs = clients::codecs;
     librdkafka_groups = clients::groups;
     librdkafka_transactions = clients::transactions;
+    java_clients = programs::java;
+    kcat = programs::kcat;
 }
 
 #[test]

@@ -99,9 +99,12 @@ pub(crate) fn create(session: &mut Session) {
     make(session, "assigned and counted", one, true);
 }
 
+/// What it is about, the topic, the count, the brokers of each new partition, and whether it is only checked.
+type Step = (&'static str, &'static str, i32, Option<Vec<Vec<i32>>>, bool);
+
 pub(crate) fn grow(session: &mut Session) {
     session.create("t", 2, &[]);
-    let steps: Vec<(&str, &str, i32, Option<Vec<Vec<i32>>>, bool)> = vec![
+    let steps: Vec<Step> = vec![
         ("only checked", "t", 3, None, true),
         ("to three", "t", 3, None, false),
         ("to three again", "t", 3, None, false),
