@@ -63,7 +63,11 @@ pub(crate) async fn answer(site: &Site, local: Option<SocketAddr>, request: Requ
                 Err(timed_out) => error(StatusCode::INTERNAL_SERVER_ERROR, &timed_out.to_string()),
             }
         }
-        Err(response) => *response,
+        Err(response) => {
+            // Read to its end all the same: an unread body ends the connection, perhaps under the next request.
+            let _ = within(REQUEST_TIMEOUT, read(body)).await;
+            *response
+        }
     };
     if let Some(cors) = &site.cors {
         cors.apply(&head.method, &head.headers, response.headers_mut());
@@ -134,7 +138,10 @@ async fn serve(
     verb: Verb,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let body = if resource.reads_body(verb) { read(body).await? } else { Vec::new() };
+    let mut body = read(body).await?;
+    if !resource.reads_body(verb) {
+        body.clear();
+    }
     if !body.is_empty() && body_type(&head.headers) == BodyType::Missing {
         return Ok(unsupported());
     }

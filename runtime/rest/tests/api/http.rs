@@ -145,6 +145,25 @@ fn bytes_that_are_no_http_end_their_connection_alone() {
     assert_eq!(server.client().get("/health").status, 200);
 }
 
+/// A body that nobody wants is read all the same: left unread it would end the connection under the next request.
+#[test]
+fn an_unwanted_body_leaves_the_connection_open() {
+    let server = Server::start();
+    let address = server.client().base().trim_start_matches("http://").to_owned();
+    for path in ["/connectors/no/restart", "/nope"] {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        write!(stream, "POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+        // The end of the body comes later, as clients send it that learn its length on the way.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        stream.write_all(b"3\r\nabc\r\n0\r\n\r\n").unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).unwrap();
+        assert!(answers.starts_with("HTTP/1.1 404 "), "{path}: {answers}");
+        assert!(answers.contains("HTTP/1.1 200 "), "{path}: {answers}");
+    }
+}
+
 #[test]
 fn browsers_of_an_allowed_origin_are_let_in() {
     let server = Server::with(&[
