@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -28,6 +29,8 @@ pub(crate) enum News {
     Answer(RequestId, Result<Answer, HerderError>),
     /// The connector is gone and its actor has nothing left to do.
     Ended(String),
+    /// A connector need not stay stopped any more.
+    Released(String),
 }
 
 pub(crate) struct Actor {
@@ -36,11 +39,20 @@ pub(crate) struct Actor {
     pub(crate) graceful: Duration,
     instance: Option<(Connector, Config)>,
     tasks: HashMap<TaskId, TaskHandle>,
+    /// Whether the running instance has asked for new tasks and was not answered yet.
+    reconfiguration: Arc<AtomicBool>,
 }
 
 impl Actor {
     pub(crate) fn new(assembly: Assembly, news: UnboundedSender<News>, graceful: Duration) -> Self {
-        Self { assembly, news, graceful, instance: None, tasks: HashMap::new() }
+        Self {
+            assembly,
+            news,
+            graceful,
+            instance: None,
+            tasks: HashMap::new(),
+            reconfiguration: Arc::default(),
+        }
     }
 
     /// Runs effects until the queue closes, then stops what is left.
@@ -104,8 +116,13 @@ impl Actor {
         let version = plugin.version.to_owned();
         let mut connector = Connector::new(plugin)?;
         let (news, owner) = (self.news.clone(), name.to_owned());
+        // However often a connector asks before it was heard, that is one question.
+        let asked = Arc::new(AtomicBool::new(false));
+        self.reconfiguration = Arc::clone(&asked);
         let context = ConnectorContext::new(name, move || {
-            let _ = news.send(News::Event(Event::WantsReconfiguration { name: owner.clone(), epoch }));
+            if !asked.swap(true, Ordering::AcqRel) {
+                let _ = news.send(News::Event(Event::WantsReconfiguration { name: owner.clone(), epoch }));
+            }
         });
         let started = match &mut connector {
             Connector::Source(source) => guarded(source.start(context, &config)).await,
@@ -130,6 +147,7 @@ impl Actor {
     }
 
     async fn task_configs(&mut self, max: u32) -> Result<Vec<Config>> {
+        self.reconfiguration.store(false, Ordering::Release);
         let Some((connector, config)) = &mut self.instance else {
             return Err(Error::fatal("the connector is not running"));
         };

@@ -1,11 +1,12 @@
 //! The driver: feeds the herder and hands its effects to the actors.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use lavka_api::config::Config;
+use lavka_coordination::config_log::TargetState;
 use lavka_coordination::herder::{Answer, Effect, Event, Herder, HerderError, Request, RequestId};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
@@ -22,6 +23,8 @@ pub(crate) enum Ask {
         unchanged: Option<(String, Config)>,
         reply: oneshot::Sender<Reply>,
     },
+    /// Keep a stopped connector from being started until what is answered is dropped.
+    Hold { connector: String, reply: oneshot::Sender<Result<Held, HerderError>> },
     /// Answered at once: is the driver alive?
     Ping(oneshot::Sender<()>),
     /// Stop everything.
@@ -33,6 +36,20 @@ pub(crate) enum Reply {
     Done(Result<Answer, HerderError>),
     /// The connector's configuration is another one by now; nothing was done.
     Changed,
+}
+
+/// A connector that stays stopped while this lives: its offsets are being changed.
+#[derive(Debug)]
+pub(crate) struct Held {
+    connector: String,
+    news: UnboundedSender<News>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A driver that is gone holds nothing.
+        let _ = self.news.send(News::Released(std::mem::take(&mut self.connector)));
+    }
 }
 
 /// The herder, read by whoever looks; written by the driver alone, for a few instructions at a time.
@@ -76,6 +93,7 @@ pub(crate) struct Driver {
     graceful: Duration,
     actors: HashMap<String, ActorHandle>,
     waiting: HashMap<RequestId, Waiting>,
+    held: HashSet<String>,
     next_request: RequestId,
     news: UnboundedSender<News>,
     ready: Arc<AtomicBool>,
@@ -94,6 +112,7 @@ impl Driver {
             graceful,
             actors: HashMap::new(),
             waiting: HashMap::new(),
+            held: HashSet::new(),
             next_request: 0,
             news,
             ready: Arc::default(),
@@ -113,6 +132,9 @@ impl Driver {
             tokio::select! {
                 ask = asks.recv() => match ask {
                     Some(Ask::Request { request, unchanged, reply }) => self.ask(request, unchanged, reply),
+                    Some(Ask::Hold { connector, reply }) => {
+                        let _ = reply.send(self.hold(connector));
+                    }
                     Some(Ask::Ping(reply)) => {
                         let _ = reply.send(());
                     }
@@ -149,6 +171,12 @@ impl Driver {
             return;
         }
         let connector = connector_of(&request).to_owned();
+        if self.held.contains(&connector) && !leaves_stopped(&request) {
+            let busy =
+                format!("The offsets of connector {connector} are being changed; try again in a moment");
+            let _ = reply.send(Reply::Done(Err(HerderError::Conflict(busy))));
+            return;
+        }
         if self.waiting.values().filter(|waiting| waiting.connector == connector).count() >= MAX_WAITING {
             let busy =
                 format!("Too many operations are pending on connector {connector}; try again in a moment");
@@ -160,8 +188,34 @@ impl Driver {
         self.handle(Event::Request(self.next_request, request));
     }
 
+    /// Holds a connector, provided that it is stopped.
+    fn hold(&mut self, connector: String) -> Result<Held, HerderError> {
+        {
+            let herder = self.view.read();
+            let configs = herder.configs();
+            if configs.connector(&connector).is_none() {
+                return Err(HerderError::NotFound(format!("Connector {connector} not found")));
+            }
+            if configs.target(&connector) != TargetState::Stopped || !configs.tasks(&connector).is_empty() {
+                return Err(HerderError::BadRequest(format!(
+                    "Connectors must be in the STOPPED state before their offsets can be modified. This can be done \
+                     for the specified connector by issuing a 'PUT' request to the '/connectors/{connector}/stop' \
+                     endpoint"
+                )));
+            }
+        }
+        if !self.held.insert(connector.clone()) {
+            let busy = format!("The offsets of connector {connector} are being changed by another request");
+            return Err(HerderError::Conflict(busy));
+        }
+        Ok(Held { connector, news: self.news.clone() })
+    }
+
     fn learn(&mut self, news: News) {
         match news {
+            News::Released(connector) => {
+                self.held.remove(&connector);
+            }
             News::Event(event) => self.handle(event),
             News::Answer(request, answer) => {
                 if let Some(waiting) = self.waiting.remove(&request) {
@@ -216,4 +270,10 @@ fn connector_of(request: &Request) -> &str {
         | Request::Barrier(name) => name,
         Request::RestartTask(task) => &task.connector,
     }
+}
+
+/// Whether a connector that is stopped still is so after `request`.
+fn leaves_stopped(request: &Request) -> bool {
+    !matches!(request, Request::Put { .. } | Request::Delete(_))
+        && !matches!(request, Request::SetTarget(_, target) if *target != TargetState::Stopped)
 }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::answers::{ConfigInfos, ConnectorOffset, Health, OffsetChange, Refusal, ServerInfo};
 use crate::assembly::{Assembly, connector_plugin};
-use crate::driver::{Ask, HerderView, Reply};
+use crate::driver::{Ask, Held, HerderView, Reply};
 use crate::stage;
 use crate::validate::{Validation, plugin_keys, refusal_of};
 
@@ -266,7 +266,7 @@ impl WorkerHandle {
         name: &str,
         changes: Vec<OffsetChange>,
     ) -> Result<&'static str, Refusal> {
-        let config = self.stopped(name).await?;
+        let (_held, config) = self.stopped(name).await?;
         let _stage = stage::enter(format!("altering the offsets of connector {name}"));
         self.assembly.alter_offsets(name, &config, changes).await
     }
@@ -276,29 +276,21 @@ impl WorkerHandle {
     /// # Errors
     /// As [`alter_offsets`](Self::alter_offsets).
     pub async fn reset_offsets(&self, name: &str) -> Result<&'static str, Refusal> {
-        let config = self.stopped(name).await?;
+        let (_held, config) = self.stopped(name).await?;
         let _stage = stage::enter(format!("resetting the offsets of connector {name}"));
         self.assembly.reset_offsets(name, &config).await
     }
 
-    /// The configuration of a connector that is stopped, also in fact: its tasks have ended.
-    async fn stopped(&self, name: &str) -> Result<Config, Refusal> {
-        let config = {
-            let herder = self.view.read();
-            let config = herder.configs().connector(name).cloned().ok_or_else(|| not_found(name))?;
-            if herder.configs().target(name) != TargetState::Stopped
-                || !herder.configs().tasks(name).is_empty()
-            {
-                return Err(Refusal::bad_request(format!(
-                    "Connectors must be in the STOPPED state before their offsets can be modified. This can be done \
-                     for the specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
-                )));
-            }
-            config
-        };
+    /// The configuration of a connector that is stopped, also in fact: its tasks have ended. It stays so while what
+    /// comes with it lives.
+    async fn stopped(&self, name: &str) -> Result<(Held, Config), Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let told = self.tell(Ask::Hold { connector: name.to_owned(), reply }).await;
+        let held = if told { answer.await.ok() } else { None };
+        let held = held.ok_or_else(shutting_down)??;
         let _stage = stage::enter(format!("waiting for connector {name} to stop"));
         self.ask(Request::Barrier(name.to_owned())).await?;
-        Ok(config)
+        Ok((held, self.info(name)?.config))
     }
 
     /// The plugins.
@@ -409,14 +401,18 @@ impl WorkerHandle {
         request: Request,
         unchanged: Option<(String, Config)>,
     ) -> Result<Option<Answer>, Refusal> {
-        let gone = || Refusal::internal("The worker is shutting down");
         let (reply, answer) = oneshot::channel();
-        self.asks.send(Ask::Request { request, unchanged, reply }).await.map_err(|_| gone())?;
-        match answer.await.map_err(|_| gone())? {
+        let told = self.tell(Ask::Request { request, unchanged, reply }).await;
+        let reply = if told { answer.await.ok() } else { None };
+        match reply.ok_or_else(shutting_down)? {
             Reply::Done(answer) => Ok(Some(answer?)),
             Reply::Changed => Ok(None),
         }
     }
+}
+
+fn shutting_down() -> Refusal {
+    Refusal::internal("The worker is shutting down")
 }
 
 fn unknown_plugin(name: &str) -> Refusal {

@@ -21,6 +21,7 @@ struct Groups {
     offsets: Mutex<BTreeMap<String, Offsets>>,
     have_members: AtomicBool,
     away: AtomicBool,
+    waited_for: AtomicBool,
 }
 
 #[derive(Default)]
@@ -37,6 +38,11 @@ impl MemoryCluster {
         self.0.away.store(true, Ordering::SeqCst);
     }
 
+    /// Whether somebody waits for an answer that does not come.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.0.waited_for.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64) {
         let offsets = Offsets::from([(TopicPartition::new(topic, partition), offset)]);
         self.0.change(|groups| groups.entry(group.to_owned()).or_default().extend(offsets));
@@ -51,6 +57,7 @@ impl Groups {
     /// Waits for ever where the cluster is away.
     async fn reach(&self) {
         if self.away.load(Ordering::SeqCst) {
+            self.waited_for.store(true, Ordering::SeqCst);
             std::future::pending::<()>().await;
         }
     }

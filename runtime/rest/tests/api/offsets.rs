@@ -1,9 +1,10 @@
 //! Offsets of sources and sinks.
 
+use lavka_testkit::eventually;
 use serde_json::{Value, json};
 
 use crate::plugins::{SINK, SOURCE};
-use crate::server::{Server, refused, refused_with};
+use crate::server::{PATIENCE, Server, refused, refused_with};
 
 const ALTERED: &str = r#"{"message":"The offsets for this connector have been altered successfully"}"#;
 const RESET: &str = r#"{"message":"The offsets for this connector have been reset successfully"}"#;
@@ -220,4 +221,35 @@ fn a36_a_reset_may_be_repeated() {
         }
         assert_eq!(of(&server), r#"{"offsets":[]}"#);
     }
+}
+
+/// Between the look whether a connector is stopped and the change of its offsets nobody starts it.
+#[test]
+fn a_connector_whose_offsets_are_changed_stays_stopped() {
+    let server = stopped(SINK);
+    server.cluster.go_away();
+    let handle = server.handle.clone();
+    let change = server.spawn(async move {
+        let _ = handle.reset_offsets("c").await;
+    });
+    let send = |method: &str, path: &str| server.client().send(method, path, &[], None);
+    eventually("the change to be under way", PATIENCE, || server.cluster.is_waited_for().then_some(()));
+    let text = "The offsets of connector c are being changed; try again in a moment";
+    refused(&send("PUT", "/connectors/c/resume"), 409, text);
+    refused(&send("PUT", "/connectors/c/pause"), 409, text);
+    refused(&send("DELETE", "/connectors/c"), 409, text);
+    let config = json!({ "connector.class": SINK, "topics": "t" });
+    refused(&server.client().put("/connectors/c/config", &config), 409, text);
+    refused(
+        &send("DELETE", "/connectors/c/offsets"),
+        409,
+        "The offsets of connector c are being changed by another request",
+    );
+    assert_eq!(send("PUT", "/connectors/c/stop").status, 204, "it is stopped as it is");
+    // Whoever gives up lets go.
+    change.abort();
+    eventually("the connector to be let go", PATIENCE, || {
+        (send("PUT", "/connectors/c/resume").status == 202).then_some(())
+    });
+    server.wait_for_state("c", "RUNNING", 1);
 }
