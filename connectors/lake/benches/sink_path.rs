@@ -52,13 +52,17 @@ fn decoded(converter: &mut dyn Converter, topic: &Topic, texts: &[Blob], first: 
     texts.iter().enumerate().map(record).collect()
 }
 
-fn config(codec: &str) -> Config {
+fn config<const N: usize>(entries: [(&str, &str); N]) -> Config {
     let rows = ROWS.to_string();
-    Config::from([("store.url", "/lake"), ("flush.size", rows.as_str()), ("parquet.codec", codec)])
+    let mut config = Config::from([("store.url", "/lake"), ("flush.size", rows.as_str())]);
+    for (key, value) in entries {
+        config.set(key, value);
+    }
+    config
 }
 
-async fn opened(codec: &str, store: &MemoryStore) -> LakeSinkTask {
-    let mut task = task_over(&config(codec), Arc::new(store.clone())).expect("a valid configuration");
+async fn opened(config: &Config, store: &MemoryStore) -> LakeSinkTask {
+    let mut task = task_over(config, Arc::new(store.clone())).expect("a valid configuration");
     let id = TaskId { connector: "lake".into(), task: 0 };
     task.start(SinkTaskStart { id }).await.expect("a store in memory");
     let partitions = [TopicPartition::new("t", 0)];
@@ -82,7 +86,7 @@ fn sink_path(criterion: &mut Criterion) {
                 || (MemoryStore::default(), json_converter()),
                 |(store, converter)| {
                     runtime.block_on(async {
-                        let mut task = opened(codec, store).await;
+                        let mut task = opened(&config([("parquet.codec", codec)]), store).await;
                         for (i, texts) in texts.chunks(BATCH).enumerate() {
                             let batch = decoded(converter.as_mut(), &topic, black_box(texts), i * BATCH);
                             let outcome = task.put(batch.into(), &mut SinkContext::at(0)).await;
@@ -95,29 +99,36 @@ fn sink_path(criterion: &mut Criterion) {
             );
         });
     }
-    group.bench_function("rows, zstd", |bencher| {
-        bencher.iter_batched_ref(
-            || {
-                let mut converter = json_converter();
-                let chunks = texts.chunks(BATCH).enumerate();
-                let batches: Vec<Arc<[SinkRecord]>> = chunks
-                    .map(|(i, texts)| decoded(converter.as_mut(), &topic, texts, i * BATCH).into())
-                    .collect();
-                (MemoryStore::default(), batches)
-            },
-            |(store, batches)| {
-                runtime.block_on(async {
-                    let mut task = opened("zstd", store).await;
-                    for batch in batches {
-                        let outcome = task.put(Arc::clone(batch), &mut SinkContext::at(0)).await;
-                        outcome.expect("a store in memory");
-                    }
-                });
-                assert_eq!(store.finished(), 1);
-            },
-            BatchSize::PerIteration,
-        );
-    });
+    let by_device =
+        [("partitioner.class", "Field"), ("partition.field.name", "device"), ("parquet.codec", "zstd")];
+    for (name, config, files) in [
+        ("rows, zstd", config([("parquet.codec", "zstd")]), 1),
+        ("rows, zstd, a file for each of 300 devices", config(by_device), 300),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched_ref(
+                || {
+                    let mut converter = json_converter();
+                    let chunks = texts.chunks(BATCH).enumerate();
+                    let batches: Vec<Arc<[SinkRecord]>> = chunks
+                        .map(|(i, texts)| decoded(converter.as_mut(), &topic, texts, i * BATCH).into())
+                        .collect();
+                    (MemoryStore::default(), batches)
+                },
+                |(store, batches)| {
+                    runtime.block_on(async {
+                        let mut task = opened(&config, store).await;
+                        for batch in batches {
+                            let outcome = task.put(Arc::clone(batch), &mut SinkContext::at(0)).await;
+                            outcome.expect("a store in memory");
+                        }
+                    });
+                    assert_eq!(store.finished(), files);
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
     group.bench_function("decode", |bencher| {
         let mut converter = json_converter();
         bencher.iter(|| {

@@ -161,6 +161,17 @@ impl BatchBuilder {
         self.columns.heap_size()
     }
 
+    /// Bytes set aside, roughly: for those rows, and for as many more as the batch before had.
+    #[must_use]
+    pub fn reserved(&self) -> usize {
+        self.columns.reserved()
+    }
+
+    /// Gives back what is set aside beyond the rows that are there.
+    pub fn release(&mut self) {
+        self.columns.release();
+    }
+
     /// The layout inferred so far, `None` for a declared one. After [`Refusal::Layout`] it does not include the
     /// refused row yet.
     #[must_use]

@@ -1,6 +1,7 @@
 //! One column while rows are added to it.
 
 mod arrays;
+mod memory;
 
 use arrow_buffer::{BooleanBufferBuilder, NullBufferBuilder};
 use lavka_api::data::{Logical, Schema, Str, Type, Value};
@@ -403,25 +404,6 @@ impl Column {
             Cells::Map(..) => "MAP".into(),
             Cells::Record(_) => "STRUCT".into(),
         }
-    }
-
-    /// Bytes held, roughly.
-    pub(crate) fn heap_size(&self) -> usize {
-        let len = self.len();
-        len / 8
-            + match &self.cells {
-                Cells::Open => 0,
-                Cells::Boolean(_) => len / 8,
-                Cells::Int8(_) => len,
-                Cells::Int16(_) => 2 * len,
-                Cells::Int32(_) | Cells::Float32(_) | Cells::Date(_) | Cells::Time(_) => 4 * len,
-                Cells::Int64(_) | Cells::Float64(_) | Cells::Timestamp(_) => 8 * len,
-                Cells::Decimal(..) => 16 * len,
-                Cells::Utf8(texts) | Cells::Binary(texts) => 4 * len + texts.bytes.len(),
-                Cells::List(_, element) => 4 * len + element.heap_size(),
-                Cells::Map(_, inner) => 4 * len + inner.keys.heap_size() + inner.values.heap_size(),
-                Cells::Record(record) => record.heap_size(),
-            }
     }
 
     /// Forgets the values of a column that is left out of the batch.

@@ -182,6 +182,15 @@ impl Record {
         self.columns.iter().map(Column::heap_size).sum()
     }
 
+    /// Bytes set aside by the columns.
+    pub(crate) fn reserved(&self) -> usize {
+        self.columns.iter().map(Column::reserved).sum()
+    }
+
+    pub(crate) fn release(&mut self) {
+        self.columns.iter_mut().for_each(Column::release);
+    }
+
     /// The position of the plan for the source of `sample`, which is made if there is none yet.
     fn plan(&mut self, sample: &Value) -> Fitted<usize> {
         let fits = |plan: &Plan| match (&plan.source, sample) {

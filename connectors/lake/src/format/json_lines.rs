@@ -43,6 +43,11 @@ impl JsonLinesEncoder {
     }
 
     pub(crate) fn memory(&self) -> usize {
+        self.lines.capacity()
+    }
+
+    /// Bytes that are not handed out yet.
+    pub(crate) fn held_back(&self) -> usize {
         self.lines.len()
     }
 }

@@ -104,7 +104,7 @@ impl Encoder {
     pub(crate) fn held_back(&self) -> u64 {
         match self {
             Encoder::Parquet(encoder) => encoder.held_back(),
-            Encoder::JsonLines(encoder) => u64::try_from(encoder.memory()).unwrap_or(u64::MAX),
+            Encoder::JsonLines(encoder) => u64::try_from(encoder.held_back()).unwrap_or(u64::MAX),
         }
     }
 

@@ -126,7 +126,7 @@ impl ParquetEncoder {
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.builder.heap_size() + self.under_way + self.memory
+        self.builder.reserved() + self.under_way + self.memory
     }
 
     pub(crate) fn held_back(&self) -> u64 {
@@ -176,6 +176,10 @@ impl ParquetEncoder {
         };
         self.under_way = self.builder.heap_size();
         let batch = self.builder.finish()?;
+        if then != Then::GoOn {
+            // Rows are cut off where memory is short, and a finished file has no more.
+            self.builder.release();
+        }
         let settings = Arc::clone(&self.settings);
         self.stage = Stage::Encoding(tokio::task::spawn_blocking(move || {
             write(writer, &settings, batch, then)

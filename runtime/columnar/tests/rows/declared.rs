@@ -77,6 +77,37 @@ fn sparse_row(schema: &Schema) -> Value {
 }
 
 #[test]
+fn memory_set_aside_can_be_given_back() {
+    let schema = Schema::structure()
+        .field("n", Schema::optional(Type::Int64))
+        .field("flag", Schema::optional(Type::Boolean))
+        .field("text", Schema::optional(Type::String))
+        .field(
+            "list",
+            Schema::builder(Type::Array).values(Schema::of(Type::Int32)).optional().build().unwrap(),
+        )
+        .build()
+        .unwrap();
+    let mut builder = BatchBuilder::declared(&schema).unwrap();
+    let row = |i: i64| -> Value {
+        let list = vec![Value::Int32(1), Value::Int32(2)].into();
+        let text = "some text".into();
+        Struct::new(schema.clone(), vec![Value::Int64(i), Value::Boolean(true), text, list]).unwrap().into()
+    };
+    let rows: Vec<Value> = (0..1000).map(row).collect();
+    let rows: Vec<&Value> = rows.iter().collect();
+    for _ in 0..2 {
+        assert_eq!(builder.append(&rows).rows, 1000);
+        assert!(builder.reserved() >= builder.heap_size() && builder.heap_size() > 29_000);
+        assert_eq!(builder.finish().unwrap().num_rows(), 1000);
+        assert_eq!(builder.heap_size(), 0);
+        assert!(builder.reserved() > 29_000, "room for another batch like that");
+        builder.release();
+        assert!(builder.reserved() < 100, "{}", builder.reserved());
+    }
+}
+
+#[test]
 fn every_type_comes_back() {
     let schema = every_type();
     let rows = [full_row(&schema), sparse_row(&schema), full_row(&schema)];
