@@ -4,7 +4,7 @@
 //!
 //! One module per transform, named like it: `cast`, `drop_headers`, `extract_field`, `filter`, `flatten`, `header_from`,
 //! `hoist_field`, `insert_field`, `insert_header`, `mask_field`, `regex_router`, `replace_field`, `set_schema_metadata`,
-//! `timestamp_converter`, `timestamp_router`, `value_to_key`; the three `predicates` share one. `confluent` has those of Confluent. They stand on:
+//! `timestamp_converter`, `timestamp_router`, `value_to_key`; the three `predicates` share one. `confluent` and `debezium` have theirs. They stand on:
 //!
 //! - `operand`: the half of a record (key or value) that a transform works on, and the wording of its refusals;
 //! - `plan`: what is worked out once per schema or shape and found again by pointer;
@@ -25,6 +25,7 @@
 mod cast;
 mod confluent;
 mod date_format;
+mod debezium;
 mod drop_headers;
 mod extract_field;
 mod field_path;
@@ -226,5 +227,6 @@ pub fn plugins() -> Vec<Plugin> {
         "Converts a time between text, number and the logical types."
     ));
     plugins.extend(confluent::plugins());
+    plugins.extend(debezium::plugins());
     plugins
 }

@@ -13,12 +13,13 @@ fn config(keys: Keys<'_>) -> Config {
     keys.iter().copied().collect()
 }
 
-/// The transform of a short name such as `Cast$Value`. Its configuration passes validation exactly if it can be made,
+/// The transform of a short name such as `Cast$Value`, or of a whole one that is not Apache Kafka's. Its configuration passes validation exactly if it can be made,
 /// except for what only the whole configuration tells.
 pub(crate) fn transform(name: &str, keys: Keys<'_>) -> Result<Box<dyn Transform>, Error> {
     let catalogue = Catalogue::new(lavka_transforms::plugins());
-    let class = format!("org.apache.kafka.connect.transforms.{name}");
-    let plugin = catalogue.find(&class, |kind| kind == PluginKind::Transformation).unwrap();
+    let kafkas = format!("org.apache.kafka.connect.transforms.{name}");
+    let class = if name.starts_with("io.") { name } else { &kafkas };
+    let plugin = catalogue.find(class, |kind| kind == PluginKind::Transformation).unwrap();
     assert_eq!(plugin.version, lavka_api::KAFKA_VERSION);
     let Factory::Transform(make) = plugin.factory else { panic!("{name} is no transform") };
     let made = make(&config(keys));

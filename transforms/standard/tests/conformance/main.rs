@@ -1,11 +1,13 @@
 //! The rows of the conformance table for Apache Kafka's transforms and predicates: a table per transform, whose rows
 //! carry their numbers, and a count that none of the list in `testdata/conformance-rows.txt` is missing. Plugins are
 //! found and configured by their Java names, as a connector's configuration does. Values were observed on the released
-//! classes of Apache Kafka 4.3.0.
+//! classes of Apache Kafka 4.3.0. Those of Confluent and Debezium have tables of their own, after their documentation.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
 mod cast;
+mod confluent;
+mod debezium;
 mod extract_field;
 mod flatten;
 mod harness;
