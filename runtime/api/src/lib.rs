@@ -114,7 +114,7 @@
 //! # Map
 //!
 //! - [`data`]: [`Schema`](data::Schema), [`Value`](data::Value), records, headers. Rows with shared schemas.
-//! - [`config`]: raw configurations as users write them, and the declaration from which the typed struct, the REST
+//! - [`config`](mod@config): raw configurations as users write them, and the declaration from which the typed struct, the REST
 //!   definition, validation and the reference page of a plugin all come.
 //! - [`plugin`]: the contracts of connectors, transforms, predicates and converters, and the catalogue that finds
 //!   them by class name or alias.

@@ -126,18 +126,11 @@ fn geohash(config: &GeohashConfig, precision: usize, latitude: &Value, longitude
 }
 
 fn degrees(field: &str, value: &Value) -> Result<Option<f64>> {
-    match value {
-        Value::Null => Ok(None),
-        Value::Float64(degrees) => Ok(Some(*degrees)),
-        Value::Float32(degrees) => Ok(Some(f64::from(*degrees))),
-        Value::Int8(degrees) => Ok(Some(f64::from(*degrees))),
-        Value::Int16(degrees) => Ok(Some(f64::from(*degrees))),
-        Value::Int32(degrees) => Ok(Some(f64::from(*degrees))),
-        // Schemaless JSON has whole numbers as INT64; anything beyond INT32 is no coordinate anyway.
-        Value::Int64(degrees) => Ok(Some(i32::try_from(*degrees).map_or(f64::INFINITY, f64::from))),
-        Value::Decimal(degrees) => Ok(Some(degrees.to_f64())),
-        other => {
-            Err(Error::data(format!("the field '{field}' has to be a number, not {}", other.java_class())))
-        }
+    if value.is_null() {
+        return Ok(None);
     }
+    let degrees = value.as_f64();
+    let refused =
+        || Error::data(format!("the field '{field}' has to be a number, not {}", value.java_class()));
+    degrees.map(Some).ok_or_else(refused)
 }

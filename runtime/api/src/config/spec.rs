@@ -26,8 +26,21 @@ pub struct Key<T> {
     ty: PhantomData<fn() -> T>,
 }
 
-/// Starts the declaration of a key. Unless [`default`](Key::default) or [`or_null`](Key::or_null) follows, it is
-/// required (an `Option` is null by default).
+/// Starts the declaration of a key, of medium importance. It is required unless [`default`](Key::default) follows or `T`
+/// is an `Option`, whose default is null.
+///
+/// ```
+/// use lavka_api::config::{Check, Config, key};
+///
+/// let port = key::<i32>("port").default(1883).check(Check::between(1, 65_535)).doc("The port of the server.");
+/// assert_eq!(port.read(&Config::new())?, 1883);
+/// let user = key::<Option<String>>("user").doc("Who to log in as; nobody by default.");
+/// assert_eq!(user.read(&Config::new())?, None);
+/// let host = key::<String>("host").high().doc("The server.");
+/// let error = host.read(&Config::new()).unwrap_err();
+/// assert_eq!(error.message(), Some("Missing required configuration \"host\" which has no default value."));
+/// # Ok::<(), lavka_api::Error>(())
+/// ```
 pub fn key<T: ConfigType>(name: &'static str) -> Key<T> {
     Key {
         def: KeyDef {

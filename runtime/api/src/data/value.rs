@@ -12,6 +12,7 @@ use super::{Blob, Decimal, Object, Str, Struct, Type};
 ///
 /// assert_eq!(Value::from("text").as_str(), Some("text"));
 /// assert_eq!(Value::from(7_i16).as_i64(), Some(7));
+/// assert_eq!((Value::from(7_i16).as_f64(), Value::from(0.5_f32).as_f64()), (Some(7.0), Some(0.5)));
 /// assert_eq!(Value::from(None::<i64>), Value::Null);
 /// assert_eq!(Value::from(vec![1_i32.into(), "two".into()]), Value::Array([Value::Int32(1), "two".into()].into()));
 /// assert_eq!(Value::from(Blob::from(b"bytes")).java_class(), "[B");
@@ -81,6 +82,23 @@ impl Value {
             Value::Int16(v) => Some(v.into()),
             Value::Int32(v) => Some(v.into()),
             Value::Int64(v) => Some(v),
+            _ => None,
+        }
+    }
+
+    /// Any number as a double: the integer and float types and decimals. What a double cannot hold is rounded. Instants
+    /// are no numbers here.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Value::Int8(v) => Some(f64::from(*v)),
+            Value::Int16(v) => Some(f64::from(*v)),
+            Value::Int32(v) => Some(f64::from(*v)),
+            #[expect(clippy::cast_precision_loss, reason = "rounding is said")]
+            Value::Int64(v) => Some(*v as f64),
+            Value::Float32(v) => Some(f64::from(*v)),
+            Value::Float64(v) => Some(*v),
+            Value::Decimal(v) => Some(v.to_f64()),
             _ => None,
         }
     }
