@@ -240,6 +240,48 @@ mod tests {
         assert_eq!(value(b"a=\\ud83dx"), "\u{fffd}x", "half of a surrogate pair");
     }
 
+    /// As Java's `store` writes a key or value.
+    fn stored(text: &str, key: bool) -> String {
+        let mut out = String::new();
+        for (place, c) in text.chars().enumerate() {
+            match c {
+                ' ' if key || place == 0 => out.push_str("\\ "),
+                '\t' => out.push_str("\\t"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\u{c}' => out.push_str("\\f"),
+                '\\' | '=' | ':' | '#' | '!' => out.extend(['\\', c]),
+                ' '..='~' => out.push(c),
+                other => {
+                    for unit in other.encode_utf16(&mut [0; 2]) {
+                        out.push_str(&format!("\\u{unit:04X}"));
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_java_stores_is_read_back(key in "\\PC*|[ =:#!\\\\\t\n\r\u{c}a]*", value in "\\PC*|[ =:#!\\\\\t\n\r\u{c}a]*") {
+            let text = format!("# stored\n{}={}\n", stored(&key, true), stored(&value, false));
+            let config = parse(&text).unwrap();
+            proptest::prop_assert_eq!(config.get(&key), Some(value.as_str()));
+            proptest::prop_assert_eq!(config.len(), 1);
+        }
+
+        #[test]
+        fn no_bytes_are_too_odd(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            let _ = parse(&decode(&bytes));
+        }
+
+        #[test]
+        fn no_escapes_are_too_odd(text in "[\\\\u0aé\n\r #=]{0,40}") {
+            let _ = parse(&text);
+        }
+    }
+
     #[test]
     fn a_file_that_is_not_there_is_named() {
         let error = read(Path::new("/nonexistent/worker.properties")).unwrap_err().to_string();

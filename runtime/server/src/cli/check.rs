@@ -43,9 +43,10 @@ async fn check(config: &Config, worker: &Config, policy: &OverridePolicy) -> Res
             "Missing required configuration \"connector.class\" which has no default value.",
         ));
     }
-    let plugin = catalogue
-        .find(class, PluginKind::is_connector)
-        .map_err(|error| Error::invalid_value("connector.class", class, error))?;
+    let plugin = catalogue.find(class, PluginKind::is_connector).map_err(|error| {
+        let known = "`lavka plugins` lists those there are";
+        Error::invalid_value("connector.class", class, format!("{error}; {known}"))
+    })?;
     let keys = ConnectorKeys::new(plugin, config, &catalogue);
     let mut text = format!("{} ({})\n\n", plugin.class, plugin.kind().name());
     let (mut understood, mut ignored, mut unknown) = (0, 0, 0);

@@ -18,7 +18,7 @@ pub(super) enum Example {
 }
 
 /// Class and file.
-const FILES: [(&str, &str, &str); 4] = [
+const FILES: [(&str, &str, &str); 5] = [
     (
         "org.apache.kafka.connect.file.FileStreamSourceConnector",
         "file-source.json",
@@ -39,6 +39,7 @@ const FILES: [(&str, &str, &str); 4] = [
         "lake-sink.json",
         include_str!("../../../../examples/lake-sink.json"),
     ),
+    ("io.lavka.transforms.Score", "score.json", include_str!("../../../../examples/score.json")),
 ];
 
 /// The title of a page, the keys of a connector, and records.
@@ -56,6 +57,12 @@ const RECORDS: &[Row] = &[
         ],
     ),
     (
+        "Drop",
+        "transforms=drop\n\
+         transforms.drop.type=io.confluent.connect.transforms.Drop$Key\n",
+        &[r#"{"topic":"t","key":"k","value":{"a":1}}"#],
+    ),
+    (
         "DropHeaders",
         "transforms=drop\n\
          transforms.drop.type=org.apache.kafka.connect.transforms.DropHeaders\n\
@@ -70,6 +77,13 @@ const RECORDS: &[Row] = &[
          transforms.id.type=org.apache.kafka.connect.transforms.ExtractField$Key\n\
          transforms.id.field=id\n",
         &[r#"{"topic":"t","key":{"id":42,"region":"eu"},"value":{"a":1}}"#],
+    ),
+    (
+        "ExtractTopic",
+        "transforms=topic\n\
+         transforms.topic.type=io.confluent.connect.transforms.ExtractTopic$Value\n\
+         transforms.topic.field=kind\n",
+        &[r#"{"topic":"t","value":{"kind":"orders","a":1}}"#],
     ),
     (
         "Filter",
@@ -162,6 +176,13 @@ const RECORDS: &[Row] = &[
         &[r#"{"topic":"t","timestamp":1700000000000,"value":{"a":1}}"#],
     ),
     (
+        "TombstoneHandler",
+        "transforms=tombstones\n\
+         transforms.tombstones.type=io.confluent.connect.transforms.TombstoneHandler\n\
+         transforms.tombstones.behavior=ignore\n",
+        &[r#"{"topic":"t","key":"k","value":null}"#],
+    ),
+    (
         "ValueToKey",
         "transforms=key\n\
          transforms.key.type=org.apache.kafka.connect.transforms.ValueToKey\n\
@@ -180,6 +201,17 @@ const RECORDS: &[Row] = &[
             r#"{"topic":"t","headers":[{"key":"x-test","value":"1"}],"value":{"a":1}}"#,
             r#"{"topic":"t","headers":[],"value":{"a":2}}"#,
         ],
+    ),
+    (
+        "RecordIsTombstone",
+        "transforms=mark\n\
+         transforms.mark.type=org.apache.kafka.connect.transforms.InsertHeader\n\
+         transforms.mark.header=op\n\
+         transforms.mark.value.literal=delete\n\
+         transforms.mark.predicate=deleted\n\
+         predicates=deleted\n\
+         predicates.deleted.type=org.apache.kafka.connect.transforms.predicates.RecordIsTombstone\n",
+        &[r#"{"topic":"t","key":"k","value":null}"#, r#"{"topic":"t","key":"k","value":{"a":1}}"#],
     ),
     (
         "TopicNameMatches",

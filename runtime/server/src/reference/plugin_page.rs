@@ -34,7 +34,7 @@ impl Subject<'_> {
         format!("{}/{}.md", self.folder, file_name(self.folder, self.title))
     }
 
-    /// What all of its classes do, as far as they say the same.
+    /// What all of its classes do as far as they say the same, else what each does.
     pub(super) fn summary(&self) -> String {
         let docs: Vec<&str> = self.plugins.iter().map(|plugin| plugin.doc.trim()).collect();
         let Some((first, others)) = docs.split_first() else { return String::new() };
@@ -48,7 +48,10 @@ impl Subject<'_> {
             return (*first).to_owned();
         }
         let sentence = first.get(..common).and_then(|text| text.rfind(". ")).map_or(0, |end| end + 1);
-        first.get(..sentence).filter(|text| !text.is_empty()).unwrap_or(first).to_owned()
+        match first.get(..sentence) {
+            Some(shared) if !shared.is_empty() => shared.to_owned(),
+            _ => docs.join(" "),
+        }
     }
 }
 

@@ -136,3 +136,26 @@ pub(super) fn scalar(value: &Value) -> String {
     let text = java::plain_text(value);
     if serde_json::from_str::<&RawValue>(&text).is_ok() { text } else { quoted(&text) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_so_that_they_can_be_read_back() {
+        let shown = |form: Form, bytes: &[u8]| form.shown(Some(bytes));
+        assert_eq!(shown(Form::Json, b"1.0E10"), "1.0E10", "no digit is touched");
+        assert_eq!(shown(Form::Json, b"{\"a\":"), "\"{\\\"a\\\":\"", "what is no JSON is text");
+        assert_eq!(shown(Form::Text, b"{\"a\":1}"), "\"{\\\"a\\\":1}\"");
+        assert_eq!(shown(Form::Bytes, b"{\"a\":1}"), "{\"a\":1}");
+        assert_eq!(shown(Form::Bytes, b"12"), "\"12\"");
+        assert_eq!(shown(Form::Bytes, b"{\"a\":\n1}"), "\"{\\\"a\\\":\\n1}\"", "one record stays one line");
+        assert_eq!(shown(Form::Bytes, b"\xff\x00"), "{\"base64\":\"/wA=\"}");
+        assert_eq!(Form::Bytes.shown(None), "null");
+        let payload = |raw: &str| Form::Text.header_payload(Some(raw)).map(|blob| blob.to_vec());
+        assert_eq!(payload("\"a\\u00e9\""), Some("aé".as_bytes().to_vec()));
+        assert_eq!(payload("{\"a\":1}"), Some(b"{\"a\":1}".to_vec()));
+        assert_eq!(base64_of("{\"base64\":\"AA==\"}").as_deref(), Some("AA=="));
+        assert_eq!(base64_of("{\"base64\":\"AA==\",\"b\":1}"), None);
+    }
+}

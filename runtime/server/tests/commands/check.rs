@@ -154,7 +154,7 @@ fn classes_that_are_not_there() {
         "a.json",
         r#"{"name":"c","connector.class":"FileStreamSonk"}"#,
         &expect![[r#"
-        lavka: a.json: Invalid value FileStreamSonk for configuration connector.class: no plugin has the class or alias FileStreamSonk; did you mean org.apache.kafka.connect.file.FileStreamSinkConnector?
+        lavka: a.json: Invalid value FileStreamSonk for configuration connector.class: no plugin has the class or alias FileStreamSonk; did you mean org.apache.kafka.connect.file.FileStreamSinkConnector?; `lavka plugins` lists those there are
         exit status 1
     "#]],
     );
@@ -162,7 +162,7 @@ fn classes_that_are_not_there() {
         "b.json",
         r#"{"name":"c","connector.class":"com.example.Nothing"}"#,
         &expect![[r#"
-        lavka: b.json: Invalid value com.example.Nothing for configuration connector.class: no plugin has the class or alias com.example.Nothing
+        lavka: b.json: Invalid value com.example.Nothing for configuration connector.class: no plugin has the class or alias com.example.Nothing; `lavka plugins` lists those there are
         exit status 1
     "#]],
     );
