@@ -122,3 +122,24 @@ pub trait Consumer: Send {
     /// Leaves the group and frees everything. A pending rebalance is not waited for.
     async fn close(self: Box<Self>);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rebalance_goes_on_when_the_other_end_is_dropped() {
+        let (done, waiter) = rebalance_handshake();
+        assert!(!waiter.wait(Duration::ZERO), "the deadline passes while it is held");
+        drop(done);
+        assert!(waiter.wait(Duration::ZERO));
+        assert!(waiter.wait(Duration::ZERO), "and stays so");
+    }
+
+    #[test]
+    fn an_event_that_is_dropped_unread_lets_the_rebalance_go_on() {
+        let (done, waiter) = rebalance_handshake();
+        drop(ConsumerEvent::Revoked { partitions: Vec::new(), lost: false, done });
+        assert!(waiter.wait(Duration::ZERO));
+    }
+}

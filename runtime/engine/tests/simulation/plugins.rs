@@ -108,7 +108,7 @@ thread_local! {
     pub(crate) static CALLS: std::cell::RefCell<Vec<Instant>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
-/// `drop…`, `bad…` and `panic…` are what they say; `flaky-N` fails N times.
+/// `drop…`, `bad…` and `panic…` are what they say; `flaky-N` fails N times; `moved…` goes to another topic.
 #[derive(Default)]
 struct Script {
     tries: HashMap<String, u32>,
@@ -123,6 +123,11 @@ impl Transform for Script {
             _ if text.starts_with("drop") => Ok(Verdict::Drop),
             _ if text.starts_with("bad") => failing(text, "transform").map(|()| Verdict::Keep),
             _ if text.starts_with("silent") => Err(Error::data("").without_message()),
+            _ if text.starts_with("moved") => {
+                record.topic = Topic::from("elsewhere");
+                record.partition = Some(99);
+                Ok(Verdict::Keep)
+            }
             _ if text.starts_with("panic") => panic!("the script says so"),
             _ => Ok(Verdict::Keep),
         }

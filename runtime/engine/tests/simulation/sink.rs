@@ -1,13 +1,14 @@
 //! The sink loop.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lavka_api::Error;
+use lavka_api::data::{RecordKind, TimestampType};
 use lavka_api::plugin::{ErrantRecord, Offsets};
 use lavka_engine::sink::TopicSelection;
 use lavka_engine::task::Target;
-use lavka_ports::Subscription;
+use lavka_ports::{ConsumedRecord, Subscription};
 
 use crate::broker::{Broker, tp};
 use crate::plugins::{Call, scripted};
@@ -458,6 +459,111 @@ async fn without_records_the_sink_is_called_once_a_second() {
     assert_eq!(rig.observer.states(), ["running"]);
     rig.script.on_put(|_, _| Err(Error::fatal("gone")));
     assert_eq!(rig.failed().await, "gone");
+}
+
+/// Offsets, rebalances and the topics that a connector used go by where a record came from.
+#[tokio::test(start_paused = true)]
+async fn a_transform_that_moves_records_moves_no_offsets() {
+    let setup =
+        SinkSetup { broker: broker(&["moved1", "moved2"]), config: scripted(&[]), ..SinkSetup::default() };
+    let mut refusals = 1;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&seen);
+    setup.script.on_put(move |batch, _| {
+        noted.lock().unwrap().extend(batch.iter().map(|record| record.record.topic.to_string()));
+        if refusals > 0 {
+            refusals -= 1;
+            return Err(Error::retriable("busy"));
+        }
+        Ok(())
+    });
+    let rig = setup.run();
+    rig.puts(2).await;
+    assert_eq!(*seen.lock().unwrap(), ["elsewhere"; 4]);
+    assert_eq!(rig.observer.topics(), ["t"]);
+    let waiter = rig.broker.revoke(&[tp(0)], false);
+    until("the rebalance goes on", || waiter.wait(Duration::ZERO)).await;
+    assert_eq!(rig.broker.commits(), [offsets([(0, 2)])]);
+    assert!(rig.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn timestamps_headers_and_tombstones_reach_the_sink() {
+    let record = |offset, timestamp, timestamp_type, value: Option<&[u8]>| ConsumedRecord {
+        topic: "t".into(),
+        partition: 0,
+        offset,
+        timestamp,
+        timestamp_type,
+        key: Some(b"k".into()),
+        value: value.map(Into::into),
+        headers: vec![("h".into(), Some(b"v".into()))],
+    };
+    let setup = SinkSetup::default();
+    setup.broker.append_record(record(0, None, TimestampType::NoTimestampType, Some(b"a")));
+    setup.broker.append_record(record(1, Some(0), TimestampType::LogAppendTime, None));
+    setup.broker.assign(&[tp(0)]);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&seen);
+    setup.script.on_put(move |batch, _| {
+        noted.lock().unwrap().extend(batch.iter().cloned());
+        Ok(())
+    });
+    let rig = setup.run();
+    rig.puts(1).await;
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
+    let kinds: Vec<_> = seen.iter().map(|item| (item.record.timestamp, item.record.kind)).collect();
+    let kind = |offset, timestamp_type| RecordKind::Sink { offset, timestamp_type };
+    assert_eq!(
+        kinds,
+        [(None, kind(0, TimestampType::NoTimestampType)), (Some(0), kind(1, TimestampType::LogAppendTime))]
+    );
+    assert!(seen[1].record.value.is_null() && seen[1].raw_value.is_none());
+    assert_eq!(seen[0].raw_key.as_deref(), Some(&b"k"[..]));
+    assert_eq!(seen[0].record.headers.last("h").and_then(|datum| datum.value.as_str()), Some("v"));
+    assert!(rig.stop().await);
+}
+
+/// A put that never returns: the task is cancelled, and none of its records count.
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_is_cancelled_commits_nothing_more() {
+    let setup = SinkSetup { broker: broker(&["a"]), ..SinkSetup::default() };
+    setup.script.put_takes(Duration::from_secs(10_000));
+    let rig = setup.run();
+    rig.puts(1).await;
+    let broker = rig.broker.clone();
+    assert!(!rig.stop().await);
+    pass(20_000).await;
+    assert!(broker.commits().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_come_and_go_step_by_step() {
+    let setup = SinkSetup::default();
+    setup.broker.append(0, ["a"]);
+    setup.broker.append(1, ["x"]);
+    setup.broker.assign(&[tp(0)]);
+    let rig = setup.run();
+    rig.puts(1).await;
+    rig.broker.assign(&[tp(1)]);
+    rig.puts(2).await;
+    let _waiter = rig.broker.revoke(&[tp(0)], false);
+    rig.broker.assign(&[tp(2)]);
+    rig.broker.append(2, ["q"]);
+    rig.puts(3).await;
+    let opened: Vec<Call> = rig
+        .script
+        .calls()
+        .into_iter()
+        .filter(|call| matches!(call, Call::Open(_) | Call::Close(_)))
+        .collect();
+    assert_eq!(
+        opened,
+        [Call::Open(vec![tp(0)]), Call::Open(vec![tp(1)]), Call::Close(vec![tp(0)]), Call::Open(vec![tp(2)])]
+    );
+    let broker = rig.broker.clone();
+    assert!(rig.stop().await);
+    assert_eq!(broker.committed(), offsets([(0, 1), (1, 1), (2, 1)]));
 }
 
 #[tokio::test(start_paused = true)]
