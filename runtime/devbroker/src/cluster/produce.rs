@@ -173,6 +173,11 @@ impl Cluster {
             Arrived { bytes: bytes.len(), stable }
         });
         if let Some(arrived) = arrived {
+            // A marker is never refused; what it takes is given back at the cost of older records.
+            let limit = usize::try_from(self.config.memory_limit).unwrap_or(usize::MAX);
+            retention::make_room(&mut self.topics, 0, limit, now.unix_millis);
+            retention::trim_partition(&mut self.topics, key);
+            self.schedule_compaction(key);
             self.wake_fetches(key, arrived);
         }
     }

@@ -147,6 +147,7 @@ cases! {
     transactions_second_protocol = transactions::second_protocol;
     transactions_fence = transactions::fencing;
     transactional_offsets = transactions::offsets;
+    dead_producers = transactions::timeout;
     librdkafka_codecs = clients::codecs;
     librdkafka_groups = clients::groups;
     librdkafka_transactions = clients::transactions;

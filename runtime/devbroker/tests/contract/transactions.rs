@@ -278,6 +278,22 @@ pub(crate) fn fencing(session: &mut Session) {
         let answer = init(session, request);
         session.note(format!("a time-out of {timeout}"), code(answer.error_code));
     }
+    let shut_out = producer(session, "three");
+    add(session, 3, "three", shut_out, &[("t", 0)]);
+    let request = init_request(session, "three");
+    let answer = init(session, request);
+    session.note("another one shuts out", code(answer.error_code));
+    let request =
+        init_request(session, "three").with_producer_id(shut_out.0.into()).with_producer_epoch(shut_out.1);
+    let mut answer = InitProducerIdResponse::default();
+    session.until("the transaction before", |session| {
+        answer = init(session, request.clone());
+        answer.error_code != CONCURRENT
+    });
+    session.note(
+        "the one that was shut out",
+        format!("{} epoch {}", code(answer.error_code), answer.producer_epoch),
+    );
     let mut request = init_request(session, "one");
     request.transactional_id = Some(kafka_protocol::messages::TransactionalId(text("")));
     let answer = init(session, request);
@@ -382,4 +398,32 @@ pub(crate) fn offsets(session: &mut Session) {
     note_offset(session, "committed");
     let seen = commit_offset(session, 5, one, "t", 12);
     session.note("an old epoch", seen);
+}
+
+/// The real broker looks for dead producers every ten seconds.
+pub(crate) fn timeout(session: &mut Session) {
+    session.create("t", 1, &[]);
+    session.await_coordinator("one", 1);
+    let mut one = (-1, -1);
+    session.until("a producer id", |session| {
+        let request = init_request(session, "one").with_transaction_timeout_ms(1000);
+        let answer = init(session, request);
+        one = (*answer.producer_id, answer.producer_epoch);
+        answer.error_code == 0
+    });
+    add(session, 3, "one", one, &[("t", 0)]);
+    let seen = write(session, 9, Some("one"), one, 0, true);
+    session.note("written", seen);
+    note_log(session, "aborted without its producer", 2);
+    let answer = end(session, 3, "one", one, true);
+    session.note("its commit", code(answer.error_code));
+    let seen = write(session, 9, Some("one"), one, 1, true);
+    session.note("its next record", seen);
+    let seen = add(session, 3, "one", one, &[("t", 0)]);
+    session.note("its next transaction", format!("{seen:?}"));
+    let request = init_request(session, "one").with_producer_id(one.0.into()).with_producer_epoch(one.1);
+    let answer = init(session, request);
+    session.note("its way back", format!("{} epoch {}", code(answer.error_code), answer.producer_epoch));
+    let new = producer(session, "one");
+    session.note("the next producer", format!("epoch +{} same id {}", new.1 - one.1, new.0 == one.0));
 }

@@ -10,6 +10,7 @@ mod offsets;
 mod produce;
 mod retention;
 mod sasl;
+mod transaction_model;
 mod transactions;
 mod versions;
 

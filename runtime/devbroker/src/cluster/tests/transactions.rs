@@ -28,22 +28,27 @@ fn id(name: &'static str) -> TransactionalId {
 }
 
 /// Producer id and epoch.
-type Producer = (i64, i16);
+pub(super) type Producer = (i64, i16);
 
-fn init(sim: &mut Sim, name: &'static str) -> InitProducerIdResponse {
+pub(super) fn init(sim: &mut Sim, name: &'static str) -> InitProducerIdResponse {
     let request = InitProducerIdRequest::default()
         .with_transactional_id(Some(id(name)))
         .with_transaction_timeout_ms(TIMEOUT);
     ask!(sim, InitProducerId 4, request)
 }
 
-fn producer(sim: &mut Sim, name: &'static str) -> Producer {
+pub(super) fn producer(sim: &mut Sim, name: &'static str) -> Producer {
     let answer = init(sim, name);
     assert_eq!(answer.error_code, 0);
     (*answer.producer_id, answer.producer_epoch)
 }
 
-fn add(sim: &mut Sim, name: &'static str, (producer_id, epoch): Producer, partitions: &[i32]) -> Vec<i16> {
+pub(super) fn add(
+    sim: &mut Sim,
+    name: &'static str,
+    (producer_id, epoch): Producer,
+    partitions: &[i32],
+) -> Vec<i16> {
     let added = AddPartitionsToTxnTopic::default().with_name(topic("t")).with_partitions(partitions.to_vec());
     let request = AddPartitionsToTxnRequest::default()
         .with_v3_and_below_transactional_id(id(name))
@@ -55,7 +60,7 @@ fn add(sim: &mut Sim, name: &'static str, (producer_id, epoch): Producer, partit
     results.iter().map(|result| result.partition_error_code).collect()
 }
 
-fn write(
+pub(super) fn write(
     sim: &mut Sim,
     version: i16,
     name: &'static str,
@@ -88,16 +93,21 @@ fn end_request(name: &'static str, (producer_id, epoch): Producer, commit: bool)
         .with_committed(commit)
 }
 
-fn end(sim: &mut Sim, name: &'static str, producer: Producer, commit: bool) -> i16 {
+pub(super) fn end(sim: &mut Sim, name: &'static str, producer: Producer, commit: bool) -> i16 {
     ask!(sim, EndTxn 3, end_request(name, producer, commit)).error_code
 }
 
-fn end_and_raise(sim: &mut Sim, name: &'static str, producer: Producer, commit: bool) -> EndTxnResponse {
+pub(super) fn end_and_raise(
+    sim: &mut Sim,
+    name: &'static str,
+    producer: Producer,
+    commit: bool,
+) -> EndTxnResponse {
     ask!(sim, EndTxn 5, end_request(name, producer, commit))
 }
 
 /// What a reader of committed records gets, the way clients filter it; with where it has to stop.
-fn committed(sim: &mut Sim) -> (Vec<String>, i64) {
+pub(super) fn committed(sim: &mut Sim) -> (Vec<String>, i64) {
     let request = fetch_request("t", 0, 0, 0).with_isolation_level(1);
     let mut answer = ask!(sim, Fetch 12, request).responses.remove(0).partitions.remove(0);
     let stable = answer.last_stable_offset;

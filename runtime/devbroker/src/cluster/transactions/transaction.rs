@@ -226,8 +226,9 @@ impl Transaction {
     pub(super) fn fence(&mut self) -> Markers {
         let epoch = self.epoch.saturating_add(1);
         let markers = self.close(false, epoch);
+        // A producer that was only slow may find its way back with the epoch it has (KIP-588).
+        self.last_epoch = self.epoch;
         self.epoch = epoch;
-        self.last_epoch = -1;
         markers
     }
 
