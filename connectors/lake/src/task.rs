@@ -35,7 +35,7 @@ pub struct LakeSinkTask {
 
 /// A partition that is assigned to the task.
 enum Slot {
-    /// Another writer has the lease, or the store was out of order.
+    /// Another writer has the lease, or the store was out of order. The partition is paused, so that the others go on.
     Waiting {
         tries: usize,
         due: i64,
@@ -80,8 +80,9 @@ impl LakeSinkTask {
         let mut listings = Listings::new();
         for (tp, tries) in due {
             let slot = take_over(&self.lake, &tp, tries, &mut listings, now).await?;
-            if matches!(slot, Slot::Ready(_)) {
-                fresh.push(tp.clone());
+            match &slot {
+                Slot::Ready(_) => fresh.push(tp.clone()),
+                Slot::Waiting { why, .. } => tracing::warn!("{why}"),
             }
             self.slots.insert(tp, slot);
         }
@@ -93,6 +94,7 @@ impl LakeSinkTask {
         let Self { lake, partitioner, slots, rejections, rewinds } = self;
         rejections.tolerated = context.takes_errant_records;
         for tp in &fresh {
+            tracing::info!("{tp} is free now");
             // Records behind the place where the files end are read again, from there.
             let first = batch.iter().find(|record| is_of(record, tp)).map(|record| record.origin.offset);
             if let Some(Slot::Ready(writer)) = slots.get(tp)
@@ -102,6 +104,7 @@ impl LakeSinkTask {
                 rewinds.insert(tp.clone(), next);
             }
         }
+        context.resume.extend(fresh);
         context.rewind.extend(rewinds.iter().map(|(tp, next)| (tp.clone(), *next)));
         let mut start = 0;
         while let Some(record) = batch.get(start) {
@@ -218,7 +221,10 @@ impl SinkTask for LakeSinkTask {
                         context.rewind.insert(tp.clone(), next);
                     }
                 }
-                Slot::Waiting { why, .. } => tracing::warn!("{why}"),
+                Slot::Waiting { why, .. } => {
+                    tracing::warn!("{why}");
+                    context.pause.push(tp.clone());
+                }
             }
             self.slots.insert(tp.clone(), slot);
         }

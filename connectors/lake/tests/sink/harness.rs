@@ -83,7 +83,12 @@ pub(crate) async fn put(task: &mut LakeSinkTask, batch: Vec<SinkRecord>, now: i6
 }
 
 pub(crate) async fn durable(task: &mut LakeSinkTask) -> BTreeMap<i32, i64> {
-    let offsets = task.pre_commit(&Offsets::new(), &mut SinkContext::at(NOW)).await.unwrap();
+    durable_of(task, &Offsets::new()).await
+}
+
+/// The same where the engine has handed out what lies below `seen`.
+pub(crate) async fn durable_of(task: &mut LakeSinkTask, seen: &Offsets) -> BTreeMap<i32, i64> {
+    let offsets = task.pre_commit(seen, &mut SinkContext::at(NOW)).await.unwrap();
     offsets.into_iter().map(|(tp, offset)| (tp.partition, offset)).collect()
 }
 
@@ -127,13 +132,31 @@ pub(crate) struct Consumer {
     pub(crate) position: BTreeMap<i32, i64>,
     pub(crate) committed: BTreeMap<i32, i64>,
     end: i64,
+    /// Of the records that the topic once had, those that are left, or that no filter drops.
+    left: fn(i64) -> bool,
 }
 
 impl Consumer {
     /// `end` records in each of the partitions.
     pub(crate) fn new(partitions: i32, end: i64) -> Self {
         let zero: BTreeMap<i32, i64> = (0..partitions).map(|partition| (partition, 0)).collect();
-        Self { position: zero.clone(), committed: zero, end }
+        Self { position: zero.clone(), committed: zero, end, left: |_| true }
+    }
+
+    /// The same with only those records whose offset `left` approves of.
+    pub(crate) fn thinned(self, left: fn(i64) -> bool) -> Self {
+        Self { left, ..self }
+    }
+
+    /// Offsets of the records that there are from `from` on.
+    pub(crate) fn offsets(&self, from: i64) -> impl Iterator<Item = i64> + use<> {
+        let left = self.left;
+        (from..self.end).filter(move |offset| left(*offset))
+    }
+
+    /// What the engine has handed out, for `pre_commit`.
+    pub(crate) fn seen(&self) -> Offsets {
+        self.position.iter().map(|(partition, next)| (TopicPartition::new("t", *partition), *next)).collect()
     }
 
     /// A new member: it begins at the group's offsets unless the task knows better.
@@ -150,14 +173,16 @@ impl Consumer {
 
     /// The next records, `count` of each partition at most.
     pub(crate) fn poll(&mut self, count: i64) -> Vec<SinkRecord> {
-        let end = self.end;
+        let (end, left) = (self.end, self.left);
         self.position
             .iter_mut()
             .flat_map(|(partition, position)| {
                 let from = *position;
                 *position = end.min(from + count).max(from);
                 let partition = *partition;
-                (from..*position).map(move |offset| reading(partition, offset))
+                (from..*position)
+                    .filter(move |offset| left(*offset))
+                    .map(move |offset| reading(partition, offset))
             })
             .collect()
     }

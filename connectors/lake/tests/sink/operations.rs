@@ -77,6 +77,33 @@ fn a_partition_taken_over_in_a_batch_that_is_tried_again_is_read_from_its_end() 
 }
 
 #[test]
+fn a_partition_that_another_writer_has_does_not_hold_up_the_others() {
+    let store = ModelStore::new();
+    runtime().block_on(async {
+        let config = config([("flush.size", "2")]);
+        let (mut first, _) = opened(&config, &store, 1).await.unwrap();
+        put(&mut first, readings(0..3), NOW).await.unwrap();
+        let mut second = crate::harness::started(&config, &store).await.unwrap();
+        let mut context = SinkContext::at(NOW);
+        second.open(&assignment(2), &mut context).await.unwrap();
+        let held = vec![TopicPartition::new("t", 0)];
+        assert_eq!((context.pause, context.rewind), (held.clone(), Offsets::new()));
+        let other = |offsets: std::ops::Range<i64>| offsets.map(|offset| reading(1, offset)).collect();
+        let context = put(&mut second, other(0..2), NOW + 1000).await.unwrap();
+        assert!(context.resume.is_empty());
+        assert_eq!(durable(&mut second).await, [(1, 2)].into());
+
+        drop(first);
+        assert!(put(&mut second, vec![], NOW + 2999).await.unwrap().resume.is_empty(), "not yet tried again");
+        let context = put(&mut second, vec![], NOW + 3000).await.unwrap();
+        let from: Offsets = [(held[0].clone(), 2)].into();
+        assert_eq!((context.resume, context.rewind), (held, from));
+        put(&mut second, readings(2..4), NOW + 3000).await.unwrap();
+        assert_eq!(rows(&store), [(0, vec![0, 1, 2, 3]), (1, vec![0, 1])].into());
+    });
+}
+
+#[test]
 fn offsets_that_are_not_there_do_not_matter() {
     let mut store = ModelStore::new();
     runtime().block_on(async {
