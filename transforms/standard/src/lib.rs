@@ -117,12 +117,16 @@ pub fn plugins() -> Vec<Plugin> {
             drop_headers::DropHeadersConfig,
             "Removes headers by name."
         ),
-        transform!(
-            "Filter",
-            filter::Filter,
-            filter::FilterConfig,
-            "Drops every record it is given; used with a predicate."
-        ),
+        Plugin {
+            // Others have a Filter too; without a package it is this one.
+            aliases: &["Filter"],
+            ..transform!(
+                "Filter",
+                filter::Filter,
+                filter::FilterConfig,
+                "Drops every record it is given; used with a predicate."
+            )
+        },
         transform!(
             "InsertHeader",
             insert_header::InsertHeader,

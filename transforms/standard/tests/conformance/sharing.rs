@@ -64,3 +64,15 @@ fn filter_drops() {
     let mut filter = transform("Filter", &[]).unwrap();
     assert_eq!(filter.apply(&mut sink(Datum::NULL)).ok(), Some(lavka_api::plugin::Verdict::Drop));
 }
+
+/// Debezium has a Filter too.
+#[test]
+fn the_short_name_filter_is_kafkas() {
+    let catalogue = lavka_api::plugin::Catalogue::new(lavka_transforms::plugins());
+    let found = catalogue.find("Filter", |_| true).map(|plugin| plugin.class);
+    assert_eq!(found, Ok("org.apache.kafka.connect.transforms.Filter"));
+    for plugin in catalogue.iter() {
+        let simple = plugin.class.rsplit('.').next().unwrap();
+        assert_eq!(catalogue.find(simple, |_| true).map(|plugin| plugin.class), Ok(plugin.class));
+    }
+}
