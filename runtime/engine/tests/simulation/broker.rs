@@ -17,6 +17,10 @@ pub(crate) fn tp(partition: i32) -> TopicPartition {
     TopicPartition::new("t", partition)
 }
 
+pub(crate) fn offsets<const N: usize>(entries: [(i32, i64); N]) -> Offsets {
+    entries.into_iter().map(|(partition, offset)| (tp(partition), offset)).collect()
+}
+
 /// Something to happen to the group.
 enum Change {
     Assign(Vec<TopicPartition>),
@@ -49,6 +53,14 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
+    /// A broker with these records in partition 0, which it assigns.
+    pub(crate) fn holding(values: &[&str]) -> Self {
+        let broker = Self::default();
+        broker.append(0, values);
+        broker.assign(&[tp(0)]);
+        broker
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }

@@ -8,11 +8,13 @@
 )]
 
 mod broker;
+mod dead_letters;
 mod errors;
 mod plugins;
 mod producer;
 mod random_sink;
 mod random_source;
+mod rebalance;
 mod rig;
 mod sink;
 mod source;

@@ -183,6 +183,11 @@ pub(crate) fn scripted(keys: &[(&str, &str)]) -> Config {
     config
 }
 
+/// The script in the chain, and bad records tolerated.
+pub(crate) fn tolerant() -> Config {
+    scripted(&[("errors.tolerance", "all")])
+}
+
 /// A source record: its text, source partition and source offset, which is its token too.
 pub(crate) fn record(text: &str, partition: i64, offset: i64) -> SourceRecord {
     let mut record = Record::for_topic("t");
