@@ -116,13 +116,15 @@ pub(crate) fn apply(rules: &[HeaderRule], headers: &mut HeaderMap, now: SystemTi
     }
 }
 
+/// The end of the years that have four digits, since the epoch: beyond it formatting a date would panic.
+pub(crate) const LAST_DATE: Duration = Duration::from_secs(253_402_300_800);
+
 /// `None` for a date that HTTP cannot write.
 fn date(now: SystemTime, ms: i64) -> Option<HeaderValue> {
     let distance = Duration::from_millis(ms.unsigned_abs());
     let at = if ms < 0 { now.checked_sub(distance) } else { now.checked_add(distance) }?;
-    // The years that fit in four digits; beyond them formatting would panic.
     let since = at.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    (since < Duration::from_secs(253_402_300_800)).then(|| httpdate::fmt_http_date(at))?.try_into().ok()
+    (since < LAST_DATE).then(|| httpdate::fmt_http_date(at))?.try_into().ok()
 }
 
 #[cfg(test)]

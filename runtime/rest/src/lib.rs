@@ -9,7 +9,7 @@
 //! - `answers`: what each resource answers; `loggers`: the admin endpoints.
 //! - `body`: request bodies, with errors that say what is wrong and where.
 //! - `shapes`: answers, in Connect's order of keys.
-//! - `cors`, `headers`: headers that every answer gets.
+//! - `cors`, `headers`: headers that every answer gets; `access`: the line that is logged for it.
 //!
 //! # Invariants
 //!
@@ -19,6 +19,7 @@
 //!   and one that says nothing for 30 seconds is closed.
 //! - No error text has a value out of a request body in it, other than names of keys.
 
+mod access;
 mod answers;
 mod body;
 mod config;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -13,6 +13,7 @@ use lavka_telemetry::log::LogControl;
 use lavka_worker::{Refusal, WorkerHandle, within};
 use serde_json::json;
 
+use crate::access;
 use crate::answers::{self, Asked};
 use crate::cors::Cors;
 use crate::headers::{self, HeaderRule};
@@ -45,14 +46,21 @@ fn refused(refusal: &Refusal) -> Response {
     error(status, &refusal.message)
 }
 
-/// Answers a request that came in at `local`.
-pub(crate) async fn answer(site: &Site, local: Option<SocketAddr>, request: Request<Body>) -> Response {
-    let began = std::time::Instant::now();
+/// The two ends of a connection, as far as they are known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ends {
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) peer: Option<SocketAddr>,
+}
+
+/// Answers a request.
+pub(crate) async fn answer(site: &Site, ends: Ends, request: Request<Body>) -> Response {
+    let (at, began) = (SystemTime::now(), Instant::now());
     let (head, body) = request.into_parts();
     let mut response = match find(site, &head) {
         Ok((resource, verb)) => {
             // A plugin that panics while it validates must not take the connection with it.
-            let work = AssertUnwindSafe(serve(site, local, &head, resource, verb, body)).catch_unwind();
+            let work = AssertUnwindSafe(serve(site, ends.local, &head, resource, verb, body)).catch_unwind();
             match within(REQUEST_TIMEOUT, work).await {
                 Ok(Ok(Ok(response))) => response,
                 Ok(Ok(Err(refusal))) => refused(&refusal),
@@ -73,13 +81,8 @@ pub(crate) async fn answer(site: &Site, local: Option<SocketAddr>, request: Requ
         cors.apply(&head.method, &head.headers, response.headers_mut());
     }
     headers::apply(&site.headers, response.headers_mut(), SystemTime::now());
-    tracing::debug!(
-        "{} {} {} in {} ms",
-        head.method,
-        head.uri.path(),
-        response.status().as_u16(),
-        began.elapsed().as_millis()
-    );
+    let line = access::line(ends.peer, at, &head, &response, began.elapsed());
+    tracing::info!(target: "lavka_rest::access", "{line}");
     response
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::{Listener, RestConfig};
-use crate::routes::{self, Site};
+use crate::routes::{self, Ends, Site};
 
 /// How long a client may take for the head of a request, and how long an idle connection stays open.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -190,10 +190,10 @@ async fn accept(socket: TcpListener, site: Arc<Site>, mut stopped: watch::Receiv
 async fn converse(stream: TcpStream, site: Arc<Site>, mut stopped: watch::Receiver<bool>) {
     // Answers are small and wanted at once.
     let _ = stream.set_nodelay(true);
-    let local = stream.local_addr().ok();
+    let ends = Ends { local: stream.local_addr().ok(), peer: stream.peer_addr().ok() };
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let site = Arc::clone(&site);
-        async move { Ok::<_, Infallible>(routes::answer(&site, local, request.map(Body::new)).await) }
+        async move { Ok::<_, Infallible>(routes::answer(&site, ends, request.map(Body::new)).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

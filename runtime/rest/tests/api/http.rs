@@ -196,3 +196,14 @@ fn every_answer_gets_the_configured_headers() {
         assert!(answer.header("x-date").is_some_and(|date| date.ends_with(" GMT")));
     }
 }
+
+#[test]
+fn every_request_is_logged_as_connect_logs_it() {
+    let server = Server::start();
+    let agent = [("user-agent", "the agent of this test")];
+    let length = send(&server, "GET", "/nope?a=b", &agent, None).text.len();
+    let told = format!("] \"GET /nope?a=b HTTP/1.1\" 404 {length} \"\" \"the agent of this test\" ");
+    lavka_testkit::eventually("the line", crate::server::PATIENCE, || {
+        crate::server::log().contains(&told).then_some(())
+    });
+}
