@@ -53,7 +53,8 @@ pub(super) fn remount(pid: u32, folder: &Path, options: &str) -> Result<(), Fail
     if !is_root() {
         command.args(["--user", "--preserve-credentials"]);
     }
-    command.args(["mount", "-o", &format!("remount,{options}")]).arg(folder);
+    // With the source named, mount repeats none of the options in force; in a user namespace it may not set some of them.
+    command.args(["mount", "-o", &format!("remount,{options}"), "tmpfs"]).arg(folder);
     let explain = || format!("cannot mount {} again with {options}", folder.display());
     let output = command.output().context(explain)?;
     if output.status.success() {
