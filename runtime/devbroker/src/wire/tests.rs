@@ -332,7 +332,7 @@ fn header(api: ApiKey, version: i16) -> BytesMut {
     frame
 }
 
-fn frame(api: ApiKey, version: i16) -> Bytes {
+pub(crate) fn frame(api: ApiKey, version: i16) -> Bytes {
     let mut frame = header(api, version);
     example(api, version).encode(&mut frame, version).unwrap();
     frame.freeze()

@@ -6,6 +6,7 @@ mod compaction;
 mod faults;
 mod fetch;
 mod groups;
+mod hostile;
 mod offsets;
 mod produce;
 mod retention;

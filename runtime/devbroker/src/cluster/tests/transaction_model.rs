@@ -118,11 +118,11 @@ fn play(seed: u64, steps: usize) {
             _ => {
                 // All that are open die of old age.
                 sim.pass(Duration::from_secs(61));
-                for who in 0..3 {
+                for (who, id) in IDS.iter().enumerate() {
                     if model.open[who] {
-                        let code = end(&mut sim, IDS[who], model.producers[who], true);
+                        let code = end(&mut sim, id, model.producers[who], true);
                         assert_eq!(code, 90, "{context}: fenced");
-                        model.producers[who] = producer(&mut sim, IDS[who]);
+                        model.producers[who] = producer(&mut sim, id);
                         model.sequences[who] = 0;
                     }
                 }
