@@ -163,6 +163,7 @@ async fn sync_parents<'p>(
 ) -> Result<()> {
     let parents: BTreeSet<LakePath> = paths.filter_map(LakePath::parent).collect();
     for parent in parents {
+        // One that is gone was cleared away with the files that somebody has moved out of it.
         lake.store.sync(lease, &parent).await?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The file that holds the [`wal`](crate::wal) of a topic partition.
 
-use lavka_api::Result;
 use lavka_api::data::TopicPartition;
+use lavka_api::{Error, Result};
 
 use crate::lake::Lake;
 use crate::store::{Chunk, LakePath, Lease, Renamed};
@@ -67,7 +67,7 @@ impl CommitLog {
         }
         self.length = None;
         match self.path.parent() {
-            Some(directory) => lake.store.sync(lease, &directory).await,
+            Some(directory) => lake.store.sync(lease, &directory).await.map(drop),
             None => Ok(()),
         }
     }
@@ -87,7 +87,12 @@ impl CommitLog {
         let bytes = block.to_bytes();
         let end = length.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         lake.store.append(lease, &self.path, length, Chunk::new(bytes)).await?;
-        lake.store.sync(lease, &self.path).await?;
+        if !lake.store.sync(lease, &self.path).await? {
+            return Err(Error::fatal(format!(
+                "the log of commits {} is gone while it is in use; restart the task",
+                self.path
+            )));
+        }
         self.length = Some(end);
         Ok(())
     }

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use lavka_api::Result;
 use lavka_api::data::Value;
+use lavka_api::{Error, Result};
 use lavka_columnar::Appended;
 
 use crate::format::{Encoder, chunk};
@@ -96,7 +96,14 @@ impl OpenFile {
             lake.store.create(lease, &self.temp).await?;
             self.written = Some(0);
         }
-        lake.store.sync(lease, &self.temp).await
+        if lake.store.sync(lease, &self.temp).await? {
+            return Ok(());
+        }
+        Err(Error::fatal(format!(
+            "the temporary file {} is gone: something else deletes files below +tmp. Restart the task; it reads the \
+             records again",
+            self.temp
+        )))
     }
 
     async fn write(&mut self, lake: &Lake, lease: &Lease) -> Result<()> {

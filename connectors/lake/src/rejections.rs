@@ -1,6 +1,8 @@
 //! Records of a batch that cannot be written.
 
-use lavka_api::data::{SinkRecord, TopicPartition};
+use std::collections::HashMap;
+
+use lavka_api::data::{KafkaOrigin, SinkRecord, TopicPartition};
 use lavka_api::error::{Error, Result};
 use lavka_api::plugin::ErrantRecord;
 
@@ -38,9 +40,14 @@ impl Rejections {
 
     /// What is to be reported of `batch`, which is through.
     pub(crate) fn report(&mut self, batch: &[SinkRecord], errant: &mut Vec<ErrantRecord>) {
+        if self.found.is_empty() {
+            return;
+        }
+        let place = |origin: &KafkaOrigin| (origin.topic.clone(), origin.partition, origin.offset);
+        let indices: HashMap<_, usize> =
+            batch.iter().enumerate().map(|(index, record)| (place(&record.origin), index)).collect();
         for (tp, offset, error) in self.found.drain(..) {
-            let at_fault = |record: &SinkRecord| record.origin.offset == offset && is_of(record, &tp);
-            if let Some(index) = batch.iter().position(at_fault) {
+            if let Some(&index) = indices.get(&(tp.topic, tp.partition, offset)) {
                 errant.push(ErrantRecord { index, error });
             }
         }

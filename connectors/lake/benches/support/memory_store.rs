@@ -36,8 +36,8 @@ impl LakeStore for MemoryStore {
         Ok(())
     }
 
-    async fn sync(&self, _lease: &Lease, _path: &LakePath) -> Result<()> {
-        Ok(())
+    async fn sync(&self, _lease: &Lease, _path: &LakePath) -> Result<bool> {
+        Ok(true)
     }
 
     async fn read(&self, path: &LakePath, _limit: u64) -> Result<Option<Vec<u8>>> {

@@ -15,6 +15,9 @@ use crate::names::random_name;
 
 use super::{Chunk, LakePath, LakeStore, Lease, Renamed};
 
+/// Times that a directory is created for the same file, when it vanishes each time.
+const DIRECTORY_TRIES: usize = 5;
+
 /// Files below a local directory.
 ///
 /// Durability is that of `fsync`: of a file for its content, of a directory for its names. Renames use
@@ -142,8 +145,7 @@ impl LakeStore for LocalStore {
 
     async fn create(&self, lease: &Lease, path: &LakePath) -> Result<bool> {
         self.blocking("create", Some((path, Some(lease))), |_, path| {
-            path.parent().map_or(Ok(()), create_dirs)?;
-            match OpenOptions::new().create_new(true).write(true).open(path) {
+            match in_directory(path, || OpenOptions::new().create_new(true).write(true).open(path)) {
                 Ok(_) => Ok(true),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_file() => Ok(false),
                 Err(error) => Err(error),
@@ -169,11 +171,13 @@ impl LakeStore for LocalStore {
         .await
     }
 
-    async fn sync(&self, lease: &Lease, path: &LakePath) -> Result<()> {
+    async fn sync(&self, lease: &Lease, path: &LakePath) -> Result<bool> {
         let outcome = self
-            .blocking("bring to disk", Some((path, Some(lease))), |_, path| match path.is_dir() {
-                true => sync_names(path),
-                false => File::open(path)?.sync_all(),
+            .blocking("bring to disk", Some((path, Some(lease))), |_, path| match File::open(path) {
+                Ok(file) if file.metadata()?.is_dir() => sync_names(&file).map(|()| true),
+                Ok(file) => file.sync_all().map(|()| true),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(error),
             })
             .await;
         // After a failed fsync the kernel may take the lost pages for written; another try would prove nothing.
@@ -203,8 +207,7 @@ impl LakeStore for LocalStore {
     async fn rename_if_absent(&self, lease: &Lease, from: &LakePath, to: &LakePath) -> Result<Renamed> {
         let from = self.path(from);
         self.blocking("rename a finished file to", Some((to, Some(lease))), move |_, to| {
-            to.parent().map_or(Ok(()), create_dirs)?;
-            match rename_no_replace(&from, to) {
+            match in_directory(to, || rename_no_replace(&from, to)) {
                 Ok(()) => Ok(Renamed::Done),
                 Err(error) if error.kind() == ErrorKind::NotFound && !from.exists() => {
                     Ok(if to.exists() { Renamed::AlreadyDone } else { Renamed::SourceMissing })
@@ -243,7 +246,12 @@ impl LakeStore for LocalStore {
                     else {
                         continue;
                     };
-                    let ty = entry.file_type()?;
+                    let ty = match entry.file_type() {
+                        Ok(ty) => ty,
+                        // Somebody has moved it away since.
+                        Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                        Err(error) => return Err(error),
+                    };
                     if ty.is_dir() {
                         directories.push(path);
                     } else {
@@ -289,7 +297,7 @@ fn create_dirs(path: &Path) -> io::Result<()> {
         match fs::create_dir(directory) {
             Ok(()) => {
                 let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
-                sync_names(parent.unwrap_or(Path::new(".")))?;
+                sync_names(&File::open(parent.unwrap_or(Path::new(".")))?)?;
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => {}
             Err(error) => return Err(error),
@@ -300,11 +308,25 @@ fn create_dirs(path: &Path) -> io::Result<()> {
 
 /// Makes the names in a directory durable. Network file systems that do not know `fsync` of a directory (SMB, some of
 /// FUSE) have no other way to offer either.
-fn sync_names(directory: &Path) -> io::Result<()> {
-    match File::open(directory)?.sync_all() {
+fn sync_names(directory: &File) -> io::Result<()> {
+    match directory.sync_all() {
         Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
         other => other,
     }
+}
+
+/// Does `work`, which gives something the name `path`, in a directory that is created if it is missing: also if somebody
+/// who clears empty directories away comes in between.
+fn in_directory<T>(path: &Path, work: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..DIRECTORY_TRIES {
+        path.parent().map_or(Ok(()), create_dirs)?;
+        match work() {
+            Err(error)
+                if error.kind() == ErrorKind::NotFound && path.parent().is_some_and(|dir| !dir.is_dir()) => {}
+            other => return other,
+        }
+    }
+    work()
 }
 
 fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
@@ -351,8 +373,9 @@ mod tests {
         store.append(&lease, &file, 0, Chunk::new(b"abc".to_vec())).await.unwrap();
         store.append(&lease, &file, 3, Chunk::new(b"torn".to_vec())).await.unwrap();
         store.append(&lease, &file, 3, Chunk::new(b"d".to_vec())).await.unwrap();
-        store.sync(&lease, &file).await.unwrap();
-        store.sync(&lease, &path("x")).await.unwrap();
+        for (name, there) in [("x/f", true), ("x", true), ("x/none", false), ("none/f", false)] {
+            assert_eq!(store.sync(&lease, &path(name)).await.unwrap(), there, "{name}");
+        }
         assert_eq!(store.read(&file, 100).await.unwrap().unwrap(), b"abcd");
         assert!(store.read(&file, 3).await.is_err());
         assert_eq!(store.read(&path("x/none"), 3).await.unwrap(), None);
@@ -390,6 +413,24 @@ mod tests {
         fs::hard_link(store.path(&from), store.path(&to)).unwrap();
         assert_eq!(store.rename_if_absent(&lease, &from, &to).await.unwrap(), Renamed::Done);
         assert_eq!(store.list(&path("t")).await.unwrap(), [to]);
+    }
+
+    #[test]
+    fn a_directory_that_somebody_clears_away_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a/b/f");
+        let cleared = std::cell::Cell::new(0);
+        let clear_twice = || {
+            if cleared.get() < 2 {
+                cleared.set(cleared.get() + 1);
+                fs::remove_dir_all(dir.path().join("a"))?;
+            }
+            File::create_new(&file)
+        };
+        in_directory(&file, clear_twice).unwrap();
+        assert!(file.is_file());
+        let none = in_directory(&file, || Err::<(), _>(io::Error::from(ErrorKind::NotFound)));
+        assert_eq!(none.unwrap_err().kind(), ErrorKind::NotFound, "not for want of a directory");
     }
 
     #[test]

@@ -76,8 +76,8 @@ pub trait LakeStore: Send + Sync + fmt::Debug {
     /// rest of an append that failed, and is cut off first; so the call may be repeated after an error.
     async fn append(&self, lease: &Lease, path: &LakePath, at: u64, bytes: Chunk) -> Result<()>;
 
-    /// Makes durable what was written to a file or, of a directory, which names are in it.
-    async fn sync(&self, lease: &Lease, path: &LakePath) -> Result<()>;
+    /// Makes durable what was written to a file or, of a directory, which names are in it; false if there is neither.
+    async fn sync(&self, lease: &Lease, path: &LakePath) -> Result<bool>;
 
     /// The content of a small file; `None` if there is none. Files of more than `limit` bytes are an error.
     async fn read(&self, path: &LakePath, limit: u64) -> Result<Option<Vec<u8>>>;

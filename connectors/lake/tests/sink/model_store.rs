@@ -239,7 +239,7 @@ impl LakeStore for ModelStore {
         answer(death, ())
     }
 
-    async fn sync(&self, _lease: &Lease, path: &LakePath) -> Result<()> {
+    async fn sync(&self, _lease: &Lease, path: &LakePath) -> Result<bool> {
         let death = self.step()?;
         if matches!(death, Some(Death::Halfway)) {
             return Err(dead());
@@ -252,7 +252,7 @@ impl LakeStore for ModelStore {
             // A directory: what happened to its names lasts from now on, a rename with both its sides.
             disk.unsynced.retain(|change| !change.directories().contains(&Some(path.clone())));
         }
-        answer(death, ())
+        answer(death, true)
     }
 
     async fn read(&self, path: &LakePath, _limit: u64) -> Result<Option<Vec<u8>>> {

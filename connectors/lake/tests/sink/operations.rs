@@ -375,6 +375,42 @@ fn offsets_can_be_set_behind_the_files_but_not_into_them() {
 }
 
 #[test]
+fn files_and_their_directories_may_be_moved_away_at_any_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = on_disk(dir.path(), [("flush.size", "2")]);
+    runtime().block_on(async {
+        let (mut task, _) = opened_on_disk(&config).await.unwrap();
+        for start in [0, 2, 4] {
+            put_on_disk(&mut task, readings(start..start + 2)).await.unwrap();
+            std::fs::remove_dir_all(dir.path().join("topics")).unwrap();
+        }
+        drop(task);
+        assert_eq!(opened_on_disk(&config).await.unwrap().1, Some(6));
+    });
+}
+
+#[test]
+fn a_temporary_file_that_something_deletes_fails_the_task() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = on_disk(dir.path(), [("flush.size", "30000"), ("format.class", "Json")]);
+    runtime().block_on(async {
+        let (mut task, _) = opened_on_disk(&config).await.unwrap();
+        put_on_disk(&mut task, readings(0..29_000)).await.unwrap();
+        let temp = dir.path().join("topics/+tmp/t/0");
+        assert_eq!(std::fs::read_dir(&temp).unwrap().count(), 1, "a mebibyte was written");
+        std::fs::remove_dir_all(&temp).unwrap();
+        let error = put_on_disk(&mut task, readings(29_000..30_001)).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Fatal);
+        assert!(error.to_string().contains("+tmp/t/0/"), "{error}");
+        drop(task);
+        let (mut task, rewind) = opened_on_disk(&config).await.unwrap();
+        assert_eq!(rewind, None);
+        put_on_disk(&mut task, readings(0..30_001)).await.unwrap();
+        assert!(dir.path().join("topics/t/partition=0/t+0+0000000000+0000029999.json").is_file());
+    });
+}
+
+#[test]
 fn a_topic_whose_name_is_too_long_is_named() {
     let store = ModelStore::new();
     runtime().block_on(async {
