@@ -78,15 +78,17 @@ enum Command {
         json: bool,
     },
     /// Run the embedded Kafka broker: in memory, for trying and testing, never for production
-    #[command(after_help = "Example:\n  lavka broker --port 9092")]
-    Broker {
-        /// Port to listen on; 0 for a free one
-        #[arg(long, default_value_t = 9092)]
-        port: u16,
-        /// Address to listen on
-        #[arg(long, default_value = "127.0.0.1")]
-        host: std::net::IpAddr,
-    },
+    #[command(after_help = "Faults:\n  \
+                            drop:share=0.01                          close connections instead of carrying requests out\n  \
+                            cut:api=Produce,share=0.01               close them within the answer\n  \
+                            delay:by=200ms,share=0.5                 carry requests out later\n  \
+                            error:api=Produce,code=NOT_LEADER_OR_FOLLOWER  answer with an error\n  \
+                            move-coordinator:every=10s,away=1s       groups and transactions move away for a while\n  \
+                            full-disk:after=5s,lasting=10s           refuse to store records\n  \
+                            unclean-election:every=30s,lose=5        lose the newest records\n\n\
+                            Examples:\n  lavka broker --port 9092\n  \
+                            lavka broker --fault delay:by=200ms,share=0.5 --fault move-coordinator:every=10s,away=1s")]
+    Broker(broker::BrokerArguments),
     /// Watch sensor readings arrive over MQTT, go through Kafka, get scored and land in Parquet files
     #[command(after_help = "Examples:\n  lavka demo\n  lavka demo --bootstrap kafka:9092 --seconds 60")]
     Demo {
@@ -142,7 +144,7 @@ impl Arguments {
                 transform::run(&connector, records.as_deref(), worker.as_deref(), diff)
             }
             Command::Plugins { json } => plugins::run(json),
-            Command::Broker { port, host } => broker::run(host, port),
+            Command::Broker(arguments) => broker::run(arguments),
             Command::Demo { bootstrap, seconds, devices, rate } => demo::run(DemoOptions {
                 bootstrap,
                 duration: std::time::Duration::from_secs(seconds),
