@@ -71,7 +71,8 @@ fn a_broker_that_is_not_there_or_goes_away_costs_time_and_nothing_else() {
     }
     // An outage is worth some lines, not thousands.
     let lines = process.log().lines().count();
-    assert!(lines < 500, "{lines} lines of log:\n{}", process.log_tail(40));
+    println!("{lines} lines of log");
+    assert!(lines < 200, "{lines} lines of log:\n{}", process.log_tail(40));
     assert!(process.stop().success(), "{}", process.log_tail(20));
     server.restart().unwrap();
     let mut process = worker.start();
