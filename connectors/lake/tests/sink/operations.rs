@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use lavka_api::ErrorClass;
 use lavka_api::config::Config;
@@ -219,30 +219,40 @@ fn what_is_known_of_fields_comes_from_all_files() {
     });
 }
 
+/// A process that ends by SIGKILL.
+struct Victim(Child);
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 #[test]
 fn a_writer_that_was_killed_leaves_its_partition_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let config = on_disk(dir.path(), [("flush.size", "3")]);
-    let mut writer = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "operations::writes_until_it_is_killed", "--ignored", "--nocapture"])
-        .env("LAKE_OF_A_VICTIM", dir.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let said = BufReader::new(writer.stdout.take().unwrap()).lines();
+    let mut writer = Victim(
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "operations::writes_until_it_is_killed", "--ignored", "--nocapture"])
+            .env("LAKE_OF_A_VICTIM", dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let said = BufReader::new(writer.0.stdout.take().unwrap()).lines();
     let ready = said.map_while(Result::ok).any(|line| line.contains("eight records were put"));
     assert!(ready, "the writer ended by itself");
     runtime().block_on(async {
         let (mut task, rewind) = opened_on_disk(&config).await.unwrap();
         assert_eq!(rewind, None);
         let error = put_on_disk(&mut task, readings(0..1)).await.unwrap_err();
-        let holder = format!("The lock was taken by process {} on ", writer.id());
+        let holder = format!("The lock was taken by process {} on ", writer.0.id());
         assert!(error.is_retriable() && error.to_string().contains(&holder), "{error}");
         drop(task);
 
-        // SIGKILL.
-        writer.kill().unwrap();
-        writer.wait().unwrap();
+        drop(writer);
         let (mut task, rewind) = opened_on_disk(&config).await.unwrap();
         assert_eq!(rewind, Some(6));
         put_on_disk(&mut task, readings(6..9)).await.unwrap();
