@@ -124,3 +124,90 @@ pub(crate) fn leftovers(folder: &Path) -> Vec<PathBuf> {
     });
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lavka_testkit::{temp_dir, write_file};
+    use parquet::data_type::Int64Type;
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    const SCHEMA: &str =
+        "message row { required int64 id; required int64 kafka_partition; required int64 kafka_offset; }";
+
+    /// A file of partition 0, named for the first and last of `rows`: ids and offsets.
+    fn write(folder: &Path, rows: &[(i64, i64)]) {
+        let (first, last) = (rows.first().unwrap().1, rows.last().unwrap().1);
+        let path = write_file(folder, &format!("topics/t/t+0+{first:010}+{last:010}.parquet"), "");
+        let schema = Arc::new(parse_message_type(SCHEMA).unwrap());
+        let properties = Arc::new(WriterProperties::default());
+        let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, properties).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let columns = [
+            rows.iter().map(|row| row.0).collect::<Vec<_>>(),
+            rows.iter().map(|_| 0).collect(),
+            rows.iter().map(|row| row.1).collect(),
+        ];
+        for values in columns {
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<Int64Type>().write_batch(&values, None, None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+    }
+
+    fn record(offset: i64, id: i64) -> ConsumedRecord {
+        ConsumedRecord {
+            topic: "t".into(),
+            partition: 0,
+            offset,
+            timestamp: None,
+            key: None,
+            value: Some(format!("{{\"id\":{id}}}").into_bytes()),
+            headers: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_missing_repeated_changed_or_misnamed_is_complained_of() {
+        let records: Vec<ConsumedRecord> = (0..4).map(|offset| record(offset, 10 + offset)).collect();
+        let complain = |files: &[&[(i64, i64)]]| {
+            let folder = temp_dir();
+            for rows in files {
+                write(folder.path(), rows);
+            }
+            complaints(folder.path(), &records)
+        };
+        assert_eq!(complain(&[&[(10, 0), (11, 1)], &[(12, 2), (13, 3)]]), Vec::<String>::new());
+        let missing = complain(&[&[(10, 0), (11, 1)], &[(13, 3)]]);
+        assert_eq!(missing, ["missing: partition 0, offset 2 (id Some(12))"]);
+        let repeated = complain(&[&[(10, 0), (11, 1), (12, 2), (13, 3)], &[(13, 3)]]);
+        assert!(matches!(repeated.as_slice(), [one] if one.contains("offset 3")), "{repeated:?}");
+        let changed = complain(&[&[(10, 0), (99, 1), (12, 2), (13, 3)]]);
+        assert!(matches!(changed.as_slice(), [one] if one.contains("offset 1")), "{changed:?}");
+        let foreign = complain(&[&[(10, 0), (11, 1), (12, 2), (13, 3), (14, 4)]]);
+        assert!(matches!(foreign.as_slice(), [one] if one.starts_with("not in Kafka")), "{foreign:?}");
+        let misnamed = complain(&[&[(11, 1), (10, 0), (13, 3), (12, 2)]]);
+        assert!(
+            matches!(misnamed.as_slice(), [one] if one.contains("has rows of the offsets")),
+            "{misnamed:?}"
+        );
+    }
+
+    #[test]
+    fn temporary_files_are_leftovers() {
+        let folder = temp_dir();
+        write(folder.path(), &[(10, 0)]);
+        write_file(folder.path(), "logs/t/0/lock", "");
+        write_file(folder.path(), "logs/t/0/commits", "");
+        assert_eq!(leftovers(folder.path()), Vec::<PathBuf>::new());
+        let temporary = write_file(folder.path(), "topics/+tmp/t/0/x_tmp.parquet", "");
+        assert_eq!((leftovers(folder.path()), finished(folder.path()).len()), (vec![temporary], 1));
+    }
+}
