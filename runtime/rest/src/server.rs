@@ -12,11 +12,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lavka_telemetry::log::LogControl;
 use lavka_worker::WorkerHandle;
+use lavka_worker::config::Listener;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::config::{Listener, RestConfig};
+use crate::config::RestConfig;
 use crate::routes::{self, Ends, Site};
 
 /// How long a client may take for the head of a request, and how long an idle connection stays open.
@@ -46,12 +47,12 @@ impl BoundRest {
     pub async fn bind(config: RestConfig) -> io::Result<Self> {
         let mut bound = Self { main: Vec::new(), admin: Vec::new(), addresses: Vec::new(), config };
         for listener in &bound.config.listeners {
-            let socket = bind(listener).await?;
+            let socket = bind("listeners", listener).await?;
             bound.addresses.push(socket.local_addr()?);
             bound.main.push(socket);
         }
         for listener in bound.config.admin_listeners.iter().flatten() {
-            let socket = bind(listener).await?;
+            let socket = bind("admin.listeners", listener).await?;
             bound.addresses.push(socket.local_addr()?);
             bound.admin.push(socket);
         }
@@ -102,12 +103,12 @@ impl BoundRest {
     }
 }
 
-async fn bind(listener: &Listener) -> io::Result<TcpListener> {
+async fn bind(key: &str, listener: &Listener) -> io::Result<TcpListener> {
     let host = if listener.host.is_empty() { "0.0.0.0" } else { &listener.host };
     TcpListener::bind((host, listener.port)).await.map_err(|error| {
         let text = format!(
-            "The REST API cannot listen on {} ({}): {error}; choose another address or port",
-            listener.text, listener.key
+            "The REST API cannot listen on {} ({key}): {error}; choose another address or port",
+            listener.url
         );
         io::Error::new(error.kind(), text)
     })

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use lavka_api::Result;
 use lavka_api::config::{Check, ClassName, Config, ConfigDef, ConfigSpec, key};
-use lavka_api::{Error, Result};
+
+use super::listener::addresses;
 
 lavka_api::config! {
     /// Keys of a standalone worker.
@@ -43,10 +45,11 @@ lavka_api::config! {
             .doc("How long tasks may take to stop, all together, in milliseconds. Then they are cancelled."),
         /// `listeners`.
         pub listeners: Vec<String> = key("listeners").default("http://:8083").low()
-            .check(Check::non_empty_list())
+            .check(addresses(false))
             .doc("Addresses of the REST API, as http://HOST:PORT. No host means all interfaces."),
         /// `admin.listeners`.
         pub admin_listeners: Option<Vec<String>> = key("admin.listeners").low()
+            .check(addresses(true))
             .doc("Addresses of the admin endpoints (/admin/loggers). Not set: the same as 'listeners'. Empty: none."),
         /// `rest.advertised.host.name`.
         pub advertised_host: Option<String> = key("rest.advertised.host.name").low()
@@ -105,15 +108,6 @@ impl WorkerConfig {
     /// A config error that names the first wrong key.
     pub fn new(raw: Config) -> Result<Self> {
         let keys = StandaloneKeys::from_config(&raw)?;
-        for listener in keys.listeners.iter().chain(keys.admin_listeners.iter().flatten()) {
-            if !listener.is_empty() && !listener.to_ascii_lowercase().starts_with("http://") {
-                return Err(Error::invalid_value(
-                    "listeners",
-                    listener,
-                    "only http:// listeners are served in this version; put a TLS proxy in front for https",
-                ));
-            }
-        }
         Ok(Self { keys, raw })
     }
 
