@@ -24,9 +24,9 @@ pub fn catalogue() -> Catalogue {
     Catalogue::new(builtin_plugins())
 }
 
-/// The short names of a plugin, by Connect's rules: the simple class name, and that without what all of its kind end in.
-#[must_use]
-pub(crate) fn short_names(plugin: &Plugin) -> Vec<String> {
+/// What a plugin may be called besides its class: short names by Connect's rules (the simple class name, and that without
+/// what all of its kind end in), as far as they mean no other plugin, and its aliases.
+pub(crate) fn other_names(plugin: &Plugin, catalogue: &Catalogue) -> Vec<String> {
     let suffixes: &[&str] = match plugin.kind() {
         PluginKind::Sink | PluginKind::Source => &["Connector"],
         PluginKind::Transformation => &["Transformation"],
@@ -36,7 +36,15 @@ pub(crate) fn short_names(plugin: &Plugin) -> Vec<String> {
     };
     let simple = plugin.class.rsplit('.').next().unwrap_or(plugin.class);
     let shorter = suffixes.iter().filter_map(|suffix| simple.strip_suffix(suffix));
-    std::iter::once(simple).chain(shorter.filter(|name| !name.is_empty())).map(str::to_owned).collect()
+    let short = std::iter::once(simple).chain(shorter.filter(|name| !name.is_empty()));
+    let mut names: Vec<String> = Vec::new();
+    for name in short.chain(plugin.aliases.iter().copied()) {
+        let found = catalogue.find(name, |kind| kind == plugin.kind());
+        if found.is_ok_and(|found| found.class == plugin.class) && !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
 }
 
 #[cfg(test)]
@@ -44,13 +52,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_names_find_their_plugins() {
+    fn other_names_are_connects() {
         let catalogue = catalogue();
-        for plugin in catalogue.iter() {
-            for name in short_names(plugin) {
-                let found = catalogue.find(&name, |kind| kind == plugin.kind());
-                assert_eq!(found.map(|found| found.class), Ok(plugin.class), "{name}");
-            }
-        }
+        let names = |class: &str| {
+            let plugin = catalogue.find(class, |_| true).unwrap();
+            other_names(plugin, &catalogue).join(" ")
+        };
+        let file = "org.apache.kafka.connect.file.FileStreamSourceConnector";
+        assert_eq!(names(file), "FileStreamSourceConnector FileStreamSource");
+        assert_eq!(names("org.apache.kafka.connect.transforms.Cast$Value"), "Cast$Value");
+        assert_eq!(names("org.apache.kafka.connect.json.JsonConverter"), "JsonConverter Json");
+        assert_eq!(names("org.apache.kafka.connect.transforms.Filter"), "Filter");
     }
 }

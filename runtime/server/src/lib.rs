@@ -35,7 +35,7 @@ mod run;
 mod transform;
 mod worker_file;
 
-pub(crate) use catalogue::short_names;
+pub(crate) use catalogue::other_names;
 pub use catalogue::{builtin_plugins, catalogue};
 pub use connector_file::read_connector_files;
 pub use run::{Standalone, StandaloneBuilder, install_tls_provider, read_worker_file};

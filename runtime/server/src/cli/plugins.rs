@@ -5,14 +5,14 @@ use std::process::ExitCode;
 
 use lavka_api::Result;
 use lavka_api::config::{Check, KeyDef};
-use lavka_api::plugin::Plugin;
+use lavka_api::plugin::{Catalogue, Plugin};
 use serde_json::{Value, json};
 
 pub(super) fn run(as_json: bool) -> Result<ExitCode> {
     let catalogue = crate::catalogue();
     let mut text = String::new();
     if as_json {
-        let all: Vec<Value> = catalogue.iter().map(described).collect();
+        let all: Vec<Value> = catalogue.iter().map(|plugin| described(plugin, &catalogue)).collect();
         let _ = writeln!(text, "{:#}", Value::from(all));
     } else {
         let width = catalogue.iter().map(|plugin| plugin.class.len()).max().unwrap_or(0);
@@ -25,12 +25,11 @@ pub(super) fn run(as_json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn described(plugin: &Plugin) -> Value {
+fn described(plugin: &Plugin, catalogue: &Catalogue) -> Value {
     let keys: Vec<Value> = (plugin.definition)().iter().map(described_key).collect();
     json!({
         "class": plugin.class,
-        "aliases": crate::short_names(plugin).into_iter().chain(plugin.aliases.iter().map(|&a| a.to_owned()))
-            .collect::<Vec<String>>(),
+        "aliases": crate::other_names(plugin, catalogue),
         "type": plugin.kind().name(),
         "version": plugin.version,
         "documentation": plugin.doc,

@@ -233,7 +233,7 @@ pub(super) fn of(subject: &Subject<'_>) -> Vec<Example> {
         .map(|&(_, name, text)| Example::File { name, text });
     let records = RECORDS
         .iter()
-        .filter(|(title, ..)| *title == subject.title)
+        .filter(|(title, ..)| *title == subject.title && subject.vendor.is_none())
         .map(|&(_, settings, records)| Example::Records { settings, records });
     files.chain(records).collect()
 }

@@ -31,7 +31,7 @@ pub(super) fn page(subjects: &[Subject<'_>]) -> Page {
             let _ = writeln!(
                 text,
                 "| [{}]({}) | {} | {} |",
-                subject.title,
+                subject.heading(),
                 subject.path(),
                 classes.join("<br>"),
                 escape(&subject.summary()).replace('|', "\\|")

@@ -40,7 +40,7 @@ pub async fn pages() -> Result<Vec<Page>> {
         framework_pages::clients(),
     ];
     for subject in &subjects {
-        pages.push(plugin_page::page(subject).await?);
+        pages.push(plugin_page::page(subject, &catalogue).await?);
     }
     pages.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(pages)

@@ -25,13 +25,26 @@ pub(super) struct Subject<'a> {
     pub(super) folder: &'static str,
     /// The simple name without `$Key` and the like.
     pub(super) title: &'a str,
+    /// Whose it is, where several have this title: `debezium`.
+    pub(super) vendor: Option<&'a str>,
     /// The classes on it.
     pub(super) plugins: Vec<&'a Plugin>,
 }
 
 impl Subject<'_> {
     pub(super) fn path(&self) -> String {
-        format!("{}/{}.md", self.folder, file_name(self.folder, self.title))
+        let name = file_name(self.folder, self.title);
+        match self.vendor {
+            Some(vendor) => format!("{}/{vendor}-{name}.md", self.folder),
+            None => format!("{}/{name}.md", self.folder),
+        }
+    }
+
+    pub(super) fn heading(&self) -> String {
+        match self.vendor {
+            Some(vendor) => format!("{} ({vendor})", self.title),
+            None => self.title.to_owned(),
+        }
     }
 
     /// What all of its classes do as far as they say the same, else what each does.
@@ -60,7 +73,11 @@ pub(super) fn subjects(catalogue: &Catalogue) -> Vec<Subject<'_>> {
     let mut subjects: Vec<Subject<'_>> = Vec::new();
     for (kinds, folder, _) in FOLDERS {
         let start = subjects.len();
-        for plugin in catalogue.iter().filter(|plugin| kinds.contains(&plugin.kind())) {
+        let mut plugins: Vec<&Plugin> =
+            catalogue.iter().filter(|plugin| kinds.contains(&plugin.kind())).collect();
+        // Kafka's own have the plain titles.
+        plugins.sort_by_key(|plugin| !plugin.class.starts_with("org.apache.kafka."));
+        for plugin in plugins {
             let base = plugin.class.split('$').next().unwrap_or(plugin.class);
             let known = subjects.iter_mut().skip(start).find(|subject| {
                 subject.plugins.first().is_some_and(|first| {
@@ -69,15 +86,17 @@ pub(super) fn subjects(catalogue: &Catalogue) -> Vec<Subject<'_>> {
             });
             match known {
                 Some(subject) => subject.plugins.push(plugin),
-                None => subjects.push(Subject {
-                    folder,
-                    title: base.rsplit('.').next().unwrap_or(base),
-                    plugins: vec![plugin],
-                }),
+                None => {
+                    let title = base.rsplit('.').next().unwrap_or(base);
+                    let taken = subjects.iter().skip(start).any(|known| known.title == title);
+                    // The second part of a Java package names whose it is.
+                    let vendor = base.split('.').nth(1).filter(|_| taken);
+                    subjects.push(Subject { folder, title, vendor, plugins: vec![plugin] });
+                }
             }
         }
         if let Some(new) = subjects.get_mut(start..) {
-            new.sort_by_key(|subject| subject.title);
+            new.sort_by_key(|subject| (subject.title, subject.vendor));
         }
     }
     subjects
@@ -109,9 +128,9 @@ fn file_name(folder: &str, title: &str) -> String {
     out
 }
 
-pub(super) async fn page(subject: &Subject<'_>) -> Result<Page> {
-    let mut text = format!("# {}\n\n{}\n\n", subject.title, escape(&subject.summary()));
-    classes(&mut text, subject);
+pub(super) async fn page(subject: &Subject<'_>, catalogue: &Catalogue) -> Result<Page> {
+    let mut text = format!("# {}\n\n{}\n\n", subject.heading(), escape(&subject.summary()));
+    classes(&mut text, subject, catalogue);
     if let Some(plugin) = subject.plugins.first() {
         let (kind, definition) = (plugin.kind(), keys_to_write(plugin));
         text.push_str(&introduction(kind, &definition));
@@ -134,11 +153,10 @@ fn keys_to_write(plugin: &Plugin) -> ConfigDef {
     definition
 }
 
-fn classes(text: &mut String, subject: &Subject<'_>) {
+fn classes(text: &mut String, subject: &Subject<'_>, catalogue: &Catalogue) {
     text.push_str("| class | also known as | type | version |\n|---|---|---|---|\n");
     for plugin in &subject.plugins {
-        let mut names = crate::short_names(plugin);
-        names.extend(plugin.aliases.iter().map(|&alias| alias.to_owned()));
+        let names = crate::other_names(plugin, catalogue);
         let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         let _ = writeln!(
             text,
