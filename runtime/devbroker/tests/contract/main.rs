@@ -13,6 +13,7 @@
 )]
 
 mod clients;
+mod compaction;
 mod configs;
 mod differences;
 mod groups;
@@ -40,6 +41,7 @@ fn config() -> BrokerConfig {
     BrokerConfig {
         min_session_timeout: Duration::from_secs(1),
         retention_bytes: None,
+        compaction_interval: Duration::from_millis(100),
         ..BrokerConfig::default()
     }
 }
@@ -132,6 +134,7 @@ cases! {
     fetches = reads::fetches;
     offsets_by_time = reads::list_offsets;
     records_are_deleted = reads::delete_records;
+    compacted_topics = compaction::compaction;
     topics_are_created = topics::create;
     partitions_are_added = topics::grow;
     topics_are_deleted = topics::delete;
