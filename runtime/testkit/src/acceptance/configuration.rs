@@ -1,7 +1,7 @@
 //! Rules on declarations and configurations, the same for every kind of plugin.
 
 use lavka_api::config::{Config, ConfigDef, KeyDef, KeyReport, Kind};
-use lavka_api::plugin::{ConverterRole, Factory, Plugin};
+use lavka_api::plugin::{ConverterRole, Factory, Plugin, PluginKind};
 use lavka_api::{Error, Result};
 use tokio::runtime::Runtime;
 
@@ -21,6 +21,9 @@ const FRAMEWORK: &[&str] = &[
     "transforms",
     "value.converter",
 ];
+
+/// The key of a converter's configuration that the worker sets.
+const ROLE: &str = "converter.type";
 
 /// Values that most checks refuse one of.
 const UNLIKELY: &[&str] = &[
@@ -61,13 +64,17 @@ impl Subject {
     /// `config` with what the worker adds.
     pub(super) fn complete(&self, config: &Config) -> Config {
         let mut config = config.clone();
-        if self.plugin.kind().is_connector() {
-            for (key, value) in
-                [("name", "acceptance"), ("connector.class", self.plugin.class), ("tasks.max", "1")]
-            {
-                if !config.contains(key) {
-                    config.set(key, value);
-                }
+        let added: &[(&str, &str)] = match self.plugin.kind() {
+            PluginKind::Source | PluginKind::Sink => {
+                &[("name", "acceptance"), ("connector.class", self.plugin.class), ("tasks.max", "1")]
+            }
+            PluginKind::Converter => &[(ROLE, "value")],
+            PluginKind::HeaderConverter => &[(ROLE, "header")],
+            PluginKind::Transformation | PluginKind::Predicate => &[],
+        };
+        for (key, value) in added {
+            if !config.contains(key) {
+                config.set(*key, *value);
             }
         }
         config
@@ -170,7 +177,8 @@ impl Subject {
         suite.look("every key is documented", |_| definition.iter().filter_map(documentation));
         suite.look("the sample is accepted", |runtime| self.sample_faults(runtime));
         suite.look("what the declaration refuses is refused by name", |runtime| {
-            definition.iter().flat_map(|key| self.refusals(runtime, key)).collect::<Vec<_>>()
+            let of_users = definition.iter().filter(|key| key.name != ROLE);
+            of_users.flat_map(|key| self.refusals(runtime, key)).collect::<Vec<_>>()
         });
         suite.look("what the author says is refused is refused by name", |runtime| {
             self.author_refusals(runtime)

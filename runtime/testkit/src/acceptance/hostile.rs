@@ -75,6 +75,28 @@ pub(super) fn texts() -> Vec<String> {
     texts
 }
 
+/// Payloads for any converter: texts, nesting, and what begins as a known format and goes on otherwise.
+pub(super) fn bytes() -> Vec<Vec<u8>> {
+    let mut payloads: Vec<Vec<u8>> = texts().into_iter().map(String::into_bytes).collect();
+    payloads.extend([
+        vec![0xff; 16],
+        vec![0x00; 16],
+        // A schema id of a registry that knows none.
+        vec![0, 0xff, 0xff, 0xff, 0xff, 0x80, 0x80],
+        // Lengths beyond what is there.
+        vec![0xfe, 0xff, 0xff, 0xff, 0x0f],
+        vec![0x80; 32],
+        b"\xed\xa0\x80".to_vec(),
+        b"{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"array\"}]},\"payload\":{}}".to_vec(),
+        b"{\"schema\":{\"type\":\"bytes\",\"name\":\"org.apache.kafka.connect.data.Decimal\"},\"payload\":\"!\"}".to_vec(),
+        b"{\"schema\":null,\"payload\":1e999999}".to_vec(),
+    ]);
+    for opening in [&b"["[..], b"{\"a\":", b"{\"schema\":{\"type\":\"array\",\"items\":"] {
+        payloads.push(opening.repeat(20_000));
+    }
+    payloads
+}
+
 /// Values of every type, with and without a schema, and schemas that their values do not fit.
 pub(super) fn data() -> Vec<Datum> {
     let plain = [

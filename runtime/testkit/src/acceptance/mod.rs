@@ -24,6 +24,7 @@
 //! | sink | what was committed is in the target; a killed task's records come again and are written as declared; rebalances; `pre_commit` answers for what was put and is assigned; records that cannot be written are reported alone; stop at any time; hostile records never panic |
 //! | transform | what it does not concern is left alone; tombstones pass; one by one and as a batch are the same; nothing is remembered from the record before; schemas stay shared; an error leaves the record as it was; hostile records never panic |
 //! | predicate | holds and does not hold for the samples; no state; hostile records never panic |
+//! | converter | nulls both ways; samples come back as said; it appends; no state; hostile bytes and data never panic |
 //!
 //! A plugin that keeps a rule differently on purpose says so in its test (`may_repeat`, `tombstones`), where a reader
 //! finds it.
@@ -34,6 +35,7 @@
 //! a stop the five seconds that `task.shutdown.graceful.timeout.ms` gives by default.
 
 mod configuration;
+mod converter;
 mod hostile;
 mod offsets;
 mod predicate;
@@ -48,6 +50,7 @@ use std::time::Duration;
 
 use lavka_api::plugin::Plugin;
 
+pub use converter::ConverterAcceptance;
 pub use predicate::PredicateAcceptance;
 pub use sink::SinkAcceptance;
 pub use source::SourceAcceptance;
@@ -72,6 +75,11 @@ pub fn transform(plugin: Plugin) -> TransformAcceptance {
 /// The checks of a predicate.
 pub fn predicate(plugin: Plugin) -> PredicateAcceptance {
     PredicateAcceptance::new(plugin)
+}
+
+/// The checks of a converter of keys and values.
+pub fn converter(plugin: Plugin) -> ConverterAcceptance {
+    ConverterAcceptance::new(plugin)
 }
 
 /// Ends a check whose plugin hangs.

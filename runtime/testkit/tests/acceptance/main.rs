@@ -6,6 +6,7 @@
     reason = "a helper that fails, fails its test; a flaw may be a panic"
 )]
 
+mod flawed_converter;
 mod flawed_sink;
 mod flawed_source;
 mod flawed_transform;
