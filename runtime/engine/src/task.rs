@@ -7,7 +7,8 @@ use lavka_api::data::Topic;
 use lavka_api::plugin::TaskId;
 use lavka_api::{Error, Result};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::timeout;
 
 /// What a task should be doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +56,13 @@ pub trait TaskObserver: Send + Sync {
 pub struct TaskHandle {
     id: TaskId,
     target: watch::Sender<Target>,
+    body: AbortHandle,
     join: JoinHandle<()>,
 }
+
+/// How long a cancelled task may take to let go of what it holds. Only one that is stuck in the middle of a blocking
+/// call takes any time at all.
+const CANCELLATION: Duration = Duration::from_secs(1);
 
 impl TaskHandle {
     /// Runs `body` to its end; whatever way that comes, the observer hears of it.
@@ -67,10 +73,9 @@ impl TaskHandle {
         body: impl Future<Output = Result<()>> + Send + 'static,
     ) -> Self {
         let inner = tokio::spawn(body);
-        let abort = inner.abort_handle();
+        let body = inner.abort_handle();
         let task = id.clone();
         let join = tokio::spawn(async move {
-            let _abort_with_me = AbortOnDrop(abort);
             let state = match inner.await {
                 Ok(Ok(())) => TaskState::Stopped,
                 Ok(Err(error)) => TaskState::Failed(error),
@@ -85,7 +90,7 @@ impl TaskHandle {
             }
             observer.changed(&task, state);
         });
-        Self { id, target, join }
+        Self { id, target, body, join }
     }
 
     /// Which task it is.
@@ -108,11 +113,13 @@ impl TaskHandle {
     /// Waits for the task's end, at most for `patience`; then it is dropped where it stands, which loses nothing that
     /// was committed. Whether it ended by itself.
     pub async fn stopped(mut self, patience: Duration) -> bool {
-        if tokio::time::timeout(patience, &mut self.join).await.is_ok() {
+        if timeout(patience, &mut self.join).await.is_ok() {
             return true;
         }
         tracing::warn!(task = %self.id, "task did not stop within {} ms and is cancelled", patience.as_millis());
-        self.join.abort();
+        self.body.abort();
+        // Its successor is not to find it still holding a group membership or a file.
+        let _ = timeout(CANCELLATION, &mut self.join).await;
         false
     }
 }
@@ -133,13 +140,5 @@ pub(crate) async fn may_start(
         if target.changed().await.is_err() {
             return false;
         }
-    }
-}
-
-struct AbortOnDrop(tokio::task::AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

@@ -299,25 +299,41 @@ mod tests {
     }
 
     proptest! {
-        /// Against a model that keeps everything: after any interleaving, what was taken last for a partition is the
-        /// newest record of its settled prefix.
+        /// Against a model that keeps everything: after any interleaving of records sent, taken back and settled, of
+        /// commits and of commits that fail, what was written last for a partition is the newest record of the
+        /// settled prefix it had then.
         #[test]
-        fn agrees_with_a_model(steps in prop::collection::vec((0..3i64, 0..20usize), 1..200)) {
+        fn agrees_with_a_model(steps in prop::collection::vec((0..4i64, 0..20usize, 0..6u8), 1..300)) {
             let mut tracker = Tracker::new();
             let mut model: Vec<(i64, i64, bool)> = Vec::new();
-            let mut last: HashMap<i64, i64> = HashMap::new();
-            for (partition, pick) in steps {
+            let mut written: HashMap<i64, i64> = HashMap::new();
+            for (partition, pick, kind) in steps {
                 let offset = model.len() as i64;
                 let sequence = tracker.submit(at(partition, offset), 0, 1);
                 prop_assert_eq!(sequence, model.len() as u64);
-                model.push((partition, offset, false));
-                let chosen = model.len().saturating_sub(1 + pick);
-                tracker.settle(chosen as u64);
-                model[chosen].2 = true;
-                last.extend(taken(&mut tracker));
-                for p in 0..3 {
+                if kind == 0 {
+                    prop_assert!(tracker.withdraw(sequence));
+                } else {
+                    model.push((partition, offset, false));
+                }
+                if let Some(chosen) = model.len().checked_sub(1 + pick) {
+                    tracker.settle(chosen as u64);
+                    model[chosen].2 = true;
+                }
+                prop_assert_eq!(tracker.in_flight(), model.iter().filter(|record| !record.2).count());
+                prop_assert_eq!(tracker.bytes(), tracker.in_flight());
+                match kind {
+                    1 | 2 => continue,
+                    3 => {
+                        let refused = tracker.take_committable();
+                        tracker.give_back(refused);
+                        continue;
+                    }
+                    _ => written.extend(taken(&mut tracker)),
+                }
+                for p in 0..4 {
                     let prefix = model.iter().filter(|r| r.0 == p).take_while(|r| r.2).last().map(|r| r.1);
-                    prop_assert_eq!(last.get(&p).copied(), prefix);
+                    prop_assert_eq!(written.get(&p).copied(), prefix);
                 }
             }
         }

@@ -482,6 +482,7 @@ async fn a_task_that_does_not_stop_in_time_is_cancelled() {
     rig.sent(1).await;
     let ended = rig.stop().await;
     assert!(!ended.by_itself);
+    assert!(ended.observer.has_ended(), "gone before its successor starts");
     ended.producer.release();
     pass(1000).await;
     assert!(ended.offsets.writes().is_empty());
