@@ -91,11 +91,24 @@ impl Worker {
     }
 }
 
+/// A question may take a minute; whoever waits for the worker to do something is told earlier why it does not.
+const FIRST_WORD: Duration = Duration::from_secs(5);
+
 /// Asks for the cluster's id until it is known; the cluster may come up after the worker.
 async fn find_cluster_id(admin: Arc<dyn Admin>, brokers: String, found: watch::Sender<Option<String>>) {
     let mut wait = Duration::from_millis(500);
     loop {
-        match admin.cluster().await {
+        let mut asking = std::pin::pin!(admin.cluster());
+        let answer = match tokio::time::timeout(FIRST_WORD, asking.as_mut()).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                tracing::warn!(
+                    "the Kafka cluster at {brokers} (bootstrap.servers) has not answered yet; tasks wait until it does"
+                );
+                asking.await
+            }
+        };
+        match answer {
             Ok(cluster) => {
                 found.send_replace(Some(cluster.id));
                 return;
