@@ -9,7 +9,8 @@
 //!
 //! - A kill at any moment neither loses nor repeats a row. All open files of a topic partition are finished together;
 //!   `commit` says in which order, `recovery` how a crash in between is made good.
-//! - The offsets reported to Kafka are those of durable files alone.
+//! - The offsets reported to Kafka are those of durable files alone. Where no file is open, they include what a filter
+//!   dropped on the way here.
 //! - A finished file is complete, synced, and never replaced. A second writer of the same topic partition, in whatever
 //!   process, is kept out by a lease.
 //! - Records of a topic partition go into files in the order of their offsets, so that everything below the last
