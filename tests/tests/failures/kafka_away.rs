@@ -32,6 +32,8 @@ fn a_broker_that_is_not_there_or_goes_away_costs_time_and_nothing_else() {
     wait_for_task(&rest, "source", "RUNNING");
     wait_for_task(&rest, "sink", "RUNNING");
     process.wait_for_log("no broker of bootstrap.servers can be reached", PATIENCE);
+    let unanswered = format!("{} (bootstrap.servers) has not answered yet", server.bootstrap());
+    process.wait_for_log(&unanswered, PATIENCE);
     process.wait_for_log("connected to the MQTT server", PATIENCE);
     eventually("the subscription", PATIENCE, || mosquitto.log().contains("Sending SUBACK").then_some(()));
     let mut publisher = Publisher::connect(mosquitto.port());
