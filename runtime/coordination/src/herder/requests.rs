@@ -173,7 +173,10 @@ impl Herder {
             return;
         }
         self.stop_tasks(std::slice::from_ref(task));
-        self.start_task(task);
-        self.answer(id, &task.connector, Ok(Answer::Done));
+        let answer = match self.start_task(task) {
+            None => Ok(Answer::Done),
+            Some(error) => Err(HerderError::Failed(format!("Failed to start task: {task}"), error)),
+        };
+        self.answer(id, &task.connector, answer);
     }
 }

@@ -166,17 +166,18 @@ impl Herder {
         running.tasks.keys().map(|&task| TaskId { connector: name.to_owned(), task }).collect()
     }
 
-    pub(super) fn start_task(&mut self, id: &TaskId) {
+    /// Starts a task; why not, where it may not start.
+    pub(super) fn start_task(&mut self, id: &TaskId) -> Option<Error> {
         let name = &id.connector;
         let number = usize::try_from(id.task).unwrap_or(usize::MAX);
         let configs = self.configs.tasks(name);
         let (Some(connector), Some(config)) = (self.configs.connector(name), configs.get(number)) else {
-            return;
+            return None;
         };
         // The connector was refused a smaller number of tasks; those that it has do not start again.
         if let Some(error) = self.too_many_tasks(name, configs.len()) {
             self.task_status(id, State::Failed, Some(&error));
-            return;
+            return Some(error);
         }
         let (connector, config) = (connector.clone(), config.clone());
         let paused = self.configs.target(name) == TargetState::Paused;
@@ -185,6 +186,7 @@ impl Herder {
             running.tasks.insert(id.task, epoch);
         }
         self.effects.push_back(Effect::StartTask { id: id.clone(), epoch, connector, config, paused });
+        None
     }
 
     pub(super) fn task_changed(&mut self, id: &TaskId, epoch: u64, state: State, error: Option<&Error>) {

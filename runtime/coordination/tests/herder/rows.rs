@@ -531,6 +531,12 @@ fn a48_tasks_that_are_too_many_by_now_do_not_start_again() {
     let trace = bench.herder().statuses().task(&task("c", 1)).unwrap().trace.clone().unwrap();
     assert!(trace.contains("has generated 2 tasks, which is greater than 1"), "{trace}");
     assert!(bench.tasks.is_empty());
+    let request = bench.ask(Request::RestartTask(task("c", 0)));
+    bench.settle();
+    match bench.answer(request) {
+        Err(HerderError::Failed(message, _)) => assert_eq!(message, "Failed to start task: c-0"),
+        other => panic!("{other:?}"),
+    }
     bench.put("c", &[("tasks.max", "2")], None);
     bench.settle();
     assert_eq!(bench.states("c"), (State::Running, vec![State::Running, State::Running]));
