@@ -7,6 +7,7 @@ use lavka_kafka::KeyFate;
 use lavka_worker::config::{ClientKind, KeyMeaning, definition_for, describe_key};
 
 use crate::reference::kafka_keys;
+use crate::worker_file::CONVERTERS;
 
 /// The keys that one connector configuration may have.
 pub(crate) struct ConnectorKeys<'a> {
@@ -15,12 +16,6 @@ pub(crate) struct ConnectorKeys<'a> {
     catalogue: &'a Catalogue,
     definition: ConfigDef,
 }
-
-const CONVERTERS: [(&str, PluginKind); 3] = [
-    ("key.converter", PluginKind::Converter),
-    ("value.converter", PluginKind::Converter),
-    ("header.converter", PluginKind::HeaderConverter),
-];
 
 /// Keys by which Confluent's connectors ask for their licence, with or without a value of their own.
 const LICENCE: [&str; 4] =

@@ -14,7 +14,8 @@ use crate::properties::{self, in_file};
 /// Kafka's default for `default.api.timeout.ms`.
 const DEFAULT_PATIENCE: Duration = Duration::from_mins(1);
 
-const CONVERTERS: [(&str, PluginKind); 3] = [
+/// Keys that name a converter, and its kind.
+pub(crate) const CONVERTERS: [(&str, PluginKind); 3] = [
     ("key.converter", PluginKind::Converter),
     ("value.converter", PluginKind::Converter),
     ("header.converter", PluginKind::HeaderConverter),
@@ -97,6 +98,16 @@ pub(crate) fn log_unused_keys(config: &WorkerConfig) {
             WorkerKey::Unknown(None) => tracing::warn!("the worker key '{key}' is not known"),
         }
     }
+}
+
+/// The converters of a worker whose file is not at hand: JSON without schemas.
+pub(crate) fn default_worker() -> Config {
+    Config::from([
+        ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
+        ("key.converter.schemas.enable", "false"),
+        ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
+        ("value.converter.schemas.enable", "false"),
+    ])
 }
 
 /// How long a worker waits for the Kafka cluster to answer for the first time.

@@ -12,6 +12,7 @@ use lavka_worker::config::{Clients, KeyMeaning, OverridePolicy};
 
 use crate::connector_file::ConnectorFile;
 use crate::connector_keys::ConnectorKeys;
+use crate::worker_file;
 
 pub(super) fn run(path: &Path, worker: Option<&Path>) -> Result<ExitCode> {
     crate::install_tls_provider();
@@ -22,7 +23,7 @@ pub(super) fn run(path: &Path, worker: Option<&Path>) -> Result<ExitCode> {
             let policy = Clients::new(&worker).policy().clone();
             (worker.raw, policy)
         }
-        None => (default_worker(), OverridePolicy::All),
+        None => (worker_file::default_worker(), OverridePolicy::All),
     };
     let report = super::runtime()?.block_on(check(&file.config, &worker, &policy));
     let report = report.map_err(|error| crate::properties::in_file(path, &error))?;
@@ -90,14 +91,4 @@ async fn check(config: &Config, worker: &Config, policy: &OverridePolicy) -> Res
     }
     text.push_str(if would_start { "It would start.\n" } else { "It would not start.\n" });
     Ok(Report { text, would_start })
-}
-
-/// The converters of a worker whose file is not at hand: JSON without schemas.
-pub(super) fn default_worker() -> Config {
-    Config::from([
-        ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
-        ("key.converter.schemas.enable", "false"),
-        ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
-        ("value.converter.schemas.enable", "false"),
-    ])
 }

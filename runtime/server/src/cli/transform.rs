@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use lavka_api::{Error, Result};
 
-use super::check::default_worker;
 use crate::connector_file::ConnectorFile;
 use crate::transform::{Answer, Bench, Paint, Steps};
+use crate::worker_file;
 
 /// Longer than any record that Kafka takes by default.
 const MAX_LINE: u64 = 256 << 20;
@@ -23,7 +23,7 @@ pub(super) fn run(
     let file = ConnectorFile::read(connector)?;
     let worker = match worker {
         Some(path) => crate::read_worker_file(path)?,
-        None => default_worker(),
+        None => worker_file::default_worker(),
     };
     let mut bench = Bench::new(&file.config, &worker)?;
     let (mut input, name): (Box<dyn BufRead>, String) = match records {

@@ -8,6 +8,7 @@ use lavka_api::{Error, Result};
 
 use super::plugin_page::Subject;
 use crate::transform::{Answer, Bench};
+use crate::worker_file::default_worker;
 
 /// An example of one page.
 pub(super) enum Example {
@@ -250,7 +251,7 @@ impl Example {
             }
             Example::Records { settings, records } => {
                 let _ = writeln!(text, "```properties\n{}\n```\n", settings.trim_end());
-                let mut bench = Bench::new(&connector(settings)?, &worker())?;
+                let mut bench = Bench::new(&connector(settings)?, &default_worker())?;
                 for (place, record) in records.iter().enumerate() {
                     let answer = bench.run(record, place + 1, &mut None).await;
                     let what = match &answer {
@@ -275,16 +276,6 @@ fn connector(settings: &str) -> Result<Config> {
         .map_err(|error| Error::config(format!("an example of the reference: {error}")))?;
     config.set("connector.class", "org.apache.kafka.connect.file.FileStreamSinkConnector");
     Ok(config)
-}
-
-/// Converters that show records as they are written in examples.
-fn worker() -> Config {
-    Config::from([
-        ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
-        ("key.converter.schemas.enable", "false"),
-        ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
-        ("value.converter.schemas.enable", "false"),
-    ])
 }
 
 #[cfg(test)]
