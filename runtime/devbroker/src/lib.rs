@@ -39,10 +39,13 @@
 //!
 //! # Differences from Apache Kafka 4
 //!
+//! `tests/contract` runs the same cases against both; what it cannot see or is told to expect is here.
+//!
 //! - A topic that metadata creates is there at once, where Kafka answers "unknown" first and lets the client ask again.
 //! - Fetch sessions are not given out (session id 0), which clients take for an invitation to send whole requests.
 //! - The records inside compressed batches are looked at only where a compacted topic needs to know that they have keys.
 //! - A full broker compacts the newest segments too before it refuses records.
+//! - A fetch ends after a whole batch, where Kafka may cut one in two, and reads over the ends of segments.
 //! - Retention drops batches, not segments; `compression.type` other than `producer` is kept and does nothing.
 //! - `retention.bytes` is 256 MiB unless something else is said, and old records also go when `memory_limit` is reached.
 //! - `min.insync.replicas` is shown as a default, where Kafka shows it as set for all brokers.

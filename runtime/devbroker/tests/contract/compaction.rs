@@ -9,6 +9,9 @@ use super::{
     wire::ask,
 };
 
+/// A key and a value; none for a deletion.
+type Pair = (&'static str, Option<&'static str>);
+
 /// Offset, key and value of every record. The real broker gives one segment at a time.
 fn all(session: &mut Session) -> Vec<String> {
     let text =
@@ -36,7 +39,7 @@ pub(crate) fn compaction(session: &mut Session) {
         [("cleanup.policy", "compact"), ("segment.ms", "100"), ("min.cleanable.dirty.ratio", "0.01")];
     session.create("t", 1, &settings);
     let base = base_time();
-    let batches: [(&[(&str, Option<&str>)], Compression); 6] = [
+    let batches: [(&[Pair], Compression); 6] = [
         (&[("a", Some("1")), ("b", Some("1")), ("c", Some("1"))], Compression::None),
         (&[("a", Some("2")), ("b", Some("2")), ("a", Some("3"))], Compression::Lz4),
         (&[("d", Some("1")), ("a", Some("4")), ("gone", Some("1"))], Compression::Gzip),
