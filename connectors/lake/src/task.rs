@@ -168,7 +168,8 @@ pub(crate) async fn held_elsewhere(lake: &Lake, tp: &TopicPartition) -> Result<E
     };
     Ok(Error::retriable(format!(
         "another writer holds the lease of {tp} ({lock}): a task of this or another worker that has not stopped yet, \
-         or another connector that writes the same topic to the same directory (which needs a logs.dir of its own){holder}"
+         or another connector that writes the same topic to the same directory (which needs a logs.dir of its \
+         own){holder}"
     )))
 }
 
