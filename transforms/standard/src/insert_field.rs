@@ -211,8 +211,9 @@ impl Transform for InsertField {
             (Some(_), Value::Struct(value)) => {
                 let compile = |schema: &Schema| Self::compile_struct(insertions, *replace_nulls, schema);
                 let plan = structs.get(value.schema(), compile)?;
-                let metadata = metadata?;
+                // Of several faults the one that copying meets first is reported.
                 plan.nulls.check(value.values())?;
+                let metadata = metadata?;
                 rebuild_struct(operand, &plan.schema, |values| {
                     let mut values = values.into_vec();
                     plan.nulls.fill(&mut values);

@@ -186,8 +186,9 @@ impl Transform for MaskField {
             (Some(_), Value::Struct(value)) => {
                 let plan = structs
                     .get(value.schema(), |schema| Ok(Self::compile_struct(fields, *replace_nulls, schema)))?;
-                plan.nulls.check(value.values())?;
                 for (at, default, refusal) in &plan.masked {
+                    // Of several faults the first in the struct's order is reported.
+                    plan.nulls.check_before(value.values(), *at)?;
                     let found = value.values().get(*at).unwrap_or(&Value::Null);
                     let found = if found.is_null() { default.as_ref().unwrap_or(found) } else { found };
                     if let (Value::Null, Some(refusal)) = (found, refusal) {
@@ -195,6 +196,7 @@ impl Transform for MaskField {
                     }
                     changes.push((*at, mask(replacement, found)?));
                 }
+                plan.nulls.check(value.values())?;
                 let values = value.values_mut();
                 plan.nulls.fill(values);
                 put_all(changes, values);

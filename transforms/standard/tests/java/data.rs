@@ -128,7 +128,7 @@ fn double(chance: &mut Chance) -> f64 {
 }
 
 /// A time that Java's calendar knows, mostly one of this age.
-fn instant(chance: &mut Chance) -> i64 {
+pub(crate) fn instant(chance: &mut Chance) -> i64 {
     match chance.below(4) {
         0 => integer(chance).clamp(-62_135_769_600_000_000, 253_402_300_800_000_000),
         _ => chance.below(4_000_000_000_000).cast_signed() - 1_000_000_000_000,
