@@ -16,6 +16,7 @@
 //! - Records leave a batch in order; when one is fatal, those before it are delivered first.
 //! - The clock is read in the loops alone; what decides takes time as an argument.
 
+mod active_topics;
 pub mod chain;
 pub mod errors;
 pub mod sink;

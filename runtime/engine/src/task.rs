@@ -47,7 +47,8 @@ pub trait TaskObserver: Send + Sync {
     /// The task has become `state`. [`TaskState::Failed`] and [`TaskState::Stopped`] are last words.
     fn changed(&self, id: &TaskId, state: TaskState);
 
-    /// A record of `topic` was sent or handed to the sink. Called once per topic and run of the task.
+    /// A record of `topic` was sent or handed to the sink. Called for each topic again after a second, so that what a
+    /// user has reset comes back.
     fn topic_used(&self, id: &TaskId, topic: &Topic);
 }
 

@@ -147,15 +147,13 @@ impl Runner {
 
     /// The sink has these records. They come in runs of one partition.
     fn note(&mut self, consumed: &[ConsumedRecord]) {
+        self.active_topics.begin(Instant::now());
         let same = |a: &ConsumedRecord, b: &ConsumedRecord| a.partition == b.partition && a.topic == b.topic;
         for last in consumed.chunk_by(same).filter_map(<[ConsumedRecord]>::last) {
             let partition = TopicPartition::new(last.topic.clone(), last.partition);
             self.progress.advance(&partition, last.offset.saturating_add(1));
-            if self.last_topic.as_ref() != Some(&last.topic) {
-                self.last_topic = Some(last.topic.clone());
-                if self.seen_topics.insert(last.topic.clone()) {
-                    self.observer.topic_used(&self.id, &last.topic);
-                }
+            if self.active_topics.note(&last.topic) {
+                self.observer.topic_used(&self.id, &last.topic);
             }
         }
     }

@@ -4,12 +4,10 @@
 //! retriable error is kept and put again; meanwhile the consumer is asked for group events alone, so a rebalance is
 //! still answered and nothing is read ahead of the sink.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lavka_api::Result;
-use lavka_api::data::Topic;
 use lavka_api::plugin::{SinkContext, SinkTask, SinkTaskStart, TaskId};
 use lavka_ports::{Consumer, ConsumerEvent, Subscription};
 use lavka_telemetry::metrics::SinkTaskMetrics;
@@ -20,6 +18,7 @@ use super::batch::Pending;
 use super::decode::Decoder;
 use super::progress::Progress;
 use super::topics::TopicSelection;
+use crate::active_topics::ActiveTopics;
 use crate::chain::Chain;
 use crate::errors::{ErrorPolicy, now_ms};
 use crate::task::{Target, TaskHandle, TaskObserver, TaskState, may_start};
@@ -88,8 +87,7 @@ pub fn spawn_sink(spec: SinkTaskSpec) -> TaskHandle {
             subscribed: None,
             refresh_at: started,
             announced: None,
-            seen_topics: HashSet::new(),
-            last_topic: None,
+            active_topics: ActiveTopics::new(started),
         };
         let outcome = runner.run().await;
         runner.end(outcome).await
@@ -120,8 +118,7 @@ pub(super) struct Runner {
     subscribed: Option<Subscription>,
     refresh_at: Instant,
     announced: Option<Target>,
-    pub(super) seen_topics: HashSet<Topic>,
-    pub(super) last_topic: Option<Topic>,
+    pub(super) active_topics: ActiveTopics,
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -1,6 +1,5 @@
 //! Polls, transforms, encodes and sends.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use tokio::time::Instant;
 
 use super::books::Books;
 use super::encode::{Encoder, sent_timestamp};
+use crate::active_topics::ActiveTopics;
 use crate::chain::{Chain, Fate};
 use crate::errors::{Backoff, ErrorPolicy, Failure, Stage, Stopping, prepare};
 use crate::task::{Target, TaskObserver, TaskState};
@@ -43,8 +43,7 @@ struct Run<'a> {
     observer: &'a dyn TaskObserver,
     window: Buffer,
     target: watch::Receiver<Target>,
-    seen_topics: HashSet<Topic>,
-    last_topic: Option<Topic>,
+    topics: ActiveTopics,
 }
 
 /// Whether the pump goes on with its batch.
@@ -74,8 +73,7 @@ impl Pump {
         window: Buffer,
         target: watch::Receiver<Target>,
     ) -> Result<()> {
-        let (seen_topics, last_topic) = (HashSet::new(), None);
-        let mut run = Run { id, observer, window, target, seen_topics, last_topic };
+        let mut run = Run { id, observer, window, target, topics: ActiveTopics::new(Instant::now()) };
         let mut announced = None;
         let mut poll_failures = 0;
         loop {
@@ -111,6 +109,7 @@ impl Pump {
                     poll_failures = 0;
                     self.books.metrics.polled(batch.len(), started.elapsed());
                     if !batch.is_empty() {
+                        run.topics.begin(Instant::now());
                         let outcome = self.deliver(batch, &mut run).await;
                         self.settle_skipped();
                         outcome?;
@@ -315,11 +314,7 @@ impl Run<'_> {
     }
 
     fn note_topic(&mut self, topic: &Topic) {
-        if self.last_topic.as_ref() == Some(topic) {
-            return;
-        }
-        self.last_topic = Some(topic.clone());
-        if self.seen_topics.insert(topic.clone()) {
+        if self.topics.note(topic) {
             self.observer.topic_used(self.id, topic);
         }
     }
