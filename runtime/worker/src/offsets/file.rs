@@ -19,15 +19,26 @@ use super::java_map::{self, Entries};
 pub struct FileOffsetStore {
     path: PathBuf,
     table: Arc<Mutex<Table>>,
-    /// Writers take turns, so that an older state never overwrites a newer one.
-    turn: tokio::sync::Mutex<()>,
+    /// Writers take turns, so that an older state never overwrites a newer one. The turn belongs to the blocking work,
+    /// not to the future that waits for it: where that is dropped, the next writer still waits for the file.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// One change: the key's meaning where it has one, the key, and the value, `None` for a tombstone.
+struct Change {
+    meaning: Option<Meaning>,
+    key: Vec<u8>,
+    value: Option<Vec<u8>>,
+}
+
+/// Connector and partition.
+type Meaning = (String, OffsetMap);
 
 #[derive(Default)]
 struct Table {
     entries: Entries,
-    /// Connector and partition to the entry: keys are indexed by what they mean, and keep the bytes they came with.
-    index: HashMap<(String, OffsetMap), usize>,
+    /// To the entry: keys are indexed by what they mean, and keep the bytes they came with.
+    index: HashMap<Meaning, usize>,
 }
 
 impl FileOffsetStore {
@@ -57,30 +68,53 @@ impl FileOffsetStore {
         }
         let mut table = Table::default();
         for (key, value) in entries {
-            table.put(key, value);
+            table.put(Change::new(key, value));
         }
-        Ok(Self { path, table: Arc::new(Mutex::new(table)), turn: tokio::sync::Mutex::new(()) })
+        Ok(Self { path, table: Arc::new(Mutex::new(table)), turn: Arc::default() })
     }
+}
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Change {
+    fn new(key: Vec<u8>, value: Option<Vec<u8>>) -> Self {
+        Self { meaning: offsets::read_key(&key).ok(), key, value }
     }
 }
 
 impl Table {
-    fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        let Ok(meaning) = offsets::read_key(&key) else {
-            // Not ours to understand, but kept for whoever does.
-            self.entries.push((key, value));
-            return;
-        };
-        match self.index.get(&meaning).and_then(|&at| self.entries.get_mut(at)) {
-            Some(entry) => entry.1 = value,
-            None => {
-                self.index.insert(meaning, self.entries.len());
-                self.entries.push((key, value));
+    fn put(&mut self, change: Change) {
+        // A key that is not ours to understand is kept for whoever does.
+        if let Some(meaning) = change.meaning {
+            if let Some(entry) = self.index.get(&meaning).and_then(|&at| self.entries.get_mut(at)) {
+                entry.1 = change.value;
+                return;
             }
+            self.index.insert(meaning, self.entries.len());
         }
+        self.entries.push((change.key, change.value));
+    }
+
+    /// The file's bytes as they are once `changes` are put, which they are not yet.
+    fn bytes_with(&self, changes: &[Change]) -> Vec<u8> {
+        let mut entries: Vec<(&[u8], Option<&[u8]>)> =
+            self.entries.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
+        let mut added: HashMap<&Meaning, usize> = HashMap::new();
+        for change in changes {
+            let value = change.value.as_deref();
+            if let Some(meaning) = &change.meaning {
+                let at = self.index.get(meaning).or_else(|| added.get(meaning));
+                if let Some(entry) = at.and_then(|&at| entries.get_mut(at)) {
+                    entry.1 = value;
+                    continue;
+                }
+                added.insert(meaning, entries.len());
+            }
+            entries.push((&change.key, value));
+        }
+        java_map::write(&entries)
     }
 
     /// Looked up by what is stored: numbers come back from JSON as 64-bit integers, whatever they went in as.
@@ -134,18 +168,20 @@ impl OffsetStore for FileOffsetStore {
                 }
                 None => None,
             };
-            encoded.push((key, value));
+            encoded.push(Change::new(key, value));
         }
-        let _turn = self.turn.lock().await;
-        let bytes = {
-            let mut table = self.table();
-            for (key, value) in encoded {
-                table.put(key, value);
-            }
-            java_map::write(&table.entries)
-        };
-        let path = self.path.clone();
-        let written = tokio::task::spawn_blocking(move || replace(&path, &bytes)).await;
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let (path, table) = (self.path.clone(), Arc::clone(&self.table));
+        let written = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let bytes = locked(&table).bytes_with(&encoded);
+            replace(&path, &bytes)?;
+            // Only what is in the file is told to readers: an offset that a crash could take back is none.
+            let mut table = locked(&table);
+            encoded.into_iter().for_each(|change| table.put(change));
+            Ok::<_, std::io::Error>(())
+        })
+        .await;
         match written {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(Error::retriable(format!(
@@ -157,7 +193,7 @@ impl OffsetStore for FileOffsetStore {
     }
 
     async fn read_all(&self, connector: &str) -> Result<Vec<(OffsetMap, OffsetMap)>> {
-        let table = self.table();
+        let table = locked(&self.table);
         let mut found: Vec<(usize, &OffsetMap)> = table
             .index
             .iter()
@@ -187,7 +223,7 @@ struct Reader {
 #[async_trait]
 impl OffsetReader for Reader {
     async fn offsets(&self, partitions: &[OffsetMap]) -> Result<Vec<Option<OffsetMap>>> {
-        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = locked(&self.table);
         partitions.iter().map(|partition| table.get(&self.connector, partition)).collect()
     }
 }
@@ -215,6 +251,91 @@ mod tests {
         assert_eq!(store.read_all("c").await.unwrap(), [(map("p", 2), map("o", 6))]);
         let read = store.reader("d").offsets(&[map("p", 1), map("p", 2)]).await.unwrap();
         assert_eq!(read, [Some(map("o", 9)), None]);
+    }
+
+    #[tokio::test]
+    async fn one_write_may_name_a_partition_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("offsets");
+        let store = FileOffsetStore::open(&path).unwrap();
+        let changes = [(map("p", 1), Some(map("o", 5))), (map("p", 1), Some(map("o", 6)))];
+        store.write("c", &changes).await.unwrap();
+        let entries = java_map::read(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(entries, [(br#"["c",{"p":1}]"#.to_vec(), Some(br#"{"o":6}"#.to_vec()))]);
+        assert_eq!(store.read_all("c").await.unwrap(), [(map("p", 1), map("o", 6))]);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_failed_changed_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("offsets");
+        let store = FileOffsetStore::open(&path).unwrap();
+        store.write("c", &[(map("p", 1), Some(map("o", 5)))]).await.unwrap();
+        let in_the_way = folder.path().join("offsets.new");
+        std::fs::create_dir(&in_the_way).unwrap();
+        let changes = [(map("p", 1), Some(map("o", 6))), (map("p", 2), Some(map("o", 7)))];
+        let error = store.write("c", &changes).await.unwrap_err();
+        assert!(error.to_string().contains("offset.storage.file.filename"), "{error}");
+        let before = [(map("p", 1), map("o", 5))];
+        assert_eq!(store.read_all("c").await.unwrap(), before);
+        let read = store.reader("c").offsets(&[map("p", 1), map("p", 2)]).await.unwrap();
+        assert_eq!(read, [Some(map("o", 5)), None]);
+        std::fs::remove_dir(&in_the_way).unwrap();
+        // Nor does it come with the next one.
+        store.write("d", &[(map("p", 3), Some(map("o", 8)))]).await.unwrap();
+        let store = FileOffsetStore::open(&path).unwrap();
+        assert_eq!(store.read_all("c").await.unwrap(), before);
+        assert_eq!(store.read_all("d").await.unwrap(), [(map("p", 3), map("o", 8))]);
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_write_keeps_its_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("offsets");
+        let store = FileOffsetStore::open(&path).unwrap();
+        // A pipe beside the file: whoever opens it for writing waits until somebody reads.
+        let pipe = folder.path().join("offsets.new");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let cancelled_changes = [(map("p", 1), Some(map("o", 5)))];
+        let mut cancelled = store.write("c", &cancelled_changes);
+        assert!(futures::poll!(&mut cancelled).is_pending());
+        drop(cancelled);
+        let next_changes = [(map("p", 2), Some(map("o", 6)))];
+        let mut next = store.write("c", &next_changes);
+        assert!(futures::poll!(&mut next).is_pending());
+        assert!(store.turn.try_lock().is_err(), "the blocking write goes on, and has the turn");
+        // Read to its end, which comes when the first write gives up: a pipe cannot be synced.
+        let reading = pipe.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut reader = std::fs::File::open(&reading).unwrap();
+            // Out of the way of the next write, which would wait as well.
+            std::fs::remove_file(&reading).unwrap();
+            std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+        })
+        .await
+        .unwrap();
+        next.await.unwrap();
+        let expected = [(map("p", 2), map("o", 6))];
+        assert_eq!(store.read_all("c").await.unwrap(), expected);
+        let store = FileOffsetStore::open(&path).unwrap();
+        assert_eq!(store.read_all("c").await.unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_write_that_succeeds_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("offsets");
+        let store = FileOffsetStore::open(&path).unwrap();
+        let changes = [(map("p", 1), Some(map("o", 5)))];
+        let mut write = store.write("c", &changes);
+        // Ready at once or not: the write is on its way either way.
+        let _ = futures::poll!(&mut write);
+        drop(write);
+        drop(store.turn.lock().await);
+        let expected = [(map("p", 1), map("o", 5))];
+        assert_eq!(store.read_all("c").await.unwrap(), expected);
+        let store = FileOffsetStore::open(&path).unwrap();
+        assert_eq!(store.read_all("c").await.unwrap(), expected);
     }
 
     #[test]

@@ -15,7 +15,7 @@ const NULL: u8 = b'p';
 const END: u8 = b'x';
 
 /// Writes `entries` as Java would.
-pub(super) fn write(entries: &Entries) -> Vec<u8> {
+pub(super) fn write<B: AsRef<[u8]>>(entries: &[(B, Option<B>)]) -> Vec<u8> {
     let capacity = capacity_for(entries.len());
     let threshold = if entries.is_empty() { 0 } else { capacity / 4 * 3 };
     let mut out = Vec::new();
@@ -27,9 +27,9 @@ pub(super) fn write(entries: &Entries) -> Vec<u8> {
     out.extend_from_slice(&u32::try_from(entries.len()).unwrap_or(u32::MAX).to_be_bytes());
     let mut class_known = false;
     for (key, value) in entries {
-        write_array(&mut out, key, &mut class_known);
+        write_array(&mut out, key.as_ref(), &mut class_known);
         match value {
-            Some(value) => write_array(&mut out, value, &mut class_known),
+            Some(value) => write_array(&mut out, value.as_ref(), &mut class_known),
             None => out.push(NULL),
         }
     }
