@@ -254,12 +254,14 @@ async fn play(moves: Vec<Move>) {
         world.check();
     }
     rig.target(Target::Running);
+    world.store.lock().unwrap().busy = 0;
+    // Longer than the longest wait between two tries of a batch, a minute.
     for _ in 0..200 {
         while world.letters.held() > 0 {
             world.acknowledge(0);
         }
         world.flush(true);
-        pass(100).await;
+        pass(500).await;
         world.check();
     }
     assert!(!rig.observer.has_ended(), "{:?}", rig.observer.failure());
