@@ -1,11 +1,11 @@
 //! `Flatten`: makes the fields of nested structs or maps fields of the top, named by the path that led to them.
 
+use std::collections::HashSet;
+
 use lavka_api::config::{Config, ConfigSpec, key};
-use lavka_api::data::{
-    Datum, Object, Record, Schema, SchemaBuilder, Shape, ShapeTable, Str, Struct, Type, Value,
-};
+use lavka_api::data::{Datum, Object, Record, Schema, Shape, ShapeTable, Str, Struct, Type, Value};
 use lavka_api::plugin::{Transform, Verdict};
-use lavka_api::{Error, Result};
+use lavka_api::{Error, ErrorClass, Result, error::exception};
 
 use crate::nulls::null_refused;
 use crate::operand::{Side, not_a_map, not_a_string_key, not_a_struct};
@@ -54,7 +54,8 @@ impl Flatten {
 /// Collects the fields of the result.
 struct Compiler<'a> {
     delimiter: &'a str,
-    builder: SchemaBuilder,
+    fields: Vec<(Str, Schema)>,
+    names: HashSet<Str>,
 }
 
 impl Compiler<'_> {
@@ -101,7 +102,15 @@ impl Compiler<'_> {
                     let name = Str::from(name);
                     let leaf =
                         inner.to_builder().optional_if(optional).default_value(default.cloned()).build()?;
-                    self.builder = self.builder.clone().field(name.clone(), leaf);
+                    if !self.names.insert(name.clone()) {
+                        // At once, for Java finds it before what is wrong with fields behind.
+                        return Err(Error::new(
+                            ErrorClass::Data,
+                            exception::SCHEMA_BUILDER,
+                            format!("Cannot create field because of field name duplication {name}"),
+                        ));
+                    }
+                    self.fields.push((name.clone(), leaf));
                     steps.push(Step::Leaf {
                         default: inner.default_value().cloned(),
                         refuses_null: (!optional).then_some((name, ty)),
@@ -119,9 +128,12 @@ fn compile(delimiter: &str, schema: &Schema) -> Result<StructPlan> {
         Some(Value::Struct(default)) => Some(&**default),
         _ => None,
     };
-    let mut compiler = Compiler { delimiter, builder: Schema::structure().basics_of(schema) };
+    let mut compiler = Compiler { delimiter, fields: Vec::new(), names: HashSet::new() };
     let (steps, _) = compiler.steps(schema, "", schema.is_optional(), default, 0)?;
-    Ok(StructPlan { schema: compiler.builder.build()?, steps })
+    let builder = Schema::structure().basics_of(schema);
+    let builder =
+        compiler.fields.into_iter().fold(builder, |builder, (name, schema)| builder.field(name, schema));
+    Ok(StructPlan { schema: builder.build()?, steps })
 }
 
 fn joined(prefix: &str, name: &str, delimiter: &str) -> String {

@@ -43,12 +43,12 @@ pub(super) struct Fields {
     stamps: [u32; SLOTS],
     next_stamp: u32,
     /// Minutes east of Greenwich.
-    zone: i32,
+    zone: Option<i32>,
 }
 
 impl Fields {
     pub(super) fn new() -> Self {
-        Self { values: [0; SLOTS], stamps: [0; SLOTS], next_stamp: 1, zone: 0 }
+        Self { values: [0; SLOTS], stamps: [0; SLOTS], next_stamp: 1, zone: None }
     }
 
     pub(super) fn set(&mut self, slot: Slot, value: i32) {
@@ -60,8 +60,11 @@ impl Fields {
         }
     }
 
-    pub(super) fn set_zone(&mut self, minutes: i32) {
-        self.zone = minutes;
+    /// Sets the zone, unless it `yields` to one that is set.
+    pub(super) fn set_zone(&mut self, minutes: i32, yields: bool) {
+        if !yields || self.zone.is_none() {
+            self.zone = Some(minutes);
+        }
     }
 
     /// Moves the year on by a hundred.
@@ -101,7 +104,7 @@ impl Fields {
             days = self.day(year, days);
         }
         let local = days.wrapping_mul(DAY_MS).wrapping_add(time);
-        local.wrapping_sub(i64::from(self.zone) * 60_000)
+        local.wrapping_sub(i64::from(self.zone.unwrap_or(0)) * 60_000)
     }
 
     /// Days, and milliseconds of the day.

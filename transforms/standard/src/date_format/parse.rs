@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
                 } else {
                     zone::general(unspaced)?
                 };
-                self.fields.set_zone(zone.minutes);
+                self.fields.set_zone(zone.minutes, zone.yields);
                 begin - start + zone.length
             }
             _ => {

@@ -88,6 +88,8 @@ fn texts_are_read_leniently() {
         ("dd/MM/yy", "02/01/2023", 1_672_617_600_000),
         ("HH:mm", " 25:-1", 90_000_000 - 60_000),
         ("G yyyy", "BC 1", -62_167_392_000_000),
+        ("HH:mm Z z", "03:04 +0100 UTC", 7_440_000),
+        ("HH:mm Z z", "03:04 +0100 EST", 29_040_000),
     ] {
         assert_eq!(parse(pattern, text), Some(ms), "{pattern}: {text}");
     }

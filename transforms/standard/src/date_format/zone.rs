@@ -7,6 +7,8 @@ pub(super) struct Zone {
     pub(super) minutes: i32,
     /// Bytes read.
     pub(super) length: usize,
+    /// Whether it says nothing where an offset came before: `UTC` is the name of the zone that times are in anyway.
+    pub(super) yields: bool,
 }
 
 /// Zones by their short and long English names, in the order in which Java looks through them; minutes east of Greenwich.
@@ -99,7 +101,7 @@ pub(super) fn general(text: &str) -> Option<Zone> {
     }
     if let Some(rest) = strip_ignoring_case(text, "GMT") {
         return match sign(rest) {
-            None => Some(Zone { minutes: 0, length: 3 }),
+            None => Some(Zone { minutes: 0, length: 3, yields: false }),
             Some(sign) => {
                 let zone = offset(rest.get(1..)?, sign, 0, true)?;
                 Some(Zone { length: zone.length + 4, ..zone })
@@ -107,14 +109,15 @@ pub(super) fn general(text: &str) -> Option<Zone> {
         };
     }
     NAMES.iter().find_map(|&(name, minutes)| {
-        strip_ignoring_case(text, name).map(|_| Zone { minutes, length: name.len() })
+        let yields = matches!(name, "UTC" | "Coordinated Universal Time");
+        strip_ignoring_case(text, name).map(|_| Zone { minutes, length: name.len(), yields })
     })
 }
 
 /// The zone at the start of `text` for `letters` letters `X`: `Z`, `+hh`, `+hhmm` or `+hh:mm`.
 pub(super) fn iso(text: &str, letters: usize) -> Option<Zone> {
     if text.starts_with('Z') {
-        return Some(Zone { minutes: 0, length: 1 });
+        return Some(Zone { minutes: 0, length: 1, yields: false });
     }
     let zone = offset(text.get(1..)?, sign(text)?, letters, letters == 3)?;
     Some(Zone { length: zone.length + 1, ..zone })
@@ -166,5 +169,5 @@ fn offset(text: &str, sign: i32, letters: usize, colon: bool) -> Option<Zone> {
             return None;
         }
     }
-    Some(Zone { minutes: (hours * 60 + minutes) * sign, length: at })
+    Some(Zone { minutes: (hours * 60 + minutes) * sign, length: at, yields: false })
 }

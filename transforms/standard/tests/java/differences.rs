@@ -9,7 +9,9 @@
 //! - Of several fields of a map that cannot be cast or masked Java reports the first in the order of a hash, ours the
 //!   first in the configuration; and of several faults of a struct `ReplaceField` reports first what is wrong with every
 //!   such struct, and then with this one.
-//! - Week years of many millions overflow Java's calendar at another step than ours.
+//! - Week years of many millions overflow Java's calendar at another step than ours, and those that begin before Christ
+//!   lose their era in it.
+//! - A date has 32 bits of days here, as it has in a message; Java's objects hold more until they are written.
 //! - `SimpleDateFormat` goes on in a zone that a text named, for the next records too; ours stays with UTC.
 //! - Names of zones whose offset from Greenwich changed since 1970 (MSK) are not read.
 
@@ -19,6 +21,9 @@ use crate::Case;
 
 /// Three million years in milliseconds.
 const FAR_OFF: u64 = 100_000_000_000_000_000;
+
+/// The second year of our era in epoch milliseconds.
+const YEAR_2: i64 = -62_104_000_000_000;
 
 /// Why a case may differ; `None` where it may not.
 pub(crate) fn explain(case: &Case, ours: &Json, theirs: &Json) -> Option<&'static str> {
@@ -30,9 +35,16 @@ pub(crate) fn explain(case: &Case, ours: &Json, theirs: &Json) -> Option<&'stati
     if case.class.ends_with("TimestampRouter") && ours.get("refused").is_some() {
         return Some("refused with the configuration");
     }
-    let instant = theirs["results"][0]["value"]["value"][1].as_i64();
-    if case.class.contains("TimestampConverter") && instant.is_some_and(|ms| ms.unsigned_abs() > FAR_OFF) {
-        return Some("a year of many millions");
+    let instant = |side: &Json| side["results"][0]["value"]["value"][1].as_i64();
+    let instants = [instant(ours), instant(theirs)];
+    if case.class.contains("TimestampConverter") {
+        if instants.iter().flatten().any(|ms| ms.unsigned_abs() > FAR_OFF) || has_far_off_date(theirs) {
+            return Some("a year of many millions");
+        }
+        let weeks = case.keys.iter().any(|(key, text)| *key == "format" && text.contains('Y'));
+        if weeks && instants.iter().flatten().any(|ms| *ms < YEAR_2) {
+            return Some("a week year that begins before Christ");
+        }
     }
     let renames = case.keys.iter().find(|(key, _)| *key == "renames").map(|(_, text)| text.as_str());
     let mut targets: Vec<&str> =
@@ -51,4 +63,15 @@ fn classes_of_errors(side: &Json) -> Option<Vec<Json>> {
         Some(one)
     };
     side["results"].as_array()?.iter().map(without_message).collect()
+}
+
+fn has_far_off_date(side: &Json) -> bool {
+    match side {
+        Json::Array(items) => match items.as_slice() {
+            [tag, ms] if tag == "d" => ms.as_i64().is_some_and(|ms| ms.unsigned_abs() > FAR_OFF),
+            items => items.iter().any(has_far_off_date),
+        },
+        Json::Object(members) => members.values().any(has_far_off_date),
+        _ => false,
+    }
 }
