@@ -7,8 +7,9 @@ use lavka_telemetry::log::LogControl;
 use lavka_worker::{ConnectorInfo, Health, Refusal, RestartRequest, TargetState, WorkerHandle};
 use serde_json::{Value, json};
 
-use crate::resource::{Resource, Verb};
-use crate::{body, loggers, path, shapes};
+use crate::operation::{Query, QueryKind, Verb};
+use crate::resource::Resource;
+use crate::{body, loggers, openapi, path, query, shapes};
 
 type Answer = Result<Response, Refusal>;
 
@@ -24,14 +25,20 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// The first value of a parameter; an empty one is none.
-    fn param(&self, name: &str) -> Option<&str> {
-        let found = self.params.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    fn param(&self, query: &Query) -> Option<&str> {
+        let found = self.all(query).next();
+        found.filter(|value| !value.is_empty())
     }
 
     /// Any value but `true` is false, as Java reads booleans.
-    fn flag(&self, name: &str, default: bool) -> bool {
-        self.param(name).map_or(default, |text| text.eq_ignore_ascii_case("true"))
+    fn flag(&self, query: &Query) -> bool {
+        let default = matches!(query.kind, QueryKind::Flag(true));
+        self.param(query).map_or(default, |text| text.eq_ignore_ascii_case("true"))
+    }
+
+    /// All values of a parameter.
+    fn all(&self, query: &Query) -> impl Iterator<Item = &str> {
+        self.params.iter().filter(|(key, _)| key == query.name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -49,7 +56,7 @@ pub(crate) fn of_admin(logs: &LogControl, resource: &Resource, verb: Verb, asked
         (Resource::Loggers, _) => ok(loggers::list(logs)),
         (Resource::Logger(name), Verb::Put) => {
             let names = loggers::set(logs, name, &asked.body)?;
-            match asked.param("scope") {
+            match asked.param(&query::SCOPE) {
                 // The whole cluster is this worker.
                 Some(scope) if scope.eq_ignore_ascii_case("cluster") => empty(StatusCode::NO_CONTENT),
                 Some(scope) if !scope.eq_ignore_ascii_case("worker") => {
@@ -76,6 +83,7 @@ pub(crate) async fn of(worker: &WorkerHandle, resource: Resource, verb: Verb, as
             }))
         }
         Resource::Health => Ok(health(&worker.health().await)),
+        Resource::OpenApi => ok(openapi::document()),
         Resource::Connectors if verb == Verb::Post => {
             let body = body::creation(&asked.body)?;
             let (_, info) = worker.put_connector(body.name, body.config, body.initial, false).await?;
@@ -126,13 +134,13 @@ pub(crate) async fn of(worker: &WorkerHandle, resource: Resource, verb: Verb, as
         }
         Resource::Offsets(name) => offsets(worker, &name, verb, &asked).await,
         Resource::Plugins => {
-            let connectors_only = asked.flag("connectorsOnly", true);
+            let connectors_only = asked.flag(&query::CONNECTORS_ONLY);
             let listed = worker.catalogue().iter();
             let listed = listed.filter(|plugin| !connectors_only || plugin.kind().is_connector());
             ok(listed.map(shapes::plugin).collect())
         }
         Resource::PluginConfig(plugin) => {
-            let keys = worker.plugin_definition(&plugin, asked.param("version"))?;
+            let keys = worker.plugin_definition(&plugin, asked.param(&query::VERSION))?;
             ok(keys.iter().map(shapes::key).collect())
         }
         Resource::PluginValidation(plugin) => {
@@ -161,7 +169,7 @@ fn created(base: &str, info: &ConnectorInfo) -> Response {
 /// Names, or with `expand` what it asks for; unknown values ask for nothing.
 fn list(worker: &WorkerHandle, asked: &Asked) -> Value {
     let names = worker.connectors();
-    if !asked.params.iter().any(|(key, _)| key == "expand") {
+    if asked.all(&query::EXPAND).next().is_none() {
         return json!(names);
     }
     let mut expanded = serde_json::Map::new();
@@ -169,13 +177,13 @@ fn list(worker: &WorkerHandle, asked: &Asked) -> Value {
         // One that is gone meanwhile is left out.
         let (Ok(info), Ok(state)) = (worker.info(&name), worker.status(&name)) else { continue };
         let mut parts = serde_json::Map::new();
-        for (_, wanted) in asked.params.iter().filter(|(key, _)| key == "expand") {
-            let part = match wanted.as_str() {
+        for wanted in asked.all(&query::EXPAND) {
+            let part = match wanted {
                 "status" => shapes::status(&state, info.kind),
                 "info" => shapes::connector(&info),
                 _ => continue,
             };
-            parts.insert(wanted.clone(), part);
+            parts.insert(wanted.to_owned(), part);
         }
         expanded.insert(name, Value::Object(parts));
     }
@@ -199,8 +207,8 @@ async fn config(worker: &WorkerHandle, name: String, verb: Verb, asked: &Asked) 
 
 async fn restart(worker: &WorkerHandle, name: &str, asked: &Asked) -> Answer {
     let request = RestartRequest {
-        include_tasks: asked.flag("includeTasks", false),
-        only_failed: asked.flag("onlyFailed", false),
+        include_tasks: asked.flag(&query::INCLUDE_TASKS),
+        only_failed: asked.flag(&query::ONLY_FAILED),
     };
     match worker.restart(name, request).await? {
         None => empty(StatusCode::NO_CONTENT),
@@ -254,14 +262,14 @@ mod tests {
 
     #[test]
     fn flags_are_javas() {
-        let asked = |value: &str| Asked {
-            params: vec![("f".into(), value.into())],
+        let asked = |name: &str, value: &str| Asked {
+            params: vec![(name.into(), value.into())],
             base: String::new(),
             body: Vec::new(),
         };
-        assert!(asked("TRUE").flag("f", false));
-        assert!(!asked("yes").flag("f", true));
-        assert!(asked("").flag("f", true));
-        assert!(asked("x").flag("g", true));
+        assert!(asked("includeTasks", "TRUE").flag(&query::INCLUDE_TASKS));
+        assert!(!asked("connectorsOnly", "yes").flag(&query::CONNECTORS_ONLY));
+        assert!(asked("connectorsOnly", "").flag(&query::CONNECTORS_ONLY));
+        assert!(asked("x", "false").flag(&query::CONNECTORS_ONLY));
     }
 }

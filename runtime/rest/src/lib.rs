@@ -5,7 +5,9 @@
 //! - [`RestConfig`]: what the worker's keys say about it.
 //! - [`BoundRest`], [`RestServer`]: listeners, connections, shutdown.
 //! - `routes`: from a request to an answer; what HTTP decides (404, 405, 406, 413, 415, `OPTIONS`) is decided there, by
-//!   `path`, `resource` and `negotiation`, which are pure.
+//!   `path`, `table` and `negotiation`, which are pure.
+//! - `table`: every path and method, with parameters, bodies, statuses: what is served and what [`openapi`] says, in the
+//!   terms of `operation`, `resource`, `query` and `schemas`.
 //! - `answers`: what each resource answers; `loggers`: the admin endpoints.
 //! - `body`: request bodies, with errors that say what is wrong and where.
 //! - `shapes`: answers, in Connect's order of keys.
@@ -27,11 +29,17 @@ mod cors;
 mod headers;
 mod loggers;
 mod negotiation;
+mod openapi;
+mod operation;
 mod path;
+mod query;
 mod resource;
 mod routes;
+mod schemas;
 mod server;
 mod shapes;
+mod table;
 
 pub use config::RestConfig;
+pub use openapi::openapi;
 pub use server::{BoundRest, RestServer};

@@ -18,8 +18,10 @@ use crate::answers::{self, Asked};
 use crate::cors::Cors;
 use crate::headers::{self, HeaderRule};
 use crate::negotiation::{self, BodyType};
+use crate::operation::{Operation, Verb};
 use crate::path;
-use crate::resource::{Resource, Verb};
+use crate::resource::Resource;
+use crate::table::Route;
 
 /// The most bytes of a request body.
 const MAX_BODY: usize = 10 << 20;
@@ -58,9 +60,10 @@ pub(crate) async fn answer(site: &Site, ends: Ends, request: Request<Body>) -> R
     let (at, began) = (SystemTime::now(), Instant::now());
     let (head, body) = request.into_parts();
     let mut response = match find(site, &head) {
-        Ok((resource, verb)) => {
+        Ok((resource, operation)) => {
             // A plugin that panics while it validates must not take the connection with it.
-            let work = AssertUnwindSafe(serve(site, ends.local, &head, resource, verb, body)).catch_unwind();
+            let work = serve(site, ends.local, &head, resource, operation, body);
+            let work = AssertUnwindSafe(work).catch_unwind();
             match within(REQUEST_TIMEOUT, work).await {
                 Ok(Ok(Ok(response))) => response,
                 Ok(Ok(Err(refusal))) => refused(&refusal),
@@ -86,21 +89,21 @@ pub(crate) async fn answer(site: &Site, ends: Ends, request: Request<Body>) -> R
     response
 }
 
-/// The resource and method that a request is for; an answer where HTTP alone decides it.
-fn find(site: &Site, head: &http::request::Parts) -> Result<(Resource, Verb), Box<Response>> {
+/// The resource and operation that a request is for; an answer where HTTP alone decides it.
+fn find(site: &Site, head: &http::request::Parts) -> Result<(Resource, &'static Operation), Box<Response>> {
     let segments = path::segments(head.uri.path()).map_err(|refusal| refused(&refusal))?;
-    let served = |resource: &Resource| {
-        if resource.is_admin() { site.logs.is_some() } else { site.worker.is_some() }
+    let served = |route: &Route| {
+        if route.is_admin() { site.logs.is_some() } else { site.worker.is_some() }
     };
-    let resource = Resource::at(&segments)
-        .filter(served)
+    let (route, resource) = Route::at(&segments)
+        .filter(|(route, _)| served(route))
         .ok_or_else(|| error(StatusCode::NOT_FOUND, "HTTP 404 Not Found"))?;
     if head.method == Method::OPTIONS {
-        return Err(Box::new(options(&resource)));
+        return Err(Box::new(options(route)));
     }
-    let Some(verb) = Verb::of(head.method.as_str()).filter(|verb| resource.has(*verb)) else {
+    let Some(operation) = Verb::of(head.method.as_str()).and_then(|verb| route.operation(verb)) else {
         let answer = error(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed");
-        return Err(Box::new(([(header::ALLOW, resource.allow())], answer).into_response()));
+        return Err(Box::new(([(header::ALLOW, route.allow())], answer).into_response()));
     };
     match body_type(&head.headers) {
         BodyType::Json | BodyType::Missing => {}
@@ -116,7 +119,7 @@ fn find(site: &Site, head: &http::request::Parts) -> Result<(Resource, Verb), Bo
     if !negotiation::accepts_json(accepted) {
         return Err(Box::new(error(StatusCode::NOT_ACCEPTABLE, "HTTP 406 Not Acceptable")));
     }
-    Ok((resource, verb))
+    Ok((resource, operation))
 }
 
 fn body_type(headers: &HeaderMap) -> BodyType {
@@ -127,8 +130,8 @@ fn unsupported() -> Response {
     error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "HTTP 415 Unsupported Media Type")
 }
 
-fn options(resource: &Resource) -> Response {
-    let allow = resource.allow();
+fn options(route: &Route) -> Response {
+    let allow = route.allow();
     let text = allow.replace(',', ", ");
     ([(header::ALLOW, allow), (header::CONTENT_TYPE, "text/plain".to_owned())], text).into_response()
 }
@@ -138,11 +141,11 @@ async fn serve(
     local: Option<SocketAddr>,
     head: &http::request::Parts,
     resource: Resource,
-    verb: Verb,
+    operation: &Operation,
     body: Body,
 ) -> Result<Response, Refusal> {
     let mut body = read(body).await?;
-    if !resource.reads_body(verb) {
+    if operation.body.is_none() {
         body.clear();
     }
     if !body.is_empty() && body_type(&head.headers) == BodyType::Missing {
@@ -150,8 +153,10 @@ async fn serve(
     }
     let asked = Asked { params: path::query(head.uri.query()), base: base(&head.headers, local), body };
     match (&site.worker, &site.logs) {
-        (_, Some(logs)) if resource.is_admin() => answers::of_admin(logs, &resource, verb, &asked),
-        (Some(worker), _) => answers::of(worker, resource, verb, asked).await,
+        (_, Some(logs)) if matches!(resource, Resource::Loggers | Resource::Logger(_)) => {
+            answers::of_admin(logs, &resource, operation.verb, &asked)
+        }
+        (Some(worker), _) => answers::of(worker, resource, operation.verb, asked).await,
         _ => Err(Refusal::not_found("HTTP 404 Not Found")),
     }
 }

@@ -207,3 +207,14 @@ fn every_request_is_logged_as_connect_logs_it() {
         crate::server::log().contains(&told).then_some(())
     });
 }
+
+#[test]
+fn the_openapi_document_is_served_like_any_other_answer() {
+    let server = Server::start();
+    let answer = server.client().get("/openapi.json");
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.body, serde_json::from_str::<serde_json::Value>(&lavka_rest::openapi()).unwrap());
+    assert_eq!(answer.body["paths"]["/connectors"]["post"]["operationId"], "createConnector");
+    let answer = send(&server, "POST", "/openapi.json", &[], None);
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("HEAD,GET,OPTIONS")));
+}

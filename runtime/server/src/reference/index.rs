@@ -12,7 +12,8 @@ pub(super) fn page(subjects: &[Subject<'_>]) -> Page {
          Every configuration key of Lavka. These pages are written by `lavka docs` from the declarations in the code.\n\n\
          - [Worker](worker.md): the file that `lavka standalone` is given first\n\
          - [Every connector](connector.md): keys that all connectors have\n\
-         - [Kafka clients](kafka-clients.md): producers, consumers and admin clients of worker and connectors\n\n",
+         - [Kafka clients](kafka-clients.md): producers, consumers and admin clients of worker and connectors\n\
+         - [REST API](openapi.json): the OpenAPI document that a worker serves at `/openapi.json`\n\n",
     );
     for (_, folder, title) in FOLDERS {
         let mut rows = subjects.iter().filter(|subject| subject.folder == folder).peekable();

@@ -1,5 +1,5 @@
 //! The reference: a page in Markdown for each plugin, for the worker, for what all connectors share, and for the keys of
-//! Kafka's clients. All of it comes from the declarations that the code itself goes by.
+//! Kafka's clients, and the REST API's OpenAPI document. All of it comes from the declarations that the code itself goes by.
 //!
 //! - `plugin_page`, `framework_pages`, `index`: what is on which page.
 //! - `keys`: keys as Markdown.
@@ -22,7 +22,7 @@ use lavka_api::Result;
 pub struct Page {
     /// Its file, relative to the folder of the reference, with `/`.
     pub path: String,
-    /// Its text, Markdown.
+    /// Its text: Markdown, but for the OpenAPI document.
     pub text: String,
 }
 
@@ -38,6 +38,7 @@ pub async fn pages() -> Result<Vec<Page>> {
         framework_pages::worker(),
         framework_pages::connector(),
         framework_pages::clients(),
+        Page { path: "openapi.json".into(), text: lavka_rest::openapi() },
     ];
     for subject in &subjects {
         pages.push(plugin_page::page(subject, &catalogue).await?);
