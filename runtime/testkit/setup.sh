@@ -57,7 +57,9 @@ header() { # LIBRARY FILE
 check_tests() {
     have_server mosquitto || need mosquitto 'Mosquitto'
     { have mosquitto_pub && have mosquitto_sub; } || need mosquitto-clients "Mosquitto's clients"
-    [ "$(java_version)" -ge 17 ] || need "$(java_package)" 'Java 17 or newer for Apache Kafka'
+    { [ "$(java_version)" -ge 17 ] && have javac; } ||
+        need "$(java_package)" 'a JDK 17 or newer for Apache Kafka, and for comparisons with its classes'
+    have kcat || need kcat "kcat, for the embedded broker's contract tests"
     kafka_is_cached || have mvn || need maven "Maven to fetch Apache Kafka's jars"
 }
 
@@ -74,8 +76,8 @@ java_package() {
     # shellcheck disable=SC1091
     system=$(. /etc/os-release 2>/dev/null && printf '%s-%s' "${ID:-}" "${VERSION_ID:-}") || system=
     case $system in
-        debian-11 | ubuntu-20.* | ubuntu-21.* | ubuntu-22.*) printf openjdk-17-jre-headless ;;
-        *) printf default-jre-headless ;;
+        debian-11 | ubuntu-20.* | ubuntu-21.* | ubuntu-22.*) printf openjdk-17-jdk-headless ;;
+        *) printf default-jdk-headless ;;
     esac
 }
 

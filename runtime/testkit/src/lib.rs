@@ -74,6 +74,7 @@ pub use folders::{temp_dir, write_file};
 pub use kafka::{ConsumedRecord, KafkaClient, NewRecord};
 pub use kafka::{JarSet, Jars, Kafka, KafkaKind, KafkaServer, Unavailable};
 pub use lavka::{LavkaCommand, LavkaOutput, LavkaProcess, can_mount_for};
+pub use missed::cannot_run;
 pub use mosquitto::{Mosquitto, MosquittoConfig, MosquittoTls, SharedMosquitto};
 pub use names::unique;
 pub use ports::free_port;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-use crate::environment::{REPORT, get};
+use crate::environment::{REPORT, REQUIRE_REAL, get, requires_real};
 use crate::progress::say;
 
 /// Notes that `test` did not run for want of something; without a run to tell, or if that fails, says it at once.
@@ -16,6 +16,15 @@ pub(crate) fn miss(test: &str, want: &str) {
     if !noted {
         say(&format!("NOT RUN for want of {want}: {test}"));
     }
+}
+
+/// Says that `test` cannot run on this machine for want of `want`: in the closing lines of the run.
+///
+/// # Panics
+/// With `LAVKA_REQUIRE_REAL=1`, which continuous integration sets: there every test has what it needs.
+pub fn cannot_run(test: &str, want: &str) {
+    assert!(!requires_real(), "{REQUIRE_REAL} is set, and {test} cannot run for want of {want}");
+    miss(test, want);
 }
 
 /// Says what the notes of a run are, a line for each want.

@@ -90,19 +90,19 @@ fn compare(who: &str, name: &str, seen: &str, expected: &str) {
     assert!(faults.is_empty(), "{who}, {name}:\n{}", faults.join("\n"));
 }
 
-/// Whether this machine, and this run, have what a case needs.
-fn can_run(name: &str) -> bool {
+/// What a case needs that this machine, or this run, has not.
+fn want(name: &str) -> Option<&'static str> {
     match name {
-        "java_clients" => real().is_some() && programs::has_java(),
-        "kcat" => programs::has_kcat(),
-        _ => true,
+        "java_clients" if real().is_none() => Some("a real Apache Kafka"),
+        "java_clients" if !programs::has_java() => Some("a JDK (Debian: default-jdk-headless)"),
+        "kcat" if !programs::has_kcat() => Some("kcat (Debian: kcat)"),
+        _ => None,
     }
 }
 
 fn run(name: &str, case: fn(&mut Session)) {
-    if !can_run(name) {
-        eprintln!("{name}: the programs it needs are not here");
-        return;
+    if let Some(want) = want(name) {
+        return lavka_testkit::cannot_run(&format!("contract::{name}"), want);
     }
     let path = recording(name);
     if let Some(bootstrap) = real() {
