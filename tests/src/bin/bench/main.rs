@@ -46,6 +46,7 @@ async fn source_path(bootstrap: &str) -> Result<(), Box<dyn Error>> {
         comparison.add(round, source::bare(bootstrap).await?, source::lavka(bootstrap).await?);
     }
     comparison.print();
+    println!("  making the records, which is part of that: {}", source::making().await?);
     Ok(())
 }
 

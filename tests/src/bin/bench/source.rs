@@ -77,6 +77,16 @@ pub(crate) async fn bare(bootstrap: &str) -> Result<Run, Box<dyn Error>> {
     Ok(run.await??)
 }
 
+/// What making the records alone takes, which [`lavka`] does and [`bare`] does not.
+pub(crate) async fn making() -> Result<Run, Box<dyn Error>> {
+    let mut task = BenchTask::new();
+    let watch = Stopwatch::start();
+    for _ in 0..RECORDS / BATCH {
+        drop(std::hint::black_box(task.poll().await?));
+    }
+    Ok(watch.stop(RECORDS))
+}
+
 /// The same through a worker: connector, chain, converter, producer.
 pub(crate) async fn lavka(bootstrap: &str) -> Result<Run, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
@@ -129,9 +139,7 @@ impl SourceConnector for BenchConnector {
     }
 
     fn task(&self, _config: &Config) -> lavka_api::Result<Box<dyn SourceTask>> {
-        let shape = shape();
-        let values = (0..BATCH).map(|id| value(id, &shape)).collect();
-        Ok(Box::new(BenchTask { values, next: AtomicU32::new(0) }))
+        Ok(Box::new(BenchTask::new()))
     }
 
     async fn stop(&mut self) {}
@@ -141,6 +149,13 @@ impl SourceConnector for BenchConnector {
 struct BenchTask {
     values: Vec<Value>,
     next: AtomicU32,
+}
+
+impl BenchTask {
+    fn new() -> Self {
+        let shape = shape();
+        Self { values: (0..BATCH).map(|id| value(id, &shape)).collect(), next: AtomicU32::new(0) }
+    }
 }
 
 #[async_trait]
