@@ -1,50 +1,17 @@
-//! How many allocations a record costs. Counted by an allocator of this test binary alone.
+//! How many allocations a record costs.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use allocation_counter::measure;
 use lavka_api::config::Config;
 use lavka_api::data::{Blob, Headers, Schema, Struct, Topic, Type, Value};
 use lavka_api::plugin::{ConverterRole, Factory};
 use lavka_converters::json::{JsonReader, JsonWriter, WriteOptions};
 
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count() {
-    // The counter is gone while its thread ends; nothing is measured then.
-    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-}
-
-#[expect(unsafe_code, reason = "an allocator that counts has to be an allocator")]
-// SAFETY: every call is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Allocations of this thread while `work` runs.
-fn allocations<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    let before = COUNT.with(Cell::get);
-    let result = work();
-    (COUNT.with(Cell::get) - before, result)
+#[expect(clippy::unwrap_used, reason = "a helper that fails, fails its test")]
+fn allocations<T>(work: impl FnOnce() -> T) -> (u64, T) {
+    let mut result = None;
+    let count = measure(|| result = Some(work())).count_total;
+    (count, result.unwrap())
 }
 
 const READING: &str = include_str!("../testdata/reading.json");

@@ -1,43 +1,9 @@
-//! How many allocations a chain costs a record. Counted by an allocator of this test binary alone.
+//! How many allocations a chain costs a record.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use allocation_counter::measure;
 use lavka_api::config::Config;
 use lavka_api::data::{Datum, Object, Record, Schema, Shape, Str, Struct, Type, Value};
 use lavka_api::plugin::{Catalogue, Factory, Transform};
-
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count() {
-    // The counter is gone while its thread ends; nothing is measured then.
-    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-}
-
-#[expect(unsafe_code, reason = "an allocator that counts has to be an allocator")]
-// SAFETY: every call is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails, fails its test")]
 fn transform(name: &str, keys: &[(&str, &str)]) -> Box<dyn Transform> {
@@ -58,7 +24,7 @@ fn values() -> Vec<Value> {
 }
 
 /// The chain of the bench, each transform with the allocations it may cost.
-fn chain() -> [(Box<dyn Transform>, usize); 5] {
+fn chain() -> [(Box<dyn Transform>, u64); 5] {
     [
         // The fields grow by two.
         (transform("InsertField$Value", &[("topic.field", "topic"), ("timestamp.field", "at")]), 1),
@@ -93,15 +59,14 @@ fn an_object_costs_its_box() {
 }
 
 /// Runs the chain on copies of `given`: the first makes the plans.
-fn costs(given: &Record, more_each: usize) {
+fn costs(given: &Record, more_each: u64) {
     for (mut transform, expected) in chain() {
-        let mut counted = usize::MAX;
+        let mut counted = u64::MAX;
         for _ in 0..3 {
             let mut record = given.clone();
-            let before = COUNT.with(Cell::get);
-            let result = transform.apply(&mut record);
-            counted = COUNT.with(Cell::get) - before;
-            assert!(result.is_ok(), "{result:?}");
+            let mut result = None;
+            counted = measure(|| result = Some(transform.apply(&mut record))).count_total;
+            assert!(matches!(result, Some(Ok(_))), "{result:?}");
         }
         assert!(counted <= expected + more_each, "{counted} allocations where {expected} are expected");
     }
