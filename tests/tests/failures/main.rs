@@ -7,6 +7,7 @@
 )]
 
 mod disk;
+mod faults;
 mod kafka_away;
 mod kill;
 mod lake;

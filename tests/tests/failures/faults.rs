@@ -1,0 +1,197 @@
+//! The main job on an embedded broker that goes wrong on purpose, in every way it knows.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use lavka_devbroker::{Broker, BrokerConfig, Fault};
+use lavka_testkit::{KafkaClient, LavkaProcess, Mosquitto, MosquittoConfig, RestClient, eventually};
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::lake::{finished, leftovers};
+use crate::pipeline::{expect_in_kafka, expect_in_lake, lake_sink, mqtt_source};
+use crate::publisher::Publisher;
+use crate::standalone::{PATIENCE, Standalone};
+
+/// A way to go wrong: its name, what `lavka broker --fault` is given for it, and the seed of the choice.
+type Row = (&'static str, &'static [&'static str], u64);
+
+/// Under these Kafka keeps what it has acknowledged.
+const KEEPING: [Row; 12] = [
+    ("drop", &["drop:share=0.1"], 1),
+    ("drop-produce", &["drop:api=Produce,share=0.5"], 2),
+    ("cut", &["cut:share=0.1"], 3),
+    ("cut-produce", &["cut:api=Produce,share=0.5"], 4),
+    ("delay", &["delay:by=200ms,share=0.5"], 5),
+    ("not-leader", &["error:api=Produce,code=NOT_LEADER_OR_FOLLOWER,share=0.5"], 6),
+    (
+        "timed-out",
+        &[
+            "error:api=Produce,code=REQUEST_TIMED_OUT,share=0.5",
+            "error:api=OffsetCommit,code=REQUEST_TIMED_OUT,share=0.5",
+        ],
+        7,
+    ),
+    (
+        "coordinator-errors",
+        &[
+            "error:api=OffsetCommit,code=NOT_COORDINATOR,share=0.3",
+            "error:api=OffsetCommit,code=COORDINATOR_LOAD_IN_PROGRESS,share=0.3",
+            "error:api=OffsetCommit,code=COORDINATOR_NOT_AVAILABLE,share=0.3",
+        ],
+        8,
+    ),
+    (
+        "group-errors",
+        &[
+            "error:api=Heartbeat,code=UNKNOWN_MEMBER_ID,share=0.2",
+            "error:api=OffsetCommit,code=REBALANCE_IN_PROGRESS,share=0.5",
+        ],
+        9,
+    ),
+    ("move-coordinator", &["move-coordinator:every=700ms,away=300ms"], 10),
+    ("full-disk", &["full-disk:after=300ms,lasting=1500ms"], 11),
+    (
+        "all-at-once",
+        &[
+            "drop:share=0.03",
+            "cut:share=0.03",
+            "delay:by=100ms,share=0.2",
+            "full-disk:after=1s,lasting=500ms",
+        ],
+        12,
+    ),
+];
+
+/// Jobs at a time.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Bursts published while the fault is in force, their readings, and the pause after each.
+const BURSTS: usize = 15;
+const BURST: u64 = 30;
+const PAUSE: Duration = Duration::from_millis(200);
+
+const TOPIC: &str = "readings";
+const PARTITIONS: i32 = 3;
+
+/// What the brokers run on.
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+/// MQTT to Kafka to Parquet, with servers of its own. What is above uses what is below, and ends before it.
+struct Job {
+    publisher: Publisher,
+    rest: RestClient,
+    process: LavkaProcess,
+    lake: PathBuf,
+    _worker: Standalone,
+    kafka: KafkaClient,
+    broker: Broker,
+    _mosquitto: Mosquitto,
+}
+
+impl Job {
+    fn start(runtime: &Runtime, seed: u64) -> Self {
+        let mosquitto = Mosquitto::start(&MosquittoConfig::default()).unwrap();
+        let config = BrokerConfig {
+            fault_seed: seed,
+            min_session_timeout: Duration::from_secs(1),
+            ..BrokerConfig::default()
+        };
+        let broker = runtime.block_on(Broker::start(config)).unwrap();
+        let kafka = KafkaClient::new(broker.bootstrap());
+        kafka.create_topic(TOPIC, PARTITIONS);
+        let worker = Standalone::new(&broker.bootstrap(), &[]);
+        let lake = worker.folder().join("lake");
+        let mut sink = lake_sink(TOPIC, &lake);
+        sink["consumer.override.session.timeout.ms"] = "2000".into();
+        sink["consumer.override.heartbeat.interval.ms"] = "300".into();
+        let worker =
+            worker.connector("source", &mqtt_source(mosquitto.port(), TOPIC)).connector("sink", &sink);
+        let (process, rest) = worker.serve();
+        // What is published before the session is there goes nowhere.
+        eventually("the subscription", PATIENCE, || mosquitto.log().contains("Sending SUBACK").then_some(()));
+        let publisher = Publisher::connect(mosquitto.port());
+        Self { publisher, rest, process, lake, _worker: worker, kafka, broker, _mosquitto: mosquitto }
+    }
+
+    fn set_faults(&self, faults: &[&str]) {
+        self.broker.set_faults(faults.iter().map(|fault| fault.parse::<Fault>().unwrap()).collect());
+    }
+
+    /// Publishes while the faults are in force, and a little more when they are over.
+    fn go_through(&mut self, faults: &[&str]) {
+        self.set_faults(faults);
+        for _ in 0..BURSTS {
+            self.publisher.publish(BURST);
+            std::thread::sleep(PAUSE);
+        }
+        self.set_faults(&[]);
+        self.publisher.publish(BURST);
+        self.publisher.wait_accepted(PATIENCE);
+    }
+
+    /// Nothing is stuck: every task runs, every offset gets committed, and a worker that is told to stop does so.
+    fn finish(mut self) {
+        let end_offsets = self.kafka.end_offsets(TOPIC);
+        eventually("all offsets to be committed", PATIENCE, || {
+            let committed = self.kafka.committed("connect-sink", TOPIC);
+            (committed.iter().map(|offset| offset.unwrap_or(0)).eq(end_offsets.iter().copied())).then_some(())
+        });
+        for connector in ["source", "sink"] {
+            let status = self.rest.get(&format!("/connectors/{connector}/status"));
+            let states: Vec<&Value> = [&status.body["connector"]]
+                .into_iter()
+                .chain(status.body["tasks"].as_array().unwrap())
+                .map(|part| &part["state"])
+                .collect();
+            assert_eq!(states, ["RUNNING", "RUNNING"], "{connector}: {}", status.text);
+        }
+        assert!(self.process.stop().success(), "{}", self.process.log_tail(20));
+        assert_eq!(leftovers(&self.lake), Vec::<PathBuf>::new());
+        assert_eq!(self.kafka.end_offsets(TOPIC), end_offsets, "records came after all had come");
+    }
+}
+
+/// Under `faults` nothing that was accepted is lost, and each record is in the lake once.
+fn keeps_everything(runtime: &Runtime, (name, faults, seed): Row) {
+    let began = Instant::now();
+    let mut job = Job::start(runtime, seed);
+    job.go_through(faults);
+    let accepted = job.publisher.published();
+    expect_in_kafka(&job.kafka, TOPIC, accepted);
+    expect_in_lake(&job.kafka, TOPIC, &job.lake);
+    let records = job.kafka.consume_all(TOPIC).len();
+    let warnings = job.process.log().lines().filter(|line| line.contains("WARN")).count();
+    println!(
+        "{name} {faults:?}, seed {seed}: {accepted} readings, {records} records, {} files, {warnings} warnings, \
+         {:.1?}",
+        finished(&job.lake).len(),
+        began.elapsed()
+    );
+    job.finish();
+}
+
+#[test]
+fn faults_of_a_broker_that_keeps_its_records_cost_time_and_nothing_else() {
+    let runtime = runtime();
+    let waiting = Mutex::new(KEEPING.iter().rev().copied().collect::<Vec<_>>());
+    let next = || waiting.lock().unwrap().pop();
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                while let Some(row) = next() {
+                    // A row that fails says why itself, and lets the others run.
+                    if catch_unwind(AssertUnwindSafe(|| keeps_everything(&runtime, row))).is_err() {
+                        failed.lock().unwrap().push(row);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(failed.into_inner().unwrap(), [], "these failed, with what is above");
+}
