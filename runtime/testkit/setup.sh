@@ -61,6 +61,8 @@ check_tests() {
         need "$(java_package)" 'a JDK 17 or newer for Apache Kafka, and for comparisons with its classes'
     have kcat || need kcat "kcat, for the embedded broker's contract tests"
     kafka_is_cached || have mvn || need maven "Maven to fetch Apache Kafka's jars"
+    python_is_cached || python3 -c 'import ensurepip, venv' 2>/dev/null ||
+        need python3-venv 'Python to call the REST API as others do'
 }
 
 # The major version of the Java that the tests will find, 0 for none.
@@ -69,6 +71,10 @@ java_version() {
     [ -x "$java" ] || java=java
     version=$("$java" -version 2>&1 | sed -n 's/^[a-z]* version "\(1\.\)\{0,1\}\([0-9]*\).*/\2/p' | head -n 1)
     printf '%s' "${version:-0}"
+}
+
+have_javac() {
+    [ -x "${JAVA_HOME:-/nowhere}/bin/javac" ] || have javac
 }
 
 # The distribution's default is older than 17 on these.
@@ -82,9 +88,15 @@ java_package() {
 }
 
 # The same place as in the testkit's own code.
+cache=${LAVKA_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/lavka}
+
 kafka_is_cached() {
-    cache=${LAVKA_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/lavka}
     [ -d "$cache/kafka-$(cat "$here/kafka-version")" ]
+}
+
+python_is_cached() {
+    [ -x "$cache/python/bin/python" ] &&
+        cmp -s "$here/python-requirements.txt" "$cache/python/python-requirements.txt"
 }
 
 check_lint() {

@@ -31,6 +31,7 @@
 //! | `mosquitto` | the broker and its configurations |
 //! | `lavka` | the executable under test: found, built, called, started, stopped |
 //! | `rest` | a JSON client that returns every answer |
+//! | `python` | clients of the REST API in Python |
 //! | `certificates` | an authority for one test |
 //! | `leash` | processes that end with their owner |
 //! | `missed` | tests that could not run |
@@ -58,6 +59,7 @@ mod mosquitto;
 mod names;
 mod ports;
 mod progress;
+mod python;
 #[cfg(feature = "harness")]
 mod rest;
 mod run;
@@ -78,6 +80,7 @@ pub use missed::cannot_run;
 pub use mosquitto::{Mosquitto, MosquittoConfig, MosquittoTls, SharedMosquitto};
 pub use names::unique;
 pub use ports::free_port;
+pub use python::Python;
 #[cfg(feature = "harness")]
 pub use rest::{RestAnswer, RestClient};
 pub use run::TestRun;

@@ -13,6 +13,7 @@ mod http;
 mod lifecycle;
 mod offsets;
 mod plugins;
+mod python;
 mod restart;
 mod secrets;
 mod server;

@@ -54,7 +54,7 @@ pub struct Jars {
 /// Why there are no jars.
 #[derive(Clone, Debug)]
 pub enum Unavailable {
-    /// Maven ran and could not resolve them: the one case in which a run may fall back to the embedded broker.
+    /// Maven (or pip) ran and could not resolve them: the one case in which a run may fall back to the embedded broker.
     Unresolvable(Failure),
     /// Something on this machine is missing or in the way; the message says what to do.
     Broken(Failure),
@@ -113,14 +113,14 @@ impl Jars {
 }
 
 /// Held as long as the returned file is open, so it is freed by any kind of exit.
-fn lock(cache: &Path) -> Result<File, Failure> {
+pub(crate) fn lock(cache: &Path) -> Result<File, Failure> {
     let path = cache.join("lock");
     let explain = || format!("cannot lock {}", path.display());
     let file = File::create(&path).context(explain)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            say("waiting for another run that is downloading Apache Kafka");
+            say("waiting for another run that is downloading to the cache");
             file.lock().context(explain)?;
         }
         Err(TryLockError::Error(error)) => return Err(error).context(explain),

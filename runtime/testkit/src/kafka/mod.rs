@@ -13,6 +13,7 @@ mod shared;
 
 #[cfg(feature = "harness")]
 pub use client::KafkaClient;
+pub(crate) use jars::lock;
 pub use jars::{JarSet, Jars, Unavailable};
 #[cfg(feature = "harness")]
 pub use record::{ConsumedRecord, NewRecord};

@@ -1,0 +1,124 @@
+//! Programs in Python that call the REST API, installed once into the cache folder.
+//!
+//! Invariants: a folder with the final name is complete (it is renamed into place) and has the packages that
+//! `python-requirements.txt` lists, of which it keeps a copy; one process at a time works in the cache (a lock file).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::failure::{Context as _, Failure};
+use crate::folders::{self, try_write_file};
+use crate::kafka::{Unavailable, lock};
+use crate::leash::{Launch, find_program, log_tail};
+use crate::progress::say;
+
+/// Shared with `setup.sh`, which installs Python's `venv` only where these packages are not in the cache.
+const REQUIREMENTS: &str = include_str!("../python-requirements.txt");
+const COPY: &str = "python-requirements.txt";
+const LONGEST_DOWNLOAD: Duration = Duration::from_secs(600);
+
+/// A Python with [schemathesis](https://pypi.org/project/schemathesis) and
+/// [kafka-connect-py](https://pypi.org/project/kafka-connect-py).
+#[derive(Clone, Debug)]
+pub struct Python {
+    folder: PathBuf,
+}
+
+impl Python {
+    /// Finds it in the cache, or has pip install it there.
+    ///
+    /// # Errors
+    /// [`Unavailable::Unresolvable`] when pip could not install the packages; [`Unavailable::Broken`] when there is no
+    /// Python 3 with its module `venv`, or the cache folder cannot be written.
+    pub fn resolve() -> Result<Self, Unavailable> {
+        let cache = folders::cache();
+        let found = Self { folder: cache.join("python") };
+        if found.is_complete() {
+            return Ok(found);
+        }
+        fs::create_dir_all(&cache).context(|| {
+            format!("cannot make the cache folder {} (LAVKA_CACHE names another)", cache.display())
+        })?;
+        let _lock = lock(&cache)?;
+        if !found.is_complete() {
+            install(&cache, &found.folder)?;
+        }
+        Ok(found)
+    }
+
+    /// Runs it with `arguments` in `folder`, and returns what it printed, which is in `python.log` there as well. It is
+    /// ended when it takes longer than `limit`, or when the test ends.
+    ///
+    /// # Errors
+    /// When it does not end in time, or not with status 0; with what it printed.
+    pub fn run(&self, folder: &Path, arguments: &[&str], limit: Duration) -> Result<String, Failure> {
+        let log = folder.join("python.log");
+        let mut command = Command::new(self.program());
+        command.args(arguments).current_dir(folder).env("PYTHONUNBUFFERED", "1");
+        let launch = Launch { name: "python", command: &command, log: Some(&log), remove: None };
+        let status = launch.start()?.wait(limit)?;
+        let bytes = fs::read(&log).context(|| format!("cannot read {}", log.display()))?;
+        let printed = String::from_utf8_lossy(&bytes).into_owned();
+        let what = arguments.join(" ");
+        match status {
+            Some(status) if status.success() => Ok(printed),
+            Some(status) => Err(Failure::new(format!("python {what} ended with {status}:\n{printed}"))),
+            None => Err(Failure::new(format!("python {what} did not end within {limit:?}:\n{printed}"))),
+        }
+    }
+
+    fn program(&self) -> PathBuf {
+        self.folder.join("bin/python")
+    }
+
+    fn is_complete(&self) -> bool {
+        // A link, which leads nowhere once the system's Python is another one.
+        self.program().is_file()
+            && fs::read_to_string(self.folder.join(COPY)).is_ok_and(|text| text == REQUIREMENTS)
+    }
+}
+
+fn install(cache: &Path, folder: &Path) -> Result<(), Unavailable> {
+    let python = find_program("python3").ok_or_else(|| {
+        Failure::new(
+            "Python 3 is not installed: run `runtime/testkit/setup.sh tests`, or install it (Debian: python3-venv)",
+        )
+    })?;
+    // The lock is held: whatever is there was left by a run that was aborted, or has other packages.
+    let partial = cache.join(".partial-python");
+    for old in [&partial, &folder.to_path_buf()] {
+        if old.exists() {
+            fs::remove_dir_all(old).context(|| format!("cannot remove {}", old.display()))?;
+        }
+    }
+    fs::create_dir_all(&partial).context(|| format!("cannot make {}", partial.display()))?;
+    let log = cache.join("python.log");
+    let began = Instant::now();
+    say("installing schemathesis and kafka-connect-py for Python (once, about 30 MB)");
+    let run = |command: &Command| -> Result<bool, Failure> {
+        let launch = Launch { name: "python", command, log: Some(&log), remove: None };
+        Ok(launch.start()?.wait(LONGEST_DOWNLOAD)?.is_some_and(|status| status.success()))
+    };
+    let mut venv = Command::new(python);
+    venv.args(["-m", "venv"]).arg(&partial);
+    if !run(&venv)? {
+        let tail = log_tail(&log, 15);
+        return Err(Unavailable::Broken(Failure::new(format!(
+            "Python cannot make a virtual environment: run `runtime/testkit/setup.sh tests`, or install what it needs \
+             (Debian: python3-venv):\n{tail}"
+        ))));
+    }
+    let list = try_write_file(&partial, COPY, REQUIREMENTS.as_bytes())?;
+    let mut pip = Command::new(partial.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r"]).arg(list);
+    if !run(&pip)? {
+        let tail = log_tail(&log, 15);
+        return Err(Unavailable::Unresolvable(Failure::new(format!("pip could not install:\n{tail}"))));
+    }
+    // The programs in `bin` name the folder they were installed to; modules, which the tests run, do not.
+    fs::rename(&partial, folder).context(|| format!("cannot rename {} into place", partial.display()))?;
+    say(&format!("installed to {} in {:.0?}", folder.display(), began.elapsed()));
+    Ok(())
+}
