@@ -1,5 +1,6 @@
 //! The main job on an embedded broker that goes wrong on purpose, in every way it knows.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -10,8 +11,8 @@ use lavka_testkit::{KafkaClient, LavkaProcess, Mosquitto, MosquittoConfig, RestC
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::lake::{finished, leftovers};
-use crate::pipeline::{expect_in_kafka, expect_in_lake, lake_sink, mqtt_source};
+use crate::lake::{finished, leftovers, rows};
+use crate::pipeline::{expect_in_kafka, expect_in_lake, lake_sink, missing_ids, mqtt_source};
 use crate::publisher::Publisher;
 use crate::standalone::{PATIENCE, Standalone};
 
@@ -65,6 +66,9 @@ const KEEPING: [Row; 12] = [
     ),
 ];
 
+/// Under this one it does not.
+const LOSING: Row = ("unclean-election", &["unclean-election:every=600ms,lose=5"], 13);
+
 /// Jobs at a time.
 const SIDE_BY_SIDE: usize = 4;
 
@@ -75,6 +79,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 const TOPIC: &str = "readings";
 const PARTITIONS: i32 = 3;
+
+/// Elections while nothing is on its way to Kafka, after which what was lost is known exactly.
+const QUIET_ELECTIONS: usize = 3;
+const LOST_AT_A_TIME: u64 = 5;
 
 /// What the brokers run on.
 fn runtime() -> Runtime {
@@ -90,7 +98,7 @@ struct Job {
     _worker: Standalone,
     kafka: KafkaClient,
     broker: Broker,
-    _mosquitto: Mosquitto,
+    mosquitto: Mosquitto,
 }
 
 impl Job {
@@ -115,7 +123,7 @@ impl Job {
         // What is published before the session is there goes nowhere.
         eventually("the subscription", PATIENCE, || mosquitto.log().contains("Sending SUBACK").then_some(()));
         let publisher = Publisher::connect(mosquitto.port());
-        Self { publisher, rest, process, lake, _worker: worker, kafka, broker, _mosquitto: mosquitto }
+        Self { publisher, rest, process, lake, _worker: worker, kafka, broker, mosquitto }
     }
 
     fn set_faults(&self, faults: &[&str]) {
@@ -134,13 +142,55 @@ impl Job {
         self.publisher.wait_accepted(PATIENCE);
     }
 
-    /// Nothing is stuck: every task runs, every offset gets committed, and a worker that is told to stop does so.
-    fn finish(mut self) {
+    /// Waits until the source has let the MQTT server forget every message, which it does when Kafka has it.
+    fn expect_acknowledged(&self) {
+        let published = usize::try_from(self.publisher.published()).unwrap();
+        eventually("the source to acknowledge all readings", PATIENCE, || {
+            (self.mosquitto.log().matches("Received PUBACK from").count() >= published).then_some(())
+        });
+    }
+
+    /// The ids of the messages that no record of the topic has.
+    fn missing(&self) -> BTreeSet<i64> {
+        let missing = missing_ids(&self.kafka, TOPIC, self.publisher.published());
+        missing.into_iter().map(|id| i64::try_from(id).unwrap()).collect()
+    }
+
+    /// What is in the lake against what is in the topic, when all of it has been read. A record has one row, unless a
+    /// record that the broker lost was in the lake before it, at the same offset: the lake goes by offsets, passes over
+    /// the second and keeps the first. Returns how many records that befell.
+    fn expect_in_lake_unless_overtaken(&self, lost: &BTreeSet<i64>) -> usize {
+        let mut found: BTreeMap<(i64, i64), Vec<i64>> = BTreeMap::new();
+        for row in finished(&self.lake).iter().flat_map(|path| rows(path)) {
+            found.entry((row.partition, row.offset)).or_default().push(row.id);
+        }
+        let (mut overtaken, mut complaints) = (0, Vec::new());
+        for record in self.kafka.consume_all(TOPIC) {
+            let id = record.value_json()["id"].as_i64().unwrap();
+            match found.remove(&(i64::from(record.partition), record.offset)).as_deref() {
+                Some([row]) if *row == id => {}
+                Some([row]) if lost.contains(row) => overtaken += 1,
+                rows => complaints.push(format!("{}+{}: id {id}, {rows:?}", record.partition, record.offset)),
+            }
+        }
+        complaints.extend(found.iter().map(|(place, rows)| format!("{place:?}: {rows:?} without a record")));
+        assert_eq!(complaints, Vec::<String>::new());
+        overtaken
+    }
+
+    /// Waits until the sink has committed every offset, which it does when the records are in the lake.
+    fn expect_committed(&self) -> Vec<i64> {
         let end_offsets = self.kafka.end_offsets(TOPIC);
         eventually("all offsets to be committed", PATIENCE, || {
             let committed = self.kafka.committed("connect-sink", TOPIC);
             (committed.iter().map(|offset| offset.unwrap_or(0)).eq(end_offsets.iter().copied())).then_some(())
         });
+        end_offsets
+    }
+
+    /// Nothing is stuck: every offset gets committed, every task runs, and a worker that is told to stop does so.
+    fn finish(mut self) {
+        let end_offsets = self.expect_committed();
         for connector in ["source", "sink"] {
             let status = self.rest.get(&format!("/connectors/{connector}/status"));
             let states: Vec<&Value> = [&status.body["connector"]]
@@ -194,4 +244,44 @@ fn faults_of_a_broker_that_keeps_its_records_cost_time_and_nothing_else() {
         }
     });
     assert_eq!(failed.into_inner().unwrap(), [], "these failed, with what is above");
+}
+
+#[test]
+fn faults_that_lose_records_leave_nothing_stuck_and_are_accounted_for() {
+    let runtime = runtime();
+    let (name, faults, seed) = LOSING;
+    let mut job = Job::start(&runtime, seed);
+
+    // While nothing is under way, what goes missing is what the broker lost.
+    let mut lost = BTreeSet::new();
+    for _ in 0..QUIET_ELECTIONS {
+        job.publisher.publish(BURST);
+        job.publisher.wait_accepted(PATIENCE);
+        eventually("what was not lost to be in Kafka", PATIENCE, || (job.missing() == lost).then_some(()));
+        job.expect_acknowledged();
+        job.broker.elect_uncleanly(LOST_AT_A_TIME);
+        let before = lost.len();
+        lost = job.missing();
+        assert!(lost.len() > before, "the election lost nothing");
+    }
+    let quietly = lost.len();
+
+    // While records flow: a message that is missing was acknowledged, so Kafka had it.
+    job.go_through(faults);
+    // More than an election takes away, so that every partition grows beyond what it was.
+    let after = i64::try_from(job.publisher.published()).unwrap();
+    job.publisher.publish(4 * BURST);
+    job.publisher.wait_accepted(PATIENCE);
+    job.expect_acknowledged();
+    let lost = job.missing();
+    assert!(lost.range(after..).next().is_none(), "lost after the last election: {lost:?}");
+    job.expect_committed();
+    let overtaken = job.expect_in_lake_unless_overtaken(&lost);
+    println!(
+        "{name} {faults:?}, seed {seed}: {} readings, {} lost by the broker ({quietly} of them while nothing was under \
+         way), {overtaken} not in the lake because a lost record was there before them",
+        job.publisher.published(),
+        lost.len()
+    );
+    job.finish();
 }
