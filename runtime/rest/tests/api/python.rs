@@ -43,7 +43,7 @@ fn generated_requests_are_answered_as_the_document_says() {
     let folder = temp_dir();
     let script = format!("{FOLDER}/hostile.py");
     let config = format!("{FOLDER}/schemathesis.toml");
-    let examples = count(20, 500).to_string();
+    let examples = count(20, 200).to_string();
     let arguments = [&script, server.client().base(), &config, &examples, SOURCE, SINK];
     let printed = python.run(folder.path(), &arguments, LIMIT).unwrap_or_else(|failure| panic!("{failure}"));
     println!("{printed}");
