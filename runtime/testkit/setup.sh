@@ -57,7 +57,7 @@ header() { # LIBRARY FILE
 check_tests() {
     have_server mosquitto || need mosquitto 'Mosquitto'
     { have mosquitto_pub && have mosquitto_sub; } || need mosquitto-clients "Mosquitto's clients"
-    { [ "$(java_version)" -ge 17 ] && have javac; } ||
+    { [ "$(java_version)" -ge 17 ] && have_javac; } ||
         need "$(java_package)" 'a JDK 17 or newer for Apache Kafka, and for comparisons with its classes'
     have kcat || need kcat "kcat, for the embedded broker's contract tests"
     kafka_is_cached || have mvn || need maven "Maven to fetch Apache Kafka's jars"
