@@ -55,6 +55,7 @@ header() { # LIBRARY FILE
 }
 
 check_tests() {
+    have git || need git "git, which lists the project's files"
     have_server mosquitto || need mosquitto 'Mosquitto'
     { have mosquitto_pub && have mosquitto_sub; } || need mosquitto-clients "Mosquitto's clients"
     { [ "$(java_version)" -ge 17 ] && have_javac; } ||
