@@ -27,7 +27,7 @@ fn is_on(variable: &str) -> bool {
 }
 
 /// Whether only a real Apache Kafka will do (`LAVKA_REQUIRE_REAL=1`, set by continuous integration).
-pub fn requires_real() -> bool {
+pub(crate) fn requires_real() -> bool {
     is_on(REQUIRE_REAL)
 }
 

@@ -69,12 +69,12 @@ mod waiting;
 #[cfg(feature = "harness")]
 pub use certificates::{Authority, Identity};
 pub use chance::Chance;
-pub use environment::{count, requires_real, soak};
+pub use environment::{count, soak};
 pub use failure::Failure;
 pub use folders::{temp_dir, write_file};
 #[cfg(feature = "harness")]
 pub use kafka::{ConsumedRecord, KafkaClient, NewRecord};
-pub use kafka::{JarSet, Jars, Kafka, KafkaKind, KafkaServer, Unavailable};
+pub use kafka::{JarSet, Jars, JavaProgram, Kafka, KafkaKind, KafkaServer, Unavailable};
 pub use lavka::{LavkaCommand, LavkaOutput, LavkaProcess, can_mount_for};
 pub use missed::cannot_run;
 pub use mosquitto::{Mosquitto, MosquittoConfig, MosquittoTls, SharedMosquitto};

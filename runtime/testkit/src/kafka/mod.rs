@@ -6,6 +6,7 @@ mod embedded;
 mod jars;
 mod java;
 mod probe;
+mod program;
 #[cfg(feature = "harness")]
 mod record;
 mod server;
@@ -15,6 +16,7 @@ mod shared;
 pub use client::KafkaClient;
 pub(crate) use jars::lock;
 pub use jars::{JarSet, Jars, Unavailable};
+pub use program::JavaProgram;
 #[cfg(feature = "harness")]
 pub use record::{ConsumedRecord, NewRecord};
 pub use server::KafkaServer;

@@ -5,12 +5,11 @@
 //! required, the tests say so and pass.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use lavka_api::data::{OffsetMap, Value};
 use lavka_engine::source::OffsetStore as _;
-use lavka_testkit::{JarSet, Jars, TempDir, Unavailable, requires_real, temp_dir};
+use lavka_testkit::{JarSet, JavaProgram, temp_dir};
 
 use super::{FileOffsetStore, java_map};
 
@@ -21,54 +20,17 @@ const MANY: i64 = 1000;
 /// Longer than what Java's object streams write as one block (1024 bytes), and than 16 bits count.
 const LARGE: usize = 200_000;
 
-/// The Java program, compiled.
-struct Java {
-    classes: TempDir,
-    jars: Jars,
-}
-
-/// A program of the JDK: of `JAVA_HOME`, else on the search path.
-fn program(name: &str) -> PathBuf {
-    std::env::var_os("JAVA_HOME")
-        .map(|home| PathBuf::from(home).join("bin").join(name))
-        .filter(|path| path.is_file())
-        .unwrap_or_else(|| name.into())
-}
-
-fn missing(what: &str) -> Option<Java> {
-    assert!(!requires_real(), "LAVKA_REQUIRE_REAL is set, and there is no {what}");
-    eprintln!("not compared with Java's offset file, for there is no {what}");
-    None
-}
+/// The Java program.
+struct Java(JavaProgram);
 
 impl Java {
     fn find() -> Option<Self> {
-        let jars = match Jars::resolve(JarSet::Connect) {
-            Ok(jars) => jars,
-            Err(Unavailable::Unresolvable(failure) | Unavailable::Broken(failure)) => {
-                return missing(&format!("Kafka's jars: {failure}"));
-            }
-        };
-        let classes = temp_dir();
-        let mut javac = Command::new(program("javac"));
-        javac.args(["-nowarn", "-cp", &jars.class_path(), "-d"]).arg(classes.path()).arg(SOURCE);
-        match javac.output() {
-            Ok(output) if output.status.success() => Some(Self { classes, jars }),
-            Ok(output) => panic!("javac: {}", String::from_utf8_lossy(&output.stderr)),
-            Err(error) => {
-                missing(&format!("javac, which comes with a JDK (Debian: default-jdk-headless): {error}"))
-            }
-        }
+        let test = "the comparison with Java's offset file";
+        JavaProgram::compile(Path::new(SOURCE), JarSet::Connect, test).map(Self)
     }
 
     fn run(&self, command: &str, files: &[&Path]) -> String {
-        let class_path = format!("{}:{}", self.classes.path().display(), self.jars.class_path());
-        let output = Command::new(program("java"))
-            .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-XX:TieredStopAtLevel=1"])
-            .args(["-cp", &class_path, "OffsetFile", command])
-            .args(files)
-            .output()
-            .unwrap();
+        let output = self.0.java().args(["OffsetFile", command]).args(files).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
