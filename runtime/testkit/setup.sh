@@ -3,7 +3,8 @@
 #
 #   setup.sh build    compile the workspace
 #   setup.sh lint     that, and check its style
-#   setup.sh tests    that (not the style), and run the tests against Apache Kafka and Mosquitto
+#   setup.sh tests    that (not the style), and run the tests against Apache Kafka, Mosquitto
+#                     and PostgreSQL
 #
 # Installing takes Debian's package manager and root, or sudo that asks for no password. Where it may not install it
 # prints the one line to run, and fails.
@@ -58,12 +59,22 @@ check_tests() {
     have git || need git "git, which lists the project's files"
     have_server mosquitto || need mosquitto 'Mosquitto'
     { have mosquitto_pub && have mosquitto_sub; } || need mosquitto-clients "Mosquitto's clients"
+    have_postgres || need postgresql 'PostgreSQL'
     { [ "$(java_version)" -ge 17 ] && have_javac; } ||
         need "$(java_package)" 'a JDK 17 or newer for Apache Kafka, and for comparisons with its classes'
     have kcat || need kcat "kcat, for the embedded broker's contract tests"
     kafka_is_cached || have mvn || need maven "Maven to fetch Apache Kafka's jars"
     python_is_cached || python3 -c 'import ensurepip, venv' 2>/dev/null ||
         need python3-venv 'Python to call the REST API as others do'
+}
+
+# Debian keeps the server's programs of each version apart, off the search path.
+have_postgres() {
+    have initdb && return 0
+    for program in /usr/lib/postgresql/*/bin/initdb; do
+        [ -x "$program" ] && return 0
+    done
+    return 1
 }
 
 # The major version of the Java that the tests will find, 0 for none.
@@ -145,26 +156,30 @@ install() {
     [ -z "${failed:-}" ] || die "apt-get failed; what it said is above"
 }
 
-# The tests want Mosquitto's program and start it themselves. Its package also starts a server for the whole machine:
-# not here. One that was there before is left alone, for then nothing is installed.
+# The tests want these servers' programs and start them themselves. The packages also start a server for the whole
+# machine: not here. One that was there before is left alone, for then nothing is installed.
 hold_service() {
-    case "$packages " in
-        *' mosquitto '*) ;;
-        *) return 0 ;;
-    esac
-    held=yes
-    [ ! -d /run/systemd/system ] || $root systemctl --quiet --runtime mask mosquitto.service || true
+    held=
+    for service in mosquitto postgresql; do
+        case "$packages " in
+            *" $service "*) ;;
+            *) continue ;;
+        esac
+        held="$held $service"
+        [ ! -d /run/systemd/system ] || $root systemctl --quiet --runtime mask "$service.service" || true
+    done
 }
 
 release_service() {
-    [ -n "${held:-}" ] || return 0
-    if [ -d /run/systemd/system ]; then
-        $root systemctl --quiet --runtime unmask mosquitto.service || true
-        $root systemctl --quiet disable mosquitto.service || true
-    elif [ -x /etc/init.d/mosquitto ]; then
-        $root /etc/init.d/mosquitto stop >/dev/null 2>&1 || true
-    fi
-    say "Mosquitto's own service was left switched off"
+    for service in ${held:-}; do
+        if [ -d /run/systemd/system ]; then
+            $root systemctl --quiet --runtime unmask "$service.service" || true
+            $root systemctl --quiet disable "$service.service" || true
+        elif [ -x "/etc/init.d/$service" ]; then
+            $root "/etc/init.d/$service" stop >/dev/null 2>&1 || true
+        fi
+        say "the service $service of this machine was left switched off"
+    done
 }
 
 case ${1:-} in

@@ -101,6 +101,16 @@ impl Leashed {
         self.signal(Signal::TERM, "SIGTERM")
     }
 
+    /// Sends SIGINT; a process that has ended already is left alone.
+    pub(crate) fn interrupt(&mut self) -> Result<(), Failure> {
+        self.signal(Signal::INT, "SIGINT")
+    }
+
+    /// Sends SIGQUIT; a process that has ended already is left alone.
+    pub(crate) fn quit(&mut self) -> Result<(), Failure> {
+        self.signal(Signal::QUIT, "SIGQUIT")
+    }
+
     /// Stops the process from running (SIGSTOP), so that its connections stand and nobody answers.
     pub(crate) fn pause(&mut self) -> Result<(), Failure> {
         self.signal(Signal::STOP, "SIGSTOP")

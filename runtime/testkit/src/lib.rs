@@ -29,6 +29,7 @@
 //! | `services` | the shared services, started when first used |
 //! | `kafka` | the jars, a server, the shared cluster, a client for tests |
 //! | `mosquitto` | the broker and its configurations |
+//! | `postgres` | a PostgreSQL server ready for logical replication |
 //! | `lavka` | the executable under test: found, built, called, started, stopped |
 //! | `rest` | a JSON client that returns every answer |
 //! | `python` | clients of the REST API in Python |
@@ -58,6 +59,7 @@ mod missed;
 mod mosquitto;
 mod names;
 mod ports;
+mod postgres;
 mod progress;
 mod python;
 #[cfg(feature = "harness")]
@@ -80,6 +82,7 @@ pub use missed::cannot_run;
 pub use mosquitto::{Mosquitto, MosquittoConfig, MosquittoTls, SharedMosquitto};
 pub use names::unique;
 pub use ports::free_port;
+pub use postgres::{Postgres, PostgresConfig, PostgresTls};
 pub use python::Python;
 #[cfg(feature = "harness")]
 pub use rest::{RestAnswer, RestClient};
