@@ -13,13 +13,13 @@ use lavka_api::{Error, Result};
 use lavka_engine::chain::Chain;
 use lavka_engine::errors::{DeadLetters, ErrorPolicy, ErrorSettings};
 use lavka_engine::sink::{Decoder, SinkTaskSpec, TopicSelection, spawn_sink};
-use lavka_engine::source::{Encoder, OffsetStore, SourceTaskSpec, spawn_source};
+use lavka_engine::source::{Encoder, OffsetStore, SourceDeadLetters, SourceTaskSpec, spawn_source};
 use lavka_engine::task::{Target, TaskHandle, TaskObserver};
 use lavka_ports::{Buffer, Cluster, NewTopic};
 use lavka_telemetry::metrics::Metrics;
 use tokio::sync::watch;
 
-use crate::config::{Clients, SinkConfig, WorkerConfig, max_poll_records};
+use crate::config::{Clients, SinkConfig, SourceConfig, WorkerConfig, max_poll_records};
 
 /// Bounds of what a source task has in flight, and of what a sink task's consumer holds ahead.
 const SOURCE_WINDOW: Buffer = Buffer { records: 20_000, bytes: 32 << 20 };
@@ -191,6 +191,7 @@ impl Assembly {
                 chain,
                 encoder: Encoder::new(converters.key, converters.value, converters.header),
                 policy: ErrorPolicy::new(id.clone(), &errors, None, error_metrics, target.subscribe()),
+                dead_letters: self.source_dead_letters(id, connector).await?,
                 producer: self.cluster.producer(&self.clients.producer(id, connector))?,
                 offsets: Arc::clone(&self.offsets),
                 flush_interval: self.worker.flush_interval(),
@@ -241,24 +242,51 @@ impl Assembly {
         if topic.is_empty() {
             return Ok(None);
         }
-        let admin = self.cluster.admin(&self.clients.admin(&id.connector, connector))?;
-        if admin.topic(topic).await?.is_none() {
-            let wanted = NewTopic {
-                name: topic.to_owned(),
-                partitions: Some(1),
-                replication_factor: Some(keys.dlq_replication),
-                configs: Vec::new(),
-            };
-            admin.create_topic(&wanted).await.map_err(|error| {
-                Error::config(format!(
-                    "Could not create the dead letter queue topic '{topic}' with replication factor {} \
-                     (errors.deadletterqueue.topic.replication.factor): {error}",
-                    keys.dlq_replication
-                ))
-            })?;
-        }
+        self.dead_letter_topic(id, connector, topic, keys.dlq_replication, "").await?;
         let producer = self.cluster.producer(&self.clients.dead_letter_producer(id, connector))?;
         Ok(Some(DeadLetters::new(Topic::from(topic), keys.dlq_headers, producer)))
+    }
+
+    async fn source_dead_letters(
+        &self,
+        id: &TaskId,
+        connector: &Config,
+    ) -> Result<Option<SourceDeadLetters>> {
+        let keys = SourceConfig::from_config(connector)?;
+        let topic = keys.dlq_topic.trim();
+        if topic.is_empty() {
+            return Ok(None);
+        }
+        self.dead_letter_topic(id, connector, topic, keys.dlq_replication, "lavka.").await?;
+        Ok(Some(SourceDeadLetters::new(Topic::from(topic), keys.dlq_headers)))
+    }
+
+    /// Creates the topic for dead letters if it is missing. `prefix` is that of the keys.
+    async fn dead_letter_topic(
+        &self,
+        id: &TaskId,
+        connector: &Config,
+        topic: &str,
+        replication: i16,
+        prefix: &str,
+    ) -> Result<()> {
+        let admin = self.cluster.admin(&self.clients.admin(&id.connector, connector))?;
+        if admin.topic(topic).await?.is_some() {
+            return Ok(());
+        }
+        let wanted = NewTopic {
+            name: topic.to_owned(),
+            partitions: Some(1),
+            replication_factor: Some(replication),
+            configs: Vec::new(),
+        };
+        let created = admin.create_topic(&wanted).await;
+        created.map(drop).map_err(|error| {
+            Error::config(format!(
+                "Could not create the dead letter queue topic '{topic}' with replication factor {replication} \
+                 ({prefix}errors.deadletterqueue.topic.replication.factor): {error}"
+            ))
+        })
     }
 }
 

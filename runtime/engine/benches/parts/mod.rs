@@ -82,6 +82,7 @@ pub(crate) fn run_source(batches: Vec<Vec<SourceRecord>>) {
             chain: chain(),
             encoder: Encoder::new(key, value, header),
             policy: policy(&metrics, &target),
+            dead_letters: None,
             producer: Arc::new(Generous { acks: Mutex::default(), arrived: Notify::new() }),
             offsets: Arc::new(Forgetful),
             flush_interval: Duration::from_secs(60),

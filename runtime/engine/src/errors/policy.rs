@@ -236,6 +236,11 @@ impl ErrorPolicy {
         }
     }
 
+    /// The counters, for what is done about errors elsewhere.
+    pub(crate) fn metrics(&self) -> &ErrorMetrics {
+        &self.metrics
+    }
+
     async fn report(&mut self, failure: &Failure, original: Option<&Original<'_>>) -> Result<()> {
         if self.log {
             self.metrics.logged();

@@ -30,9 +30,9 @@ impl Decoder {
     /// Decodes one record.
     pub(crate) fn decode(&mut self, consumed: &ConsumedRecord) -> Result<SinkRecord, Failure> {
         let topic = &consumed.topic;
-        let key = self.key.decode(topic, consumed.key.as_ref());
+        let key = self.key.decode_record(&undecoded(consumed, consumed.key.as_ref()));
         let key: Datum = key.map_err(|error| self.failure(Stage::KeyConverter, error))?;
-        let value = self.value.decode(topic, consumed.value.as_ref());
+        let value = self.value.decode_record(&undecoded(consumed, consumed.value.as_ref()));
         let value: Datum = value.map_err(|error| self.failure(Stage::ValueConverter, error))?;
         let mut headers = Headers::new();
         for (name, payload) in &consumed.headers {
@@ -77,13 +77,18 @@ impl Prepares<ConsumedRecord> for Decoder {
             records: &[ConsumedRecord],
             pick: fn(&ConsumedRecord) -> Option<&Blob>,
         ) -> Vec<Undecoded<'_>> {
-            records.iter().map(|record| Undecoded { topic: &record.topic, payload: pick(record) }).collect()
+            records.iter().map(|record| undecoded(record, pick(record))).collect()
         }
         let keys = self.key.prepare_decode(&side(records, |record| record.key.as_ref())).await;
         keys.map_err(|error| self.failure(Stage::KeyConverter, error))?;
         let values = self.value.prepare_decode(&side(records, |record| record.value.as_ref())).await;
         values.map_err(|error| self.failure(Stage::ValueConverter, error))
     }
+}
+
+/// Key or value of a consumed record, as converters take it.
+fn undecoded<'a>(consumed: &'a ConsumedRecord, payload: Option<&'a Blob>) -> Undecoded<'a> {
+    Undecoded { topic: &consumed.topic, payload, headers: &consumed.headers }
 }
 
 /// A consumed record as error reports and dead letters take it.

@@ -1,6 +1,6 @@
 //! What the three activities of a source task share: which records are under way, and what Kafka said of them.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lavka_api::Error;
@@ -28,7 +28,16 @@ struct Pages {
     /// Records that the producer took and has not answered for.
     unanswered: usize,
     /// Records that Kafka refused: for the pump to decide on, since policy belongs to one place.
-    refused: VecDeque<(u64, Error)>,
+    refused: VecDeque<Refused>,
+    /// Records under way that stand for others: dead letters.
+    dead_letters: HashSet<u64>,
+}
+
+/// A record that Kafka refused.
+pub(super) struct Refused {
+    pub(super) sequence: u64,
+    pub(super) error: Error,
+    pub(super) dead_letter: bool,
 }
 
 impl Books {
@@ -49,9 +58,24 @@ impl Books {
         self.pages().tracker.submit(position, token, bytes)
     }
 
+    /// Notes a record in whose stead a dead letter of `bytes` is sent.
+    pub(super) fn submit_dead_letter(
+        &self,
+        position: Option<SourcePosition>,
+        token: u64,
+        bytes: usize,
+    ) -> u64 {
+        let mut pages = self.pages();
+        let sequence = pages.tracker.submit(position, token, bytes);
+        pages.dead_letters.insert(sequence);
+        sequence
+    }
+
     /// A submitted record was not sent after all.
     pub(super) fn withdraw(&self, sequence: u64) {
-        self.pages().tracker.withdraw(sequence);
+        let mut pages = self.pages();
+        pages.dead_letters.remove(&sequence);
+        pages.tracker.withdraw(sequence);
     }
 
     /// The producer took a record; it will answer for it.
@@ -71,7 +95,7 @@ impl Books {
     }
 
     /// The next record that Kafka refused.
-    pub(super) fn next_refused(&self) -> Option<(u64, Error)> {
+    pub(super) fn next_refused(&self) -> Option<Refused> {
         self.pages().refused.pop_front()
     }
 
@@ -122,18 +146,22 @@ impl Books {
 
     fn acknowledge(&self, acks: &mut Vec<Ack>) {
         let mut delivered = Vec::with_capacity(acks.len());
+        let mut letters = 0;
         {
             let mut pages = self.pages();
             pages.unanswered = pages.unanswered.saturating_sub(acks.len());
             for ack in acks.drain(..) {
+                let sequence = ack.token as u64;
+                let dead_letter = !pages.dead_letters.is_empty() && pages.dead_letters.remove(&sequence);
+                letters += usize::from(dead_letter && ack.outcome.is_ok());
                 match ack.outcome {
-                    Ok(_) => delivered.push(ack.token as u64),
+                    Ok(_) => delivered.push(sequence),
                     // Before the wake-up in `settle`, so that the pump finds it.
-                    Err(error) => pages.refused.push_back((ack.token as u64, error)),
+                    Err(error) => pages.refused.push_back(Refused { sequence, error, dead_letter }),
                 }
             }
         }
-        self.metrics.written(delivered.len());
+        self.metrics.written(delivered.len() - letters);
         self.settle(delivered);
     }
 

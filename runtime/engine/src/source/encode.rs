@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use async_trait::async_trait;
-use lavka_api::data::{Datum, Record, Topic};
+use lavka_api::data::{Datum, Record, Topic, Value};
 use lavka_api::plugin::{Converter, HeaderConverter};
 use lavka_api::{Error, ErrorClass, Result};
 
@@ -73,6 +73,7 @@ impl Encoder {
         self.buffer.clear();
         self.headers.clear();
         let Record { topic, partition, key, value, headers, .. } = record;
+        let of_record = headers.len();
         let has_key = self
             .key
             .encode(topic, headers, key.schema.as_ref(), &key.value, &mut self.buffer)
@@ -83,8 +84,14 @@ impl Encoder {
             .encode(topic, headers, value.schema.as_ref(), &value.value, &mut self.buffer)
             .map_err(|error| self.failure(Stage::ValueConverter, error))?;
         let value_end = self.buffer.len();
-        for header in headers.iter() {
+        for (at, header) in headers.iter().enumerate() {
             let start = self.buffer.len();
+            // What a converter of key or value added is bytes already.
+            if let (true, Value::Bytes(bytes)) = (at >= of_record, &header.datum.value) {
+                self.buffer.extend_from_slice(bytes);
+                self.headers.push(Some(start..self.buffer.len()));
+                continue;
+            }
             let present = self
                 .header
                 .encode(topic, &header.key, &header.datum, &mut self.buffer)

@@ -2,12 +2,14 @@
 
 mod books;
 mod commit;
+mod dead_letter;
 mod encode;
 mod pump;
 mod run;
 mod store;
 mod tracker;
 
+pub use dead_letter::SourceDeadLetters;
 pub use encode::Encoder;
 pub use run::{SourceTaskSpec, spawn_source};
 pub use store::OffsetStore;

@@ -11,7 +11,8 @@ use lavka_ports::{Buffer, OutgoingRecord, SendError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::books::Books;
+use super::books::{Books, Refused};
+use super::dead_letter::SourceDeadLetters;
 use super::encode::{Encoder, sent_timestamp};
 use crate::active_topics::ActiveTopics;
 use crate::chain::{Chain, Fate};
@@ -32,6 +33,7 @@ pub(super) struct Pump {
     chain: Chain,
     encoder: Encoder,
     policy: ErrorPolicy,
+    dead_letters: Option<SourceDeadLetters>,
     books: Arc<Books>,
     /// Records of the current batch that are not sent, to be settled together.
     skipped: Vec<u64>,
@@ -60,9 +62,10 @@ impl Pump {
         chain: Chain,
         encoder: Encoder,
         policy: ErrorPolicy,
+        dead_letters: Option<SourceDeadLetters>,
         books: Arc<Books>,
     ) -> Self {
-        Self { task, chain, encoder, policy, books, skipped: Vec::new() }
+        Self { task, chain, encoder, policy, dead_letters, books, skipped: Vec::new() }
     }
 
     /// Runs until the task is to stop, or fails.
@@ -140,7 +143,9 @@ impl Pump {
             tokio::select! {
                 biased;
                 _ = target.changed() => return Ok(None),
-                () = self.books.refusal() => judge_refused(&self.books, &mut self.policy).await?,
+                () = self.books.refusal() => {
+                    judge_refused(&self.books, &mut self.policy, self.dead_letters.as_ref()).await?;
+                }
                 polled = &mut polling => return Ok(Some(polled)),
             }
         }
@@ -165,23 +170,27 @@ impl Pump {
     }
 
     pub(super) async fn judge_refused(&mut self) -> Result<()> {
-        judge_refused(&self.books, &mut self.policy).await
+        judge_refused(&self.books, &mut self.policy, self.dead_letters.as_ref()).await
     }
 
     async fn deliver(&mut self, mut batch: Vec<SourceRecord>, run: &mut Run<'_>) -> Result<()> {
+        // Transforms work in place; a dead letter has the record as it came.
+        let keep = self.dead_letters.is_some() && !self.chain.is_empty();
+        let kept: Vec<Record> = batch.iter().filter(|_| keep).map(|item| item.record.clone()).collect();
         let Ok(fates) = self.prepare(&mut batch).await else { return Ok(()) };
+        let mut originals = kept.into_iter();
         for (mut item, fate) in batch.into_iter().zip(fates) {
-            match fate {
-                Fate::Live => {
-                    if self.send(&mut item, run).await? == Flow::Stop {
-                        return Ok(());
-                    }
-                }
-                Fate::Dropped => self.skip(&mut item),
-                Fate::Failed(failure) => {
-                    self.policy.failed(&failure, None).await?;
+            let original = originals.next();
+            let flow = match fate {
+                Fate::Live => self.send(&mut item, original, run).await?,
+                Fate::Dropped => {
                     self.skip(&mut item);
+                    Flow::Go
                 }
+                Fate::Failed(failure) => self.fail(&mut item, original, &failure, run).await?,
+            };
+            if flow == Flow::Stop {
+                return Ok(());
             }
         }
         Ok(())
@@ -215,8 +224,8 @@ impl Pump {
         }
     }
 
-    /// Encodes and sends one record, waiting for room.
-    async fn send(&mut self, item: &mut SourceRecord, run: &mut Run<'_>) -> Result<Flow> {
+    /// Waits until there is room in the window, in the middle of a batch.
+    async fn wait_for_room(&mut self, run: &mut Run<'_>) -> Result<Flow> {
         if !self.books.has_room(run.window) {
             self.settle_skipped();
             while !self.room(run).await {
@@ -226,14 +235,58 @@ impl Pump {
                 self.judge_refused().await?;
             }
         }
+        Ok(Flow::Go)
+    }
+
+    /// Reports a record that failed. Where that is tolerated, a dead letter goes in its stead if the task writes any;
+    /// else it is skipped.
+    async fn fail(
+        &mut self,
+        item: &mut SourceRecord,
+        original: Option<Record>,
+        failure: &Failure,
+        run: &mut Run<'_>,
+    ) -> Result<Flow> {
+        // The wait comes first: a record that is read again is reported again.
+        if self.dead_letters.is_some() && self.wait_for_room(run).await? == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
+        self.policy.failed(failure, None).await?;
+        let Some(dead_letters) = &mut self.dead_letters else {
+            self.skip(item);
+            return Ok(Flow::Go);
+        };
+        let record = original.as_ref().unwrap_or(&item.record);
+        let letter = dead_letters.write(run.id, failure, record, item.position.as_ref());
+        let sequence = self.books.submit_dead_letter(item.position.take(), item.token, letter.size());
+        let headers = letter.headers();
+        let outgoing = letter.outgoing(&headers, usize::try_from(sequence).unwrap_or(usize::MAX));
+        self.policy.metrics().dead_letter();
+        match hand_over(&self.books, outgoing, sequence, run).await? {
+            Handed::Taken => self.books.sent(),
+            Handed::Refused(error) => {
+                self.policy.metrics().dead_letter_failure();
+                return Err(dead_letters.lost(error.caused_by(failure.error.clone())));
+            }
+            Handed::Stopped => return Ok(Flow::Stop),
+        }
+        Ok(Flow::Go)
+    }
+
+    /// Encodes and sends one record, waiting for room.
+    async fn send(
+        &mut self,
+        item: &mut SourceRecord,
+        original: Option<Record>,
+        run: &mut Run<'_>,
+    ) -> Result<Flow> {
+        if self.wait_for_room(run).await? == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
         let timestamp = sent_timestamp(&item.record)?;
         let encoded = match self.encoder.encode(&mut item.record) {
             Ok(encoded) => encoded,
-            Err(failure) => {
-                self.policy.failed(&failure, None).await?;
-                self.skip(item);
-                return Ok(Flow::Go);
-            }
+            Err(failure) => return self.fail(item, original, &failure, run).await,
         };
         let sequence = self.books.submit(item.position.take(), item.token, encoded.size());
         let outgoing = OutgoingRecord {
@@ -245,44 +298,71 @@ impl Pump {
             headers: &encoded.headers,
             token: usize::try_from(sequence).unwrap_or(usize::MAX),
         };
-        let refusal = loop {
-            match self.books.producer.send(outgoing) {
-                Ok(()) => break None,
-                Err(SendError::QueueFull) => {
-                    let _ = tokio::time::timeout(QUEUE_FULL_WAIT, self.books.progress.notified()).await;
-                    if run.is_stopping() {
-                        self.books.withdraw(sequence);
-                        return Ok(Flow::Stop);
-                    }
-                }
-                Err(SendError::Refused(error)) => break Some(error),
-                Err(SendError::Fatal(error)) => {
-                    self.books.withdraw(sequence);
-                    return Err(
-                        error.wrapped_in(exception::CONNECT, "Unrecoverable exception trying to send")
-                    );
-                }
-            }
-        };
+        let handed = hand_over(&self.books, outgoing, sequence, run).await?;
         let space = encoded.into_space();
         self.encoder.keep(space);
-        match refusal {
-            None => {
+        match handed {
+            Handed::Taken => {
                 self.books.sent();
                 run.note_topic(&item.record.topic);
             }
-            Some(error) => {
+            Handed::Refused(error) => {
                 refused(error, &mut self.policy).await?;
                 self.skipped.push(sequence);
             }
+            Handed::Stopped => return Ok(Flow::Stop),
         }
         Ok(Flow::Go)
     }
 }
 
-/// Decides about records that Kafka refused: skipped and reported where errors are tolerated.
-async fn judge_refused(books: &Books, policy: &mut ErrorPolicy) -> Result<()> {
-    while let Some((sequence, error)) = books.next_refused() {
+/// What became of a record that was to be sent.
+enum Handed {
+    Taken,
+    /// The client does not take it, and never will.
+    Refused(Error),
+    /// The task is to stop; the record is withdrawn.
+    Stopped,
+}
+
+/// Gives a submitted record to the producer, waiting while its queue is full.
+async fn hand_over(
+    books: &Books,
+    outgoing: OutgoingRecord<'_>,
+    sequence: u64,
+    run: &Run<'_>,
+) -> Result<Handed> {
+    loop {
+        match books.producer.send(outgoing) {
+            Ok(()) => return Ok(Handed::Taken),
+            Err(SendError::QueueFull) => {
+                let _ = tokio::time::timeout(QUEUE_FULL_WAIT, books.progress.notified()).await;
+                if run.is_stopping() {
+                    books.withdraw(sequence);
+                    return Ok(Handed::Stopped);
+                }
+            }
+            Err(SendError::Refused(error)) => return Ok(Handed::Refused(error)),
+            Err(SendError::Fatal(error)) => {
+                books.withdraw(sequence);
+                return Err(error.wrapped_in(exception::CONNECT, "Unrecoverable exception trying to send"));
+            }
+        }
+    }
+}
+
+/// Decides about records that Kafka refused: skipped and reported where errors are tolerated. A dead letter that is lost
+/// fails the task.
+async fn judge_refused(
+    books: &Books,
+    policy: &mut ErrorPolicy,
+    dead_letters: Option<&SourceDeadLetters>,
+) -> Result<()> {
+    while let Some(Refused { sequence, error, dead_letter }) = books.next_refused() {
+        if let (true, Some(dead_letters)) = (dead_letter, dead_letters) {
+            policy.metrics().dead_letter_failure();
+            return Err(dead_letters.lost(error));
+        }
         refused(error, policy).await?;
         books.settle([sequence]);
     }

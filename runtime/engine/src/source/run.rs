@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::books::Books;
 use super::commit::Committer;
+use super::dead_letter::SourceDeadLetters;
 use super::encode::Encoder;
 use super::pump::Pump;
 use super::store::OffsetStore;
@@ -35,6 +36,8 @@ pub struct SourceTaskSpec {
     pub encoder: Encoder,
     /// What to do about errors. Made with a receiving end of `target`.
     pub policy: ErrorPolicy,
+    /// Where records go that fail in a transform or converter and are tolerated; `None` to skip them.
+    pub dead_letters: Option<SourceDeadLetters>,
     /// Its producer, used by nobody else.
     pub producer: Arc<dyn Producer>,
     /// Where its offsets are kept.
@@ -77,7 +80,8 @@ async fn run(spec: SourceTaskSpec, mut target: watch::Receiver<Target>) -> Resul
     }
     let books = Arc::new(Books::new(spec.producer, task.delivery_listener(), spec.metrics));
     let committer = Committer { connector: id.connector.clone(), offsets, books: Arc::clone(&books) };
-    let mut pump = Pump::new(task, spec.chain, spec.encoder, spec.policy, Arc::clone(&books));
+    let mut pump =
+        Pump::new(task, spec.chain, spec.encoder, spec.policy, spec.dead_letters, Arc::clone(&books));
     let ended = Notify::new();
     let mut committing = std::pin::pin!(committer.run(spec.flush_interval, &ended));
     let outcome = tokio::select! {

@@ -18,3 +18,4 @@ mod rebalance;
 mod rig;
 mod sink;
 mod source;
+mod source_dead_letters;

@@ -147,6 +147,15 @@ impl Transform for Forgetful {
     }
 }
 
+/// Fails, whatever it is given.
+struct Fail;
+
+impl Transform for Fail {
+    fn apply(&mut self, _: &mut Record) -> Result<Verdict> {
+        Err(Error::data("nothing pleases it"))
+    }
+}
+
 /// Fails as `flaky-N`, else holds.
 #[derive(Default)]
 struct FlakyPredicate {
@@ -172,6 +181,7 @@ pub(crate) fn catalogue() -> Catalogue {
     Catalogue::new([
         plugin(SCRIPT, Factory::Transform(|_| Ok(Box::new(Script::default())))),
         plugin("test.Forgetful", Factory::Transform(|_| Ok(Box::new(Forgetful)))),
+        plugin("test.Fail", Factory::Transform(|_| Ok(Box::new(Fail)))),
         plugin("test.FlakyPredicate", Factory::Predicate(|_| Ok(Box::new(FlakyPredicate::default())))),
     ])
 }

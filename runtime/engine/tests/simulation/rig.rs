@@ -12,7 +12,7 @@ use lavka_api::{Error, Result};
 use lavka_engine::chain::Chain;
 use lavka_engine::errors::{DeadLetters, ErrorPolicy, ErrorSettings};
 use lavka_engine::sink::{Decoder, SinkTaskSpec, TopicSelection, spawn_sink};
-use lavka_engine::source::{Encoder, OffsetStore, SourceTaskSpec, spawn_source};
+use lavka_engine::source::{Encoder, OffsetStore, SourceDeadLetters, SourceTaskSpec, spawn_source};
 use lavka_engine::task::{Target, TaskHandle, TaskObserver, TaskState};
 use lavka_ports::Buffer;
 use lavka_telemetry::metrics::Metrics;
@@ -181,6 +181,8 @@ pub(crate) struct SourceSetup {
     pub(crate) flush_timeout: Duration,
     pub(crate) target: Target,
     pub(crate) start: Result<()>,
+    /// Whether records that fail go to `dlq`, and whether with context headers.
+    pub(crate) dead_letters: Option<bool>,
 }
 
 impl Default for SourceSetup {
@@ -193,6 +195,7 @@ impl Default for SourceSetup {
             flush_timeout: Duration::from_secs(5),
             target: Target::Running,
             start: Ok(()),
+            dead_letters: None,
         }
     }
 }
@@ -216,6 +219,9 @@ impl SourceSetup {
                 (CONVERTER.into(), Box::new(TextConverter::default())),
             ),
             policy: ErrorPolicy::new(id(), &settings, None, metrics.errors("c", 0), target.subscribe()),
+            dead_letters: self
+                .dead_letters
+                .map(|headers| SourceDeadLetters::new(Topic::from("dlq"), headers)),
             producer: self.producer.clone(),
             offsets: offsets.clone(),
             flush_interval: self.flush_interval,

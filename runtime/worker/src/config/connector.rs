@@ -141,6 +141,24 @@ lavka_api::config! {
         pub offsets_topic: Option<String> = key("offsets.storage.topic").low().group("offsets.topic")
             .width(Width::Long).display("Offsets topic").check(Check::non_empty())
             .doc("Without effect in standalone mode: offsets are in the worker's file."),
+        /// `lavka.errors.deadletterqueue.topic.name`.
+        pub dlq_topic: String = key("lavka.errors.deadletterqueue.topic.name").default("").group("Error Handling")
+            .width(Width::Medium).display("Dead Letter Queue Topic Name")
+            .doc("Topic for records that fail in a transform or converter where errors.tolerance is all; Kafka Connect \
+                  has this for sinks alone. A record is kept as the source handed it out, before any transform: bytes \
+                  as they are, everything else as JSON with its schema. Its source offset moves once Kafka has \
+                  acknowledged the dead letter. Empty: such records are skipped."),
+        /// `lavka.errors.deadletterqueue.topic.replication.factor`.
+        pub dlq_replication: i16 = key("lavka.errors.deadletterqueue.topic.replication.factor").default(3)
+            .group("Error Handling").width(Width::Medium).display("Dead Letter Queue Topic Replication Factor")
+            .doc("Replication factor of the dead letter topic if it has to be created."),
+        /// `lavka.errors.deadletterqueue.context.headers.enable`.
+        pub dlq_headers: bool = key("lavka.errors.deadletterqueue.context.headers.enable").default(false)
+            .group("Error Handling").width(Width::Medium).display("Enable Error Context Headers")
+            .doc("Whether dead letters carry headers with where and why they failed: those of a sink's dead letters \
+                  without partition and offset in Kafka, then __lavka.errors.source.partition and \
+                  __lavka.errors.source.offset as JSON, and __lavka.errors.key.format and \
+                  __lavka.errors.value.format: bytes, json, text (of what JSON cannot hold) or null."),
     }
 }
 
