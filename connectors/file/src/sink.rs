@@ -176,7 +176,8 @@ mod tests {
         let records = values.into_iter().enumerate().map(|(i, value)| {
             let mut record = Record::for_topic("t");
             record.value = Datum::schemaless(value);
-            let origin = KafkaOrigin { topic: "t".into(), partition: 0, offset: i as i64 };
+            let origin =
+                KafkaOrigin { topic: "t".into(), partition: 0, offset: i as i64, leader_epoch: None };
             SinkRecord { record, origin, raw_key: None, raw_value: None }
         });
         records.collect::<Vec<_>>().into()

@@ -46,7 +46,7 @@ fn decoded(converter: &mut dyn Converter, topic: &Topic, texts: &[Blob], first: 
         let mut record = Record::for_topic(topic.clone());
         record.value = converter.decode(topic, Some(text)).expect("valid JSON");
         let offset = i64::try_from(first + i).expect("a small number");
-        let origin = KafkaOrigin { topic: topic.clone(), partition: 0, offset };
+        let origin = KafkaOrigin { topic: topic.clone(), partition: 0, offset, leader_epoch: None };
         SinkRecord { record, origin, raw_key: None, raw_value: Some(text.clone()) }
     };
     texts.iter().enumerate().map(record).collect()

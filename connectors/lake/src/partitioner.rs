@@ -146,7 +146,7 @@ mod tests {
         let mut record = Record::for_topic("t");
         record.value = Datum::schemaless(value);
         record.timestamp = timestamp;
-        let origin = KafkaOrigin { topic: "t".into(), partition: 7, offset: 0 };
+        let origin = KafkaOrigin { topic: "t".into(), partition: 7, offset: 0, leader_epoch: None };
         SinkRecord { record, origin, raw_key: None, raw_value: None }
     }
 

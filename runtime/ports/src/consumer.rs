@@ -17,6 +17,8 @@ pub struct ConsumedRecord {
     pub partition: i32,
     /// The offset.
     pub offset: i64,
+    /// The epoch of the leader that wrote it, where the broker tells (KIP-320).
+    pub leader_epoch: Option<i32>,
     /// Epoch milliseconds, if the record has a timestamp.
     pub timestamp: Option<i64>,
     /// What the timestamp means.
@@ -47,7 +49,9 @@ pub enum Subscription {
 /// What a consumer has to tell.
 #[derive(Debug)]
 pub enum ConsumerEvent {
-    /// Records, in order per partition.
+    /// Records, in order per partition. Offsets of a partition grow, except where an unclean leader election cut off
+    /// records that were handed out already: then those follow that came in their place, with a later leader epoch. None
+    /// is left out between those that the log still has.
     Records(Vec<ConsumedRecord>),
     /// Partitions were assigned in addition to those held.
     Assigned(Vec<TopicPartition>),
@@ -105,7 +109,15 @@ pub trait Consumer: Send {
     async fn next(&mut self, max_records: usize, wait: Duration) -> Result<ConsumerEvent>;
 
     /// Goes on reading `partition` at `offset`; records of it that were read ahead are dropped.
-    async fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<()>;
+    ///
+    /// `leader_epoch`, where known, is that of the record before `offset`. If the log no longer has that record, because
+    /// an unclean leader election cut it off, reading goes on where the log was cut, at a lower offset.
+    async fn seek(
+        &mut self,
+        partition: &TopicPartition,
+        offset: i64,
+        leader_epoch: Option<i32>,
+    ) -> Result<()>;
 
     /// Stops handing out records of `partitions`; what was read ahead is kept.
     async fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()>;

@@ -35,7 +35,7 @@ pub(crate) fn record(topic: &str, partition: i32, offset: i64, value: Datum) -> 
     record.partition = Some(partition);
     record.value = value;
     record.timestamp = Some(NOW + offset * 1000);
-    let origin = KafkaOrigin { topic: topic.into(), partition, offset };
+    let origin = KafkaOrigin { topic: topic.into(), partition, offset, leader_epoch: None };
     SinkRecord { record, origin, raw_key: None, raw_value: None }
 }
 

@@ -290,6 +290,10 @@ pub struct KafkaOrigin {
     pub partition: i32,
     /// The offset.
     pub offset: i64,
+    /// The epoch of the leader that wrote the record, where the broker tells it (KIP-320). Together with the offset it
+    /// stands for one record for good: after an unclean leader election a log may have another record at the same
+    /// offset, in a later epoch.
+    pub leader_epoch: Option<i32>,
 }
 
 /// A record on its way from Kafka to a sink connector.

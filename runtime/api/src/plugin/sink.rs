@@ -73,6 +73,11 @@ pub struct SinkContext {
     pub takes_errant_records: bool,
     /// Offsets to go on reading from, which take the place of the consumer's own.
     pub rewind: Offsets,
+    /// For partitions in `rewind`, where it is known: the leader epoch of the record before that offset. The log is then
+    /// asked whether it still has that record. Where an unclean leader election cut it off, reading goes on at the cut,
+    /// and records come whose offsets are lower than the one asked for
+    /// ([`KafkaOrigin::leader_epoch`](crate::data::KafkaOrigin::leader_epoch) tells them from those that were lost).
+    pub rewind_epochs: BTreeMap<TopicPartition, i32>,
     /// Partitions to stop reading until they are resumed.
     pub pause: Vec<TopicPartition>,
     /// Partitions to read again.

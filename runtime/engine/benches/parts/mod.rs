@@ -61,6 +61,7 @@ pub(crate) fn sink_batches(batches: usize) -> Vec<Vec<ConsumedRecord>> {
         topic: topic.clone(),
         partition: 0,
         offset: i64::try_from(offset).unwrap(),
+        leader_epoch: None,
         timestamp: Some(1_700_000_000_000),
         timestamp_type: TimestampType::CreateTime,
         key: None,
@@ -83,6 +84,7 @@ pub(crate) fn run_source(batches: Vec<Vec<SourceRecord>>) {
             encoder: Encoder::new(key, value, header),
             policy: policy(&metrics, &target),
             dead_letters: None,
+            topic_creation: None,
             producer: Arc::new(Generous { acks: Mutex::default(), arrived: Notify::new() }),
             offsets: Arc::new(Forgetful),
             flush_interval: Duration::from_secs(60),
@@ -305,7 +307,7 @@ impl Consumer for Read {
         }
     }
 
-    async fn seek(&mut self, _: &TopicPartition, _: i64) -> Result<()> {
+    async fn seek(&mut self, _: &TopicPartition, _: i64, _: Option<i32>) -> Result<()> {
         Ok(())
     }
 

@@ -84,7 +84,8 @@ impl Runner {
                 continue;
             }
             tracing::info!(task = %self.id, "{partition} goes on at offset {offset} as the sink asked");
-            self.consumer.seek(partition, *offset).await?;
+            let leader_epoch = context.rewind_epochs.get(partition).copied();
+            self.consumer.seek(partition, *offset, leader_epoch).await?;
             self.progress.advance(partition, *offset);
         }
         context.pause.retain(|partition| self.progress.is_assigned(partition));

@@ -54,6 +54,7 @@ impl Decoder {
                 topic: topic.clone(),
                 partition: consumed.partition,
                 offset: consumed.offset,
+                leader_epoch: consumed.leader_epoch,
             },
             raw_key: consumed.key.clone(),
             raw_value: consumed.value.clone(),

@@ -37,7 +37,7 @@ struct State {
     committed: Offsets,
     commits: Vec<Offsets>,
     commit_failures: VecDeque<Error>,
-    seeks: Vec<(TopicPartition, i64)>,
+    seeks: Vec<(TopicPartition, i64, Option<i32>)>,
     subscriptions: Vec<Subscription>,
     names: Vec<String>,
     failure: Option<Error>,
@@ -77,6 +77,7 @@ impl Broker {
                 topic: Topic::from("t"),
                 partition,
                 offset,
+                leader_epoch: Some(0),
                 timestamp: Some(1000 + offset),
                 timestamp_type: TimestampType::CreateTime,
                 key: None,
@@ -133,7 +134,7 @@ impl Broker {
         self.news.notify_one();
     }
 
-    pub(crate) fn seeks(&self) -> Vec<(TopicPartition, i64)> {
+    pub(crate) fn seeks(&self) -> Vec<(TopicPartition, i64, Option<i32>)> {
         self.state().seeks.clone()
     }
 
@@ -227,9 +228,14 @@ impl Consumer for Member {
         tokio::time::timeout(wait, event).await.unwrap_or(Ok(ConsumerEvent::Idle))
     }
 
-    async fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<()> {
+    async fn seek(
+        &mut self,
+        partition: &TopicPartition,
+        offset: i64,
+        leader_epoch: Option<i32>,
+    ) -> Result<()> {
         let mut state = self.0.state();
-        state.seeks.push((partition.clone(), offset));
+        state.seeks.push((partition.clone(), offset, leader_epoch));
         match state.positions.get_mut(partition) {
             Some(position) => *position = offset,
             None => return Err(Error::fatal(format!("No current assignment for partition {partition}"))),

@@ -19,6 +19,7 @@ fn odd_record() -> ConsumedRecord {
         topic: Topic::from("t"),
         partition: 0,
         offset: 0,
+        leader_epoch: None,
         timestamp: Some(1_700_000_000_123),
         timestamp_type: TimestampType::CreateTime,
         key: Some(b"k\x01".into()),

@@ -129,6 +129,7 @@ async fn a_sink_that_keeps_its_offsets_is_rewound_in_open() {
     setup.script.on_open(|partitions, context| {
         for partition in partitions {
             context.rewind.insert(partition.clone(), 1);
+            context.rewind_epochs.insert(partition.clone(), 7);
         }
         context.rewind.insert(tp(9), 5);
         Ok(())
@@ -136,7 +137,7 @@ async fn a_sink_that_keeps_its_offsets_is_rewound_in_open() {
     let rig = setup.run();
     rig.puts(1).await;
     assert_eq!(rig.script.puts(), [vec!["b", "c"]]);
-    assert_eq!(rig.broker.seeks(), [(tp(0), 1)], "and of a partition that is not ours nothing");
+    assert_eq!(rig.broker.seeks(), [(tp(0), 1, Some(7))], "and of a partition that is not ours nothing");
     assert!(rig.stop().await);
 }
 

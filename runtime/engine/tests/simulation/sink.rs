@@ -323,6 +323,7 @@ async fn timestamps_headers_and_tombstones_reach_the_sink() {
         topic: "t".into(),
         partition: 0,
         offset,
+        leader_epoch: Some(4),
         timestamp,
         timestamp_type,
         key: Some(b"k".into()),
@@ -349,6 +350,7 @@ async fn timestamps_headers_and_tombstones_reach_the_sink() {
         [(None, kind(0, TimestampType::NoTimestampType)), (Some(0), kind(1, TimestampType::LogAppendTime))]
     );
     assert!(seen[1].record.value.is_null() && seen[1].raw_value.is_none());
+    assert_eq!(seen[0].origin.leader_epoch, Some(4));
     assert_eq!(seen[0].raw_key.as_deref(), Some(&b"k"[..]));
     assert_eq!(seen[0].record.headers.last("h").and_then(|datum| datum.value.as_str()), Some("v"));
     assert!(rig.stop().await);

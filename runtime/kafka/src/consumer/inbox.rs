@@ -223,6 +223,7 @@ mod tests {
             topic: "t".into(),
             partition,
             offset,
+            leader_epoch: None,
             timestamp: None,
             timestamp_type: TimestampType::CreateTime,
             key: None,

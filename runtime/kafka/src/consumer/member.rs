@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use lavka_api::data::TopicPartition;
 use lavka_api::{Error, ErrorClass, Result, error::exception};
-use lavka_ports::{ConsumerEvent, RebalanceWaiter, rebalance_handshake};
+use lavka_ports::{ConsumedRecord, ConsumerEvent, RebalanceWaiter, rebalance_handshake};
 use rdkafka::consumer::Consumer;
 use rdkafka::consumer::base_consumer::{BaseConsumer, PartitionQueue};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -26,7 +26,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 
 use super::context::{Change, Context, Rebalance};
-use super::{Shared, inbox, record};
+use super::position::{Place, Position, Step};
+use super::{Shared, epoch, inbox, record};
 use crate::failure;
 
 /// Where nothing happens the main queue is polled this often; the group wants it within `max.poll.interval.ms`.
@@ -43,9 +44,17 @@ const TURN: usize = 512;
 /// What the reader asks of the thread; each is answered.
 pub(super) enum Command {
     Subscribe(Vec<String>, oneshot::Sender<Result<()>>),
-    Seek(TopicPartition, i64, oneshot::Sender<Result<()>>),
+    Seek(TopicPartition, Target, oneshot::Sender<Result<()>>),
     /// Subscribed topics have come into being.
     Arrived(Vec<String>),
+}
+
+/// Where to go on reading.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target {
+    pub(super) offset: i64,
+    /// That of the record before it, where known.
+    pub(super) leader_epoch: Option<i32>,
 }
 
 /// A partition that is ours.
@@ -54,13 +63,28 @@ struct Held {
     /// Set by librdkafka when the queue is no longer empty.
     filled: Arc<AtomicBool>,
     seek: Option<PendingSeek>,
+    position: Position,
 }
 
 /// A seek that waits until the partition is being fetched. Until then nothing of the partition is handed out.
 struct PendingSeek {
-    offset: i64,
+    target: Target,
     deadline: Instant,
-    reply: oneshot::Sender<Result<()>>,
+    /// The reader waits here, unless the seek is our own.
+    reply: Option<oneshot::Sender<Result<()>>>,
+}
+
+impl PendingSeek {
+    fn new(target: Target, reply: Option<oneshot::Sender<Result<()>>>) -> Self {
+        Self { target, deadline: Instant::now() + SEEK_LIMIT, reply }
+    }
+
+    /// Another seek or a revocation has come instead.
+    fn give_way(self) {
+        if let Some(reply) = self.reply {
+            let _ = reply.send(Ok(()));
+        }
+    }
 }
 
 /// A revocation that waits for the reader.
@@ -123,7 +147,7 @@ impl Member {
                     self.subscribed = topics;
                     let _ = reply.send(self.subscribe());
                 }
-                Command::Seek(partition, offset, reply) => self.begin_seek(&partition, offset, reply),
+                Command::Seek(partition, target, reply) => self.begin_seek(&partition, target, reply),
                 Command::Arrived(topics) => self.arrived(&topics),
             }
         }
@@ -279,7 +303,8 @@ impl Member {
                 flag.store(true, Ordering::Release);
                 shared.signal.set();
             });
-            self.held.insert(partition.clone(), Held { queue, filled, seek: None });
+            self.held
+                .insert(partition.clone(), Held { queue, filled, seek: None, position: Position::default() });
         }
         self.answer(rebalance);
         if !partitions.is_empty() {
@@ -298,7 +323,7 @@ impl Member {
             // librdkafka has outdated what is queued; polling is what frees it.
             while held.queue.poll(Duration::ZERO).is_some() {}
             if let Some(seek) = held.seek {
-                let _ = seek.reply.send(Ok(()));
+                seek.give_way();
             }
         }
         if partitions.is_empty() {
@@ -313,7 +338,7 @@ impl Member {
         }
     }
 
-    fn begin_seek(&mut self, partition: &TopicPartition, offset: i64, reply: oneshot::Sender<Result<()>>) {
+    fn begin_seek(&mut self, partition: &TopicPartition, target: Target, reply: oneshot::Sender<Result<()>>) {
         // Of a partition that was just revoked nothing will be handed out, which is what a seek promises of the records
         // before it.
         let Some(held) = self.held.get_mut(partition) else {
@@ -323,16 +348,18 @@ impl Member {
         self.shared.inbox().drop_records(partition);
         // A seek takes the place of one that still waits.
         if let Some(earlier) = held.seek.take() {
-            let _ = earlier.reply.send(Ok(()));
+            earlier.give_way();
         }
-        held.seek = Some(PendingSeek { offset, deadline: Instant::now() + SEEK_LIMIT, reply });
+        held.position = Position::at(target.offset, target.leader_epoch);
+        held.seek = Some(PendingSeek::new(target, Some(reply)));
     }
 
     /// Tries the seeks that wait.
     fn seek(&mut self) {
+        let mut failed = None;
         for (partition, held) in &mut self.held {
-            let Some(pending) = held.seek.take() else { continue };
-            let outcome = match seek(&self.consumer, partition, pending.offset) {
+            let Some(mut pending) = held.seek.take() else { continue };
+            let outcome = match seek(&self.consumer, partition, pending.target) {
                 Err(error) if error.is_retriable() && Instant::now() < pending.deadline => {
                     held.seek = Some(pending);
                     continue;
@@ -340,7 +367,16 @@ impl Member {
                 outcome => outcome,
             };
             held.filled.store(true, Ordering::Release);
-            let _ = pending.reply.send(outcome);
+            match (pending.reply.take(), outcome) {
+                // Whoever asked may have given up: then the answer goes nowhere.
+                (Some(reply), outcome) => drop(reply.send(outcome)),
+                (None, Err(error)) => failed = Some(error),
+                (None, Ok(())) => {}
+            }
+        }
+        // What follows cannot be told, and must not be guessed.
+        if let Some(error) = failed {
+            self.fail(Error::new(ErrorClass::Fatal, error.exception(), error.to_string()));
         }
     }
 
@@ -356,6 +392,7 @@ impl Member {
             held.filled.store(false, Ordering::Release);
             let mut records = Vec::new();
             let mut bytes = 0;
+            let mut put_back = None;
             let full = loop {
                 if records.len() >= room.records.min(TURN) || bytes >= room.bytes {
                     break true;
@@ -363,6 +400,14 @@ impl Member {
                 match held.queue.poll(Duration::ZERO) {
                     Some(Ok(message)) => {
                         let record = record::copy(&message, &partition.topic);
+                        match held.position.step(record.offset, record.leader_epoch) {
+                            Step::Take => {}
+                            Step::TakeAfterCut(place) => warn_of_cut(partition, &record, place),
+                            Step::PutBack(place) => {
+                                put_back = Some(place);
+                                break false;
+                            }
+                        }
                         bytes += inbox::size(&record);
                         records.push(record);
                     }
@@ -370,6 +415,11 @@ impl Member {
                     None => break false,
                 }
             };
+            if let Some(place) = put_back {
+                let target = Target { offset: place.offset, leader_epoch: Some(place.epoch) };
+                held.seek = Some(PendingSeek::new(target, None));
+                more = true;
+            }
             if full {
                 held.filled.store(true, Ordering::Release);
                 more = true;
@@ -400,7 +450,20 @@ impl Member {
     }
 }
 
-fn seek(consumer: &BaseConsumer<Context>, partition: &TopicPartition, offset: i64) -> Result<()> {
+fn warn_of_cut(partition: &TopicPartition, record: &ConsumedRecord, stood: Place) {
+    tracing::warn!(
+        "{partition}: reading goes back from offset {} (leader epoch {}) to {} (leader epoch {}), because the log no \
+         longer has what was read from there: a leader that lacked it was elected (unclean.leader.election.enable), or \
+         the log was lost. The records now there are read as new ones",
+        stood.offset,
+        stood.epoch,
+        record.offset,
+        record.leader_epoch.unwrap_or(-1)
+    );
+}
+
+fn seek(consumer: &BaseConsumer<Context>, partition: &TopicPartition, target: Target) -> Result<()> {
+    let Target { offset, leader_epoch } = target;
     let subject = format!("Cannot seek {partition} to offset {offset}");
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(offset)).map_err(
@@ -412,6 +475,9 @@ fn seek(consumer: &BaseConsumer<Context>, partition: &TopicPartition, offset: i6
             )
         },
     )?;
+    if let Some(leader_epoch) = leader_epoch {
+        epoch::set(&mut list, &partition.topic, partition.partition, leader_epoch);
+    }
     let list = consumer
         .seek_partitions(list, Duration::from_secs(1))
         .map_err(|error| Error::retriable(format!("{subject}: {error}")))?;

@@ -2,8 +2,10 @@
 
 mod arrivals;
 mod context;
+mod epoch;
 mod inbox;
 mod member;
+mod position;
 mod record;
 mod signal;
 #[cfg(test)]
@@ -35,7 +37,7 @@ use crate::settings;
 use crate::wire::WireClient;
 use context::Context;
 use inbox::Inbox;
-use member::{Command, Member};
+use member::{Command, Member, Target};
 use signal::Signal;
 
 /// Commands on their way to the thread. The reader waits for each, so that more than one is there only where it gave up
@@ -267,7 +269,12 @@ impl Consumer for RdKafkaConsumer {
         }
     }
 
-    async fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<()> {
+    async fn seek(
+        &mut self,
+        partition: &TopicPartition,
+        offset: i64,
+        leader_epoch: Option<i32>,
+    ) -> Result<()> {
         if !self.told.contains(partition) {
             return Err(Error::new(
                 ErrorClass::Fatal,
@@ -275,7 +282,8 @@ impl Consumer for RdKafkaConsumer {
                 format!("No current assignment for partition {partition}"),
             ));
         }
-        self.ask(|reply| Command::Seek(partition.clone(), offset, reply)).await
+        let target = Target { offset, leader_epoch };
+        self.ask(|reply| Command::Seek(partition.clone(), target, reply)).await
     }
 
     async fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {

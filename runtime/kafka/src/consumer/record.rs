@@ -7,6 +7,8 @@ use lavka_ports::ConsumedRecord;
 use rdkafka::Timestamp;
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
 
+use super::epoch;
+
 /// A copy of `message`, which came from `topic`.
 pub(super) fn copy(message: &BorrowedMessage<'_>, topic: &Topic) -> ConsumedRecord {
     let (timestamp, timestamp_type) = match message.timestamp() {
@@ -18,6 +20,7 @@ pub(super) fn copy(message: &BorrowedMessage<'_>, topic: &Topic) -> ConsumedReco
         topic: topic.clone(),
         partition: message.partition(),
         offset: message.offset(),
+        leader_epoch: epoch::of(message),
         timestamp,
         timestamp_type,
         key: message.key().map(Blob::from),

@@ -75,22 +75,22 @@ async fn a_seek_takes_effect_at_once_even_before_the_first_fetch(bootstrap: &str
     let topic = topic(bootstrap, 2).await;
     fill(bootstrap, &topic, 2, 3000, 10).await;
     let mut consumer = reader(bootstrap, &format!("{topic}-group"), &topic, &[]).await;
-    let error = consumer.seek(&place(&topic, 0), 1).await.unwrap_err();
+    let error = consumer.seek(&place(&topic, 0), 1, None).await.unwrap_err();
     assert_eq!(error.to_string(), format!("No current assignment for partition {topic}-0"));
     assigned(&mut *consumer).await;
     // What a sink does that keeps offsets with its data: it rewinds when partitions are opened.
-    consumer.seek(&place(&topic, 0), 2500).await.unwrap();
-    consumer.seek(&place(&topic, 1), 2990).await.unwrap();
+    consumer.seek(&place(&topic, 0), 2500, None).await.unwrap();
+    consumer.seek(&place(&topic, 1), 2990, None).await.unwrap();
     let first = read(&mut *consumer, 510).await;
     assert_eq!(numbers(&first, 0), (2500..3000).collect::<Vec<i64>>());
     assert_eq!(numbers(&first, 1), (2990..3000).collect::<Vec<i64>>());
     // Back, again and again, with thousands read ahead each time.
     for round in 0..5 {
-        consumer.seek(&place(&topic, 0), 100 * round).await.unwrap();
+        consumer.seek(&place(&topic, 0), 100 * round, None).await.unwrap();
         let records = read(&mut *consumer, 700).await;
         assert_eq!(numbers(&records, 0), (100 * round..).take(700).collect::<Vec<i64>>());
     }
-    let error = consumer.seek(&place(&topic, 0), -5).await.unwrap_err();
+    let error = consumer.seek(&place(&topic, 0), -5, None).await.unwrap_err();
     assert_eq!(error.exception(), "java.lang.IllegalArgumentException");
     consumer.close().await;
 }

@@ -14,3 +14,4 @@ mod producer;
 mod rebalance;
 mod security;
 mod support;
+mod truncation;

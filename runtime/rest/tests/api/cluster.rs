@@ -121,7 +121,7 @@ impl Consumer for Silent {
         Ok(ConsumerEvent::Idle)
     }
 
-    async fn seek(&mut self, _partition: &TopicPartition, _offset: i64) -> Result<()> {
+    async fn seek(&mut self, _: &TopicPartition, _: i64, _: Option<i32>) -> Result<()> {
         Ok(())
     }
 

@@ -77,6 +77,19 @@ impl KafkaClient {
         one(results).context(|| format!("cannot delete topic {topic}")).or_fail();
     }
 
+    /// Deletes the records of a partition below an offset, as retention does.
+    #[track_caller]
+    pub fn delete_records(&self, topic: &str, partition: i32, before: i64) {
+        let mut offsets = TopicPartitionList::new();
+        let admin = self.admin().or_fail();
+        let what = || format!("cannot delete records of {topic}-{partition}");
+        offsets.add_partition_offset(topic, partition, Offset::Offset(before)).context(what).or_fail();
+        let deleted = block_on(admin.delete_records(&offsets, &options())).context(what).or_fail();
+        for element in deleted.elements() {
+            element.error().context(what).or_fail();
+        }
+    }
+
     /// The names of all topics.
     #[track_caller]
     pub fn topics(&self) -> Vec<String> {
