@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::data::{Blob, Datum, Headers, Schema, Topic, Value};
+use crate::data::{Blob, Datum, Headers, Schema, Str, Topic, Value};
 use crate::error::Result;
 
 /// What a converter converts (`converter.type`).
@@ -17,12 +17,14 @@ pub enum ConverterRole {
 }
 
 /// A payload before decoding.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Undecoded<'a> {
     /// The topic it came from.
     pub topic: &'a Topic,
     /// The bytes.
     pub payload: Option<&'a Blob>,
+    /// The headers of the record as they came, for converters that find the name of a schema there.
+    pub headers: &'a [(Str, Option<Blob>)],
 }
 
 /// Converts keys or values. Every task has its own instances.
@@ -46,8 +48,16 @@ pub trait Converter: Send {
     /// From bytes to data. No payload is a null, not an error.
     fn decode(&mut self, topic: &Topic, payload: Option<&Blob>) -> Result<Datum>;
 
-    /// From data to bytes, appended to `out`; false for null bytes, with nothing appended. A converter may add
-    /// headers. On an error `out` may hold a part, which the caller cuts off.
+    /// As [`decode`](Self::decode), for converters that look at the headers too. This is what the engine calls.
+    fn decode_record(&mut self, undecoded: &Undecoded<'_>) -> Result<Datum> {
+        self.decode(undecoded.topic, undecoded.payload)
+    }
+
+    /// From data to bytes, appended to `out`; false for null bytes, with nothing appended. On an error `out` may hold a
+    /// part, which the caller cuts off.
+    ///
+    /// A converter may append headers to the end. One of bytes is sent as these bytes: the header converter does not
+    /// see it.
     fn encode(
         &mut self,
         topic: &Topic,

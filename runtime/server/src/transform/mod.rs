@@ -216,9 +216,9 @@ async fn decode(
     raw: Option<&str>,
 ) -> Result<Datum, Failed> {
     let payload = form.payload(raw, &mut **converter, topic).map_err(|error| failed(stage, class, error))?;
-    let undecoded = [Undecoded { topic, payload: payload.as_ref() }];
-    converter.prepare_decode(&undecoded).await.map_err(|error| failed(stage, class, error))?;
-    converter.decode(topic, payload.as_ref()).map_err(|error| failed(stage, class, error))
+    let undecoded = Undecoded { topic, payload: payload.as_ref(), headers: &[] };
+    converter.prepare_decode(&[undecoded]).await.map_err(|error| failed(stage, class, error))?;
+    converter.decode_record(&undecoded).map_err(|error| failed(stage, class, error))
 }
 
 /// What stands for the bytes, as JSON.

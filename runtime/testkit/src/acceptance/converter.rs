@@ -81,9 +81,9 @@ impl ConverterAcceptance {
         converter: &mut dyn Converter,
         payload: Option<&Blob>,
     ) -> Result<Datum, String> {
-        let batch = [Undecoded { topic: &self.topic, payload }];
-        runtime.block_on(done(PATIENCE, "prepare_decode", converter.prepare_decode(&batch)))?;
-        converter.decode(&self.topic, payload).map_err(|error| format!("decode failed: {error}"))
+        let undecoded = Undecoded { topic: &self.topic, payload, headers: &[] };
+        runtime.block_on(done(PATIENCE, "prepare_decode", converter.prepare_decode(&[undecoded])))?;
+        converter.decode_record(&undecoded).map_err(|error| format!("decode failed: {error}"))
     }
 
     /// As the engine encodes a batch of one; what was appended, or none.

@@ -1,0 +1,69 @@
+//! A client of Schema Registry, and what converters with a registry share: configuration keys, subjects, wire forms and
+//! the order of decisions.
+//!
+//! # For a converter
+//!
+//! - [`RegistryConfig`] is part of its definition.
+//! - A [`Session`] is made from its configuration. In `prepare_encode` it gives the schema to write with
+//!   ([`resolve_for_encode`](Session::resolve_for_encode)), in `prepare_decode` the one a message was written with
+//!   ([`resolve_for_decode`](Session::resolve_for_decode)). Both ask the registry at most once per schema, so they are
+//!   called for every distinct schema of a batch.
+//! - Per record there are [`Session::locate`] on the way in and [`Frame::write`](wire::Frame::write) on the way out,
+//!   neither of which does I/O.
+//!
+//! # Errors
+//!
+//! | what happens | class |
+//! | --- | --- |
+//! | no URL answers, or all with 408, 429, 500, 502, 503 or 504, after `max.retries` rounds | retriable |
+//! | 401, 403, a certificate that is not trusted | config |
+//! | 404, 409, 422 and other refusals; bytes that name no schema; incompatible schemas | data |
+//!
+//! Each names what was asked for, the URL without credentials, and the server's code and message.
+//!
+//! # Invariants
+//!
+//! - Secrets are in no error, log or `Debug`.
+//! - Every cache is bounded; what the registry may change has an age.
+//! - No lock is held across an await. A future that is dropped gives its request up and leaves nothing behind.
+//! - Answers are bounded, and references are followed without recursion and up to a limit.
+//!
+//! # Map
+//!
+//! - `config`, `unsupported`: the keys, and checks that name what does not work.
+//! - `schema`: [`SchemaText`], [`ResolvedSchema`], [`RegisteredSchema`], ids and GUIDs.
+//! - `subject`, [`wire`]: names of subjects, wire forms.
+//! - `session`: [`Session`].
+//! - `client`: [`Registry`], over a [`Transport`]; `answer` reads bodies, `failure` classifies errors, `retry` and `cache`
+//!   decide.
+//! - `http`: the transport; `auth`, `oauth` and `tls` serve it.
+//! - [`mock`] (feature `mock`): a registry in memory for tests.
+
+mod answer;
+mod auth;
+mod cache;
+mod client;
+mod config;
+mod failure;
+mod http;
+#[cfg(feature = "mock")]
+pub mod mock;
+mod oauth;
+mod retry;
+mod schema;
+mod session;
+mod subject;
+mod tls;
+mod transport;
+mod unsupported;
+pub mod wire;
+
+pub use client::Registry;
+pub use config::RegistryConfig;
+pub use schema::{
+    Compatibility, Dependency, Guid, Reference, RegisteredSchema, ResolvedSchema, SchemaId, SchemaKey,
+    SchemaText, SchemaType,
+};
+pub use session::Session;
+pub use subject::SubjectStrategy;
+pub use transport::{Answer, Method, Request, Transport, Trouble};
