@@ -2,7 +2,7 @@
 
 use lavka_api::config::{Config, ConfigDef, ConfigType, key};
 use lavka_api::data::{Record, SinkRecord, SourceRecord};
-use lavka_api::plugin::{Catalogue, Factory, PluginKind, Predicate, Transform, Verdict};
+use lavka_api::plugin::{Catalogue, Factory, PluginKind, Predicate, Remark, RemarkLevel, Transform, Verdict};
 use lavka_api::{Error, Result};
 
 use crate::errors::{ErrorPolicy, Failure, Next, Stage as ErrorStage, Stopping, Tries};
@@ -104,7 +104,9 @@ impl Chain {
     /// The failure of the stage that could not take the record.
     pub fn apply_one(&mut self, record: &mut Record) -> Result<Verdict, Failure> {
         for link in &mut self.links {
-            if link.apply(record).map_err(|error| link.failure(error))? == Verdict::Drop {
+            let verdict = link.apply(record).map_err(|error| link.failure(error));
+            link.log_remarks();
+            if verdict? == Verdict::Drop {
                 return Ok(Verdict::Drop);
             }
         }
@@ -144,6 +146,7 @@ impl Chain {
                     *slot = fate;
                 }
             }
+            link.log_remarks();
         }
         Ok(fates)
     }
@@ -208,6 +211,17 @@ impl Link {
             match self.apply(record) {
                 Err(next) => error = next,
                 Ok(verdict) => return Ok(Ok(verdict)),
+            }
+        }
+    }
+
+    /// Logs what the transform has to say about the records it was given.
+    fn log_remarks(&mut self) {
+        for Remark { level, text, times } in self.transform.take_remarks() {
+            let times = if times > 1 { format!(" ({times} times)") } else { String::new() };
+            match level {
+                RemarkLevel::Warn => tracing::warn!("{}: {text}{times}", self.class),
+                RemarkLevel::Error => tracing::error!("{}: {text}{times}", self.class),
             }
         }
     }

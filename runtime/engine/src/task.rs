@@ -47,6 +47,11 @@ pub trait TaskObserver: Send + Sync {
     /// The task has become `state`. [`TaskState::Failed`] and [`TaskState::Stopped`] are last words.
     fn changed(&self, id: &TaskId, state: TaskState);
 
+    /// An error as it may be shown to whoever reads the log or asks for the task's state.
+    fn presentable(&self, error: Error) -> Error {
+        error
+    }
+
     /// A record of `topic` was sent or handed to the sink. Called for each topic again after a second, so that what a
     /// user has reset comes back.
     fn topic_used(&self, id: &TaskId, topic: &Topic);
@@ -79,7 +84,7 @@ impl TaskHandle {
         let join = tokio::spawn(async move {
             let state = match inner.await {
                 Ok(Ok(())) => TaskState::Stopped,
-                Ok(Err(error)) => TaskState::Failed(error),
+                Ok(Err(error)) => TaskState::Failed(observer.presentable(error)),
                 Err(crashed) if crashed.is_cancelled() => TaskState::Stopped,
                 Err(crashed) => TaskState::Failed(Error::fatal(format!("the task crashed: {crashed}"))),
             };

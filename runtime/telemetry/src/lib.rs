@@ -6,6 +6,7 @@
 //! - [`log`]: [`init`](log::init) installs the log once per process and gives the [`LogControl`](log::LogControl) that
 //!   the REST API reads and sets levels with.
 //! - [`metrics`]: counters of tasks, held by those who count, read by whoever exports.
+//! - [`redaction`]: values that no line of the log and no error text shows.
 //!
 //! # Invariants
 //!
@@ -15,3 +16,4 @@
 
 pub mod log;
 pub mod metrics;
+pub mod redaction;

@@ -3,6 +3,8 @@
 use crate::data::Record;
 use crate::error::Result;
 
+use super::Remark;
+
 /// What becomes of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -68,6 +70,12 @@ pub trait Transform: Send {
     /// As `apply` for every record, one verdict each, in order. For transforms that gain from many at once.
     fn apply_batch(&mut self, records: &mut [&mut Record]) -> Vec<Result<Verdict>> {
         records.iter_mut().map(|record| self.apply(record)).collect()
+    }
+
+    /// What there is to say about the records since the last call, for the log; see [`Remarks`](super::Remarks). Called
+    /// after each batch.
+    fn take_remarks(&mut self) -> Vec<Remark> {
+        Vec::new()
     }
 }
 

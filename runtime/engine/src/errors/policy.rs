@@ -8,11 +8,13 @@ use lavka_api::error::exception;
 use lavka_api::plugin::TaskId;
 use lavka_api::{Error, ErrorClass, Result};
 use lavka_telemetry::metrics::ErrorMetrics;
+use lavka_telemetry::redaction::Redactor;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::dead_letter::{DeadLetters, Original};
+use super::redacted::redacted;
 use crate::task::Target;
 
 /// Where a record failed.
@@ -151,6 +153,7 @@ pub struct ErrorPolicy {
     dead_letters: Option<DeadLetters>,
     metrics: Arc<ErrorMetrics>,
     target: watch::Receiver<Target>,
+    secrets: Redactor,
 }
 
 impl ErrorPolicy {
@@ -172,7 +175,20 @@ impl ErrorPolicy {
             dead_letters,
             metrics,
             target,
+            secrets: Redactor::default(),
         }
+    }
+
+    /// Leaves these values out of what is reported.
+    #[must_use]
+    pub fn hiding(mut self, secrets: Redactor) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    /// A failure as it may be shown.
+    pub(crate) fn presentable(&self, failure: Failure) -> Failure {
+        Failure { error: redacted(&failure.error, &self.secrets), ..failure }
     }
 
     /// Whether bad records are skipped.
@@ -195,6 +211,8 @@ impl ErrorPolicy {
     pub(crate) async fn failed(&mut self, failure: &Failure, original: Option<&Original<'_>>) -> Result<()> {
         self.metrics.failure();
         self.metrics.error(now_ms());
+        let presentable = (!self.secrets.is_empty()).then(|| self.presentable(failure.clone()));
+        let failure = presentable.as_ref().unwrap_or(failure);
         self.report(failure, original).await?;
         if !tolerable(failure) {
             return Err(failure

@@ -11,8 +11,9 @@ use lavka_api::data::{
     Value,
 };
 use lavka_api::plugin::{
-    Catalogue, Converter, DeliveryListener, Factory, HeaderConverter, Offsets, Plugin, Predicate, SinkBatch,
-    SinkContext, SinkTask, SinkTaskStart, SourceTask, SourceTaskStart, Transform, Undecoded, Verdict,
+    Catalogue, Converter, DeliveryListener, Factory, HeaderConverter, Offsets, Plugin, Predicate, Remark,
+    RemarkLevel, Remarks, SinkBatch, SinkContext, SinkTask, SinkTaskStart, SourceTask, SourceTaskStart,
+    Transform, Undecoded, Verdict,
 };
 use lavka_api::{Error, Result};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -147,6 +148,23 @@ impl Transform for Forgetful {
     }
 }
 
+/// Has something to say about every record.
+#[derive(Default)]
+struct Chatty(Remarks);
+
+impl Transform for Chatty {
+    fn apply(&mut self, record: &mut Record) -> Result<Verdict> {
+        let text = record.value.value.as_str().unwrap_or_default();
+        let level = if text.starts_with("odd") { RemarkLevel::Error } else { RemarkLevel::Warn };
+        self.0.say(level, format_args!("saw {text}"));
+        Ok(Verdict::Keep)
+    }
+
+    fn take_remarks(&mut self) -> Vec<Remark> {
+        self.0.take()
+    }
+}
+
 /// Fails, whatever it is given.
 struct Fail;
 
@@ -181,6 +199,7 @@ pub(crate) fn catalogue() -> Catalogue {
     Catalogue::new([
         plugin(SCRIPT, Factory::Transform(|_| Ok(Box::new(Script::default())))),
         plugin("test.Forgetful", Factory::Transform(|_| Ok(Box::new(Forgetful)))),
+        plugin("test.Chatty", Factory::Transform(|_| Ok(Box::new(Chatty::default())))),
         plugin("test.Fail", Factory::Transform(|_| Ok(Box::new(Fail)))),
         plugin("test.FlakyPredicate", Factory::Predicate(|_| Ok(Box::new(FlakyPredicate::default())))),
     ])

@@ -10,6 +10,8 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::redaction::for_log;
+
 /// Writes events as lines such as
 /// `2023-11-14T22:13:20.123456Z INFO  lavka_engine.source [task=c-0] Started offset=7`.
 ///
@@ -50,14 +52,14 @@ where
         for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
             let extensions = span.extensions();
             match extensions.get::<FormattedFields<N>>().filter(|fields| !fields.is_empty()) {
-                Some(fields) => write!(line, " [{fields}]")?,
+                Some(fields) => write!(line, " [{}]", for_log(&fields.fields))?,
                 None => write!(line, " [{}]", span.name())?,
             }
         }
         let mut fields = Fields::default();
         event.record(&mut fields);
-        line.write_str(&fields.message)?;
-        line.write_str(&fields.others)?;
+        line.write_str(&for_log(&fields.message))?;
+        line.write_str(&for_log(&fields.others))?;
         writeln!(writer)
     }
 }

@@ -1,7 +1,7 @@
 //! Confluent's transforms, after their documentation.
 
 use lavka_api::data::{Datum, Record, Schema, Type, Value};
-use lavka_api::plugin::Verdict;
+use lavka_api::plugin::{RemarkLevel, Verdict};
 
 use crate::harness::{
     Case, Keys, apply_to, bare, fails, fails_with_data, gives, json, makes, map, record, refuses, run, sink,
@@ -238,7 +238,14 @@ fn rows() {
 fn tombstones_are_dropped() {
     for keys in [&[][..], &[("behavior", "ignore")], &[("behavior", "WARN")]] {
         let mut handler = transform(TOMBSTONES, keys).unwrap();
-        assert_eq!(handler.apply(&mut sink(Datum::NULL)).ok(), Some(Verdict::Drop), "{keys:?}");
+        for _ in 0..3 {
+            assert_eq!(handler.apply(&mut sink(Datum::NULL)).ok(), Some(Verdict::Drop), "{keys:?}");
+        }
+        let said: Vec<_> =
+            handler.take_remarks().into_iter().map(|remark| (remark.level, remark.times)).collect();
+        let warned = keys != [("behavior", "ignore")];
+        assert_eq!(said, if warned { vec![(RemarkLevel::Warn, 3)] } else { vec![] }, "{keys:?}");
+        assert!(handler.take_remarks().is_empty(), "said once");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Debezium's transforms: what was observed with release 3.6.3 on PostgreSQL, and what its documentation says.
 
 use lavka_api::data::{Datum, Record, RecordKind, Schema, SchemaBuilder, Struct, Type, Value};
-use lavka_api::plugin::Verdict;
+use lavka_api::plugin::{RemarkLevel, Verdict};
 
 use crate::harness::{Case, Keys, apply_to, bare, fails, makes, of, refuses, run, transform, typed};
 
@@ -486,4 +486,20 @@ fn records_of_one_schema_share_theirs() {
     }
     let [a, b] = made.map(|record| record.value.schema.unwrap());
     assert!(a.same(&b));
+}
+
+#[test]
+fn updates_of_an_outbox_are_spoken_of() {
+    for (behaviour, level) in
+        [(None, RemarkLevel::Warn), (Some("warn"), RemarkLevel::Warn), (Some("ERROR"), RemarkLevel::Error)]
+    {
+        let key = behaviour.map(|behaviour| ("table.op.invalid.behavior", behaviour));
+        let mut router = transform(OUTBOX, key.as_slice()).unwrap();
+        assert_eq!(router.apply(&mut outbox("u", Value::Null)).unwrap(), Verdict::Drop);
+        let said = router.take_remarks();
+        assert_eq!((said.len(), said[0].level), (1, level));
+        assert!(said[0].text.starts_with("Unexpected update message received on topic "), "{}", said[0].text);
+        router.apply(&mut outbox("d", Value::Null)).unwrap();
+        assert!(router.take_remarks().is_empty(), "a deletion is nothing to speak of");
+    }
 }

@@ -2,6 +2,7 @@
 
 use lavka_api::config::{Check, Config, ConfigSpec, ConfigType, key};
 use lavka_api::data::Str;
+use lavka_api::plugin::RemarkLevel;
 use lavka_api::{Error, Result};
 
 use crate::regex::{JavaRegex, valid_regex};
@@ -38,8 +39,8 @@ lavka_api::config! {
             .doc("Whether an empty payload makes a tombstone."),
         on_update: String = key("table.op.invalid.behavior").default("warn")
             .check(Check::one_of_ignoring_case(&["warn", "error", "fatal"]))
-            .doc("What becomes of updates, which an outbox table has none of. warn and error: they are dropped. fatal: \
-                  they fail."),
+            .doc("What becomes of updates, which an outbox table has none of. warn and error: they are dropped, and the \
+                  log says so at that level. fatal: they fail."),
         expand_json: bool = key("table.expand.json.payload").default(false)
             .doc("Whether a payload that is JSON text becomes a struct with the schema that its data looks like."),
         json_nulls: String = key("table.json.payload.null.behavior").default("ignore")
@@ -101,6 +102,8 @@ pub(super) struct Settings {
     pub(super) topic_replacement: String,
     pub(super) tombstones: bool,
     pub(super) updates_fail: bool,
+    /// How an update that is dropped is spoken of.
+    pub(super) update_remark: RemarkLevel,
     pub(super) expand_json: bool,
     pub(super) keeps_json_nulls: bool,
 }
@@ -123,6 +126,11 @@ impl Settings {
             topic_replacement: config.topic_replacement,
             tombstones: config.tombstones,
             updates_fail: config.on_update.eq_ignore_ascii_case("fatal"),
+            update_remark: if config.on_update.eq_ignore_ascii_case("error") {
+                RemarkLevel::Error
+            } else {
+                RemarkLevel::Warn
+            },
             expand_json: config.expand_json,
             keeps_json_nulls: config.json_nulls.eq_ignore_ascii_case("optional_bytes"),
         })

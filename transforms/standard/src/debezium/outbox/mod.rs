@@ -6,7 +6,7 @@ mod expand;
 
 use lavka_api::config::Config;
 use lavka_api::data::{Datum, Header, Record, Schema, Str, Struct, Topic, Type, Value};
-use lavka_api::plugin::{Transform, Verdict};
+use lavka_api::plugin::{Remark, Remarks, Transform, Verdict};
 use lavka_api::{Error, ErrorClass, Result, error::exception};
 
 use crate::operand::not_a_struct;
@@ -40,6 +40,7 @@ pub(super) struct EventRouter {
     settings: Settings,
     messages: Plans<MessageKey, Schema>,
     topics: TopicMemory<Result<Topic>>,
+    remarks: Remarks,
 }
 
 impl EventRouter {
@@ -48,6 +49,7 @@ impl EventRouter {
             settings: Settings::new(config)?,
             messages: Plans::new(SCHEMAS),
             topics: TopicMemory::new(),
+            remarks: Remarks::default(),
         })
     }
 }
@@ -119,7 +121,7 @@ fn message_schema(settings: &Settings, key: &MessageKey) -> Result<Schema> {
 
 impl Transform for EventRouter {
     fn apply(&mut self, record: &mut Record) -> Result<Verdict> {
-        let Self { settings, messages, topics } = self;
+        let Self { settings, messages, topics, remarks } = self;
         if record.value.is_null() {
             return Ok(Verdict::Drop);
         }
@@ -136,7 +138,12 @@ impl Transform for EventRouter {
                     format!("Unexpected update message received on topic {}, fail.", record.topic),
                 ));
             }
-            Some("u") => return Ok(Verdict::Drop),
+            Some("u") => {
+                let text =
+                    format_args!("Unexpected update message received on topic {} and ignored", record.topic);
+                remarks.say(settings.update_remark, text);
+                return Ok(Verdict::Drop);
+            }
             _ => {}
         }
         let row = match event.get("after") {
@@ -158,6 +165,10 @@ impl Transform for EventRouter {
         record.timestamp = message.timestamp;
         record.headers.extend(message.headers);
         Ok(Verdict::Keep)
+    }
+
+    fn take_remarks(&mut self) -> Vec<Remark> {
+        self.remarks.take()
     }
 }
 
