@@ -22,3 +22,6 @@ pub mod errors;
 pub mod sink;
 pub mod source;
 pub mod task;
+
+/// Whether a topic of this name is meant.
+pub type TopicMatcher = dyn Fn(&str) -> bool + Send + Sync;

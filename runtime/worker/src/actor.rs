@@ -115,6 +115,9 @@ impl Actor {
         let plugin = connector_plugin(&config, &self.assembly.catalogue)?;
         let version = plugin.version.to_owned();
         let mut connector = Connector::new(plugin)?;
+        if let Connector::Source(_) = connector {
+            self.assembly.topic_groups(&config)?;
+        }
         let (news, owner) = (self.news.clone(), name.to_owned());
         // However often a connector asks before it was heard, that is one question.
         let asked = Arc::new(AtomicBool::new(false));

@@ -1,10 +1,10 @@
 //! Puts tasks together from configurations: converters, chain, error policy, clients.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lavka_api::config::{Config, ConfigSpec, ConfigType};
-use lavka_api::data::{Record, Topic};
+use lavka_api::data::Topic;
 use lavka_api::plugin::{
     Catalogue, Converter, ConverterRole, Factory, HeaderConverter, LookupError, Plugin, PluginKind,
     SinkConnector, SourceConnector, TaskId,
@@ -13,13 +13,16 @@ use lavka_api::{Error, Result};
 use lavka_engine::chain::Chain;
 use lavka_engine::errors::{DeadLetters, ErrorPolicy, ErrorSettings};
 use lavka_engine::sink::{Decoder, SinkTaskSpec, TopicSelection, spawn_sink};
-use lavka_engine::source::{Encoder, OffsetStore, SourceDeadLetters, SourceTaskSpec, spawn_source};
+use lavka_engine::source::{
+    Encoder, OffsetStore, SourceDeadLetters, SourceTaskSpec, TopicCreation, TopicGroup, spawn_source,
+};
 use lavka_engine::task::{Target, TaskHandle, TaskObserver};
 use lavka_ports::{Buffer, Cluster, NewTopic};
 use lavka_telemetry::metrics::Metrics;
 use tokio::sync::watch;
 
-use crate::config::{Clients, SinkConfig, SourceConfig, WorkerConfig, max_poll_records};
+use crate::config::{Clients, SinkConfig, SourceConfig, WorkerConfig, max_poll_records, topic_groups};
+use crate::topic_names;
 
 /// Bounds of what a source task has in flight, and of what a sink task's consumer holds ahead.
 const SOURCE_WINDOW: Buffer = Buffer { records: 20_000, bytes: 32 << 20 };
@@ -192,6 +195,7 @@ impl Assembly {
                 encoder: Encoder::new(converters.key, converters.value, converters.header),
                 policy: ErrorPolicy::new(id.clone(), &errors, None, error_metrics, target.subscribe()),
                 dead_letters: self.source_dead_letters(id, connector).await?,
+                topic_creation: self.topic_creation(id, connector)?,
                 producer: self.cluster.producer(&self.clients.producer(id, connector))?,
                 offsets: Arc::clone(&self.offsets),
                 flush_interval: self.worker.flush_interval(),
@@ -227,6 +231,24 @@ impl Assembly {
                 }))
             }
         }
+    }
+
+    /// What a source connector says on new topics, where the worker lets it.
+    ///
+    /// # Errors
+    /// A config error, for the first key that is wrong.
+    pub(crate) fn topic_groups(&self, connector: &Config) -> Result<Option<Vec<TopicGroup>>> {
+        if !self.worker.keys.topic_creation {
+            return Ok(None);
+        }
+        topic_groups(connector, &self.catalogue)
+    }
+
+    fn topic_creation(&self, id: &TaskId, connector: &Config) -> Result<Option<TopicCreation>> {
+        let Some(groups) = self.topic_groups(connector)? else { return Ok(None) };
+        let config = self.clients.topic_admin(id, connector);
+        let brokers = config.get("bootstrap.servers").unwrap_or_default();
+        Ok(Some(TopicCreation::new(groups, self.cluster.admin(&config)?, brokers)))
     }
 
     /// The connector's transforms. They may read files (models), so they are made on a blocking thread.
@@ -298,28 +320,8 @@ pub(crate) fn topic_selection(connector: &Config, catalogue: &Catalogue) -> Resu
         return Ok(TopicSelection::Named(topics));
     }
     let regex = connector.get("topics.regex").map(str::trim).unwrap_or_default().to_owned();
-    let class = "org.apache.kafka.connect.transforms.predicates.TopicNameMatches";
-    let plugin = catalogue
-        .find(class, |kind| kind == PluginKind::Predicate)
-        .map_err(|error| Error::invalid_value("topics.regex", &regex, error))?;
-    let Factory::Predicate(make) = plugin.factory else {
-        return Err(Error::invalid_value(
-            "topics.regex",
-            &regex,
-            "patterns cannot be matched by this worker",
-        ));
-    };
-    let predicate = make(&Config::from([("pattern", regex.as_str())])).map_err(|error| {
-        // The predicate speaks of its own key.
-        let detail = error.message().unwrap_or_default();
-        let detail = detail.split_once("Invalid regex: ").map_or(detail, |(_, reason)| reason);
-        Error::invalid_value("topics.regex", &regex, format!("Invalid regex: {detail}"))
-    })?;
-    let predicate = Mutex::new(predicate);
-    let matcher = Arc::new(move |name: &str| {
-        let mut predicate = predicate.lock().unwrap_or_else(PoisonError::into_inner);
-        predicate.test(&Record::for_topic(name)).unwrap_or(false)
-    });
+    let matcher = topic_names::matcher(&regex, catalogue)
+        .map_err(|reason| Error::invalid_value("topics.regex", &regex, format!("Invalid regex: {reason}")))?;
     Ok(TopicSelection::Matching { regex, matcher })
 }
 

@@ -5,6 +5,7 @@
 //! - [`Worker`], [`WorkerHandle`]: start a worker; ask it what REST and the command line ask.
 //! - `driver`: feeds the pure herder and hands its effects to one actor per connector, which runs them in order.
 //! - `assembly`: converters, chain, error policy and clients of a task, from configurations.
+//! - `topic_names`: names of topics and Java's regular expressions.
 //! - [`config`]: the worker's keys, the keys every connector has, configurations of Kafka clients.
 //! - [`validation`](Validation): everything that can be known to be wrong before a connector starts.
 //! - [`within`]: what a request waits for, for the text of its time-out.
@@ -18,6 +19,7 @@ mod driver;
 mod handle;
 pub mod offsets;
 mod stage;
+mod topic_names;
 mod validate;
 mod worker;
 

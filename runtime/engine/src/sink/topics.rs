@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lavka_ports::Subscription;
 
-type Matcher = dyn Fn(&str) -> bool + Send + Sync;
+use crate::TopicMatcher;
 
 /// `topics` or `topics.regex`.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub enum TopicSelection {
         /// The regular expression as written.
         regex: String,
         /// Whether a name matches.
-        matcher: Arc<Matcher>,
+        matcher: Arc<TopicMatcher>,
     },
 }
 

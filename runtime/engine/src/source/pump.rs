@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::books::{Books, Refused};
 use super::dead_letter::SourceDeadLetters;
 use super::encode::{Encoder, sent_timestamp};
+use super::new_topics::TopicCreation;
 use crate::active_topics::ActiveTopics;
 use crate::chain::{Chain, Fate};
 use crate::errors::{Backoff, ErrorPolicy, Failure, Stage, Stopping, prepare};
@@ -29,14 +30,15 @@ const POLL_BACKOFF: Backoff = Backoff { timeout_ms: None, max_delay_ms: 10_000 }
 const PRODUCER: &str = "org.apache.kafka.connect.runtime.WorkerSourceTask";
 
 pub(super) struct Pump {
-    task: Box<dyn SourceTask>,
-    chain: Chain,
-    encoder: Encoder,
-    policy: ErrorPolicy,
-    dead_letters: Option<SourceDeadLetters>,
-    books: Arc<Books>,
+    pub(super) task: Box<dyn SourceTask>,
+    pub(super) chain: Chain,
+    pub(super) encoder: Encoder,
+    pub(super) policy: ErrorPolicy,
+    pub(super) dead_letters: Option<SourceDeadLetters>,
+    pub(super) topic_creation: Option<TopicCreation>,
+    pub(super) books: Arc<Books>,
     /// Records of the current batch that are not sent, to be settled together.
-    skipped: Vec<u64>,
+    pub(super) skipped: Vec<u64>,
 }
 
 /// What a run of the pump goes by.
@@ -57,17 +59,6 @@ enum Flow {
 }
 
 impl Pump {
-    pub(super) fn new(
-        task: Box<dyn SourceTask>,
-        chain: Chain,
-        encoder: Encoder,
-        policy: ErrorPolicy,
-        dead_letters: Option<SourceDeadLetters>,
-        books: Arc<Books>,
-    ) -> Self {
-        Self { task, chain, encoder, policy, dead_letters, books, skipped: Vec::new() }
-    }
-
     /// Runs until the task is to stop, or fails.
     pub(super) async fn run(
         &mut self,
@@ -288,6 +279,14 @@ impl Pump {
             Ok(encoded) => encoded,
             Err(failure) => return self.fail(item, original, &failure, run).await,
         };
+        if let Some(creation) = &mut self.topic_creation
+            && creation.is_new(encoded.topic)
+        {
+            let (policy, letters) = (&mut self.policy, self.dead_letters.as_ref());
+            if ensure(creation, encoded.topic, run, &self.books, policy, letters).await? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
         let sequence = self.books.submit(item.position.take(), item.token, encoded.size());
         let outgoing = OutgoingRecord {
             topic: encoded.topic,
@@ -313,6 +312,26 @@ impl Pump {
             Handed::Stopped => return Ok(Flow::Stop),
         }
         Ok(Flow::Go)
+    }
+}
+
+/// Has a topic created if it is missing. Records that Kafka refuses meanwhile are decided on at once.
+async fn ensure(
+    creation: &mut TopicCreation,
+    topic: &Topic,
+    run: &Run<'_>,
+    books: &Books,
+    policy: &mut ErrorPolicy,
+    dead_letters: Option<&SourceDeadLetters>,
+) -> Result<Flow> {
+    let mut ensured = std::pin::pin!(creation.ensure(topic));
+    loop {
+        tokio::select! {
+            biased;
+            () = run.stopping() => return Ok(Flow::Stop),
+            () = books.refusal() => judge_refused(books, policy, dead_letters).await?,
+            outcome = &mut ensured => return outcome.map(|()| Flow::Go),
+        }
     }
 }
 
@@ -391,6 +410,12 @@ impl Run<'_> {
     /// Told to stop, or nobody is left who could tell.
     fn is_stopping(&self) -> bool {
         self.target.borrow().is_stopping() || self.target.has_changed().is_err()
+    }
+
+    /// Returns when the task is to stop, or nobody is left who could tell.
+    async fn stopping(&self) {
+        let mut target = self.target.clone();
+        let _ = target.wait_for(|target| target.is_stopping()).await;
     }
 
     fn note_topic(&mut self, topic: &Topic) {

@@ -18,6 +18,7 @@ use super::books::Books;
 use super::commit::Committer;
 use super::dead_letter::SourceDeadLetters;
 use super::encode::Encoder;
+use super::new_topics::TopicCreation;
 use super::pump::Pump;
 use super::store::OffsetStore;
 use crate::chain::Chain;
@@ -38,6 +39,8 @@ pub struct SourceTaskSpec {
     pub policy: ErrorPolicy,
     /// Where records go that fail in a transform or converter and are tolerated; `None` to skip them.
     pub dead_letters: Option<SourceDeadLetters>,
+    /// What creates the topics that it is the first to use; `None` to leave that to the broker.
+    pub topic_creation: Option<TopicCreation>,
     /// Its producer, used by nobody else.
     pub producer: Arc<dyn Producer>,
     /// Where its offsets are kept.
@@ -80,8 +83,16 @@ async fn run(spec: SourceTaskSpec, mut target: watch::Receiver<Target>) -> Resul
     }
     let books = Arc::new(Books::new(spec.producer, task.delivery_listener(), spec.metrics));
     let committer = Committer { connector: id.connector.clone(), offsets, books: Arc::clone(&books) };
-    let mut pump =
-        Pump::new(task, spec.chain, spec.encoder, spec.policy, spec.dead_letters, Arc::clone(&books));
+    let mut pump = Pump {
+        task,
+        chain: spec.chain,
+        encoder: spec.encoder,
+        policy: spec.policy,
+        dead_letters: spec.dead_letters,
+        topic_creation: spec.topic_creation,
+        books: Arc::clone(&books),
+        skipped: Vec::new(),
+    };
     let ended = Notify::new();
     let mut committing = std::pin::pin!(committer.run(spec.flush_interval, &ended));
     let outcome = tokio::select! {

@@ -10,6 +10,7 @@
 mod broker;
 mod dead_letters;
 mod errors;
+mod new_topics;
 mod plugins;
 mod producer;
 mod random_sink;

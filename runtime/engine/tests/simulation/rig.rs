@@ -12,7 +12,9 @@ use lavka_api::{Error, Result};
 use lavka_engine::chain::Chain;
 use lavka_engine::errors::{DeadLetters, ErrorPolicy, ErrorSettings};
 use lavka_engine::sink::{Decoder, SinkTaskSpec, TopicSelection, spawn_sink};
-use lavka_engine::source::{Encoder, OffsetStore, SourceDeadLetters, SourceTaskSpec, spawn_source};
+use lavka_engine::source::{
+    Encoder, OffsetStore, SourceDeadLetters, SourceTaskSpec, TopicCreation, spawn_source,
+};
 use lavka_engine::task::{Target, TaskHandle, TaskObserver, TaskState};
 use lavka_ports::Buffer;
 use lavka_telemetry::metrics::Metrics;
@@ -183,6 +185,7 @@ pub(crate) struct SourceSetup {
     pub(crate) start: Result<()>,
     /// Whether records that fail go to `dlq`, and whether with context headers.
     pub(crate) dead_letters: Option<bool>,
+    pub(crate) topic_creation: Option<TopicCreation>,
 }
 
 impl Default for SourceSetup {
@@ -196,6 +199,7 @@ impl Default for SourceSetup {
             target: Target::Running,
             start: Ok(()),
             dead_letters: None,
+            topic_creation: None,
         }
     }
 }
@@ -222,6 +226,7 @@ impl SourceSetup {
             dead_letters: self
                 .dead_letters
                 .map(|headers| SourceDeadLetters::new(Topic::from("dlq"), headers)),
+            topic_creation: self.topic_creation,
             producer: self.producer.clone(),
             offsets: offsets.clone(),
             flush_interval: self.flush_interval,

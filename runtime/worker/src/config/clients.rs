@@ -152,6 +152,14 @@ impl Clients {
         self.layered(defaults, ClientKind::Admin, connector)
     }
 
+    /// The admin client that creates topics for a source task.
+    #[must_use]
+    pub fn topic_admin(&self, id: &TaskId, connector: &Config) -> Config {
+        let defaults =
+            [("bootstrap.servers", self.bootstrap()), ("client.id", format!("connector-adminclient-{id}"))];
+        self.layered(defaults, ClientKind::Admin, connector)
+    }
+
     /// The worker's own admin client.
     #[must_use]
     pub fn worker_admin(&self) -> Config {

@@ -9,6 +9,7 @@ use lavka_engine::chain::transform_framework_keys;
 use lavka_engine::errors::ErrorSettings;
 
 use super::clients::ClientKind;
+use super::topic_creation;
 
 lavka_api::config! {
     /// Keys of source and sink connectors alike.
@@ -121,7 +122,9 @@ lavka_api::config! {
         pub topic_creation_groups: Vec<String> = key("topic.creation.groups").default("").low()
             .group("Topic Creation").width(Width::Long).display("Topic Creation Groups")
             .check(Check::unique_aliases())
-            .doc("Accepted for compatibility: topics are created by the broker."),
+            .doc("Aliases of groups of topics. A source connector with any topic.creation. key creates the topics that \
+                  are missing, each as the first group in this list says that it belongs to, else as the group \
+                  'default', which is always there. Without such a key topics are left to the broker."),
         /// `exactly.once.support`.
         pub exactly_once: String = key("exactly.once.support").default("requested").group("Exactly Once Support")
             .width(Width::Short).display("Exactly once support")
@@ -298,8 +301,7 @@ pub enum KeyMeaning {
 }
 
 /// Keys that are accepted and have no effect in this version.
-const WITHOUT_EFFECT: [(&str, &str); 8] = [
-    ("topic.creation.", "topics are created by the broker"),
+const WITHOUT_EFFECT: [(&str, &str); 7] = [
     ("transaction.boundary", "exactly-once sources need a distributed worker"),
     ("offsets.storage.topic", "offsets are in the worker's file"),
     ("connector.plugin.version", "there is one version of each plugin"),
@@ -315,6 +317,9 @@ const WITHOUT_EFFECT: [(&str, &str); 8] = [
 pub fn describe_key(name: &str, definition: &ConfigDef, config: &Config) -> KeyMeaning {
     if let Some((_, why)) = WITHOUT_EFFECT.iter().find(|(known, _)| name.starts_with(known)) {
         return KeyMeaning::Ignored((*why).to_owned());
+    }
+    if let Some(meaning) = topic_creation::meaning(name, definition, config) {
+        return meaning;
     }
     if let Some(known) = definition.get(name) {
         return match known.doc.strip_prefix("Ignored") {

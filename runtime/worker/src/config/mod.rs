@@ -3,6 +3,7 @@
 mod clients;
 mod connector;
 mod listener;
+mod topic_creation;
 mod worker;
 
 pub(crate) use clients::max_poll_records;
@@ -12,4 +13,6 @@ pub use connector::{
 };
 pub(crate) use connector::{aliases, is_secret};
 pub use listener::Listener;
+pub use topic_creation::topic_group_definition;
+pub(crate) use topic_creation::{is_used as uses_topic_creation, topic_groups};
 pub use worker::{StandaloneKeys, WorkerConfig, WorkerKey, ignored_worker_key};

@@ -71,6 +71,9 @@ lavka_api::config! {
         /// `topic.tracking.allow.reset`.
         pub topic_reset: bool = key("topic.tracking.allow.reset").default(true).low()
             .doc("Whether the remembered topics may be reset over REST."),
+        /// `topic.creation.enable`.
+        pub topic_creation: bool = key("topic.creation.enable").default(true).low()
+            .doc("Whether source connectors create topics as their topic.creation. keys say."),
         /// `connector.client.config.override.policy`.
         pub override_policy: String = key("connector.client.config.override.policy").default("All")
             .check(Check::one_of_ignoring_case(&["All", "None", "Principal", "Allowlist"]))
@@ -150,7 +153,7 @@ const PREFIXES: [&str; 6] =
     ["key.converter.", "value.converter.", "header.converter.", "producer.", "consumer.", "admin."];
 
 /// Keys of real worker files that mean nothing to this worker, and why.
-const IGNORED: [(&str, &str); 19] = [
+const IGNORED: [(&str, &str); 18] = [
     ("plugin.path", "plugins are built in"),
     ("plugin.discovery", "plugins are built in"),
     ("client.dns.lookup", "librdkafka tries all addresses of a name"),
@@ -164,7 +167,6 @@ const IGNORED: [(&str, &str); 19] = [
     ("rest.host.name", "removed in Kafka 3.0; use 'listeners'"),
     ("rest.port", "removed in Kafka 3.0; use 'listeners'"),
     ("ssl.client.auth", "only http is served"),
-    ("topic.creation.enable", "topics are created by the broker"),
     ("group.id", "only distributed workers form a group"),
     ("config.storage.", "only distributed workers have internal topics"),
     ("status.storage.", "only distributed workers have internal topics"),

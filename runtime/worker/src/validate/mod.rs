@@ -10,12 +10,12 @@ mod plugins;
 mod reports;
 mod topics;
 
-use lavka_api::config::{Config, ConfigDef, Password};
-use lavka_api::plugin::{Catalogue, Plugin};
+use lavka_api::config::{Config, ConfigDef, ConfigType, Password};
+use lavka_api::plugin::{Catalogue, Plugin, PluginKind};
 
 use crate::answers::{ConfigInfos, Refusal};
 use crate::assembly::{Connector, connector_plugin};
-use crate::config::{OverridePolicy, definition_for};
+use crate::config::{OverridePolicy, definition_for, topic_groups};
 use crate::stage;
 use reports::Reports;
 
@@ -68,6 +68,21 @@ impl Validation<'_> {
             groups,
             configs,
         })
+    }
+
+    /// What [`run`](Self::run) does not look at, since Connect's validation does not: the `topic.creation.` keys, which
+    /// are read when a source connector starts.
+    ///
+    /// # Errors
+    /// A config error, for the first key that is wrong.
+    pub fn topic_creation(&self, config: &Config) -> Result<(), lavka_api::Error> {
+        let plugin = connector_plugin(config, self.catalogue)?;
+        let enabled =
+            self.worker.get("topic.creation.enable").is_none_or(|text| bool::parse(text) != Ok(false));
+        if plugin.kind() == PluginKind::Source && enabled {
+            topic_groups(config, self.catalogue)?;
+        }
+        Ok(())
     }
 
     /// The keys whose defaults depend on the worker and on the plugins that are named: versions, and the converters a

@@ -5,7 +5,7 @@ use lavka_api::plugin::PluginKind;
 
 use super::reports::report;
 use crate::answers::ConfigInfo;
-use crate::config::{ClientKind, OverridePolicy, is_secret};
+use crate::config::{ClientKind, OverridePolicy, is_secret, uses_topic_creation};
 
 /// The overrides of clients that the connector really has, with the policy's refusals.
 pub(super) fn infos(kind: PluginKind, config: &Config, policy: &OverridePolicy) -> Vec<ConfigInfo> {
@@ -33,9 +33,7 @@ fn has(kind: PluginKind, client: ClientKind, config: &Config) -> bool {
     match client {
         ClientKind::Producer => source || dead_letters,
         ClientKind::Consumer => !source,
-        ClientKind::Admin => {
-            dead_letters || (source && config.keys().any(|key| key.starts_with("topic.creation.")))
-        }
+        ClientKind::Admin => dead_letters || (source && uses_topic_creation(config)),
     }
 }
 
