@@ -8,6 +8,7 @@
 use lavka_api::data::TopicPartition;
 use lavka_api::{Error, Result};
 
+use crate::history::History;
 use crate::lake::Lake;
 use crate::recovery::{Listings, Recovered, recover};
 use crate::task::held_elsewhere;
@@ -43,7 +44,10 @@ pub(crate) async fn alter(lake: &Lake, offsets: &[(TopicPartition, Option<i64>)]
             // Nothing here has an opinion; Kafka's offset alone counts.
             (None, _) => {}
             (Some(_), None) => log.forget(lake, &lease).await?,
-            (Some(_), Some(next)) => log.append(lake, &lease, &Block { next, moves: Vec::new() }).await?,
+            (Some(_), Some(next)) => {
+                let history = Some(History::up_to(next));
+                log.append(lake, &lease, &Block { next, history, moves: Vec::new() }).await?;
+            }
         }
     }
     Ok(())

@@ -18,6 +18,7 @@ use lavka_api::{Error, Result};
 
 use crate::commit_log::CommitLog;
 use crate::file_name::FileName;
+use crate::history::History;
 use crate::lake::Lake;
 use crate::open_file::OpenFile;
 use crate::store::{LakePath, Lease, Renamed};
@@ -41,20 +42,30 @@ enum Step {
 }
 
 impl Commit {
-    /// Plans the commit of `files`, all of which have records; `next` is the first offset behind them.
+    /// Plans the commit of `files`, all of which have records; `next` is the first offset behind them, `history` what was
+    /// taken up to there. Offsets below `overtaken` may be those of other records in earlier files: a file that begins
+    /// there has its epoch in its name.
     ///
     /// # Errors
     /// A data error where a final name is not possible, such as one that is too long.
-    pub(crate) fn plan(lake: &Lake, tp: &TopicPartition, files: &[OpenFile], next: i64) -> Result<Self> {
+    pub(crate) fn plan(
+        lake: &Lake,
+        tp: &TopicPartition,
+        files: &[OpenFile],
+        next: i64,
+        history: &History,
+        overtaken: i64,
+    ) -> Result<Self> {
         let extension = lake.settings.format.extension();
         let mut moves = Vec::with_capacity(files.len());
         for file in files {
             let Some((start, end)) = file.offsets() else { continue };
-            let name = FileName { topic: &tp.topic, partition: tp.partition, start, end };
+            let epoch = file.epoch().filter(|_| start < overtaken);
+            let name = FileName { topic: &tp.topic, partition: tp.partition, start, end, epoch };
             let path = file.directory.join(&name.to_text(lake.settings.pad, extension))?;
             moves.push((file.temp.clone(), path));
         }
-        Ok(Self { block: Block { next, moves }, step: Step::Seal })
+        Ok(Self { block: Block { next, history: Some(history.clone()), moves }, step: Step::Seal })
     }
 
     /// The first offset behind the commit.

@@ -3,6 +3,7 @@
 use lavka_api::data::TopicPartition;
 use lavka_api::{Error, Result};
 
+use crate::history::History;
 use crate::lake::Lake;
 use crate::store::{Chunk, LakePath, Lease, Renamed};
 use crate::wal::{Block, read};
@@ -47,15 +48,22 @@ impl CommitLog {
     }
 
     /// Replaces a long log by a short one. Called when nothing of a commit is outstanding; `next` is the offset to go
-    /// on from. At every moment one of the two files has a whole block.
-    pub(crate) async fn shorten(&mut self, lake: &Lake, lease: &Lease, next: i64) -> Result<()> {
+    /// on from, `history` what was taken up to there. At every moment one of the two files has a whole block.
+    pub(crate) async fn shorten(
+        &mut self,
+        lake: &Lake,
+        lease: &Lease,
+        next: i64,
+        history: &History,
+    ) -> Result<()> {
         if self.length.is_none_or(|length| length < MAX_LOG) {
             return Ok(());
         }
         lake.store.delete(lease, &self.previous).await?;
         if lake.store.rename_if_absent(lease, &self.path, &self.previous).await? == Renamed::Done {
             self.length = None;
-            self.append(lake, lease, &Block { next, moves: Vec::new() }).await?;
+            let history = Some(history.clone());
+            self.append(lake, lease, &Block { next, history, moves: Vec::new() }).await?;
         }
         Ok(())
     }

@@ -47,8 +47,15 @@ impl Lake {
         Ok(directory)
     }
 
+    /// The longest name without an epoch, for which offsets below 10^13 leave room.
     fn longest_name(&self, tp: &TopicPartition) -> String {
-        let longest = FileName { topic: &tp.topic, partition: tp.partition, start: i64::MAX, end: i64::MAX };
+        let longest = FileName {
+            topic: &tp.topic,
+            partition: tp.partition,
+            start: i64::MAX,
+            end: i64::MAX,
+            epoch: None,
+        };
         longest.to_text(self.settings.pad, self.settings.format.extension())
     }
 

@@ -5,19 +5,26 @@
 //! (`topics/readings/partition=0/readings+0+0000000000+0000000999.parquet`), so that a restarted task knows where to
 //! go on, whatever Kafka has as the group's offsets.
 //!
+//! A record is known by its leader epoch and its offset. Where Kafka loses the end of a partition in an unclean leader
+//! election, those that come to have the offsets of lost ones are written to files of their own, with the epoch in the
+//! name (`readings+0+0000000990+0000001003+7.parquet`); the lost ones stay where they are. A warning names both.
+//!
 //! # Invariants
 //!
 //! - A kill at any moment neither loses nor repeats a row. All open files of a topic partition are finished together;
 //!   `commit` says in which order, `recovery` how a crash in between is made good.
 //! - The offsets reported to Kafka are those of durable files alone. Where no file is open, they include what a filter
 //!   dropped on the way here.
+//! - Each record that the topic has is there once, also after it lost its end and was written again. This needs leader
+//!   epochs, which brokers since 0.11 tell with records of the present format; without them what has an offset first
+//!   keeps it, and what comes after is passed over with a warning.
 //! - A finished file is complete, synced, and never replaced. A second writer of the same topic partition, in whatever
 //!   process, is kept out by a lease.
 //! - Records of a topic partition go into files in the order of their offsets, so that everything below the last
 //!   offset of a commit is in that commit or an earlier one, or was reported as errant.
 //! - Memory is bounded: encoded row groups leave for the store when they are full, and before that when the open files
 //!   of a task together use more than `lavka.buffer.bytes`.
-//! - What decides is pure: `rotation`, `partitioner`, `pattern`, `zone`, `wal`, `file_name` get times and bytes as
+//! - What decides is pure: `rotation`, `partitioner`, `pattern`, `zone`, `wal`, `file_name`, `history` get times and bytes as
 //!   arguments; the clock is [`SinkContext::now`](lavka_api::plugin::SinkContext::now).
 //!
 //! # Errors
@@ -32,6 +39,8 @@
 //!
 //! - A task goes on behind the last commit, also over records that were reported as errant before it. Where the process
 //!   dies between a commit and the delivery of such a report, the report is lost; a row never is.
+//! - The log of commits is what knows of lost records. Where it is gone as well, a task goes on behind the last offset in
+//!   the names of files, and passes over what took the place of lost records below it.
 //! - Log and locks are not those of the Java sink. Where that one was killed in the middle of a commit, let it start
 //!   and stop once more before its directory is taken over; its finished files are understood.
 //!
@@ -45,6 +54,7 @@
 //! | `open_file`, `format` | rows to bytes, bytes to a temporary file |
 //! | `commit`, `commit_log`, `wal`, `recovery`, `alteration` | exactly once; offsets set by the user |
 //! | `partitioner`, `pattern`, `zone`, `instant`, `field_path` | which directory |
+//! | `history` | which records were taken, by leader epoch and offset |
 //! | `rotation`, `file_name`, `lake`, `names` | when, and under which name |
 //! | [`store`] | the port to what holds the files, and the local directory |
 
@@ -56,6 +66,7 @@ mod connector;
 mod field_path;
 mod file_name;
 mod format;
+mod history;
 mod instant;
 mod lake;
 mod names;

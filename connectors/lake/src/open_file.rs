@@ -22,6 +22,8 @@ pub(crate) struct OpenFile {
     pub(crate) encoder: Encoder,
     /// Offsets of the first and the last record in it.
     offsets: Option<(i64, i64)>,
+    /// The leader epoch of the first, where known.
+    epoch: Option<i32>,
     unwritten: VecDeque<Chunk>,
     /// Bytes in the store; `None` before the file is there.
     written: Option<u64>,
@@ -37,6 +39,7 @@ impl OpenFile {
             temp,
             encoder,
             offsets: None,
+            epoch: None,
             unwritten: VecDeque::new(),
             written: None,
             complete: false,
@@ -47,10 +50,17 @@ impl OpenFile {
         self.encoder.append(rows)
     }
 
-    /// Notes that the records from `first` to `last` are in it.
-    pub(crate) fn cover(&mut self, first: i64, last: i64) {
-        let start = self.offsets.map_or(first, |(start, _)| start);
-        self.offsets = Some((start, last));
+    /// Notes that the records from `first`, of the leader epoch `epoch`, to `last` are in it.
+    pub(crate) fn cover(&mut self, first: i64, epoch: Option<i32>, last: i64) {
+        match &mut self.offsets {
+            Some((_, end)) => *end = last,
+            None => (self.offsets, self.epoch) = (Some((first, last)), epoch),
+        }
+    }
+
+    /// The leader epoch of the first record, where known.
+    pub(crate) fn epoch(&self) -> Option<i32> {
+        self.epoch
     }
 
     /// Offsets of the first and the last record; `None` for an empty file.

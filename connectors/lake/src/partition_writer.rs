@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use lavka_api::data::{Schema, SinkRecord, TopicPartition, Value};
+use lavka_api::data::{KafkaOrigin, Schema, SinkRecord, TopicPartition, Value};
 use lavka_api::error::{Error, ErrorClass, Result};
 use lavka_columnar::{Inferred, Refusal};
 
 use crate::commit::Commit;
 use crate::commit_log::CommitLog;
+use crate::history::{History, Verdict};
 use crate::lake::Lake;
 use crate::names::random_name;
 use crate::open_file::OpenFile;
@@ -45,10 +46,16 @@ pub(crate) struct PartitionWriter {
     lake: Lake,
     lease: Lease,
     log: CommitLog,
-    /// Records below this offset are in files, open or finished, or were reported; `None` before the first.
+    /// One more than the offset of the last record that was taken: it is in a file, open or finished, or was reported.
+    /// `None` before the first.
     next: Option<i64>,
-    /// Where the finished files ended when the partition was taken over.
-    recovered: Option<i64>,
+    /// All that were taken.
+    history: History,
+    /// Below this offset files may have records that Kafka has lost since.
+    overtaken: i64,
+    /// `next` as it was when the last batch was through, or the partition was taken over: records below it are not those
+    /// of a batch that comes again.
+    settled: Option<i64>,
     warned_of_old: bool,
     /// The offset of the first record that is not durable.
     first_open: Option<i64>,
@@ -71,6 +78,8 @@ pub(crate) struct PartitionWriter {
 struct Run {
     file: usize,
     rows: Vec<usize>,
+    /// The offset of the last of them.
+    last: i64,
 }
 
 impl PartitionWriter {
@@ -82,7 +91,9 @@ impl PartitionWriter {
             lease: recovered.lease,
             log: recovered.log,
             next: recovered.next,
-            recovered: recovered.next,
+            overtaken: recovered.history.ceiling(),
+            history: recovered.history,
+            settled: recovered.next,
             warned_of_old: false,
             first_open: None,
             shared: Shared::Nothing,
@@ -96,9 +107,14 @@ impl PartitionWriter {
         })
     }
 
-    /// The offset to read from.
-    pub(crate) fn next(&self) -> Option<i64> {
-        self.next
+    /// The offset to read from, and the leader epoch of the record before it, where known.
+    pub(crate) fn next(&self) -> Option<(i64, Option<i32>)> {
+        self.next.map(|next| (next, self.history.epoch_before(next)))
+    }
+
+    /// The batch is through: none of it comes again.
+    pub(crate) fn settle(&mut self) {
+        self.settled = self.next;
     }
 
     /// The offset below which everything is durable. `seen` is where the records end that the task was given: those
@@ -116,7 +132,8 @@ impl PartitionWriter {
     }
 
     /// Takes the records in `range` of `batch`, which are all of this partition. Records that it has taken before are
-    /// passed over, so that after a retriable error the same batch can come again.
+    /// passed over, so that after a retriable error the same batch can come again. Those that have the offsets of others
+    /// which Kafka has lost are taken like any.
     pub(crate) async fn write(
         &mut self,
         batch: &[SinkRecord],
@@ -127,13 +144,48 @@ impl PartitionWriter {
         let mut run = Run::default();
         for index in range {
             let Some(record) = batch.get(index) else { break };
-            if self.next.is_some_and(|next| record.origin.offset < next) {
-                self.warn_of_old(record.origin.offset);
-                continue;
+            if !run.rows.is_empty() && record.origin.offset <= run.last {
+                self.flush(batch, &mut run, call).await?;
+            }
+            match self.history.judge(self.next, record.origin.offset, record.origin.leader_epoch) {
+                Verdict::Next => {}
+                Verdict::Taken | Verdict::Foreign => {
+                    self.warn_of_old(&record.origin);
+                    continue;
+                }
+                Verdict::Overtakes(lost) => {
+                    self.flush(batch, &mut run, call).await?;
+                    self.go_back(&record.origin, lost, call.now).await?;
+                }
             }
             self.take(batch, index, record, &mut run, call).await?;
         }
         self.flush(batch, &mut run, call).await
+    }
+
+    /// Finishes the files with records that Kafka has lost, so that those in their place, from `origin` on, go into files
+    /// of their own.
+    async fn go_back(&mut self, origin: &KafkaOrigin, lost: i32, now: i64) -> Result<()> {
+        self.rotate(now).await?;
+        let end = self.next.unwrap_or(origin.offset);
+        tracing::warn!(
+            "{}: the topic has lost its records from offset {} (leader epoch {lost}) and has others there now (leader epoch \
+             {}), as after an unclean leader election. Those it has now are written to files of their own, with the \
+             epoch in their names; the lost ones, up to offset {}, stay in the files that have them",
+            self.tp,
+            origin.offset,
+            origin.leader_epoch.unwrap_or(-1),
+            end.saturating_sub(1)
+        );
+        self.overtaken = self.history.ceiling();
+        self.next = Some(origin.offset);
+        Ok(())
+    }
+
+    /// A record is in a file, or was reported.
+    fn note(&mut self, origin: &KafkaOrigin) {
+        self.history.note(origin.offset, origin.leader_epoch);
+        self.next = Some(origin.offset.saturating_add(1));
     }
 
     async fn take(
@@ -152,7 +204,7 @@ impl PartitionWriter {
                             passes over such records";
                 call.rejections.add(record, Error::data(text))?;
             }
-            self.next = Some(record.origin.offset.saturating_add(1));
+            self.note(&record.origin);
             return Ok(());
         }
         let time = match call.partitioner.time(record, call.now) {
@@ -202,6 +254,7 @@ impl PartitionWriter {
                     run.file = self.file_of(&place, batch, run, call).await?;
                 }
                 run.rows.push(index);
+                run.last = record.origin.offset;
                 Ok(())
             }
             Err(error) if error.class() == ErrorClass::Data => {
@@ -222,7 +275,7 @@ impl PartitionWriter {
     ) -> Result<()> {
         self.flush(batch, run, call).await?;
         call.rejections.add(record, error)?;
-        self.next = Some(record.origin.offset.saturating_add(1));
+        self.note(&record.origin);
         Ok(())
     }
 
@@ -294,13 +347,17 @@ impl PartitionWriter {
                 rest.iter().filter_map(|&index| Some(&batch.get(index)?.record.value.value)).collect();
             let appended = file.append(&values);
             let (taken, left) = rest.split_at(appended.rows.min(rest.len()));
-            let offset = |index: Option<&usize>| Some(batch.get(*index?)?.origin.offset);
-            if let (Some(first), Some(last)) = (offset(taken.first()), offset(taken.last())) {
-                file.cover(first, last);
-                self.first_open.get_or_insert(first);
-                self.next = Some(last.saturating_add(1));
+            let origin = |index: &usize| Some(&batch.get(*index)?.origin);
+            if let (Some(first), Some(last)) = (taken.first().and_then(origin), taken.last().and_then(origin))
+            {
+                file.cover(first.offset, first.leader_epoch, last.offset);
+                self.first_open.get_or_insert(first.offset);
                 self.rotation.wrote(u64::try_from(taken.len()).unwrap_or(u64::MAX));
             }
+            taken.iter().filter_map(origin).for_each(|origin| {
+                self.history.note(origin.offset, origin.leader_epoch);
+                self.next = Some(origin.offset.saturating_add(1));
+            });
             rest = left;
             match appended.refusal {
                 None => break,
@@ -309,6 +366,7 @@ impl PartitionWriter {
                         && let Some(record) = batch.get(index)
                     {
                         call.rejections.add(record, error)?;
+                        self.history.note(record.origin.offset, record.origin.leader_epoch);
                         self.next = Some(record.origin.offset.saturating_add(1));
                         rest = behind;
                     }
@@ -350,7 +408,14 @@ impl PartitionWriter {
         self.by_place.clear();
         match self.next {
             Some(next) if !self.files.is_empty() => {
-                self.commit = Some(Commit::plan(&self.lake, &self.tp, &self.files, next)?);
+                self.commit = Some(Commit::plan(
+                    &self.lake,
+                    &self.tp,
+                    &self.files,
+                    next,
+                    &self.history,
+                    self.overtaken,
+                )?);
                 self.finish_commit(now).await
             }
             _ => self.rotation.restart(&self.lake.settings.rotation, now),
@@ -368,7 +433,7 @@ impl PartitionWriter {
         self.largest = 0;
         self.first_open = None;
         self.rotation.restart(&self.lake.settings.rotation, now)?;
-        self.log.shorten(&self.lake, &self.lease, next).await
+        self.log.shorten(&self.lake, &self.lease, next, &self.history).await
     }
 
     /// Writes out the file that uses most memory; false where none uses any.
@@ -395,16 +460,19 @@ impl PartitionWriter {
         }
     }
 
-    fn warn_of_old(&mut self, offset: i64) {
-        if let Some(recovered) = self.recovered
-            && offset < recovered
+    fn warn_of_old(&mut self, origin: &KafkaOrigin) {
+        if let Some(settled) = self.settled
+            && origin.offset < settled
             && !self.warned_of_old
         {
             self.warned_of_old = true;
             tracing::warn!(
-                "{}: records from offset {offset} up to {recovered} are passed over because finished files have them. \
-                 If the topic was deleted and created again, move its old files and its directory below logs.dir away",
-                self.tp
+                "{}: records from offset {}{} up to {settled} are passed over because records of these offsets came \
+                 before, of no earlier leader epoch. If the topic was deleted and created again, move its old files and \
+                 its directory below logs.dir away",
+                self.tp,
+                origin.offset,
+                origin.leader_epoch.map(|epoch| format!(" (leader epoch {epoch})")).unwrap_or_default()
             );
         }
     }

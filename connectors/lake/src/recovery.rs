@@ -8,8 +8,10 @@ use lavka_api::data::{Topic, TopicPartition};
 use crate::commit::replay;
 use crate::commit_log::CommitLog;
 use crate::file_name::FileName;
+use crate::history::History;
 use crate::lake::Lake;
 use crate::store::{LakePath, Lease};
+use crate::wal::Block;
 
 /// A partition that was taken over.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Recovered {
     pub(crate) files_end: Option<i64>,
     /// The first offset that is in no file; `None` where there is neither a file nor a log.
     pub(crate) next: Option<i64>,
+    /// What was taken up to there.
+    pub(crate) history: History,
 }
 
 /// Where the files of a topic's partitions end, so that one open of many partitions lists the topic once. Files that a
@@ -28,8 +32,9 @@ pub(crate) type Listings = HashMap<Topic, HashMap<i32, i64>>;
 
 /// Takes the lease, finishes what a crash cut off, and clears away the rest; `None` while another writer has the lease.
 ///
-/// The next offset is the larger one of what the log says and what the names of finished files say: the log knows of
-/// files that were moved away since, the names survive a log that was lost.
+/// The next offset is what the log says, or what the names of finished files say where these know of more: the log knows
+/// of files that were moved away since, and of an end of the topic that was lost and written again; the names survive a
+/// log that was lost.
 pub(crate) async fn recover(
     lake: &Lake,
     tp: &TopicPartition,
@@ -50,7 +55,7 @@ pub(crate) async fn recover(
         }
     };
     let files_end = ends.get(&tp.partition).copied();
-    let next = block.map(|block| block.next).max(files_end);
+    let (next, history) = go_on(block, files_end);
     let stale = lake.store.list(&lake.temp_dir(tp)?).await?;
     for path in &stale {
         lake.store.delete(&lease, path).await?;
@@ -63,9 +68,23 @@ pub(crate) async fn recover(
         );
     }
     if let Some(next) = next {
-        log.shorten(lake, &lease, next).await?;
+        log.shorten(lake, &lease, next, &history).await?;
     }
-    Ok(Some(Recovered { lease, log, files_end, next }))
+    Ok(Some(Recovered { lease, log, files_end, next, history }))
+}
+
+/// Where to go on, and what was taken up to there: after the last block of the log, where the names of finished files end.
+fn go_on(block: Option<Block>, files_end: Option<i64>) -> (Option<i64>, History) {
+    let (next, history) = match block {
+        Some(Block { next, history: Some(history), .. }) => (Some(next), history),
+        Some(Block { next, history: None, .. }) => (Some(next), History::up_to(next)),
+        None => (None, History::default()),
+    };
+    // Names up to the history's end are accounted for, also those beyond the offset to go on from.
+    match files_end {
+        Some(end) if next.is_none() || end > history.ceiling() => (Some(end), History::up_to(end)),
+        _ => (next, history),
+    }
 }
 
 /// For each partition of `topic` one more than the largest end offset in the names of its files.
@@ -85,10 +104,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_log_counts_as_far_as_it_knows() {
+        let block = |next, taken: Option<&str>| {
+            let history = taken.map(|taken| History::parse(taken).unwrap());
+            Some(Block { next, history, moves: Vec::new() })
+        };
+        let cut = "..0@0 0..100@0 90..95@1";
+        for (block, files_end, next) in [
+            (None, None, None),
+            (None, Some(7), Some(7)),
+            (block(9, None), Some(7), Some(9)),
+            (block(9, None), Some(12), Some(12)),
+            (block(9, Some("..0@0 0..9@0")), None, Some(9)),
+            (block(9, Some("..0@0 0..9@0")), Some(12), Some(12)),
+            // The files up to 99 are those of records that were lost.
+            (block(95, Some(cut)), Some(100), Some(95)),
+            (block(95, Some(cut)), Some(101), Some(101)),
+        ] {
+            let (found, history) = go_on(block, files_end);
+            assert_eq!(found, next);
+            assert!(history.ceiling() >= next.unwrap_or(0));
+        }
+    }
+
+    #[test]
     fn file_names_say_where_a_partition_ends() {
         let files = [
             "topics/t/partition=0/t+0+0000000000+0000000009.parquet",
-            "topics/t/a=x/b=y/t+0+0000000003+0000000041.json",
+            "topics/t/a=x/b=y/t+0+0000000003+0000000041+2.json",
             "topics/t/partition=1/t+1+0000000000+0000000099.parquet",
             "topics/t/partition=0/u+0+0000000000+0000000099.parquet",
             "topics/t/partition=0/notes.txt",

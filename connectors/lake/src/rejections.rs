@@ -12,7 +12,7 @@ use lavka_api::plugin::ErrantRecord;
 pub(crate) struct Rejections {
     /// Whether errant records are taken; where not, the first one fails the task.
     pub(crate) tolerated: bool,
-    found: Vec<(TopicPartition, i64, Error)>,
+    found: Vec<(KafkaOrigin, Error)>,
 }
 
 impl Rejections {
@@ -29,13 +29,16 @@ impl Rejections {
         if !self.tolerated {
             return Err(error);
         }
-        self.found.push((partition_of(record), origin.offset, error));
+        self.found.push((origin.clone(), error));
         Ok(())
     }
 
     /// Forgets records of partitions that were taken away.
     pub(crate) fn forget(&mut self, partitions: &[TopicPartition]) {
-        self.found.retain(|(tp, ..)| !partitions.contains(tp));
+        let forgotten = |origin: &KafkaOrigin| {
+            partitions.iter().any(|tp| tp.partition == origin.partition && tp.topic == origin.topic)
+        };
+        self.found.retain(|(origin, _)| !forgotten(origin));
     }
 
     /// What is to be reported of `batch`, which is through.
@@ -43,11 +46,13 @@ impl Rejections {
         if self.found.is_empty() {
             return;
         }
-        let place = |origin: &KafkaOrigin| (origin.topic.clone(), origin.partition, origin.offset);
+        fn place(origin: &KafkaOrigin) -> (&str, i32, i64, Option<i32>) {
+            (&origin.topic, origin.partition, origin.offset, origin.leader_epoch)
+        }
         let indices: HashMap<_, usize> =
             batch.iter().enumerate().map(|(index, record)| (place(&record.origin), index)).collect();
-        for (tp, offset, error) in self.found.drain(..) {
-            if let Some(&index) = indices.get(&(tp.topic, tp.partition, offset)) {
+        for (origin, error) in self.found.drain(..) {
+            if let Some(&index) = indices.get(&place(&origin)) {
                 errant.push(ErrantRecord { index, error });
             }
         }

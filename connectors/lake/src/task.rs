@@ -30,7 +30,15 @@ pub struct LakeSinkTask {
     rejections: Rejections,
     /// Partitions that were taken over in the course of a batch, and where to read them from. Until that batch is
     /// through, which may take several tries, its records of them are passed over.
-    rewinds: Offsets,
+    rewinds: BTreeMap<TopicPartition, (i64, Option<i32>)>,
+}
+
+/// Asks the engine to go on reading `tp` at an offset, behind a record of this leader epoch.
+fn rewind(context: &mut SinkContext, tp: &TopicPartition, (next, epoch): (i64, Option<i32>)) {
+    context.rewind.insert(tp.clone(), next);
+    if let Some(epoch) = epoch {
+        context.rewind_epochs.insert(tp.clone(), epoch);
+    }
 }
 
 /// A partition that is assigned to the task.
@@ -62,7 +70,7 @@ impl LakeSinkTask {
             partitioner,
             slots: BTreeMap::new(),
             rejections: Rejections::default(),
-            rewinds: Offsets::new(),
+            rewinds: BTreeMap::new(),
         }
     }
 
@@ -99,13 +107,13 @@ impl LakeSinkTask {
             let first = batch.iter().find(|record| is_of(record, tp)).map(|record| record.origin.offset);
             if let Some(Slot::Ready(writer)) = slots.get(tp)
                 && let Some(next) = writer.next()
-                && first.is_none_or(|first| first > next)
+                && first.is_none_or(|first| first > next.0)
             {
                 rewinds.insert(tp.clone(), next);
             }
         }
         context.resume.extend(fresh);
-        context.rewind.extend(rewinds.iter().map(|(tp, next)| (tp.clone(), *next)));
+        rewinds.iter().for_each(|(tp, next)| rewind(context, tp, *next));
         let mut start = 0;
         while let Some(record) = batch.get(start) {
             let tp = partition_of(record);
@@ -219,7 +227,7 @@ impl SinkTask for LakeSinkTask {
             match &slot {
                 Slot::Ready(writer) => {
                     if let Some(next) = writer.next() {
-                        context.rewind.insert(tp.clone(), next);
+                        rewind(context, tp, next);
                     }
                 }
                 Slot::Waiting { why, .. } => {
@@ -241,6 +249,11 @@ impl SinkTask for LakeSinkTask {
             return outcome;
         }
         self.rewinds.clear();
+        for slot in self.slots.values_mut() {
+            if let Slot::Ready(writer) = slot {
+                writer.settle();
+            }
+        }
         self.rejections.report(&batch, &mut context.errant);
         Ok(())
     }

@@ -4,13 +4,16 @@
 //!
 //! ```text
 //! begin 17
+//! taken ..0@0 0..17@0
 //! move topics/+tmp/t/0/<uuid>_tmp.parquet<TAB>topics/t/f=1/t+0+0000000010+0000000016.parquet
 //! end 3f0c6d2a91b4e857
 //! ```
 //!
-//! `begin` has the offset to go on from once the block is done, `end` a checksum of the lines before it. A block
+//! `begin` has the offset to go on from once the block is done, `taken` the [`history`](crate::history) up to there (logs
+//! of versions that did not know leader epochs have no such line), `end` a checksum of the lines before it. A block
 //! without a matching end was never acted upon: it is as if it had not been written.
 
+use crate::history::History;
 use crate::store::LakePath;
 
 /// A commit.
@@ -18,6 +21,8 @@ use crate::store::LakePath;
 pub(crate) struct Block {
     /// The offset of the first record that is not in any of its files or an earlier one.
     pub(crate) next: i64,
+    /// What was taken so far, where the log tells.
+    pub(crate) history: Option<History>,
     /// Temporary and final names.
     pub(crate) moves: Vec<(LakePath, LakePath)>,
 }
@@ -26,6 +31,9 @@ impl Block {
     /// The bytes to append. They begin with a line break, so that a torn block before them costs only itself.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut lines = format!("begin {}\n", self.next);
+        if let Some(history) = &self.history {
+            lines.push_str(&format!("taken {history}\n"));
+        }
         for (from, to) in &self.moves {
             lines.push_str("move ");
             lines.push_str(from.as_str());
@@ -56,7 +64,12 @@ pub(crate) fn read(log: &[u8]) -> (Option<Block>, bool) {
         };
         if let Some(next) = text.strip_prefix("begin ") {
             lines.clear();
-            block = next.parse().ok().map(|next| Block { next, moves: Vec::new() });
+            block = next.parse().ok().map(|next| Block { next, history: None, moves: Vec::new() });
+        } else if let Some(taken) = text.strip_prefix("taken ") {
+            match (&mut block, History::parse(taken)) {
+                (Some(block), Some(history)) => block.history = Some(history),
+                _ => block = None,
+            }
         } else if let Some(moved) = text.strip_prefix("move ") {
             let pair = moved.split_once('\t');
             let pair = pair.and_then(|(from, to)| Some((LakePath::new(from).ok()?, LakePath::new(to).ok()?)));
@@ -95,7 +108,9 @@ mod tests {
         let moves = (0..files)
             .map(|i| (path(format!("tmp/{next}-{i}")), path(format!("t/f=ž {i}/{next}"))))
             .collect();
-        Block { next, moves }
+        let mut history = History::up_to(next - 1);
+        history.note(next - 1, Some(3));
+        Block { next, history: Some(history), moves }
     }
 
     #[test]
@@ -105,6 +120,16 @@ mod tests {
         assert_eq!(read(&log), (Some(block(5, 2)), false));
         log.extend(block(9, 0).to_bytes());
         assert_eq!(read(&log), (Some(block(9, 0)), false));
+    }
+
+    #[test]
+    fn a_log_of_a_version_that_knew_no_epochs_is_read() {
+        let log = b"\nbegin 17\nmove tmp/a\tt/b\nend de7d772f5b7bd16a\n";
+        let (last, torn) = read(log);
+        let paths = (LakePath::new("tmp/a").unwrap(), LakePath::new("t/b").unwrap());
+        assert_eq!(last, Some(Block { next: 17, history: None, moves: vec![paths] }));
+        assert!(!torn);
+        assert_eq!(last.unwrap().to_bytes(), log);
     }
 
     #[test]

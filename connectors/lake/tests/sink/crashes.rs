@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lavka_api::config::Config;
 use lavka_api::plugin::{SinkContext, SinkTask as _};
 
-use crate::harness::{Consumer, NOW, config, durable_of, opened, put, rows, runtime};
+use crate::harness::{Consumer, NOW, Random, config, durable_of, opened, put, rows, runtime};
 use crate::model_store::{Death, Loss, ModelStore};
 
 const DEATHS: [Death; 3] = [Death::Before, Death::Halfway, Death::After];
@@ -131,19 +131,6 @@ fn files_with_several_row_groups() {
     }
     runtime.block_on(run(&config, &store, &mut consumer, 500)).unwrap();
     assert_eq!(rows(&store), expected(1, 4000));
-}
-
-/// A fixed sequence of pseudo-random numbers (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % u64::try_from(limit).unwrap()).unwrap()
-    }
 }
 
 #[test]

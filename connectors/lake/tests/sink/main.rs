@@ -5,6 +5,7 @@
 mod behaviour;
 mod configuration;
 mod crashes;
+mod elections;
 mod files;
 mod harness;
 mod model_store;

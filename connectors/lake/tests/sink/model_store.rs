@@ -66,6 +66,8 @@ struct Power {
     dead: bool,
     /// Appends and renames that fail as a full disk does.
     full: usize,
+    /// Appends that succeed before that.
+    spare: usize,
 }
 
 /// What is lost in a crash.
@@ -97,7 +99,13 @@ impl ModelStore {
 
     /// The next `count` appends find the disk full, after writing a part.
     pub(crate) fn fill_up(&self, count: usize) {
-        self.power().full = count;
+        self.fill_up_after(0, count);
+    }
+
+    /// The same after `spare` appends that succeed.
+    pub(crate) fn fill_up_after(&self, spare: usize, count: usize) {
+        let mut power = self.power();
+        (power.spare, power.full) = (spare, count);
     }
 
     pub(crate) fn operations(&self) -> usize {
@@ -220,8 +228,11 @@ impl LakeStore for ModelStore {
         let death = self.step()?;
         let full = {
             let mut power = self.power();
-            let full = power.full > 0;
-            power.full = power.full.saturating_sub(1);
+            let full = power.full > 0 && power.spare == 0;
+            if full {
+                power.full -= 1;
+            }
+            power.spare = power.spare.saturating_sub(1);
             full
         };
         let mut disk = self.disk();
