@@ -7,6 +7,21 @@
 //!
 //! # Map
 //!
+//! - `config`: the keys.
+//! - `database`, `catalog`: connections for SQL, and what the catalogue says.
+//! - `replication`: slot, publication and the stream of changes.
+//! - [`offset`]: source offsets, and where a restarted task goes on.
+//! - [`pgoutput`]: the messages of logical replication, decoded in place.
+//! - [`schema`]: which tables and columns become records, under which names and schemas.
+//! - [`types`]: every type of the server as schema and values.
 //! - [`model`]: what the database says about itself: tables, columns, types; and the text of a column.
 
+mod catalog;
+mod config;
+mod database;
 pub mod model;
+pub mod offset;
+pub mod pgoutput;
+mod replication;
+pub mod schema;
+pub mod types;

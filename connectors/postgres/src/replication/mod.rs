@@ -1,0 +1,18 @@
+//! The stream of changes: slot, publication, connection.
+//!
+//! The connector knows [`ChangeStream`] alone. Behind it is a connection of `pgwire-replication`, whose own task reads the
+//! socket and keeps telling the server how far we are, also while nobody takes changes.
+
+mod bridge;
+mod history;
+mod publication;
+mod queue;
+mod session;
+mod slot;
+mod stream;
+
+pub(crate) use history::{Origin, diverged};
+pub(crate) use publication::{Publication, prepare as prepare_publication};
+pub(crate) use session::{NewSlot, Session, Target};
+pub(crate) use slot::{Slot, check as check_slot, find as find_slot};
+pub(crate) use stream::{ChangeStream, Frame};

@@ -1,0 +1,132 @@
+//! What has arrived and was not taken yet, bounded in frames and in bytes.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lavka_api::{Error, Result};
+use tokio::sync::Notify;
+
+use super::Frame;
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Frames.
+    pub(crate) frames: usize,
+    /// Bytes of their contents. One frame that is larger is let in alone.
+    pub(crate) bytes: usize,
+}
+
+/// A queue between the connection's reader and the task.
+pub(super) struct Queue {
+    bounds: Bounds,
+    state: Mutex<State>,
+    filled: Notify,
+    drained: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    ended: Option<Error>,
+}
+
+impl Queue {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self { bounds, state: Mutex::default(), filled: Notify::new(), drained: Notify::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that runs under the lock can leave the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts `frame` in, or gives it back where there is no room.
+    pub(super) fn offer(&self, frame: Frame) -> Option<Frame> {
+        let size = frame.size();
+        let mut state = self.state();
+        let full = state.frames.len() >= self.bounds.frames || state.bytes + size > self.bounds.bytes;
+        if full && !state.frames.is_empty() {
+            return Some(frame);
+        }
+        state.bytes += size;
+        state.frames.push_back(frame);
+        drop(state);
+        self.filled.notify_one();
+        None
+    }
+
+    /// Waits until something was taken since the last wait.
+    pub(super) async fn room(&self) {
+        self.drained.notified().await;
+    }
+
+    /// Nothing more comes, for this reason; what is in the queue can still be taken.
+    pub(super) fn end(&self, why: Error) {
+        self.state().ended.get_or_insert(why);
+        self.filled.notify_one();
+    }
+
+    /// Moves at least one and up to `most` frames into `into`. May be dropped while it waits.
+    ///
+    /// # Errors
+    /// Once the queue is empty: why nothing more comes.
+    pub(super) async fn take(&self, most: usize, into: &mut VecDeque<Frame>) -> Result<()> {
+        loop {
+            if let Some(outcome) = self.try_take(most, into) {
+                return outcome;
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// As [`take`](Self::take); `None` where there is nothing now.
+    pub(super) fn try_take(&self, most: usize, into: &mut VecDeque<Frame>) -> Option<Result<()>> {
+        let mut state = self.state();
+        if state.frames.is_empty() {
+            return state.ended.clone().map(Err);
+        }
+        let count = state.frames.len().min(most);
+        for frame in state.frames.drain(..count).collect::<Vec<_>>() {
+            state.bytes -= frame.size();
+            into.push_back(frame);
+        }
+        drop(state);
+        self.drained.notify_one();
+        Some(Ok(()))
+    }
+
+    /// Frames that wait now.
+    pub(super) fn len(&self) -> usize {
+        self.state().frames.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pgoutput::Lsn;
+
+    fn frame(bytes: usize) -> Frame {
+        Frame::Data { lsn: Lsn(1), bytes: vec![0; bytes].into() }
+    }
+
+    #[test]
+    fn the_queue_is_bounded_in_frames_and_in_bytes() {
+        let queue = Queue::new(Bounds { frames: 3, bytes: 1000 });
+        assert!(queue.offer(frame(5000)).is_none(), "one that is too large is let in alone");
+        assert!(queue.offer(frame(1)).is_some());
+        let mut taken = VecDeque::new();
+        queue.try_take(10, &mut taken).unwrap().unwrap();
+        assert_eq!((taken.len(), queue.len()), (1, 0));
+        for _ in 0..3 {
+            assert!(queue.offer(frame(1)).is_none());
+        }
+        assert!(queue.offer(frame(1)).is_some(), "three frames");
+        queue.end(Error::retriable("gone"));
+        queue.try_take(2, &mut taken).unwrap().unwrap();
+        assert!(queue.try_take(2, &mut taken).unwrap().is_ok(), "what is left comes before the end");
+        assert!(queue.try_take(2, &mut taken).unwrap().is_err());
+    }
+}

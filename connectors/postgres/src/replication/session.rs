@@ -1,0 +1,183 @@
+//! A replication connection before it streams: who the server is, creating the slot, starting.
+
+use std::time::Duration;
+
+use lavka_api::config::Password;
+use lavka_api::{Error, Result};
+use pgwire_replication::{Lsn as WireLsn, PgWireError, QueryRow, ReplicationClient, ReplicationConfig};
+use tokio::sync::watch;
+
+use super::bridge::Endpoint;
+use super::history::Origin;
+use super::queue::Bounds;
+use super::stream::WireStream;
+use crate::config::Settings;
+use crate::database::{TEXT_FORMAT, TlsFiles, identifier, named_wire};
+use crate::pgoutput::Lsn;
+
+/// The longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Frames between the client's task and ours; large rows make it count.
+const CLIENT_FRAMES: usize = 64;
+/// Bytes that may wait where the configuration does not say.
+const DEFAULT_BYTES: i64 = 64 * 1024 * 1024;
+
+/// What a replication connection needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    host: String,
+    port: u16,
+    user: String,
+    password: Password,
+    database: String,
+    tls: TlsFiles,
+    pub(crate) slot: String,
+    publication: String,
+    status_interval: Duration,
+    bounds: Bounds,
+}
+
+impl Target {
+    /// The target of a configuration.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let keys = &settings.connection;
+        let bytes = match settings.run.max_queue_size_in_bytes {
+            ..=0 => DEFAULT_BYTES,
+            bytes => bytes,
+        };
+        Self {
+            host: keys.database_hostname.clone().unwrap_or_else(|| "localhost".to_owned()),
+            port: u16::try_from(keys.database_port).unwrap_or(5432),
+            user: keys.database_user.clone().unwrap_or_else(|| "postgres".to_owned()),
+            password: keys.database_password.clone().unwrap_or_default(),
+            database: settings.database().to_owned(),
+            tls: TlsFiles::new(settings),
+            slot: settings.replication.slot_name.clone(),
+            publication: settings.replication.publication_name.clone(),
+            status_interval: Duration::from_millis(
+                u64::try_from(settings.replication.status_update_interval_ms).unwrap_or(10_000).max(1),
+            ),
+            bounds: Bounds {
+                frames: usize::try_from(settings.run.max_queue_size).unwrap_or(8192).max(1),
+                bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+            },
+        }
+    }
+
+    fn place(&self) -> String {
+        format!("the database {} at {}:{} as {}", self.database, self.host, self.port, self.user)
+    }
+}
+
+/// A slot that was just created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewSlot {
+    /// From here on the slot has everything.
+    pub(crate) consistent: Lsn,
+    /// The name of the snapshot that shows the database at that place, for as long as the session lives and runs nothing
+    /// else.
+    pub(crate) snapshot: Option<String>,
+}
+
+/// An open replication connection that does not stream yet.
+pub(crate) struct Session {
+    client: ReplicationClient,
+    endpoint: Endpoint,
+    target: Target,
+}
+
+impl Session {
+    /// Connects and logs in; `from` is where the stream is to begin if it is started, 0 for where the slot stands.
+    ///
+    /// # Errors
+    /// What went wrong, named, with what to do about it.
+    pub(crate) async fn open(target: &Target, from: Lsn) -> Result<(Self, Origin)> {
+        let doing = format!("connecting to {} for replication", target.place());
+        let connect = async {
+            let endpoint = Endpoint::open(&target.host, target.port, &target.tls).await?;
+            let options = TEXT_FORMAT.map(|(name, value)| format!("-c {name}={value}")).join(" ");
+            let config = ReplicationConfig::new(
+                endpoint.host.clone(),
+                target.user.clone(),
+                target.password.reveal(),
+                target.database.clone(),
+                target.slot.clone(),
+                // The server folds a name that is not quoted.
+                identifier(&target.publication),
+            )
+            .with_port(endpoint.port)
+            .with_start_lsn(WireLsn(from.0))
+            // 0 confirms nothing: what is confirmed is said when it is durable.
+            .with_ack_lsn(WireLsn(0))
+            .with_status_interval(target.status_interval)
+            .with_wakeup_interval(target.status_interval)
+            .with_buffer_size(CLIENT_FRAMES)
+            .with_options(options)
+            .with_application_name("Lavka PostgreSQL connector");
+            let mut client =
+                ReplicationClient::connect_gated(config).await.map_err(|error| named_wire(&error, &doing))?;
+            let system = client.identify_system().await.map_err(|error| named_wire(&error, &doing))?;
+            let origin = Origin { system: system.system_id, timeline: system.timeline };
+            Ok((Self { client, endpoint, target: target.clone() }, origin))
+        };
+        tokio::time::timeout(CONNECT_TIMEOUT, connect).await.unwrap_or_else(|_| {
+            Err(Error::retriable(format!("{doing} took longer than {CONNECT_TIMEOUT:?}")))
+        })
+    }
+
+    /// The history file of `timeline`; the first has none.
+    pub(crate) async fn history(&mut self, timeline: u32) -> Result<String> {
+        if timeline <= 1 {
+            return Ok(String::new());
+        }
+        let history = self.client.timeline_history(timeline).await;
+        let history = history.map_err(|error| named_wire(&error, "reading the history of the timeline"))?;
+        Ok(String::from_utf8_lossy(&history.content).into_owned())
+    }
+
+    /// Creates the slot. Waits for the transactions that are running, up to `limit`.
+    ///
+    /// # Errors
+    /// Among others where another session has created it meanwhile, or no slot is free.
+    pub(crate) async fn create_slot(&mut self, failover: bool, limit: Duration) -> Result<NewSlot> {
+        let slot = &self.target.slot;
+        let doing = format!("creating the replication slot {slot}");
+        let failover = if failover { " (FAILOVER true)" } else { "" };
+        // Of letters, digits and underscores: the key's check saw to it.
+        let command = format!("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput{failover}", identifier(slot));
+        let rows = match tokio::time::timeout(limit, self.client.simple_query(&command)).await {
+            Ok(rows) => rows.map_err(|error| named_wire(&error, &doing))?,
+            Err(_) => {
+                return Err(Error::retriable(format!(
+                    "{doing} took longer than {limit:?}: it waits for every transaction that is running to end. Find them \
+                     with SELECT pid, xact_start, query FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY \
+                     xact_start."
+                )));
+            }
+        };
+        let text = |index: usize| -> Option<String> {
+            let value = rows.first().and_then(|row: &QueryRow| row.get(index))?.as_ref()?;
+            Some(String::from_utf8_lossy(value).into_owned())
+        };
+        let consistent = text(1).as_deref().and_then(Lsn::parse).ok_or_else(|| {
+            Error::retriable(format!("{doing}: the server's answer has no consistent point"))
+        })?;
+        Ok(NewSlot { consistent, snapshot: text(2).filter(|name| !name.is_empty()) })
+    }
+
+    /// Starts the stream. `confirmed` says what the server may forget.
+    ///
+    /// # Errors
+    /// Where the server refuses, for example because another session reads the slot.
+    pub(crate) async fn start(mut self, confirmed: watch::Receiver<u64>) -> Result<WireStream> {
+        let slot = self.target.slot.clone();
+        let doing = format!("starting to stream from slot {slot}");
+        let failed = |error: PgWireError| named_wire(&error, &doing);
+        self.client.start().await.map_err(failed)?;
+        match tokio::time::timeout(CONNECT_TIMEOUT, self.client.wait_started()).await {
+            Ok(started) => started.map_err(failed)?,
+            Err(_) => return Err(Error::retriable(format!("{doing} took longer than {CONNECT_TIMEOUT:?}"))),
+        }
+        Ok(WireStream::new(self.client, self.endpoint, confirmed, self.target.bounds, slot))
+    }
+}
