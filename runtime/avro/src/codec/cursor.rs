@@ -1,0 +1,199 @@
+//! Reading bytes that nobody vouches for.
+
+use lavka_api::error::{ErrorClass, exception};
+use lavka_api::{Error, Result};
+
+use super::varint::unzigzag;
+use crate::schema::{AvroSchema, Kind, MAX_DEPTH, TypeId};
+
+/// Values that may come out of no bytes at all, for each message: records without fields, nulls, fixed types of no
+/// length. All others are bounded by the bytes they take.
+const FREE: usize = 1 << 20;
+
+/// What is left of a message.
+pub(super) struct Cursor<'a> {
+    rest: &'a [u8],
+    free: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, free: FREE }
+    }
+
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Takes `count` values that cost no bytes.
+    #[inline]
+    pub(super) fn spend(&mut self, count: usize) -> Result<()> {
+        match self.free.checked_sub(count) {
+            Some(left) => {
+                self.free = left;
+                Ok(())
+            }
+            None => Err(broken(format!("more than {FREE} values that take no bytes"))),
+        }
+    }
+
+    #[inline]
+    pub(super) fn byte(&mut self) -> Result<u8> {
+        let Some((&byte, rest)) = self.rest.split_first() else { return Err(ended()) };
+        self.rest = rest;
+        Ok(byte)
+    }
+
+    #[inline]
+    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8]> {
+        let Some((taken, rest)) = self.rest.split_at_checked(count) else { return Err(ended()) };
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    #[inline]
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let Some((taken, rest)) = self.rest.split_first_chunk::<N>() else { return Err(ended()) };
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    #[inline]
+    pub(super) fn long(&mut self) -> Result<i64> {
+        match self.rest {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.rest = rest;
+                Ok(unzigzag(u64::from(*byte)))
+            }
+            _ => self.long_of_many(),
+        }
+    }
+
+    #[inline]
+    fn long_of_many(&mut self) -> Result<i64> {
+        let mut value = 0_u64;
+        for (i, &byte) in self.rest.iter().take(10).enumerate() {
+            value |= u64::from(byte & 0x7f) << (7 * i);
+            if byte < 0x80 {
+                self.rest = self.rest.get(i + 1..).unwrap_or_default();
+                return Ok(unzigzag(value));
+            }
+        }
+        Err(if self.rest.len() < 10 { ended() } else { broken("Invalid long encoding".to_owned()) })
+    }
+
+    #[inline]
+    pub(super) fn int(&mut self) -> Result<i32> {
+        i32::try_from(self.long()?).map_err(|_| broken("Invalid int encoding".to_owned()))
+    }
+
+    /// A length or an index: not negative.
+    #[inline]
+    pub(super) fn length(&mut self) -> Result<usize> {
+        let length = self.long()?;
+        usize::try_from(length).map_err(|_| broken(format!("Malformed data. Length is negative: {length}")))
+    }
+
+    #[inline]
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8]> {
+        let length = self.length()?;
+        self.take(length)
+    }
+
+    #[inline]
+    pub(super) fn boolean(&mut self) -> Result<bool> {
+        // Java takes everything but 1 as false.
+        Ok(self.byte()? == 1)
+    }
+
+    /// The number of items in the next block of an array or map, none at the end. Items take at least `least` bytes
+    /// each, so that a count which cannot be true is found before anything is allocated for it.
+    #[inline]
+    pub(super) fn block(&mut self, least: usize) -> Result<usize> {
+        let count = self.long()?;
+        let count = if count < 0 {
+            // The block's length in bytes follows; it serves readers that skip.
+            self.long()?;
+            count
+                .checked_neg()
+                .ok_or_else(|| broken("Malformed data. Block count is out of range".to_owned()))?
+        } else {
+            count
+        };
+        let count = usize::try_from(count)
+            .map_err(|_| broken(format!("Malformed data. Block count is out of range: {count}")))?;
+        if least == 0 {
+            self.spend(count)?;
+        } else if count > self.left() / least {
+            return Err(broken(format!(
+                "Malformed data. A block of {count} items does not fit into {} bytes",
+                self.left()
+            )));
+        }
+        Ok(count)
+    }
+
+    /// Passes over a value of the type `id`.
+    pub(super) fn skip(&mut self, schema: &AvroSchema, id: TypeId, depth: usize) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(too_deep());
+        }
+        match schema.types().kind(id) {
+            Kind::Null => {}
+            Kind::Boolean => drop(self.byte()?),
+            Kind::Int | Kind::Long | Kind::Enum(_) => drop(self.long()?),
+            Kind::Float => drop(self.take(4)?),
+            Kind::Double => drop(self.take(8)?),
+            Kind::Bytes | Kind::String => drop(self.bytes()?),
+            Kind::Fixed(fixed) => drop(self.take(fixed.size)?),
+            Kind::Record(record) => {
+                self.spend(1)?;
+                for field in &record.fields {
+                    self.skip(schema, field.ty, depth + 1)?;
+                }
+            }
+            Kind::Union(members) => {
+                let index = self.length()?;
+                let member = members.get(index).ok_or_else(|| no_member(index, members.len()))?;
+                self.skip(schema, *member, depth + 1)?;
+            }
+            Kind::Array(inner) => {
+                while let count @ 1.. = self.block(0)? {
+                    for _ in 0..count {
+                        self.skip(schema, *inner, depth + 1)?;
+                    }
+                }
+            }
+            Kind::Map(inner) => {
+                while let count @ 1.. = self.block(1)? {
+                    for _ in 0..count {
+                        self.bytes()?;
+                        self.skip(schema, *inner, depth + 1)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cold]
+fn ended() -> Error {
+    broken("the data ends too early".to_owned())
+}
+
+#[cold]
+pub(super) fn too_deep() -> Error {
+    broken(format!("the data is nested deeper than {MAX_DEPTH} levels"))
+}
+
+#[cold]
+pub(super) fn no_member(index: usize, members: usize) -> Error {
+    broken(format!("the union has {members} members, none at {index}"))
+}
+
+/// Bytes that are no data of their schema.
+#[cold]
+pub(super) fn broken(message: String) -> Error {
+    Error::new(ErrorClass::Data, exception::SERIALIZATION, message)
+}

@@ -1,0 +1,97 @@
+//! Avro's integers: zig-zag, seven bits a byte, the lowest first.
+
+/// Appends `value` in one to ten bytes.
+#[inline]
+pub(crate) fn write_long(out: &mut Vec<u8>, value: i64) {
+    write_varint(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
+}
+
+/// Appends `value` in one to five bytes.
+#[inline]
+pub(crate) fn write_int(out: &mut Vec<u8>, value: i32) {
+    write_varint(out, u64::from(((value << 1) ^ (value >> 31)).cast_unsigned()));
+}
+
+/// Appends the length of something that is in memory.
+#[inline]
+pub(crate) fn write_length(out: &mut Vec<u8>, length: usize) {
+    write_varint(out, (length as u64) << 1);
+}
+
+#[inline]
+fn write_varint(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 128")]
+        out.push(value as u8);
+    } else if value < 1 << 56 {
+        write_spread(out, value);
+    } else {
+        write_slowly(out, value);
+    }
+}
+
+/// Up to eight bytes at once: spreads the groups of seven bits over a word, then cuts off what is not needed.
+#[inline]
+fn write_spread(out: &mut Vec<u8>, value: u64) {
+    let length = (70 - value.leading_zeros()) / 7;
+    let word = ((value & 0x00ff_ffff_f000_0000) << 4) | (value & 0x0000_0000_0fff_ffff);
+    let word = ((word & 0x0fff_c000_0fff_c000) << 2) | (word & 0x0000_3fff_0000_3fff);
+    let word = ((word & 0x3f80_3f80_3f80_3f80) << 1) | (word & 0x007f_007f_007f_007f);
+    let more = 0x8080_8080_8080_8080 & ((1_u64 << (8 * (length - 1))) - 1);
+    let end = out.len() + length as usize;
+    out.extend_from_slice(&(word | more).to_le_bytes());
+    out.truncate(end);
+}
+
+#[cold]
+fn write_slowly(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        #[expect(clippy::cast_possible_truncation, reason = "the low seven bits")]
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "below 128")]
+    out.push(value as u8);
+}
+
+/// What a varint of zig-zag stands for.
+#[inline]
+pub(crate) fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_write_the_same() {
+        let mut value = 1_u64;
+        for shift in 0..64 {
+            for near in [value.wrapping_sub(1), value, value + 1, value.wrapping_mul(3)] {
+                let (mut fast, mut slow) = (Vec::new(), Vec::new());
+                write_varint(&mut fast, near);
+                write_slowly(&mut slow, near);
+                assert_eq!(fast, slow, "{near:#x}");
+            }
+            value = 1_u64.checked_shl(shift + 1).unwrap_or(0);
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_specification() {
+        for (value, bytes) in
+            [(0_i64, vec![0]), (-1, vec![1]), (1, vec![2]), (-64, vec![0x7f]), (64, vec![0x80, 1])]
+        {
+            let mut out = Vec::new();
+            write_long(&mut out, value);
+            assert_eq!(out, bytes);
+            out.clear();
+            write_int(&mut out, i32::try_from(value).unwrap());
+            assert_eq!(out, bytes);
+        }
+        let mut out = Vec::new();
+        write_long(&mut out, i64::MIN);
+        assert_eq!(out.len(), 10);
+    }
+}

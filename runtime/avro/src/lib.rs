@@ -1,0 +1,33 @@
+//! Avro for Connect: schemas, their mapping as Confluent's `AvroData` does it, and records to bytes and back through
+//! compiled plans.
+//!
+//! # Map
+//!
+//! - [`AvroSchema`]: parsed and printed here, for apache-avro drops what the mapping lives on (properties of primitive
+//!   types, the order of properties, defaults that do not fit).
+//! - [`Mapping`]: Connect schemas to Avro schemas and back. The text is byte for byte what the Java converter registers.
+//! - [`Encoder`]: a plan for one Connect schema and one Avro schema, from values straight to bytes.
+//! - [`Decoder`]: a plan for a writer's and a reader's schema, from bytes straight to values, with Avro's resolution.
+//!
+//! # Invariants
+//!
+//! - Pure: no I/O and no clock. A plan may be used again for every record of its schemas.
+//! - Hostile bytes and hostile schemas give errors: never a panic, endless recursion, or memory out of proportion to
+//!   the bytes. Depth is bounded at 128 levels.
+//! - What Connect cannot hold is refused with its reason (records that contain themselves, a null alone).
+//!
+//! # Where this differs from Java
+//!
+//! - Types of one name whose bytes differ are refused; Java writes the first one's text and data that nobody can read.
+//! - A nested value is written by the fields' names when the registry's schema is used (`use.latest.version`), not by
+//!   their positions.
+//! - Schemaless items of an array or map come back schemaless, not as structs named `Anything`.
+//! - Maps keep their order.
+
+mod codec;
+mod mapping;
+mod schema;
+
+pub use codec::{Decoder, Encoder};
+pub use mapping::Mapping;
+pub use schema::AvroSchema;
