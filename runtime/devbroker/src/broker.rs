@@ -127,6 +127,12 @@ impl Broker {
         self.shared.change(|cluster, now| cluster.set_faults(now, faults));
     }
 
+    /// The faults in force and how often each struck: how many requests it hit, or how many elections took records away. A
+    /// test under a fault that never struck would show nothing.
+    pub fn faults(&self) -> Vec<(Fault, u64)> {
+        self.shared.faults()
+    }
+
     /// Moves the coordinator of all groups and transactional ids away for a while, once.
     pub fn move_coordinator(&self, away: Duration) {
         self.shared.change(|cluster, _| cluster.move_coordinator(away));
@@ -134,7 +140,9 @@ impl Broker {
 
     /// Gives every partition a new leader that lacks so many of the newest records, once.
     pub fn elect_uncleanly(&self, lose: u64) {
-        self.shared.change(|cluster, _| cluster.elect_uncleanly(lose));
+        self.shared.change(|cluster, _| {
+            cluster.elect_uncleanly(lose);
+        });
     }
 
     /// Closes the listener and every connection, and returns when all of it is gone.

@@ -10,6 +10,7 @@ use std::{
 use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
 use tokio::sync::{Notify, oneshot};
 
+use crate::Fault;
 use crate::cluster::{Caller, Cluster, ConnectionId, Holdings, Interference, Moment, Outcome, Ticket};
 
 /// The clock the cluster is driven by.
@@ -90,6 +91,10 @@ impl Shared {
     /// What faults have in mind for a request.
     pub(crate) fn interfere(&self, api: ApiKey) -> Interference {
         self.lock().cluster.interfere(api)
+    }
+
+    pub(crate) fn faults(&self) -> Vec<(Fault, u64)> {
+        self.lock().cluster.faults()
     }
 
     /// Changes the cluster from outside.

@@ -42,6 +42,11 @@ pub(crate) fn finished(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
+/// Whether a file has the leader epoch in its name, because its offsets were those of records that were lost.
+pub(crate) fn has_epoch(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().matches('+').count() == 4)
+}
+
 /// How many rows the finished files have, by their footers.
 pub(crate) fn count_rows(folder: &Path) -> usize {
     let rows = |path: &PathBuf| open(path).metadata().file_metadata().num_rows();

@@ -5,12 +5,15 @@ use crate::cluster::{Cluster, isolation::Isolation, producers::Producers, topics
 impl Cluster {
     /// Every partition has a new leader epoch and loses at least this many of its newest records, in whole batches.
     /// What is known of producers and transactions follows from what is left; a transaction whose end was lost is
-    /// aborted.
-    pub fn elect_uncleanly(&mut self, lose: u64) {
+    /// aborted. Gives how many records are gone in all.
+    pub fn elect_uncleanly(&mut self, lose: u64) -> u64 {
+        let mut lost = 0;
         for key in self.topics.keys() {
             let now = self.agenda.now().elapsed;
             self.topics.change(key, |partition, _| {
+                let before = partition.log.held().records;
                 partition.log.lose(lose);
+                lost += before.saturating_sub(partition.log.held().records);
                 partition.leader_epoch = partition.leader_epoch.saturating_add(1);
                 partition.log.begin_epoch(partition.leader_epoch);
                 let (mut producers, mut isolation) = (Producers::default(), Isolation::default());
@@ -35,6 +38,7 @@ impl Cluster {
             self.abort_orphans(key);
             self.wake_fetches_of(key.topic);
         }
+        lost
     }
 
     /// Ends the transactions of a partition that their coordinator knows nothing of.

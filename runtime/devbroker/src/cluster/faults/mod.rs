@@ -35,12 +35,26 @@ pub enum Interference {
 /// The faults in force.
 #[derive(Debug)]
 pub(super) struct Faults {
-    faults: Vec<Fault>,
+    faults: Vec<InForce>,
     random: Random,
     /// When they were put in force.
     since: Duration,
     /// While the time is before this, the coordinator is elsewhere.
     away_until: Duration,
+    /// The fault that moved it.
+    away_by: Option<usize>,
+}
+
+#[derive(Debug)]
+struct InForce {
+    fault: Fault,
+    struck: u64,
+}
+
+impl InForce {
+    fn strike(&mut self) {
+        self.struck = self.struck.saturating_add(1);
+    }
 }
 
 impl Faults {
@@ -50,12 +64,13 @@ impl Faults {
             random: Random::new(seed),
             since: Duration::ZERO,
             away_until: Duration::ZERO,
+            away_by: None,
         }
     }
 
     fn interfere(&mut self, api: ApiKey) -> Interference {
-        for fault in &self.faults {
-            let (requests, interference) = match fault {
+        for in_force in &mut self.faults {
+            let (requests, interference) = match &in_force.fault {
                 Fault::Drop(requests) => (requests, Interference::Drop),
                 Fault::Cut(requests) => (requests, Interference::Cut),
                 Fault::Delay(requests, by) => (requests, Interference::Delay(*by)),
@@ -65,21 +80,29 @@ impl Faults {
                 }
             };
             if is_hit(requests, api, &mut self.random) {
+                in_force.strike();
                 return interference;
             }
         }
         Interference::None
     }
 
-    /// Whether there is no room for records now.
-    pub(super) fn disk_is_full(&self, now: Moment) -> bool {
+    /// Whether there is no room for records now, for somebody who wants to write some.
+    pub(super) fn disk_is_full(&mut self, now: Moment) -> bool {
         let time = now.elapsed.saturating_sub(self.since);
-        self.faults.iter().any(|fault| match fault {
+        let full = self.faults.iter_mut().find(|in_force| match &in_force.fault {
             Fault::FullDisk { after, lasting } => {
                 time >= *after && lasting.is_none_or(|lasting| time < after.saturating_add(lasting))
             }
             _ => false,
-        })
+        });
+        full.map(InForce::strike).is_some()
+    }
+
+    fn strike(&mut self, index: usize) {
+        if let Some(in_force) = self.faults.get_mut(index) {
+            in_force.strike();
+        }
     }
 }
 
@@ -95,10 +118,17 @@ impl Cluster {
             self.agenda.cancel(&Alarm::Fault(index));
         }
         self.faults.since = self.agenda.now().elapsed;
-        self.faults.faults = faults;
+        self.faults.away_by = None;
+        self.faults.faults = faults.into_iter().map(|fault| InForce { fault, struck: 0 }).collect();
         for index in 0..self.faults.faults.len() {
             self.schedule_fault(index);
         }
+    }
+
+    /// The faults in force and how often each struck: how many requests it hit or, of elections, how many took records
+    /// away.
+    pub fn faults(&self) -> Vec<(Fault, u64)> {
+        self.faults.faults.iter().map(|in_force| (in_force.fault.clone(), in_force.struck)).collect()
     }
 
     /// What is to be done about a request of this kind.
@@ -107,22 +137,24 @@ impl Cluster {
     }
 
     fn schedule_fault(&mut self, index: usize) {
-        if let Some(Fault::MoveCoordinator { every, .. } | Fault::UncleanElection { every, .. }) =
-            self.faults.faults.get(index)
-        {
+        let fault = self.faults.faults.get(index).map(|in_force| &in_force.fault);
+        if let Some(Fault::MoveCoordinator { every, .. } | Fault::UncleanElection { every, .. }) = fault {
             self.agenda.set(Alarm::Fault(index), *every);
         }
     }
 
     pub(super) fn fault_due(&mut self, index: usize) {
-        match self.faults.faults.get(index) {
+        match self.faults.faults.get(index).map(|in_force| &in_force.fault) {
             Some(Fault::MoveCoordinator { away, .. }) => {
                 let away = *away;
                 self.move_coordinator(away);
+                self.faults.away_by = Some(index);
             }
             Some(Fault::UncleanElection { lose, .. }) => {
                 let lose = *lose;
-                self.elect_uncleanly(lose);
+                if self.elect_uncleanly(lose) > 0 {
+                    self.faults.strike(index);
+                }
             }
             _ => {}
         }

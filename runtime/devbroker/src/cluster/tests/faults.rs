@@ -28,6 +28,10 @@ fn with(texts: &[&str]) -> Sim {
     Sim::with(BrokerConfig { faults: faults(texts), fault_seed: 7, ..BrokerConfig::default() })
 }
 
+fn struck(sim: &Sim) -> Vec<u64> {
+    sim.cluster.faults().into_iter().map(|(_, struck)| struck).collect()
+}
+
 #[test]
 fn a_share_of_requests_is_hit_and_the_same_ones_with_the_same_seed() {
     let hits = |seed| {
@@ -41,6 +45,15 @@ fn a_share_of_requests_is_hit_and_the_same_ones_with_the_same_seed() {
     };
     let count = hits(7).iter().filter(|hit| **hit).count();
     assert!((200..300).contains(&count), "{count}");
+    let mut counted = with(&["drop:share=0.25", "cut:api=Fetch"]);
+    let of = |api| std::iter::repeat_n(api, 100);
+    let hit = of(ApiKey::Produce)
+        .chain(of(ApiKey::Fetch))
+        .filter(|api| counted.cluster.interfere(*api) == Interference::Drop);
+    let dropped = u64::try_from(hit.count()).unwrap();
+    let fetches_dropped = 100 - struck(&counted)[1];
+    assert_eq!(struck(&counted)[0], dropped);
+    assert!(dropped > fetches_dropped && fetches_dropped > 0, "the first that hits counts, and it alone");
     assert_eq!(hits(7), hits(7));
     assert_ne!(hits(7), hits(8));
     let mut sim = with(&["error:api=Produce,code=6"]);
@@ -82,6 +95,7 @@ fn a_full_disk_refuses_records_for_a_while() {
     }
     let full = ResponseError::KafkaStorageError.code();
     assert_eq!(codes, [0, full, full, 0]);
+    assert_eq!(struck(&sim), [2]);
 }
 
 #[test]
@@ -99,6 +113,7 @@ fn a_coordinator_goes_away_and_comes_back() {
         sim.pass(Duration::from_secs(10));
         let away = (ResponseError::CoordinatorNotAvailable.code(), ResponseError::NotCoordinator.code());
         assert_eq!((found(&mut sim), heartbeat(&mut sim)), away);
+        assert_eq!(struck(&sim), [2]);
         let idempotent = InitProducerIdRequest::default().with_transactional_id(None);
         assert_eq!(ask!(sim, InitProducerId 4, idempotent).error_code, 0, "any broker gives producer ids");
         sim.pass(Duration::from_secs(2));
@@ -149,4 +164,18 @@ fn an_unclean_election_loses_the_newest_records_and_clients_can_tell() {
     assert_eq!(end_of(&mut sim, 1), (0, 1, 4));
     let stamped: Bytes = sim.read("t", 2).records.unwrap();
     assert_eq!(stamped[12..16], [0, 0, 0, 1], "the epoch of the new leader");
+}
+
+#[test]
+fn elections_count_where_they_take_records_away() {
+    let mut sim = with(&["unclean-election:every=1s,lose=2"]);
+    sim.create("t", 1, &[]);
+    let mut counts = Vec::new();
+    for _ in 0..3 {
+        sim.produce("t", 0, batch(&["v"]));
+        sim.pass(Duration::from_secs(1));
+        counts.extend(struck(&sim));
+        sim.pass(Duration::from_secs(1));
+    }
+    assert_eq!((counts, struck(&sim)), (vec![1, 2, 3], vec![3]));
 }

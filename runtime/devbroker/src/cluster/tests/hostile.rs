@@ -50,7 +50,9 @@ fn storm(config: BrokerConfig, seed: u64) -> (usize, Sim) {
         }
         match dice.roll(200) {
             0 => sim.pass(Duration::from_secs(7)),
-            1 => sim.cluster.elect_uncleanly(3),
+            1 => {
+                sim.cluster.elect_uncleanly(3);
+            }
             2 => sim.cluster.move_coordinator(Duration::from_secs(1)),
             3 => sim.cluster.disconnected(ConnectionId(round % 5)),
             _ => {}
