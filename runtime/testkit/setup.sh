@@ -63,7 +63,8 @@ check_tests() {
     { [ "$(java_version)" -ge 17 ] && have_javac; } ||
         need "$(java_package)" 'a JDK 17 or newer for Apache Kafka, and for comparisons with its classes'
     have kcat || need kcat "kcat, for the embedded broker's contract tests"
-    kafka_is_cached || have mvn || need maven "Maven to fetch Apache Kafka's jars"
+    { kafka_is_cached && registry_is_cached; } || have mvn ||
+        need maven "Maven to fetch the jars of Apache Kafka and of a schema registry"
     python_is_cached || python3 -c 'import ensurepip, venv' 2>/dev/null ||
         need python3-venv 'Python to call the REST API as others do'
 }
@@ -104,6 +105,10 @@ cache=${LAVKA_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/lavka}
 
 kafka_is_cached() {
     [ -d "$cache/kafka-$(cat "$here/kafka-version")" ]
+}
+
+registry_is_cached() {
+    [ -d "$cache/registry-$(cat "$here/registry-version")" ]
 }
 
 python_is_cached() {

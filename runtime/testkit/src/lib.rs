@@ -30,6 +30,7 @@
 //! | `kafka` | the jars, a server, the shared cluster, a client for tests |
 //! | `mosquitto` | the broker and its configurations |
 //! | `postgres` | a PostgreSQL server ready for logical replication |
+//! | `schema_registry` | Apicurio Registry, which speaks the Schema Registry's API |
 //! | `lavka` | the executable under test: found, built, called, started, stopped |
 //! | `rest` | a JSON client that returns every answer |
 //! | `python` | clients of the REST API in Python |
@@ -65,6 +66,7 @@ mod python;
 #[cfg(feature = "harness")]
 mod rest;
 mod run;
+mod schema_registry;
 mod services;
 mod waiting;
 
@@ -87,6 +89,7 @@ pub use python::Python;
 #[cfg(feature = "harness")]
 pub use rest::{RestAnswer, RestClient};
 pub use run::TestRun;
+pub use schema_registry::{SchemaRegistry, SchemaRegistryServer};
 pub use services::{Services, Shared, services};
 pub use tempfile::TempDir;
 pub use waiting::eventually;

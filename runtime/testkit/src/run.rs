@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
-use crate::environment::{BINARY, BOOTSTRAP, KAFKA_KIND, MQTT, REPORT, get};
+use crate::environment::{BINARY, BOOTSTRAP, KAFKA_KIND, MQTT, REGISTRY, REPORT, get};
 use crate::failure::{Context as _, Failure};
 use crate::folders::{try_temp_dir, workspace_root};
 use crate::kafka::{JarSet, Jars, Kafka, Unavailable};
@@ -15,12 +15,18 @@ use crate::leash::{Launch, find_program};
 use crate::missed::say_missed;
 use crate::mosquitto::SharedMosquitto;
 use crate::progress::say;
+use crate::schema_registry::SchemaRegistry;
 
 /// A command that is run with the services at hand, and what its children are told of them.
 #[derive(Debug)]
 pub struct TestRun {
     command: Command,
+    /// Whether tests with a schema registry are among what is run.
+    with_registry: bool,
 }
+
+/// Test targets of this name are run with one schema registry for all.
+const REGISTRY_TESTS: &str = "registry";
 
 impl TestRun {
     /// `cargo test ARGS…`. Compiles first, so that a broken build starts nothing, and so that tests find the
@@ -44,7 +50,7 @@ impl TestRun {
         {
             command.env(BINARY, path);
         }
-        Ok(Self { command })
+        Ok(Self { command, with_registry: built.has_test(REGISTRY_TESTS) })
     }
 
     /// Any command, such as a bench.
@@ -58,7 +64,7 @@ impl TestRun {
         }
         let mut command = Command::new(program);
         command.args(args);
-        Ok(Self { command })
+        Ok(Self { command, with_registry: false })
     }
 
     /// Starts the services, runs the command, stops the services, and says in closing lines what was missed.
@@ -68,8 +74,11 @@ impl TestRun {
     /// # Errors
     /// When a service or the command cannot be started.
     pub fn run(mut self) -> Result<u8, Failure> {
+        let registry = self.with_registry.then(|| std::thread::spawn(SchemaRegistry::attach_or_start));
         let kafka = Kafka::attach_or_start()?;
         let mosquitto = SharedMosquitto::attach_or_start()?;
+        // Without one each test says what it wants.
+        let registry = registry.and_then(|starting| starting.join().ok()?.ok());
         let folder = try_temp_dir()?;
         let report = folder.path().join("missed");
         let address = format!("{}:{}", mosquitto.host(), mosquitto.port());
@@ -78,6 +87,10 @@ impl TestRun {
             .env(KAFKA_KIND, kafka.kind().word())
             .env(MQTT, &address)
             .env(REPORT, &report);
+        if let Some(registry) = &registry {
+            self.command.env(REGISTRY, registry.url());
+            say(&format!("schema registry at {}", registry.url()));
+        }
         say(&format!("Kafka ({}) at {}, Mosquitto at {address}", kafka.kind().word(), kafka.bootstrap()));
 
         let began = Instant::now();
@@ -87,9 +100,10 @@ impl TestRun {
         let took = began.elapsed();
 
         if !status.success() {
-            keep_logs([kafka.log_path(), mosquitto.log_path()].into_iter().flatten());
+            let registry = registry.as_ref().and_then(SchemaRegistry::log_path);
+            keep_logs([kafka.log_path(), mosquitto.log_path(), registry].into_iter().flatten());
         }
-        drop((kafka, mosquitto));
+        drop((kafka, mosquitto, registry));
         say(&format!("took {took:.0?}; services stopped"));
         if let Ok(notes) = std::fs::read_to_string(&report) {
             say_missed(&notes);

@@ -4,8 +4,10 @@ use std::ops::Deref;
 use std::sync::OnceLock;
 
 use crate::failure::{Failure, fail};
-use crate::kafka::Kafka;
+use crate::kafka::{Kafka, Unavailable};
+use crate::missed::cannot_run;
 use crate::mosquitto::SharedMosquitto;
+use crate::schema_registry::SchemaRegistry;
 
 /// The services every test of a run shares.
 ///
@@ -17,6 +19,25 @@ pub struct Services {
     pub kafka: Shared<Kafka>,
     /// Mosquitto.
     pub mosquitto: Shared<SharedMosquitto>,
+    schema_registry: OnceLock<Result<SchemaRegistry, Unavailable>>,
+}
+
+impl Services {
+    /// A schema registry for `test`. Where its jars cannot be had, `None`, and [`cannot_run`] says so.
+    ///
+    /// `testrun` starts one for all where it runs a test target named `registry`; otherwise each test binary that asks
+    /// has its own.
+    #[track_caller]
+    pub fn schema_registry_for(&self, test: &str) -> Option<&SchemaRegistry> {
+        match self.schema_registry.get_or_init(SchemaRegistry::attach_or_start) {
+            Ok(registry) => Some(registry),
+            Err(Unavailable::Unresolvable(failure)) => {
+                cannot_run(test, &format!("a schema registry: {failure}"));
+                None
+            }
+            Err(Unavailable::Broken(failure)) => fail(failure.clone()),
+        }
+    }
 }
 
 /// A service that is started at its first use. A failed start fails every test that uses it, with its reason.
@@ -47,6 +68,7 @@ impl<T> Deref for Shared<T> {
 static SERVICES: Services = Services {
     kafka: Shared::new(Kafka::attach_or_start),
     mosquitto: Shared::new(SharedMosquitto::attach_or_start),
+    schema_registry: OnceLock::new(),
 };
 
 /// The shared services: `services().kafka.bootstrap()`, `services().mosquitto.port()`.

@@ -1,4 +1,4 @@
-//! Kafka's released jars, resolved once into the cache folder.
+//! Released jars of Kafka and of the schema registry, resolved once into the cache folder.
 //!
 //! Invariants: a folder with the final name is complete (it is renamed into place), and one process at a time
 //! works in the cache (a lock file), so an aborted or a concurrent download is never taken for a finished one.
@@ -15,9 +15,11 @@ use crate::progress::say;
 
 /// Shared with `setup.sh`, which installs Maven only where this version is not in the cache.
 const VERSION: &str = include_str!("../../kafka-version");
+const REGISTRY_VERSION: &str = include_str!("../../registry-version");
 /// The logging facade ships without an implementation; the released server brings log4j, this is a smaller one.
 const LOGGING: (&str, &str, &str) = ("org.slf4j", "slf4j-simple", "1.7.36");
 const COPY_DEPENDENCIES: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+const UNPACK: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack";
 const LONGEST_DOWNLOAD: Duration = Duration::from_secs(900);
 
 /// What can be resolved.
@@ -27,6 +29,8 @@ pub enum JarSet {
     Server,
     /// Java's Connect worker with its file connectors, JSON converter and transforms, to compare with.
     Connect,
+    /// Apicurio Registry: a folder with the jar that starts it and `lib` beside it.
+    Registry,
 }
 
 impl JarSet {
@@ -34,6 +38,29 @@ impl JarSet {
         match self {
             Self::Server => "kafka",
             Self::Connect => "connect",
+            Self::Registry => "registry",
+        }
+    }
+
+    fn version(self) -> &'static str {
+        match self {
+            Self::Server | Self::Connect => VERSION.trim(),
+            Self::Registry => REGISTRY_VERSION.trim(),
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Server | Self::Connect => "Apache Kafka",
+            Self::Registry => "Apicurio Registry",
+        }
+    }
+
+    /// What messages say of a download.
+    fn size(self) -> &'static str {
+        match self {
+            Self::Server | Self::Connect => "50 MB",
+            Self::Registry => "140 MB",
         }
     }
 
@@ -41,6 +68,7 @@ impl JarSet {
         match self {
             Self::Server => &["kafka_2.13"],
             Self::Connect => &["connect-runtime", "connect-file", "connect-json", "connect-transforms"],
+            Self::Registry => &[],
         }
     }
 }
@@ -87,7 +115,7 @@ impl Jars {
     /// missing or the cache folder cannot be written.
     pub fn resolve(set: JarSet) -> Result<Self, Unavailable> {
         let cache = cache();
-        let folder = cache.join(format!("{}-{}", set.name(), Self::version()));
+        let folder = cache.join(format!("{}-{}", set.name(), set.version()));
         if folder.is_dir() {
             return Ok(Self { folder });
         }
@@ -130,10 +158,11 @@ pub(crate) fn lock(cache: &Path) -> Result<File, Failure> {
 
 fn download(set: JarSet, cache: &Path, folder: &Path) -> Result<(), Unavailable> {
     let maven = find_program("mvn").ok_or_else(|| {
-        Failure::new(
-            "Apache Kafka's jars are not in the cache, and Maven, which resolves them, is not installed: \
-             run `runtime/testkit/setup.sh tests`, or install it (Debian: maven)",
-        )
+        Failure::new(format!(
+            "{}'s jars are not in the cache, and Maven, which resolves them, is not installed: run \
+             `runtime/testkit/setup.sh tests`, or install it (Debian: maven)",
+            set.title()
+        ))
     })?;
     let partial = cache.join(format!(".partial-{}", set.name()));
     // The lock is held: whatever is there was left by a run that was aborted.
@@ -141,13 +170,23 @@ fn download(set: JarSet, cache: &Path, folder: &Path) -> Result<(), Unavailable>
         fs::remove_dir_all(&partial).context(|| format!("cannot remove {}", partial.display()))?;
     }
     let jars = partial.join("jars");
-    let pom = try_write_file(&partial, "pom.xml", pom(set).as_bytes())?;
+    fs::create_dir_all(&partial).context(|| format!("cannot make {}", partial.display()))?;
     let log = partial.join("maven.log");
-    say(&format!("downloading Apache Kafka {} ({} jars, once, about 50 MB)", Jars::version(), set.name()));
+    let what = format!("{} {}", set.title(), set.version());
+    say(&format!("downloading {what} ({} jars, once, about {})", set.name(), set.size()));
     let began = Instant::now();
     let mut command = Command::new(maven);
-    command.args(["--batch-mode", "--no-transfer-progress", "--file"]).arg(pom);
-    command.args([COPY_DEPENDENCIES, "-DincludeScope=runtime"]);
+    command.args(["--batch-mode", "--no-transfer-progress"]).current_dir(&partial);
+    match set {
+        JarSet::Server | JarSet::Connect => {
+            let pom = try_write_file(&partial, "pom.xml", pom(set).as_bytes())?;
+            command.arg("--file").arg(pom).args([COPY_DEPENDENCIES, "-DincludeScope=runtime"]);
+        }
+        JarSet::Registry => {
+            let artifact = format!("io.apicurio:apicurio-registry-app:{}:tar.gz:all", set.version());
+            command.args([UNPACK, &format!("-Dartifact={artifact}")]);
+        }
+    }
     command.arg(format!("-DoutputDirectory={}", jars.display()));
     let launch = Launch { name: "maven", command: &command, log: Some(&log), remove: None };
     let mut process = launch.start()?;
@@ -158,7 +197,7 @@ fn download(set: JarSet, cache: &Path, folder: &Path) -> Result<(), Unavailable>
             say(&format!("downloaded to {} in {:.0?}", folder.display(), began.elapsed()));
             return Ok(());
         }
-        Some(status) => format!("maven could not resolve Apache Kafka {} ({status})", Jars::version()),
+        Some(status) => format!("maven could not resolve {what} ({status})"),
         None => format!("maven did not finish within {LONGEST_DOWNLOAD:?}"),
     };
     Err(Unavailable::Unresolvable(Failure::new(format!("{failure}:\n{}", log_tail(&log, 15)))))

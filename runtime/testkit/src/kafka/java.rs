@@ -1,4 +1,4 @@
-//! The Java runtime that Kafka's released jars need.
+//! The Java runtime that released jars need.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,12 +12,14 @@ const REMEDY: &str =
     "run `runtime/testkit/setup.sh tests`, or install Java 17 or newer (Debian: default-jre-headless)";
 
 /// Finds `java` by `JAVA_HOME`, else on the search path, and checks its version.
-pub(super) fn find() -> Result<PathBuf, Failure> {
+pub(crate) fn find() -> Result<PathBuf, Failure> {
     let java = std::env::var_os("JAVA_HOME")
         .map(|home| PathBuf::from(home).join("bin/java"))
         .filter(|java| java.is_file())
         .or_else(|| find_program("java"))
-        .ok_or_else(|| Failure::new(format!("Apache Kafka needs Java, and there is none: {REMEDY}")))?;
+        .ok_or_else(|| {
+            Failure::new(format!("the services of tests need Java, and there is none: {REMEDY}"))
+        })?;
     let output = Command::new(&java)
         .arg("-version")
         .output()

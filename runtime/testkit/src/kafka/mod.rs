@@ -16,6 +16,7 @@ mod shared;
 pub use client::KafkaClient;
 pub(crate) use jars::lock;
 pub use jars::{JarSet, Jars, Unavailable};
+pub(crate) use java::find as find_java;
 pub use program::JavaProgram;
 #[cfg(feature = "harness")]
 pub use record::{ConsumedRecord, NewRecord};

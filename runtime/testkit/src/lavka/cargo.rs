@@ -35,6 +35,7 @@ pub(crate) fn cargo() -> Command {
 #[derive(Debug, Default)]
 pub(crate) struct Artifacts {
     binaries: Vec<(String, PathBuf)>,
+    tests: Vec<String>,
 }
 
 impl Artifacts {
@@ -66,11 +67,21 @@ impl Artifacts {
         self.binaries.iter().find(|(built, _)| built == name).map(|(_, path)| path)
     }
 
+    /// Whether there is a test target of this name.
+    pub(crate) fn has_test(&self, name: &str) -> bool {
+        self.tests.iter().any(|built| built == name)
+    }
+
     /// One line of cargo's JSON messages; other kinds of message are of no interest.
     fn take_in(&mut self, line: &str) {
         let Ok(message) = serde_json::from_str::<Value>(line) else { return };
         let target = &message["target"];
-        let is_binary = target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "bin"));
+        let is =
+            |wanted: &str| target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|it| it == wanted));
+        let is_binary = is("bin");
+        if let (true, Some(name)) = (is("test"), target["name"].as_str()) {
+            self.tests.push(name.to_owned());
+        }
         // A binary's own unit tests are an executable too.
         let is_test = message["profile"]["test"] == Value::Bool(true);
         if let (true, false, Some(name), Some(path)) =
@@ -103,5 +114,6 @@ mod tests {
         found.take_in("not JSON");
         assert_eq!(found.binary("lavka").unwrap().to_str(), Some("/t/debug/lavka"));
         assert_eq!(found.binary("rest"), None);
+        assert!(found.has_test("rest") && !found.has_test("lavka"));
     }
 }

@@ -6,6 +6,7 @@ mod kafka;
 mod lavka;
 mod mosquitto;
 mod rest;
+mod schema_registry;
 mod testrun;
 
 use std::time::Duration;
