@@ -37,6 +37,7 @@
 //! | `certificates` | an authority for one test |
 //! | `leash` | processes that end with their owner |
 //! | `missed` | tests that could not run |
+//! | `rows` | rows of the conformance cases, and whether each has a test |
 //! | `folders`, `ports`, `names`, `waiting` | what tests need at every turn |
 //! | `chance` | random numbers that can be had again |
 //! | `environment` | the variables that steer a run |
@@ -65,6 +66,7 @@ mod progress;
 mod python;
 #[cfg(feature = "harness")]
 mod rest;
+mod rows;
 mod run;
 mod schema_registry;
 mod services;
@@ -88,6 +90,7 @@ pub use postgres::{Postgres, PostgresConfig, PostgresTls};
 pub use python::Python;
 #[cfg(feature = "harness")]
 pub use rest::{RestAnswer, RestClient};
+pub use rows::{ConformanceRows, rows_of_tests_below};
 pub use run::TestRun;
 pub use schema_registry::{SchemaRegistry, SchemaRegistryServer};
 pub use services::{Services, Shared, services};

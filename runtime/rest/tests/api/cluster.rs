@@ -22,6 +22,7 @@ struct Groups {
     have_members: AtomicBool,
     away: AtomicBool,
     waited_for: AtomicBool,
+    created: Mutex<Vec<NewTopic>>,
 }
 
 #[derive(Default)]
@@ -41,6 +42,11 @@ impl MemoryCluster {
     /// Whether somebody waits for an answer that does not come.
     pub(crate) fn is_waited_for(&self) -> bool {
         self.0.waited_for.load(Ordering::SeqCst)
+    }
+
+    /// The topics that were created.
+    pub(crate) fn created(&self) -> Vec<NewTopic> {
+        self.0.created.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64) {
@@ -156,7 +162,8 @@ impl Admin for MemoryAdmin {
         Ok(None)
     }
 
-    async fn create_topic(&self, _topic: &NewTopic) -> Result<TopicCreated> {
+    async fn create_topic(&self, topic: &NewTopic) -> Result<TopicCreated> {
+        self.0.created.lock().unwrap_or_else(PoisonError::into_inner).push(topic.clone());
         Ok(TopicCreated::Created)
     }
 

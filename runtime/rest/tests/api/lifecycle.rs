@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use lavka_ports::NewTopic;
 use lavka_testkit::eventually;
 use lavka_worker::TargetState;
 use serde_json::json;
@@ -51,6 +52,28 @@ fn what_workers_ask_each_other_is_refused_by_one_that_is_alone() {
         &server.client().send("PUT", "/connectors/x/fence", &[], None),
         500,
         "Kafka Connect in standalone mode does not support exactly-once source connectors.",
+    );
+}
+
+#[test]
+fn e14_a_dead_letter_topic_that_is_missing_is_created() {
+    let server = Server::start();
+    server.create(
+        "x",
+        &json!({
+            "connector.class": SINK, "topics": "t", "errors.tolerance": "all",
+            "errors.deadletterqueue.topic.name": " dlq ", "errors.deadletterqueue.topic.replication.factor": 2,
+        }),
+    );
+    let created = eventually("the topic", PATIENCE, || server.cluster.created().into_iter().next());
+    assert_eq!(
+        created,
+        NewTopic {
+            name: "dlq".into(),
+            partitions: Some(1),
+            replication_factor: Some(2),
+            configs: Vec::new()
+        }
     );
 }
 
