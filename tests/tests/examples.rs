@@ -33,7 +33,12 @@ fn every_key_of_the_worker_file_is_used() {
 async fn every_connector_is_understood_and_would_start() {
     let root = enter_root();
     let (catalogue, worker) = (lavka::catalogue(), worker_file(&root));
-    let validation = Validation { catalogue: &catalogue, worker: &worker.raw, policy: &OverridePolicy::All };
+    let validation = Validation {
+        catalogue: &catalogue,
+        worker: &worker.raw,
+        policy: &OverridePolicy::All,
+        providers: &worker.providers,
+    };
     let mut seen = 0;
     for entry in std::fs::read_dir(root.join("examples")).unwrap() {
         let path = entry.unwrap().path();

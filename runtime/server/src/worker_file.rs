@@ -7,6 +7,7 @@ use std::time::Duration;
 use lavka_api::config::{Config, ConfigType};
 use lavka_api::plugin::{Catalogue, PluginKind};
 use lavka_api::{Error, Result};
+use lavka_worker::Providers;
 use lavka_worker::config::{WorkerConfig, WorkerKey};
 
 use crate::properties::{self, in_file};
@@ -27,7 +28,7 @@ pub(crate) const CONVERTERS: [(&str, PluginKind); 3] = [
 /// A config error that names the file, and every wrong key.
 pub(crate) fn read_worker_config(path: &Path) -> Result<WorkerConfig> {
     let raw = properties::read(path)?;
-    typed(raw, &crate::catalogue()).map_err(|error| in_file(path, &error))
+    typed(&raw, &crate::catalogue()).map_err(|error| in_file(path, &error))
 }
 
 /// The configuration of a worker that is about to start.
@@ -35,15 +36,24 @@ pub(crate) fn read_worker_config(path: &Path) -> Result<WorkerConfig> {
 /// # Errors
 /// As [`typed`]; and where the offset file could not be written.
 pub(crate) fn accept(raw: Config, catalogue: &Catalogue) -> Result<WorkerConfig> {
-    let config = typed(raw, catalogue)?;
+    let config = typed(&raw, catalogue)?;
     check_offset_file(Path::new(&config.keys.offset_file))?;
     Ok(config)
 }
 
 /// # Errors
 /// A config error that names every wrong key.
-fn typed(raw: Config, catalogue: &Catalogue) -> Result<WorkerConfig> {
-    let reports = WorkerConfig::definition().validate(&raw);
+fn typed(raw: &Config, catalogue: &Catalogue) -> Result<WorkerConfig> {
+    let resolved = Providers::from_config(raw, catalogue)?.resolve(raw)?;
+    let hidden = |error: &Error| Error::config(resolved.secrets.redact(&error.to_string()).into_owned());
+    check(&resolved.config, catalogue).map_err(|error| hidden(&error))?;
+    WorkerConfig::resolving(raw, catalogue)
+}
+
+/// # Errors
+/// A config error that names every wrong key.
+fn check(raw: &Config, catalogue: &Catalogue) -> Result<()> {
+    let reports = WorkerConfig::definition().validate(raw);
     let mut errors: Vec<String> = reports.into_iter().flat_map(|report| report.errors).collect();
     for (key, kind) in CONVERTERS {
         let Some(class) = raw.get(key).map(str::trim).filter(|class| !class.is_empty()) else { continue };
@@ -53,11 +63,10 @@ fn typed(raw: Config, catalogue: &Catalogue) -> Result<WorkerConfig> {
             ));
         }
     }
-    match (WorkerConfig::new(raw), errors.as_slice()) {
-        (Ok(config), []) => Ok(config),
-        (Err(error), []) => Err(error),
-        (_, [one]) => Err(Error::config(one.clone())),
-        (_, all) => {
+    match errors.as_slice() {
+        [] => Ok(()),
+        [one] => Err(Error::config(one.clone())),
+        all => {
             let text = format!("{} keys are wrong:\n  {}", all.len(), all.join("\n  "));
             Err(Error::config(text))
         }
@@ -143,7 +152,7 @@ mod tests {
             ("value.converter", "StringConvertor"),
         ]);
         raw.remove("offset.storage.file.filename");
-        let error = typed(raw, &crate::catalogue()).unwrap_err().to_string();
+        let error = typed(&raw, &crate::catalogue()).unwrap_err().to_string();
         let lines: Vec<&str> = error.lines().map(str::trim).collect();
         assert_eq!(
             lines,
@@ -157,12 +166,12 @@ mod tests {
                  org.apache.kafka.connect.storage.StringConverter?",
             ]
         );
-        let one = typed(config(&[("offset.flush.timeout.ms", "0")]), &crate::catalogue()).unwrap_err();
+        let one = typed(&config(&[("offset.flush.timeout.ms", "0")]), &crate::catalogue()).unwrap_err();
         assert_eq!(
             one.message(),
             Some("Invalid value 0 for configuration offset.flush.timeout.ms: Value must be at least 1")
         );
-        assert!(typed(config(&[]), &crate::catalogue()).is_ok());
+        assert!(typed(&config(&[]), &crate::catalogue()).is_ok());
     }
 
     #[test]

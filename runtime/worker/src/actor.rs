@@ -17,10 +17,13 @@ use lavka_api::plugin::{ConnectorContext, TaskId};
 use lavka_api::{Error, Result};
 use lavka_coordination::herder::{Answer, Effect, Event, HerderError, RequestId};
 use lavka_coordination::status::State;
+use lavka_engine::errors::redacted;
 use lavka_engine::task::{Target, TaskHandle, TaskObserver, TaskState};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::assembly::{Assembly, Connector, complete_task_config, connector_plugin};
+use crate::providers::{Resolved, with_variables_of};
+use crate::reload::Watch;
 
 /// What the driver is told by actors and tasks.
 #[derive(Debug)]
@@ -31,16 +34,27 @@ pub(crate) enum News {
     Ended(String),
     /// A connector need not stay stopped any more.
     Released(String),
+    /// What variables in the connector's configuration stand for has changed.
+    Changed(String),
 }
 
 pub(crate) struct Actor {
     pub(crate) assembly: Assembly,
     pub(crate) news: UnboundedSender<News>,
     pub(crate) graceful: Duration,
-    instance: Option<(Connector, Config)>,
+    instance: Option<Instance>,
     tasks: HashMap<TaskId, TaskHandle>,
     /// Whether the running instance has asked for new tasks and was not answered yet.
     reconfiguration: Arc<AtomicBool>,
+}
+
+/// A connector that was started.
+struct Instance {
+    connector: Connector,
+    /// As it is stored, with variables.
+    raw: Config,
+    resolved: Resolved,
+    _watch: Option<Watch>,
 }
 
 impl Actor {
@@ -110,13 +124,27 @@ impl Actor {
         }
     }
 
-    async fn start_connector(&mut self, name: &str, epoch: u64, config: Config) -> Result<String> {
+    async fn start_connector(&mut self, name: &str, epoch: u64, raw: Config) -> Result<String> {
         self.stop_connector().await;
-        let plugin = connector_plugin(&config, &self.assembly.catalogue)?;
+        let resolved = self.assembly.resolve(&raw).await?;
+        let secrets = resolved.secrets.clone();
+        let started = self.start_resolved(name, epoch, raw, resolved).await;
+        started.map_err(|error| redacted(&error, &secrets))
+    }
+
+    async fn start_resolved(
+        &mut self,
+        name: &str,
+        epoch: u64,
+        raw: Config,
+        resolved: Resolved,
+    ) -> Result<String> {
+        let config = &resolved.config;
+        let plugin = connector_plugin(config, &self.assembly.catalogue)?;
         let version = plugin.version.to_owned();
         let mut connector = Connector::new(plugin)?;
         if let Connector::Source(_) = connector {
-            self.assembly.topic_groups(&config)?;
+            self.assembly.topic_groups(config)?;
         }
         let (news, owner) = (self.news.clone(), name.to_owned());
         // However often a connector asks before it was heard, that is one question.
@@ -128,10 +156,12 @@ impl Actor {
             }
         });
         let started = match &mut connector {
-            Connector::Source(source) => guarded(source.start(context, &config)).await,
-            Connector::Sink(sink) => guarded(sink.start(context, &config)).await,
+            Connector::Source(source) => guarded(source.start(context, config)).await,
+            Connector::Sink(sink) => guarded(sink.start(context, config)).await,
         };
-        self.instance = Some((connector, config));
+        let watch = Watch::start(name, &raw, &resolved, &self.assembly, &self.news);
+        let started = started.map_err(|error| resolved.discreet(&error));
+        self.instance = Some(Instance { connector, raw, resolved, _watch: watch });
         if let Err(error) = started {
             tracing::error!(connector = %name, "the connector could not be started: {}", error.trace().trim_end());
             self.stop_connector().await;
@@ -143,23 +173,25 @@ impl Actor {
 
     async fn stop_connector(&mut self) {
         match self.instance.take() {
-            Some((Connector::Source(mut source), _)) => stopped(source.stop()).await,
-            Some((Connector::Sink(mut sink), _)) => stopped(sink.stop()).await,
+            Some(Instance { connector: Connector::Source(mut source), .. }) => stopped(source.stop()).await,
+            Some(Instance { connector: Connector::Sink(mut sink), .. }) => stopped(sink.stop()).await,
             None => {}
         }
     }
 
     async fn task_configs(&mut self, max: u32) -> Result<Vec<Config>> {
         self.reconfiguration.store(false, Ordering::Release);
-        let Some((connector, config)) = &mut self.instance else {
+        let Some(Instance { connector, raw, resolved, .. }) = &mut self.instance else {
             return Err(Error::fatal("the connector is not running"));
         };
-        let plugin = connector_plugin(config, &self.assembly.catalogue)?;
+        let plugin = connector_plugin(&resolved.config, &self.assembly.catalogue)?;
         let configs = match connector {
             Connector::Source(source) => guarded(source.task_configs(max)).await,
             Connector::Sink(sink) => guarded(sink.task_configs(max)).await,
-        }?;
-        Ok(configs.into_iter().map(|task| complete_task_config(task, plugin, config)).collect())
+        };
+        let configs = configs.map_err(|error| resolved.discreet(&error))?;
+        let stored = |task| with_variables_of(raw, complete_task_config(task, plugin, raw));
+        Ok(configs.into_iter().map(stored).collect())
     }
 
     async fn stop_tasks(&mut self, ids: &[TaskId]) {

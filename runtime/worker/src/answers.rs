@@ -4,6 +4,7 @@ use lavka_api::Error;
 use lavka_api::config::{KeyDef, KeyReport};
 use lavka_api::data::OffsetMap;
 use lavka_coordination::herder::HerderError;
+use lavka_telemetry::redaction::Redactor;
 
 /// A refusal with the HTTP status that Connect gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,11 @@ impl Refusal {
     /// 500.
     pub fn internal(message: impl Into<String>) -> Self {
         Self { status: 500, message: message.into() }
+    }
+
+    /// The same without values that must not be shown.
+    pub(crate) fn without(self, secrets: &Redactor) -> Self {
+        Self { message: secrets.redact(&self.message).into_owned(), ..self }
     }
 }
 

@@ -11,7 +11,7 @@ use lavka_api::plugin::{
 };
 use lavka_api::{Error, Result};
 use lavka_engine::chain::Chain;
-use lavka_engine::errors::{DeadLetters, ErrorPolicy, ErrorSettings};
+use lavka_engine::errors::{DeadLetters, ErrorPolicy, ErrorSettings, redacted};
 use lavka_engine::sink::{Decoder, SinkTaskSpec, TopicSelection, spawn_sink};
 use lavka_engine::source::{
     Encoder, OffsetStore, SourceDeadLetters, SourceTaskSpec, TopicCreation, TopicGroup, spawn_source,
@@ -19,9 +19,12 @@ use lavka_engine::source::{
 use lavka_engine::task::{Target, TaskHandle, TaskObserver};
 use lavka_ports::{Buffer, Cluster, NewTopic};
 use lavka_telemetry::metrics::Metrics;
+use lavka_telemetry::redaction::Redactor;
 use tokio::sync::watch;
 
 use crate::config::{Clients, SinkConfig, SourceConfig, WorkerConfig, max_poll_records, topic_groups};
+use crate::discretion::discreet;
+use crate::providers::Resolved;
 use crate::topic_names;
 
 /// Bounds of what a source task has in flight, and of what a sink task's consumer holds ahead.
@@ -172,6 +175,15 @@ fn described(plugin: &Plugin) -> String {
 }
 
 impl Assembly {
+    /// A connector's configuration without variables, and what it shares with the worker's to hide.
+    ///
+    /// # Errors
+    /// A config error where a provider cannot read what it is asked for.
+    pub(crate) async fn resolve(&self, raw: &Config) -> Result<Resolved> {
+        let resolved = self.worker.providers.resolve_elsewhere(raw).await?;
+        Ok(Resolved { secrets: resolved.secrets.with(&self.worker.secrets), ..resolved })
+    }
+
     /// Puts a task together and starts its loop.
     pub(crate) async fn start_task(
         &self,
@@ -180,6 +192,23 @@ impl Assembly {
         config: &Config,
         paused: bool,
         observer: Arc<dyn TaskObserver>,
+    ) -> Result<TaskHandle> {
+        let connector = self.resolve(connector).await?;
+        let config = self.resolve(config).await.map_err(|error| connector.discreet(&error))?;
+        let secrets = connector.secrets.with(&config.secrets);
+        let observer = discreet(observer, &secrets);
+        let started = self.start_resolved(id, &connector.config, &config.config, paused, observer, &secrets);
+        started.await.map_err(|error| redacted(&error, &secrets))
+    }
+
+    async fn start_resolved(
+        &self,
+        id: &TaskId,
+        connector: &Config,
+        config: &Config,
+        paused: bool,
+        observer: Arc<dyn TaskObserver>,
+        secrets: &Redactor,
     ) -> Result<TaskHandle> {
         let plugin = connector_plugin(connector, &self.catalogue)?;
         let converters = Converters::new(connector, &self.worker.raw, &self.catalogue)?;
@@ -193,7 +222,8 @@ impl Assembly {
                 task: source.task(config)?,
                 chain,
                 encoder: Encoder::new(converters.key, converters.value, converters.header),
-                policy: ErrorPolicy::new(id.clone(), &errors, None, error_metrics, target.subscribe()),
+                policy: ErrorPolicy::new(id.clone(), &errors, None, error_metrics, target.subscribe())
+                    .hiding(secrets.clone()),
                 dead_letters: self.source_dead_letters(id, connector).await?,
                 topic_creation: self.topic_creation(id, connector)?,
                 producer: self.cluster.producer(&self.clients.producer(id, connector))?,
@@ -219,7 +249,8 @@ impl Assembly {
                         dead_letters,
                         error_metrics,
                         target.subscribe(),
-                    ),
+                    )
+                    .hiding(secrets.clone()),
                     consumer: self.cluster.consumer(&consumer_config, SINK_BUFFER)?,
                     topics: topic_selection(connector, &self.catalogue)?,
                     topics_refresh: TOPICS_REFRESH,
@@ -292,7 +323,7 @@ impl Assembly {
         replication: i16,
         prefix: &str,
     ) -> Result<()> {
-        let admin = self.cluster.admin(&self.clients.admin(&id.connector, connector))?;
+        let admin = self.cluster.admin(&self.clients.dead_letter_admin(id, connector))?;
         if admin.topic(topic).await?.is_some() {
             return Ok(());
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use lavka_api::config::Config;
 use lavka_coordination::config_log::TargetState;
 use lavka_coordination::herder::{Answer, Effect, Event, Herder, HerderError, Request, RequestId};
+use lavka_coordination::restart::RestartRequest;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -221,6 +222,12 @@ impl Driver {
                 if let Some(waiting) = self.waiting.remove(&request) {
                     let _ = waiting.reply.send(Reply::Done(answer));
                 }
+            }
+            News::Changed(name) => {
+                // Nobody waits for the answer.
+                self.next_request += 1;
+                let everything = RestartRequest { include_tasks: true, only_failed: false };
+                self.handle(Event::Request(self.next_request, Request::Restart(name, everything)));
             }
             News::Ended(name) => {
                 let Some(actor) = self.actors.get_mut(&name) else { return };

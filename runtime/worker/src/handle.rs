@@ -133,7 +133,10 @@ impl WorkerHandle {
         let infos = self.validation().run(config).await?;
         match refusal_of(&infos) {
             Some(refusal) => Err(refusal),
-            None => Ok(connector_plugin(config, &self.assembly.catalogue)?.kind()),
+            None => {
+                let resolved = self.assembly.resolve(config).await?;
+                Ok(connector_plugin(&resolved.config, &self.assembly.catalogue)?.kind())
+            }
         }
     }
 
@@ -254,7 +257,9 @@ impl WorkerHandle {
     pub async fn offsets(&self, name: &str) -> Result<Vec<ConnectorOffset>, Refusal> {
         let config = self.info(name)?.config;
         let _stage = stage::enter(format!("reading the offsets of connector {name}"));
-        self.assembly.offsets_of(name, &config).await
+        let resolved = self.assembly.resolve(&config).await?;
+        let offsets = self.assembly.offsets_of(name, &resolved.config).await;
+        offsets.map_err(|refusal| refusal.without(&resolved.secrets))
     }
 
     /// Changes offsets of a stopped connector; the text of the answer.
@@ -268,7 +273,9 @@ impl WorkerHandle {
     ) -> Result<&'static str, Refusal> {
         let (_held, config) = self.stopped(name).await?;
         let _stage = stage::enter(format!("altering the offsets of connector {name}"));
-        self.assembly.alter_offsets(name, &config, changes).await
+        let resolved = self.assembly.resolve(&config).await?;
+        let altered = self.assembly.alter_offsets(name, &resolved.config, changes).await;
+        altered.map_err(|refusal| refusal.without(&resolved.secrets))
     }
 
     /// Forgets all offsets of a stopped connector; the text of the answer.
@@ -278,7 +285,9 @@ impl WorkerHandle {
     pub async fn reset_offsets(&self, name: &str) -> Result<&'static str, Refusal> {
         let (_held, config) = self.stopped(name).await?;
         let _stage = stage::enter(format!("resetting the offsets of connector {name}"));
-        self.assembly.reset_offsets(name, &config).await
+        let resolved = self.assembly.resolve(&config).await?;
+        let reset = self.assembly.reset_offsets(name, &resolved.config).await;
+        reset.map_err(|refusal| refusal.without(&resolved.secrets))
     }
 
     /// The configuration of a connector that is stopped, also in fact: its tasks have ended. It stays so while what
@@ -362,6 +371,7 @@ impl WorkerHandle {
             catalogue: &self.assembly.catalogue,
             worker: &self.assembly.worker.raw,
             policy: self.assembly.clients.policy(),
+            providers: &self.assembly.worker.providers,
         }
     }
 

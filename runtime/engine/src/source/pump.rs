@@ -242,6 +242,7 @@ impl Pump {
         if self.dead_letters.is_some() && self.wait_for_room(run).await? == Flow::Stop {
             return Ok(Flow::Stop);
         }
+        let failure = &self.policy.presentable(failure.clone());
         self.policy.failed(failure, None).await?;
         let Some(dead_letters) = &mut self.dead_letters else {
             self.skip(item);

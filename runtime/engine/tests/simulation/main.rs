@@ -16,6 +16,7 @@ mod producer;
 mod random_sink;
 mod random_source;
 mod rebalance;
+mod remarks;
 mod rig;
 mod sink;
 mod source;

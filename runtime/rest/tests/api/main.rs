@@ -13,6 +13,7 @@ mod http;
 mod lifecycle;
 mod offsets;
 mod plugins;
+mod providers;
 mod python;
 mod restart;
 mod secrets;

@@ -43,6 +43,11 @@ lavka_api::config! {
     }
 }
 
+/// What failures repeat, and how long it is: `script.leak`, which nobody defines.
+fn leaked(config: &Config) -> String {
+    config.get("script.leak").map_or_else(String::new, |leak| format!(": {leak} ({} bytes)", leak.len()))
+}
+
 /// How often each task was started, by `<connector>-<task>`.
 static STARTS: Mutex<Option<HashMap<String, u32>>> = Mutex::new(None);
 
@@ -70,7 +75,9 @@ impl Scripted {
         let script = Script::from_config(config)?;
         self.config = config.clone();
         match script.fail.as_str() {
-            "start" => return Err(Error::fatal("the script says that the start fails")),
+            "start" => {
+                return Err(Error::fatal(format!("the script says that the start fails{}", leaked(config))));
+            }
             "start-panics" => panic!("the script says so"),
             "regenerate" => {
                 // Asked for again as soon as the tasks were made.
@@ -96,17 +103,17 @@ impl Scripted {
     }
 }
 
-struct ScriptedTask(Script);
+struct ScriptedTask(Script, String);
 
 impl ScriptedTask {
     fn new(config: &Config) -> Result<Self> {
-        Ok(Self(Script::from_config(config)?))
+        Ok(Self(Script::from_config(config)?, leaked(config)))
     }
 
     fn start(&self, id: &TaskId) -> Result<()> {
         let first = count_start(id) == 1;
         if self.0.failing.contains(&id.task.to_string()) && (first || !self.0.once) {
-            return Err(Error::fatal("the script says that this task fails"));
+            return Err(Error::fatal(format!("the script says that this task fails{}", self.1)));
         }
         Ok(())
     }

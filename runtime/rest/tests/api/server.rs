@@ -81,7 +81,8 @@ impl Server {
         for (key, value) in extra {
             config.set(*key, *value);
         }
-        let config = WorkerConfig::new(config).unwrap();
+        let catalogue = Catalogue::new(plugins::plugins());
+        let config = WorkerConfig::resolving(&config, &catalogue).unwrap();
         let cluster = Arc::new(MemoryCluster::default());
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -89,7 +90,7 @@ impl Server {
             let rest = BoundRest::bind(RestConfig::of(&config.keys).unwrap()).await.unwrap();
             let worker_id = rest.worker_id();
             let parts = WorkerParts {
-                catalogue: Arc::new(Catalogue::new(plugins::plugins())),
+                catalogue: Arc::new(catalogue),
                 cluster: Arc::<MemoryCluster>::clone(&cluster),
                 metrics: Metrics::new(),
                 worker_id: worker_id.clone(),

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use lavka_api::config::Config;
 use lavka_api::plugin::PluginKind;
 use lavka_api::{Error, Result};
-use lavka_worker::Validation;
 use lavka_worker::config::{Clients, KeyMeaning, OverridePolicy};
+use lavka_worker::{Providers, Validation};
 
 use crate::connector_file::ConnectorFile;
 use crate::connector_keys::ConnectorKeys;
@@ -17,16 +17,23 @@ use crate::worker_file;
 pub(super) fn run(path: &Path, worker: Option<&Path>) -> Result<ExitCode> {
     crate::install_tls_provider();
     let file = ConnectorFile::read(path)?;
-    let (worker, policy) = match worker {
+    let (worker, policy, providers) = match worker {
         Some(path) => {
             let worker = crate::read_worker_config(path)?;
             let policy = Clients::new(&worker).policy().clone();
-            (worker.raw, policy)
+            (worker.raw, policy, worker.providers)
         }
-        None => (worker_file::default_worker(), OverridePolicy::All),
+        None => (worker_file::default_worker(), OverridePolicy::All, Providers::default()),
     };
-    let report = super::runtime()?.block_on(check(&file.config, &worker, &policy));
-    let report = report.map_err(|error| crate::properties::in_file(path, &error))?;
+    let in_file = |error: Error| crate::properties::in_file(path, &error);
+    let resolved = providers.resolve(&file.config).map_err(in_file)?;
+    let catalogue = crate::catalogue();
+    let validation =
+        Validation { catalogue: &catalogue, worker: &worker, policy: &policy, providers: &providers };
+    let report = super::runtime()?.block_on(check(&file.config, &resolved.config, &validation));
+    let hidden = |error: Error| in_file(Error::config(resolved.secrets.redact(&error.to_string())));
+    let mut report = report.map_err(hidden)?;
+    report.text = resolved.secrets.redact(&report.text).into_owned();
     super::emit(&report.text)?;
     Ok(if report.would_start { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -36,8 +43,9 @@ struct Report {
     would_start: bool,
 }
 
-async fn check(config: &Config, worker: &Config, policy: &OverridePolicy) -> Result<Report> {
-    let catalogue = crate::catalogue();
+/// `config` is what `raw` says with its variables resolved.
+async fn check(raw: &Config, config: &Config, validation: &Validation<'_>) -> Result<Report> {
+    let catalogue = validation.catalogue;
     let class = config.get("connector.class").map(str::trim).unwrap_or_default();
     if class.is_empty() {
         return Err(Error::config(
@@ -48,7 +56,7 @@ async fn check(config: &Config, worker: &Config, policy: &OverridePolicy) -> Res
         let known = "`lavka plugins` lists those there are";
         Error::invalid_value("connector.class", class, format!("{error}; {known}"))
     })?;
-    let keys = ConnectorKeys::new(plugin, config, &catalogue);
+    let keys = ConnectorKeys::new(plugin, config, catalogue);
     let mut text = format!("{} ({})\n\n", plugin.class, plugin.kind().name());
     let (mut understood, mut ignored, mut unknown) = (0, 0, 0);
     for key in config.keys() {
@@ -71,9 +79,9 @@ async fn check(config: &Config, worker: &Config, policy: &OverridePolicy) -> Res
         };
     }
     let _ = writeln!(text, "\n{understood} understood, {ignored} ignored, {unknown} unknown");
-    let validation = Validation { catalogue: &catalogue, worker, policy };
-    let infos = validation.run(config).await.map_err(|refusal| Error::config(refusal.message))?;
-    let would_start = infos.error_count == 0;
+    let infos = validation.run(raw).await.map_err(|refusal| Error::config(refusal.message))?;
+    let new_topics = validation.topic_creation(config).err();
+    let would_start = infos.error_count == 0 && new_topics.is_none();
     if !would_start {
         text.push('\n');
     }
@@ -88,6 +96,9 @@ async fn check(config: &Config, worker: &Config, policy: &OverridePolicy) -> Res
                 told.push(error);
             }
         }
+    }
+    if let Some(error) = new_topics {
+        let _ = writeln!(text, "  error    {}", error.message().unwrap_or_default());
     }
     text.push_str(if would_start { "It would start.\n" } else { "It would not start.\n" });
     Ok(Report { text, would_start })

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use lavka_api::{Error, Result};
 
+use lavka_worker::Providers;
+
 use crate::connector_file::ConnectorFile;
 use crate::transform::{Answer, Bench, Paint, Steps};
 use crate::worker_file;
@@ -25,7 +27,11 @@ pub(super) fn run(
         Some(path) => crate::read_worker_file(path)?,
         None => worker_file::default_worker(),
     };
-    let mut bench = Bench::new(&file.config, &worker)?;
+    let providers = Providers::from_config(&worker, &crate::catalogue())?;
+    let (worker, connector) = (providers.resolve(&worker)?, providers.resolve(&file.config)?);
+    let secrets = worker.secrets.with(&connector.secrets);
+    let mut bench = Bench::new(&connector.config, &worker.config)
+        .map_err(|error| Error::config(secrets.redact(&error.to_string())))?;
     let (mut input, name): (Box<dyn BufRead>, String) = match records {
         Some(path) => {
             let name = path.display().to_string();

@@ -52,7 +52,7 @@ fn every_key_of_a_sink_is_explained() {
               unknown  task.max; did you mean tasks.max?
               ok       topics
               ok       file
-              ignored  config.action.reload: no configuration provider of this version sets a time to live
+              ok       config.action.reload
               ignored  confluent.license: no licence is needed
               ignored  confluent.topic.bootstrap.servers: no licence is needed
               ignored  key.converter.schemas.enable: the worker's converter is used with the worker's settings; set 'key.converter' too
@@ -71,7 +71,7 @@ fn every_key_of_a_sink_is_explained() {
               ignored  transforms.old.type: 'old' is not listed in 'transforms'
               unknown  zzz
 
-            11 understood, 7 ignored, 6 unknown
+            12 understood, 6 ignored, 6 unknown
 
               error    zzz: Null value can not be supplied as the configuration value.
             It would not start.
@@ -93,7 +93,13 @@ fn a_source_in_properties() {
          confluent.topic.replication.factor=1\n\
          producer.override.compression.type=zstd\n\
          consumer.override.fetch.min.bytes=1\n\
-         topic.creation.default.partitions=3\n",
+         topic.creation.default.replication.factor=1\n\
+         topic.creation.default.partitions=3\n\
+         topic.creation.default.include=x\n\
+         topic.creation.groups=live\n\
+         topic.creation.live.include=readings\n\
+         topic.creation.live.retention.ms=1000\n\
+         topic.creation.old.partitions=1\n",
         &expect![[r#"
             io.confluent.connect.mqtt.MqttSourceConnector (source)
 
@@ -106,11 +112,39 @@ fn a_source_in_properties() {
               ignored  confluent.topic.replication.factor: no licence is needed
               ok       producer.override.compression.type
               ignored  consumer.override.fetch.min.bytes: a source has no consumer
-              ignored  topic.creation.default.partitions: topics are created by the broker
+              ok       topic.creation.default.replication.factor
+              ok       topic.creation.default.partitions
+              ignored  topic.creation.default.include: the default group takes every topic that is in no other
+              ok       topic.creation.groups
+              ok       topic.creation.live.include
+              ok       topic.creation.live.retention.ms
+              ignored  topic.creation.old.partitions: 'old' is not listed in 'topic.creation.groups'
 
-            6 understood, 4 ignored, 0 unknown
+            11 understood, 5 ignored, 0 unknown
             It would start.
             exit status 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_source_whose_topics_cannot_be_created() {
+    check(
+        "topics.properties",
+        "name=lines\nconnector.class=FileStreamSource\ntopic=t\ntopic.creation.groups=a\n",
+        &expect![[r#"
+            org.apache.kafka.connect.file.FileStreamSourceConnector (source)
+
+              ok       name
+              ok       connector.class
+              ok       topic
+              ok       topic.creation.groups
+
+            4 understood, 0 ignored, 0 unknown
+
+              error    Missing required configuration "topic.creation.default.replication.factor" which has no default value.
+            It would not start.
+            exit status 1
         "#]],
     );
 }

@@ -4,7 +4,7 @@
 use lavka_api::config::{Config, ConfigType};
 use lavka_api::plugin::TaskId;
 
-use super::worker::WorkerConfig;
+use super::worker::{WorkerConfig, is_client_key};
 
 /// A kind of client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,10 +57,10 @@ pub enum OverridePolicy {
 
 impl OverridePolicy {
     fn of(worker: &WorkerConfig) -> Self {
-        match worker.keys.override_policy.trim().to_ascii_lowercase().as_str() {
-            "none" => Self::None,
-            "principal" => Self::Principal,
-            "allowlist" => Self::Allowlist(worker.keys.override_allowlist.clone()),
+        match policy_name(&worker.keys.override_policy) {
+            Ok("None") => Self::None,
+            Ok("Principal") => Self::Principal,
+            Ok("Allowlist") => Self::Allowlist(worker.keys.override_allowlist.clone()),
             _ => Self::All,
         }
     }
@@ -82,6 +82,25 @@ impl OverridePolicy {
             )
         })
     }
+}
+
+/// The short name of a policy: given by it, whatever the case, or by its Java class with or without the package.
+///
+/// # Errors
+/// The detail of the error text.
+pub(super) fn policy_name(text: &str) -> Result<&'static str, String> {
+    const PACKAGE: &str = "org.apache.kafka.connect.connector.policy.";
+    const NAMES: [&str; 4] = ["All", "None", "Principal", "Allowlist"];
+    let class = text.trim();
+    let class = class.strip_prefix(PACKAGE).unwrap_or(class);
+    let short = class.strip_suffix("ConnectorClientConfigOverridePolicy").unwrap_or(class);
+    NAMES.into_iter().find(|name| name.eq_ignore_ascii_case(short)).ok_or_else(|| {
+        format!(
+            "Failed to find any class that implements interface {PACKAGE}ConnectorClientConfigOverridePolicy and which \
+             name matches {text}, available policies are: {}",
+            NAMES.join(", ")
+        )
+    })
 }
 
 /// Makes client configurations.
@@ -160,6 +179,16 @@ impl Clients {
         self.layered(defaults, ClientKind::Admin, connector)
     }
 
+    /// The admin client that creates the topic for a task's dead letters.
+    #[must_use]
+    pub fn dead_letter_admin(&self, id: &TaskId, connector: &Config) -> Config {
+        let defaults = [
+            ("bootstrap.servers", self.bootstrap()),
+            ("client.id", format!("connector-dlq-adminclient-{id}")),
+        ];
+        self.layered(defaults, ClientKind::Admin, connector)
+    }
+
     /// The worker's own admin client.
     #[must_use]
     pub fn worker_admin(&self) -> Config {
@@ -186,6 +215,12 @@ impl Clients {
         connector: &Config,
     ) -> Config {
         let mut config: Config = defaults.into_iter().collect();
+        if kind == ClientKind::Admin {
+            // Admin clients have the worker's keys without a prefix too.
+            for (key, value) in self.worker.raw.iter().filter(|(key, _)| is_client_key(key)) {
+                config.set_nullable(key, value.map(str::to_owned));
+            }
+        }
         let worker = self.worker.raw.with_prefix_stripped(kind.worker_prefix());
         let overrides = connector.with_prefix_stripped(kind.override_prefix());
         for layer in [worker, overrides] {
@@ -255,6 +290,81 @@ mod tests {
         let config = Config::from([("consumer.override.group.id", "mine")]);
         assert_eq!(clients.group("c", &config), "mine");
         assert_eq!(clients.consumer(&id(), &config).get("group.id"), Some("mine"));
+    }
+
+    #[test]
+    fn policies_have_javas_names() {
+        let package = "org.apache.kafka.connect.connector.policy.";
+        let of = |name: &str| {
+            let keys = [
+                ("connector.client.config.override.policy", name),
+                ("connector.client.config.override.allowlist", "acks, linger.ms"),
+            ];
+            clients(&keys).policy().clone()
+        };
+        let allowed = || OverridePolicy::Allowlist(vec!["acks".into(), "linger.ms".into()]);
+        for (short, policy) in [
+            ("All", OverridePolicy::All),
+            ("None", OverridePolicy::None),
+            ("Principal", OverridePolicy::Principal),
+            ("Allowlist", allowed()),
+        ] {
+            let class = format!("{short}ConnectorClientConfigOverridePolicy");
+            for name in [short.to_owned(), short.to_lowercase(), format!("{package}{class}"), class] {
+                assert_eq!(of(&name), policy, "{name}");
+            }
+        }
+        assert_eq!(allowed().refusal("acks"), None);
+        assert_eq!(
+            allowed().refusal("retries").as_deref(),
+            Some(
+                "The 'Allowlist' policy does not allow 'retries' to be overridden in the connector configuration."
+            )
+        );
+        assert_eq!(
+            policy_name("com.acme.Mine").unwrap_err(),
+            "Failed to find any class that implements interface \
+             org.apache.kafka.connect.connector.policy.ConnectorClientConfigOverridePolicy and which name matches \
+             com.acme.Mine, available policies are: All, None, Principal, Allowlist"
+        );
+    }
+
+    #[test]
+    fn every_client_has_the_worker_s_keys_and_then_the_connector_s() {
+        let clients = clients(&[
+            ("producer.linger.ms", "1"),
+            ("producer.acks", "1"),
+            ("consumer.max.poll.records", "1"),
+            ("consumer.client.rack", "a"),
+            ("admin.retries", "1"),
+            ("admin.client.id", "w"),
+            ("security.protocol", "SSL"),
+            ("listeners", "http://:8083"),
+        ]);
+        let connector = Config::from([
+            ("producer.override.linger.ms", "2"),
+            ("consumer.override.max.poll.records", "2"),
+            ("admin.override.retries", "2"),
+        ]);
+        let has = |config: Config, pairs: &[(&str, &str)]| {
+            for (key, value) in pairs {
+                assert_eq!(config.get(key), Some(*value), "{key}");
+            }
+        };
+        for config in [clients.producer(&id(), &connector), clients.dead_letter_producer(&id(), &connector)] {
+            has(config, &[("linger.ms", "2"), ("acks", "1")]);
+        }
+        has(clients.consumer(&id(), &connector), &[("max.poll.records", "2"), ("client.rack", "a")]);
+        for config in [clients.admin("c", &connector), clients.topic_admin(&id(), &connector)] {
+            assert_eq!(config.get("listeners"), None);
+            has(config, &[("retries", "2"), ("client.id", "w"), ("security.protocol", "SSL")]);
+        }
+        has(clients.worker_admin(), &[("retries", "1"), ("client.id", "w"), ("security.protocol", "SSL")]);
+        assert_eq!(
+            clients.producer(&id(), &connector).get("security.protocol"),
+            None,
+            "behind its prefix alone"
+        );
     }
 
     #[test]

@@ -69,7 +69,8 @@ lavka_api::config! {
         /// `config.action.reload`.
         pub reload: String = key("config.action.reload").default("restart").low().group("Common")
             .width(Width::Medium).display("Reload Action").check(Check::one_of(&["none", "restart"]))
-            .doc("Accepted for compatibility; no configuration provider of this version sets a time to live."),
+            .doc("What follows where a value that a configuration provider gave with a time to live has changed: \
+                  'restart' restarts the connector and its tasks, 'none' leaves them as they are."),
     }
 }
 
@@ -301,14 +302,13 @@ pub enum KeyMeaning {
 }
 
 /// Keys that are accepted and have no effect in this version.
-const WITHOUT_EFFECT: [(&str, &str); 7] = [
+const WITHOUT_EFFECT: [(&str, &str); 6] = [
     ("transaction.boundary", "exactly-once sources need a distributed worker"),
     ("offsets.storage.topic", "offsets are in the worker's file"),
     ("connector.plugin.version", "there is one version of each plugin"),
     ("key.converter.plugin.version", "there is one version of each plugin"),
     ("value.converter.plugin.version", "there is one version of each plugin"),
     ("header.converter.plugin.version", "there is one version of each plugin"),
-    ("config.action.reload", "no configuration provider of this version sets a time to live"),
 ];
 
 /// What `name` means in `config`, whose whole definition is `definition`. A key whose documentation begins with

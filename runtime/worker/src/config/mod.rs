@@ -3,6 +3,7 @@
 mod clients;
 mod connector;
 mod listener;
+pub mod properties;
 mod topic_creation;
 mod worker;
 

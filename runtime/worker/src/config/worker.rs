@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use lavka_api::Result;
 use lavka_api::config::{Check, ClassName, Config, ConfigDef, ConfigSpec, key};
+use lavka_api::plugin::Catalogue;
+use lavka_telemetry::redaction::Redactor;
 
+use super::clients::policy_name;
 use super::listener::addresses;
+use crate::providers::Providers;
 
 lavka_api::config! {
     /// Keys of a standalone worker.
@@ -74,13 +78,26 @@ lavka_api::config! {
         /// `topic.creation.enable`.
         pub topic_creation: bool = key("topic.creation.enable").default(true).low()
             .doc("Whether source connectors create topics as their topic.creation. keys say."),
+        /// `config.providers`.
+        pub config_providers: Vec<String> = key("config.providers").default("").low()
+            .doc("Names of configuration providers. Each has config.providers.NAME.class, one of \
+                  org.apache.kafka.common.config.provider.FileConfigProvider, DirectoryConfigProvider and \
+                  EnvVarConfigProvider, and may have config.providers.NAME.param.allowed.paths (files and directories) \
+                  or config.providers.NAME.param.allowlist.pattern (environment). ${NAME:path:key} or ${NAME:key} in a \
+                  value of this file or of a connector then stands for what the provider finds there. With \
+                  config.providers.NAME.param.lavka.ttl.ms a connector looks again after so many milliseconds, and is \
+                  restarted with its tasks where a value has changed, unless its config.action.reload is none."),
         /// `connector.client.config.override.policy`.
         pub override_policy: String = key("connector.client.config.override.policy").default("All")
-            .check(Check::one_of_ignoring_case(&["All", "None", "Principal", "Allowlist"]))
-            .doc("Which producer.override., consumer.override. and admin.override. keys connectors may set."),
+            .check(Check::new("All, None, Principal or Allowlist, or the Java class of one", |text| {
+                policy_name(text).map(drop)
+            }))
+            .doc("Which producer.override., consumer.override. and admin.override. keys connectors may set. All: every \
+                  key. None: no key. Principal: security.protocol, sasl.mechanism and sasl.jaas.config. Allowlist: \
+                  those in connector.client.config.override.allowlist."),
         /// `connector.client.config.override.allowlist`.
         pub override_allowlist: Vec<String> = key("connector.client.config.override.allowlist").default("")
-            .doc("The keys that the Allowlist policy allows."),
+            .doc("The client keys, without prefix, that the Allowlist policy allows; none where it is empty."),
     }
 }
 
@@ -89,8 +106,12 @@ lavka_api::config! {
 pub struct WorkerConfig {
     /// The typed keys.
     pub keys: StandaloneKeys,
-    /// Everything as written.
+    /// Everything as written, with the values of variables.
     pub raw: Config,
+    /// What resolves variables in the configurations of connectors.
+    pub providers: Providers,
+    /// Hides what variables of this configuration stood for.
+    pub secrets: Redactor,
 }
 
 /// What a key of a worker file means to this worker.
@@ -111,7 +132,20 @@ impl WorkerConfig {
     /// A config error that names the first wrong key.
     pub fn new(raw: Config) -> Result<Self> {
         let keys = StandaloneKeys::from_config(&raw)?;
-        Ok(Self { keys, raw })
+        Ok(Self { keys, raw, providers: Providers::default(), secrets: Redactor::default() })
+    }
+
+    /// Reads a worker's configuration that may have variables, by the configuration providers that it names itself.
+    /// Reads files.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); and where a provider is wrong or cannot read what it is asked for. No value of a variable
+    /// is in it.
+    pub fn resolving(raw: &Config, catalogue: &Catalogue) -> Result<Self> {
+        let providers = Providers::from_config(raw, catalogue)?;
+        let resolved = providers.resolve(raw)?;
+        let worker = Self::new(resolved.config.clone()).map_err(|error| resolved.discreet(&error))?;
+        Ok(Self { providers, secrets: resolved.secrets, ..worker })
     }
 
     /// The definition of the typed keys.
@@ -149,8 +183,15 @@ fn positive(ms: i64) -> Duration {
 }
 
 /// Prefixes whose keys go to converters and clients.
-const PREFIXES: [&str; 6] =
-    ["key.converter.", "value.converter.", "header.converter.", "producer.", "consumer.", "admin."];
+const PREFIXES: [&str; 7] = [
+    "config.providers.",
+    "key.converter.",
+    "value.converter.",
+    "header.converter.",
+    "producer.",
+    "consumer.",
+    "admin.",
+];
 
 /// Keys of real worker files that mean nothing to this worker, and why.
 const IGNORED: [(&str, &str); 18] = [
@@ -184,7 +225,7 @@ pub fn ignored_worker_key(name: &str) -> Option<&'static str> {
 }
 
 /// Keys of Kafka clients without a prefix: they configure the worker's own admin clients.
-fn is_client_key(name: &str) -> bool {
+pub(super) fn is_client_key(name: &str) -> bool {
     ["ssl.", "sasl."].iter().any(|prefix| name.starts_with(prefix))
         || matches!(
             name,

@@ -16,6 +16,7 @@ use lavka_api::plugin::{Catalogue, Plugin, PluginKind};
 use crate::answers::{ConfigInfos, Refusal};
 use crate::assembly::{Connector, connector_plugin};
 use crate::config::{OverridePolicy, definition_for, topic_groups};
+use crate::providers::{Providers, Resolved};
 use crate::stage;
 use reports::Reports;
 
@@ -27,14 +28,28 @@ pub struct Validation<'a> {
     pub worker: &'a Config,
     /// What connectors may override.
     pub policy: &'a OverridePolicy,
+    /// What resolves the variables in a connector's configuration.
+    pub providers: &'a Providers,
 }
 
 impl Validation<'_> {
-    /// Validates `config`: 200 with errors inside, as Connect answers.
+    /// Validates `config`: 200 with errors inside, as Connect answers. Variables are resolved first; the answer has the
+    /// variables, and nowhere what they stand for.
     ///
     /// # Errors
-    /// 400 where there is no connector class, or none of that name.
+    /// 400 where there is no connector class, or none of that name; 500 where a variable cannot be resolved.
     pub async fn run(&self, config: &Config) -> Result<ConfigInfos, Refusal> {
+        let resolved = self.providers.resolve_elsewhere(config).await?;
+        match self.run_resolved(&resolved.config).await {
+            Ok(mut infos) => {
+                hide(&mut infos, config, &resolved);
+                Ok(infos)
+            }
+            Err(refusal) => Err(refusal.without(&resolved.secrets)),
+        }
+    }
+
+    async fn run_resolved(&self, config: &Config) -> Result<ConfigInfos, Refusal> {
         let _stage = stage::enter("validating connector configuration");
         let Some(class) = config.get("connector.class") else {
             return Err(Refusal::bad_request(format!(
@@ -143,6 +158,24 @@ impl Validation<'_> {
                 reports.complain("transforms", format!("A transform or converter crashed: {crash}"));
             }
         }
+    }
+}
+
+/// Shows the values of keys with variables as they were written, and no value of a variable in any text.
+fn hide(infos: &mut ConfigInfos, raw: &Config, resolved: &Resolved) {
+    if resolved.secrets.is_empty() {
+        return;
+    }
+    for info in &mut infos.configs {
+        if let Some(shown) = resolved.shown(raw, &info.value.name) {
+            info.value.value = Some(shown.to_owned());
+        }
+        for error in &mut info.value.errors {
+            *error = resolved.secrets.redact(error).into_owned();
+        }
+    }
+    if let Some(shown) = resolved.shown(raw, "connector.class") {
+        infos.name = shown.to_owned();
     }
 }
 
