@@ -14,11 +14,13 @@
 //! - [`pgoutput`]: the messages of logical replication, decoded in place.
 //! - [`schema`]: which tables and columns become records, under which names and schemas.
 //! - [`types`]: every type of the server as schema and values.
+//! - [`event`]: from changes and rows to records.
 //! - [`model`]: what the database says about itself: tables, columns, types; and the text of a column.
 
 mod catalog;
 mod config;
 mod database;
+pub mod event;
 pub mod model;
 pub mod offset;
 pub mod pgoutput;

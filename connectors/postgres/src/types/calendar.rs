@@ -1,0 +1,130 @@
+//! Days: civil dates of the proleptic Gregorian calendar and their distance from 1970-01-01.
+
+/// Days since 1970-01-01 of a date. `year` is astronomical: 0 is 1 BC.
+pub(super) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    // Years begin in March here, so that the leap day comes last.
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// Year (astronomical), month and day of a number of days since 1970-01-01.
+pub(super) fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let shifted = days.saturating_add(719_468);
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// A number of decimal digits at the front of `text`, and what is behind them. At most nine digits are taken, which no field
+/// of a date or time exceeds.
+pub(super) fn digits(text: &[u8]) -> Option<(i64, &[u8])> {
+    let count = text.iter().take(10).take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at_checked(count)?;
+    if count == 0 || count > 9 {
+        return None;
+    }
+    Some((digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0')), rest))
+}
+
+/// A date as `DateStyle ISO` writes it, without the era: year as written, month, day, and the rest.
+pub(super) fn date_fields(text: &[u8]) -> Option<(i64, i64, i64, &[u8])> {
+    let (year, rest) = digits(text)?;
+    let (month, rest) = digits(rest.strip_prefix(b"-")?)?;
+    let (day, rest) = digits(rest.strip_prefix(b"-")?)?;
+    let known = (1..=12).contains(&month) && (1..=31).contains(&day) && year > 0;
+    known.then_some((year, month, day, rest))
+}
+
+/// The astronomical year of a year as written, where `rest` is nothing or ` BC`.
+pub(super) fn astronomical(year: i64, rest: &[u8]) -> Option<i64> {
+    match rest {
+        b"" => Some(year),
+        b" BC" => Some(1 - year),
+        _ => None,
+    }
+}
+
+/// Appends a year as ISO 8601 and Java write it: four digits at least, a sign before longer ones and before negative ones.
+pub(super) fn write_year(out: &mut Vec<u8>, year: i64) {
+    let magnitude = year.unsigned_abs();
+    if year < 0 {
+        out.push(b'-');
+    } else if magnitude > 9999 {
+        out.push(b'+');
+    }
+    let mut buffer = [b'0'; 20];
+    let mut left = magnitude;
+    let mut length = 0;
+    for slot in buffer.iter_mut().rev() {
+        if left == 0 && length >= 4 {
+            break;
+        }
+        *slot = b'0' + u8::try_from(left % 10).unwrap_or(0);
+        left /= 10;
+        length += 1;
+    }
+    out.extend_from_slice(buffer.get(buffer.len() - length..).unwrap_or_default());
+}
+
+/// Appends two digits.
+pub(super) fn write_two(out: &mut Vec<u8>, value: i64) {
+    let value = u8::try_from(value.rem_euclid(100)).unwrap_or(0);
+    out.extend_from_slice(&[b'0' + value / 10, b'0' + value % 10]);
+}
+
+/// Appends `yyyy-MM-dd`.
+pub(super) fn write_date(out: &mut Vec<u8>, days: i64) {
+    let (year, month, day) = civil_from_days(days);
+    write_year(out, year);
+    out.push(b'-');
+    write_two(out, month);
+    out.push(b'-');
+    write_two(out, day);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn days_of_known_dates() {
+        for (year, month, day, days) in [
+            (1970, 1, 1, 0),
+            (2000, 3, 1, 11_017),
+            (-43, 3, 15, -735_160),
+            (1969, 12, 31, -1),
+            (2026, 3, 4, 20_516),
+        ] {
+            assert_eq!(days_from_civil(year, month, day), days);
+            assert_eq!(civil_from_days(days), (year, month, day));
+        }
+    }
+
+    #[test]
+    fn years_are_written_as_java_writes_them() {
+        for (year, text) in [(2026, "2026"), (1, "0001"), (0, "0000"), (-43, "-0043"), (294_247, "+294247")] {
+            let mut out = Vec::new();
+            write_year(&mut out, year);
+            assert_eq!(out, text.as_bytes());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn days_and_dates_are_one_to_one(days in -3_000_000_000_i64..3_000_000_000) {
+            let (year, month, day) = civil_from_days(days);
+            prop_assert_eq!(days_from_civil(year, month, day), days);
+        }
+    }
+}
