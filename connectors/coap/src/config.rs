@@ -1,0 +1,70 @@
+//! The keys of the server mode.
+
+use lavka_api::config::{Check, key};
+
+use crate::resource::Resource;
+
+const SERVER: &str = "CoAP Server";
+const LIMITS: &str = "Limits";
+const RECORDS: &str = "Records";
+
+lavka_api::config! {
+    /// Settings of the CoAP server source.
+    pub(crate) struct ServerConfig {
+        pub(crate) listen: String = key("lavka.coap.listen").high().group(SERVER)
+            .check(Check::new("address:port", |text| {
+                text.parse::<std::net::SocketAddr>().map(drop).map_err(|_| {
+                    format!("{text} is no address with a port, such as 0.0.0.0:5683, [::]:5683 or 127.0.0.1:5683")
+                })
+            }))
+            .doc("The address and UDP port to listen on. There is no default: whoever can reach it can write records."),
+        pub(crate) resources: Vec<String> = key("lavka.coap.resources").high().group(SERVER)
+            .check(Check::non_empty_list())
+            .check(Check::new("resource or resource=>topic", |text| {
+                text.split(',').try_for_each(|resource| Resource::parse(resource.trim()).map(drop))
+            }))
+            .doc("The resources that devices may POST or PUT to; the first that matches counts. {name} stands for one \
+                  segment, which becomes the header coap.path.name, + for any one segment, # at the end for any number of \
+                  them. Behind => there may be a Kafka topic for what is written to the resource."),
+        pub(crate) kafka_topic: String = key("kafka.topic").default("coap").high().group(RECORDS)
+            .check(Check::non_empty())
+            .doc("The Kafka topic for resources without one of their own."),
+        pub(crate) batch_size: i32 = key("lavka.coap.batch.size").default(1000).low().group(RECORDS)
+            .check(Check::at_least(1))
+            .doc("The most requests handed out at once."),
+        pub(crate) max_inflight: i32 = key("lavka.coap.max.inflight").default(10_000).group(LIMITS)
+            .check(Check::at_least(1))
+            .doc("Requests that may be on their way to Kafka. Beyond it devices are answered 5.03 Service Unavailable."),
+        pub(crate) max_inflight_bytes: i64 = key("lavka.coap.max.inflight.bytes").default(32 * 1024 * 1024).group(LIMITS)
+            .check(Check::at_least(1024))
+            .doc("As lavka.coap.max.inflight, in bytes."),
+        pub(crate) exchanges: i32 = key("lavka.coap.max.exchanges").default(500_000).low().group(LIMITS)
+            .check(Check::at_least(1))
+            .doc("Messages of the last 247 seconds (EXCHANGE_LIFETIME of RFC 7252) that are remembered, so that a device \
+                  that sends one again gets the same answer and no second record; about 60 bytes each. Beyond it devices \
+                  are answered 5.03 Service Unavailable: better than a guess."),
+        pub(crate) max_body: i64 = key("lavka.coap.max.body.bytes").default(1024 * 1024).group(LIMITS)
+            .check(Check::between(16, 1 << 30))
+            .doc("The largest payload, put together from its blocks. A larger one is answered 4.13 Request Entity Too Large."),
+        pub(crate) upload_bytes: i64 = key("lavka.coap.upload.bytes").default(16 * 1024 * 1024).low().group(LIMITS)
+            .check(Check::at_least(1024))
+            .doc("Bytes of all payloads of which blocks are still missing."),
+        pub(crate) receive_buffer: i32 = key("lavka.coap.receive.buffer.bytes").default(4 * 1024 * 1024).low().group(LIMITS)
+            .check(Check::at_least(4096))
+            .doc("The socket's receive buffer (SO_RCVBUF); the operating system may allow less."),
+        pub(crate) ack_delay: i64 = key("lavka.coap.ack.delay.ms").default(500).low().group(SERVER)
+            .check(Check::at_least(0))
+            .doc("How long Kafka may take before a device is told by an empty acknowledgement that its answer follows in a \
+                  message of its own. Devices send again after 2 to 3 seconds without one."),
+        pub(crate) ack_timeout: i64 = key("lavka.coap.ack.timeout.ms").default(2000).low().group(SERVER)
+            .check(Check::at_least(1))
+            .doc("How long a device may take to acknowledge such a message before it is sent again (ACK_TIMEOUT of RFC \
+                  7252); it doubles each time."),
+        pub(crate) max_retransmit: i32 = key("lavka.coap.max.retransmit").default(4).low().group(SERVER)
+            .check(Check::between(0, 20))
+            .doc("How often such a message is sent again (MAX_RETRANSMIT of RFC 7252)."),
+        pub(crate) retry_after: i32 = key("lavka.coap.retry.after.seconds").default(5).low().group(SERVER)
+            .check(Check::at_least(0))
+            .doc("When a device that was answered 5.03 Service Unavailable may try again (Max-Age)."),
+    }
+}

@@ -1,0 +1,87 @@
+//! The source connector of the server mode.
+
+use async_trait::async_trait;
+use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
+use lavka_api::data::OffsetMap;
+use lavka_api::plugin::{ConnectorContext, SourceConnector, SourceTask};
+use lavka_api::{Error, Result};
+
+use crate::config::ServerConfig;
+use crate::environment::Environment;
+use crate::task::ServerTask;
+
+/// The connector: one task, for there is one address to listen on.
+#[derive(Debug)]
+pub(crate) struct CoapServer {
+    config: Config,
+    environment: Environment,
+}
+
+impl Default for CoapServer {
+    fn default() -> Self {
+        Self { config: Config::new(), environment: Environment::SYSTEM }
+    }
+}
+
+/// The producer's `acks`, which decides what a 2.04 is worth.
+const ACKS: &str = "producer.override.acks";
+
+fn weak_acks(config: &Config) -> Option<String> {
+    let value = config.get(ACKS)?.trim();
+    (!matches!(value.to_ascii_lowercase().as_str(), "all" | "-1")).then(|| {
+        format!(
+            "Invalid value {value} for configuration {ACKS}: must be all. A device is answered 2.04, and forgets its \
+             reading, as soon as Kafka acknowledges the record; with less than all, Kafka may still lose it after that."
+        )
+    })
+}
+
+#[async_trait]
+impl SourceConnector for CoapServer {
+    async fn validate(&self, definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
+        let mut reports = definition.validate(config);
+        if let Some(error) = weak_acks(config) {
+            match reports.iter_mut().find(|report| report.name == ACKS) {
+                Some(report) => report.errors.push(error),
+                None => reports.push(KeyReport {
+                    name: ACKS.to_owned(),
+                    value: config.get(ACKS).map(str::to_owned),
+                    recommended: Vec::new(),
+                    errors: vec![error],
+                    visible: true,
+                }),
+            }
+        }
+        reports
+    }
+
+    async fn start(&mut self, _context: ConnectorContext, config: &Config) -> Result<()> {
+        ServerConfig::from_config(config)?;
+        if let Some(error) = weak_acks(config) {
+            return Err(Error::config(error));
+        }
+        self.config = config.clone();
+        Ok(())
+    }
+
+    async fn task_configs(&mut self, _max_tasks: u32) -> Result<Vec<Config>> {
+        Ok(vec![self.config.clone()])
+    }
+
+    fn task(&self, config: &Config) -> Result<Box<dyn SourceTask>> {
+        Ok(Box::new(ServerTask::new(&ServerConfig::from_config(config)?, self.environment)?))
+    }
+
+    async fn stop(&mut self) {}
+
+    /// There are no offsets: a device keeps its reading until it is answered. Removing some that another connector left
+    /// under this name is fine.
+    fn alter_offsets(&self, _config: &Config, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
+        if offsets.iter().any(|(_, offset)| offset.is_some()) {
+            return Err(Error::fatal(
+                "The CoAP source has no offsets to set: a device keeps its reading until it is answered",
+            ));
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,104 @@
+//! The source task of the server mode.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lavka_api::data::SourceRecord;
+use lavka_api::plugin::{DeliveryListener, SourceTask, SourceTaskStart};
+use lavka_api::{Error, Result};
+
+use crate::config::ServerConfig;
+use crate::environment::Environment;
+use crate::handover::Handover;
+use crate::listener::Listener;
+use crate::record::RecordMaker;
+use crate::resource::Resource;
+use crate::responder::Settings;
+use crate::separate::Retransmission;
+use crate::upload::UploadLimits;
+
+/// A task: a socket and all that is answered on it.
+pub(crate) struct ServerTask {
+    address: SocketAddr,
+    receive_buffer: usize,
+    batch_size: usize,
+    settings: Settings,
+    records: RecordMaker,
+    environment: Environment,
+    handover: Arc<Handover>,
+    listener: Option<Listener>,
+}
+
+impl ServerTask {
+    /// # Errors
+    /// Where an address or a resource is none.
+    pub(crate) fn new(config: &ServerConfig, environment: Environment) -> Result<Self> {
+        let address = config.listen.parse().map_err(|_| {
+            Error::invalid_value("lavka.coap.listen", &config.listen, "is no address with a port")
+        })?;
+        let resources: Vec<Resource> = config
+            .resources
+            .iter()
+            .map(|text| Resource::parse(text))
+            .collect::<Result<_, _>>()
+            .map_err(Error::config)?;
+        let size = |number: i64| usize::try_from(number).unwrap_or(1).max(1);
+        let millis = |number: i64| u64::try_from(number).unwrap_or(0);
+        Ok(Self {
+            address,
+            receive_buffer: size(config.receive_buffer.into()),
+            batch_size: size(config.batch_size.into()),
+            records: RecordMaker::new(&resources, &config.kafka_topic),
+            settings: Settings {
+                resources,
+                requests: size(config.max_inflight.into()),
+                bytes: size(config.max_inflight_bytes),
+                exchanges: size(config.exchanges.into()),
+                uploads: UploadLimits { body: size(config.max_body), all: size(config.upload_bytes) },
+                ack_delay: millis(config.ack_delay),
+                retransmission: Retransmission {
+                    timeout: millis(config.ack_timeout),
+                    times: u32::try_from(config.max_retransmit).unwrap_or(0),
+                },
+                retry_after: u32::try_from(config.retry_after).unwrap_or(0),
+                random: environment.random,
+            },
+            environment,
+            handover: Arc::default(),
+            listener: None,
+        })
+    }
+}
+
+#[async_trait]
+impl SourceTask for ServerTask {
+    async fn start(&mut self, start: SourceTaskStart) -> Result<()> {
+        let listener = Listener::start(
+            start.id,
+            self.address,
+            self.receive_buffer,
+            self.settings.clone(),
+            Arc::clone(&self.handover),
+            self.environment,
+        );
+        self.listener = Some(listener.await?);
+        Ok(())
+    }
+
+    async fn poll(&mut self) -> Result<Vec<SourceRecord>> {
+        // Nothing is awaited between taking requests out and handing them out.
+        let requests = self.handover.take(self.batch_size).await?;
+        Ok(requests.into_iter().filter_map(|request| self.records.record(request)).collect())
+    }
+
+    fn delivery_listener(&self) -> Option<Arc<dyn DeliveryListener>> {
+        Some(Arc::clone(&self.handover) as Arc<dyn DeliveryListener>)
+    }
+
+    async fn stop(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            listener.stop().await;
+        }
+    }
+}
