@@ -7,5 +7,6 @@
 )]
 
 mod mqtt;
+mod new_topics;
 mod pipeline;
 mod support;

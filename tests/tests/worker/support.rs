@@ -17,14 +17,22 @@ pub(crate) struct TestWorker(Worker);
 
 impl TestWorker {
     pub(crate) fn start(folder: &Path) -> Self {
-        let config = Config::from([
-            ("bootstrap.servers", services().kafka.bootstrap().to_owned()),
+        Self::start_on(services().kafka.bootstrap(), folder, &[])
+    }
+
+    /// On a Kafka of the test's own, with more keys.
+    pub(crate) fn start_on(bootstrap: &str, folder: &Path, keys: &[(&str, &str)]) -> Self {
+        let mut config = Config::from([
+            ("bootstrap.servers", bootstrap.to_owned()),
             ("key.converter", "org.apache.kafka.connect.storage.StringConverter".into()),
             ("value.converter", "org.apache.kafka.connect.storage.StringConverter".into()),
             ("offset.storage.file.filename", folder.join("offsets").display().to_string()),
             ("offset.flush.interval.ms", "300".into()),
             ("consumer.session.timeout.ms", "6000".into()),
         ]);
+        for (key, value) in keys {
+            config.set(*key, *value);
+        }
         let plugins = [
             lavka_converters::plugins(),
             lavka_transforms::plugins(),
