@@ -16,18 +16,19 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use lavka_api::data::TopicPartition;
-use lavka_api::{Error, ErrorClass, Result, error::exception};
-use lavka_ports::{ConsumedRecord, ConsumerEvent, RebalanceWaiter, rebalance_handshake};
+use lavka_api::{Error, ErrorClass, Result};
+use lavka_ports::{ConsumerEvent, RebalanceWaiter, rebalance_handshake};
 use rdkafka::consumer::Consumer;
 use rdkafka::consumer::base_consumer::{BaseConsumer, PartitionQueue};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::Offset;
 use tokio::sync::oneshot;
 
 use super::context::{Change, Context, Rebalance};
 use super::position::{Place, Position, Step};
-use super::{Shared, epoch, inbox, record};
+use super::seek::{self, PendingSeek};
+use super::{Shared, inbox, record};
 use crate::failure;
 
 /// Where nothing happens the main queue is polled this often; the group wants it within `max.poll.interval.ms`.
@@ -36,25 +37,17 @@ const IDLE: Duration = Duration::from_secs(1);
 const HANDSHAKE: Duration = Duration::from_millis(5);
 /// How often a seek is tried that came before the partition was being fetched.
 const SEEK: Duration = Duration::from_millis(10);
-/// A seek waits no longer for that: the partition's coordinator or leader is away.
-const SEEK_LIMIT: Duration = Duration::from_secs(60);
+/// How long to wait for the group's offsets. Without them a partition is taken up as well: librdkafka asks again.
+const OFFSETS: Duration = Duration::from_secs(1);
 /// Records moved from one partition before the next has its turn.
 const TURN: usize = 512;
 
 /// What the reader asks of the thread; each is answered.
 pub(super) enum Command {
     Subscribe(Vec<String>, oneshot::Sender<Result<()>>),
-    Seek(TopicPartition, Target, oneshot::Sender<Result<()>>),
+    Seek(TopicPartition, Place, oneshot::Sender<Result<()>>),
     /// Subscribed topics have come into being.
     Arrived(Vec<String>),
-}
-
-/// Where to go on reading.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Target {
-    pub(super) offset: i64,
-    /// That of the record before it, where known.
-    pub(super) leader_epoch: Option<i32>,
 }
 
 /// A partition that is ours.
@@ -64,27 +57,6 @@ struct Held {
     filled: Arc<AtomicBool>,
     seek: Option<PendingSeek>,
     position: Position,
-}
-
-/// A seek that waits until the partition is being fetched. Until then nothing of the partition is handed out.
-struct PendingSeek {
-    target: Target,
-    deadline: Instant,
-    /// The reader waits here, unless the seek is our own.
-    reply: Option<oneshot::Sender<Result<()>>>,
-}
-
-impl PendingSeek {
-    fn new(target: Target, reply: Option<oneshot::Sender<Result<()>>>) -> Self {
-        Self { target, deadline: Instant::now() + SEEK_LIMIT, reply }
-    }
-
-    /// Another seek or a revocation has come instead.
-    fn give_way(self) {
-        if let Some(reply) = self.reply {
-            let _ = reply.send(Ok(()));
-        }
-    }
 }
 
 /// A revocation that waits for the reader.
@@ -100,6 +72,8 @@ pub(super) struct Member {
     commands: mpsc::Receiver<Command>,
     group: String,
     handover: Duration,
+    /// Where the group has no offset, reading begins at the beginning.
+    from_beginning: bool,
     subscribed: Vec<String>,
     held: HashMap<TopicPartition, Held>,
     waiting: Option<Waiting>,
@@ -112,9 +86,10 @@ impl Member {
         commands: mpsc::Receiver<Command>,
         group: String,
         handover: Duration,
+        from_beginning: bool,
     ) -> Self {
         let (subscribed, held) = (Vec::new(), HashMap::new());
-        Self { consumer, shared, commands, group, handover, subscribed, held, waiting: None }
+        Self { consumer, shared, commands, group, handover, from_beginning, subscribed, held, waiting: None }
     }
 
     /// Runs until the reader is gone.
@@ -147,7 +122,7 @@ impl Member {
                     self.subscribed = topics;
                     let _ = reply.send(self.subscribe());
                 }
-                Command::Seek(partition, target, reply) => self.begin_seek(&partition, target, reply),
+                Command::Seek(partition, place, reply) => self.begin_seek(&partition, place, reply),
                 Command::Arrived(topics) => self.arrived(&topics),
             }
         }
@@ -273,7 +248,7 @@ impl Member {
             }
             let Some(rebalance) = self.consumer.context().next_rebalance() else { return };
             match rebalance.change {
-                Change::Assign => self.assigned(&rebalance),
+                Change::Assign => self.assigned(rebalance),
                 Change::Revoke => self.revoked(rebalance),
             }
         }
@@ -288,10 +263,11 @@ impl Member {
 
     /// Takes up partitions. Their queues are split off before librdkafka fetches: from then on it never forwards them to
     /// the main queue.
-    fn assigned(&mut self, rebalance: &Rebalance) {
+    fn assigned(&mut self, mut rebalance: Rebalance) {
         let partitions = rebalance.partitions();
+        let positions = self.begin(&mut rebalance);
         self.shared.inbox().open(&partitions);
-        for partition in &partitions {
+        for (partition, position) in partitions.iter().zip(positions) {
             let Some(mut queue) = self.consumer.split_partition_queue(&partition.topic, partition.partition)
             else {
                 self.fail(Error::fatal(format!("Consumer group {}: {partition} has no queue", self.group)));
@@ -303,13 +279,31 @@ impl Member {
                 flag.store(true, Ordering::Release);
                 shared.signal.set();
             });
-            self.held
-                .insert(partition.clone(), Held { queue, filled, seek: None, position: Position::default() });
+            self.held.insert(partition.clone(), Held { queue, filled, seek: None, position });
         }
-        self.answer(rebalance);
+        self.answer(&rebalance);
         if !partitions.is_empty() {
             self.tell(ConsumerEvent::Assigned(partitions));
         }
+    }
+
+    /// Looks up where the partitions begin, instead of librdkafka, so that it is known here.
+    fn begin(&self, rebalance: &mut Rebalance) -> Vec<Position> {
+        let count = rebalance.list.count();
+        match self.consumer.committed_offsets(rebalance.list.clone(), OFFSETS) {
+            Ok(committed) if committed.count() == count => rebalance.list = committed,
+            Ok(_) => return vec![Position::default(); count],
+            Err(error) => {
+                tracing::debug!(group = %self.group, "the group's offsets are not known yet: {error}");
+                return vec![Position::default(); count];
+            }
+        }
+        let positions = rebalance.list.elements().into_iter().map(|element| match element.offset() {
+            Offset::Offset(offset) => Position::at(Place::at(offset, None)),
+            _ if self.from_beginning => Position::at(Place::BEGINNING),
+            _ => Position::default(),
+        });
+        positions.collect()
     }
 
     /// Stops handing out records of partitions and tells the reader. Partitions that are lost belong to others already:
@@ -338,7 +332,7 @@ impl Member {
         }
     }
 
-    fn begin_seek(&mut self, partition: &TopicPartition, target: Target, reply: oneshot::Sender<Result<()>>) {
+    fn begin_seek(&mut self, partition: &TopicPartition, place: Place, reply: oneshot::Sender<Result<()>>) {
         // Of a partition that was just revoked nothing will be handed out, which is what a seek promises of the records
         // before it.
         let Some(held) = self.held.get_mut(partition) else {
@@ -350,8 +344,8 @@ impl Member {
         if let Some(earlier) = held.seek.take() {
             earlier.give_way();
         }
-        held.position = Position::at(target.offset, target.leader_epoch);
-        held.seek = Some(PendingSeek::new(target, Some(reply)));
+        held.position = Position::at(place);
+        held.seek = Some(PendingSeek::new(place, Some(reply)));
     }
 
     /// Tries the seeks that wait.
@@ -359,7 +353,7 @@ impl Member {
         let mut failed = None;
         for (partition, held) in &mut self.held {
             let Some(mut pending) = held.seek.take() else { continue };
-            let outcome = match seek(&self.consumer, partition, pending.target) {
+            let outcome = match pending.attempt(&self.consumer, partition) {
                 Err(error) if error.is_retriable() && Instant::now() < pending.deadline => {
                     held.seek = Some(pending);
                     continue;
@@ -402,7 +396,7 @@ impl Member {
                         let record = record::copy(&message, &partition.topic);
                         match held.position.step(record.offset, record.leader_epoch) {
                             Step::Take => {}
-                            Step::TakeAfterCut(place) => warn_of_cut(partition, &record, place),
+                            Step::TakeAfterCut(place) => seek::warn_of_cut(partition, place, &record),
                             Step::PutBack(place) => {
                                 put_back = Some(place);
                                 break false;
@@ -416,8 +410,7 @@ impl Member {
                 }
             };
             if let Some(place) = put_back {
-                let target = Target { offset: place.offset, leader_epoch: Some(place.epoch) };
-                held.seek = Some(PendingSeek::new(target, None));
+                held.seek = Some(PendingSeek::new(place, None));
                 more = true;
             }
             if full {
@@ -448,44 +441,4 @@ impl Member {
         // The last owner of the consumer closes it, which takes its answers to the group from the context. A commit that
         // nobody waits for any more may be that owner.
     }
-}
-
-fn warn_of_cut(partition: &TopicPartition, record: &ConsumedRecord, stood: Place) {
-    tracing::warn!(
-        "{partition}: reading goes back from offset {} (leader epoch {}) to {} (leader epoch {}), because the log no \
-         longer has what was read from there: a leader that lacked it was elected (unclean.leader.election.enable), or \
-         the log was lost. The records now there are read as new ones",
-        stood.offset,
-        stood.epoch,
-        record.offset,
-        record.leader_epoch.unwrap_or(-1)
-    );
-}
-
-fn seek(consumer: &BaseConsumer<Context>, partition: &TopicPartition, target: Target) -> Result<()> {
-    let Target { offset, leader_epoch } = target;
-    let subject = format!("Cannot seek {partition} to offset {offset}");
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(offset)).map_err(
-        |_| {
-            Error::new(
-                ErrorClass::Fatal,
-                exception::ILLEGAL_ARGUMENT,
-                "seek offset must not be a negative number",
-            )
-        },
-    )?;
-    if let Some(leader_epoch) = leader_epoch {
-        epoch::set(&mut list, &partition.topic, partition.partition, leader_epoch);
-    }
-    let list = consumer
-        .seek_partitions(list, Duration::from_secs(1))
-        .map_err(|error| Error::retriable(format!("{subject}: {error}")))?;
-    for element in list.elements() {
-        if let Err(error) = element.error() {
-            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-            return Err(failure::native(code, &subject));
-        }
-    }
-    Ok(())
 }

@@ -7,6 +7,7 @@ mod inbox;
 mod member;
 mod position;
 mod record;
+mod seek;
 mod signal;
 #[cfg(test)]
 mod tests;
@@ -37,7 +38,8 @@ use crate::settings;
 use crate::wire::WireClient;
 use context::Context;
 use inbox::Inbox;
-use member::{Command, Member, Target};
+use member::{Command, Member};
+use position::Place;
 use signal::Signal;
 
 /// Commands on their way to the thread. The reader waits for each, so that more than one is there only where it gave up
@@ -98,7 +100,14 @@ impl RdKafkaConsumer {
         let (commands, served) = mpsc::sync_channel(COMMANDS);
         let (done, closed) = oneshot::channel();
         let group = settings.group.clone();
-        let member = Member::new(native, Arc::clone(&shared), served, settings.group, settings.handover);
+        let member = Member::new(
+            native,
+            Arc::clone(&shared),
+            served,
+            settings.group,
+            settings.handover,
+            settings.from_beginning,
+        );
         let watched = Arc::clone(&shared);
         thread::Builder::new()
             .name("kafka-consumer".into())
@@ -282,8 +291,8 @@ impl Consumer for RdKafkaConsumer {
                 format!("No current assignment for partition {partition}"),
             ));
         }
-        let target = Target { offset, leader_epoch };
-        self.ask(|reply| Command::Seek(partition.clone(), target, reply)).await
+        let place = Place::at(offset, leader_epoch);
+        self.ask(|reply| Command::Seek(partition.clone(), place, reply)).await
     }
 
     async fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {

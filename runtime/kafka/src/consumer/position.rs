@@ -5,19 +5,30 @@
 //! jump into another epoch is not taken as it comes: reading is put back once to where the reader stands, from where
 //! librdkafka asks the broker again, with an empty queue. What then comes first is what really follows.
 
-/// See the module. Without an epoch nothing can be told, and everything is taken as it comes.
+/// See the module.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Position {
+    /// Where it is not known, whatever comes is what follows.
     next: Option<Place>,
     /// Reading was put back because of a jump into this epoch.
     checked: Option<i32>,
 }
 
-/// An offset, and the leader epoch of the record before it.
+/// Where to go on reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
-    pub(super) offset: i64,
-    pub(super) epoch: i32,
+    /// The beginning of the log where `None`.
+    pub(super) offset: Option<i64>,
+    /// The leader epoch of the record before, where known.
+    pub(super) epoch: Option<i32>,
+}
+
+impl Place {
+    pub(super) const BEGINNING: Self = Self { offset: None, epoch: None };
+
+    pub(super) fn at(offset: i64, epoch: Option<i32>) -> Self {
+        Self { offset: Some(offset), epoch }
+    }
 }
 
 /// What to do with a record.
@@ -32,26 +43,28 @@ pub(super) enum Step {
 }
 
 impl Position {
-    pub(super) fn at(offset: i64, epoch: Option<i32>) -> Self {
-        Self { next: epoch.map(|epoch| Place { offset, epoch }), checked: None }
+    pub(super) fn at(next: Place) -> Self {
+        Self { next: Some(next), checked: None }
     }
 
     /// A record came, of this offset and epoch.
     pub(super) fn step(&mut self, offset: i64, epoch: Option<i32>) -> Step {
         let Some(epoch) = epoch else {
+            // Without epochs nothing can be told.
             *self = Self::default();
             return Step::Take;
         };
         let mut cut = None;
         if let Some(next) = self.next {
-            let jumps = epoch != next.epoch && offset != next.offset;
+            let expected = next.offset.unwrap_or(0);
+            let jumps = offset != expected && next.epoch != Some(epoch);
             if jumps && self.checked != Some(epoch) {
                 self.checked = Some(epoch);
                 return Step::PutBack(next);
             }
-            cut = Some(next).filter(|next| offset < next.offset);
+            cut = Some(next).filter(|_| offset < expected);
         }
-        *self = Self::at(offset.saturating_add(1), Some(epoch));
+        *self = Self::at(Place::at(offset.saturating_add(1), Some(epoch)));
         cut.map_or(Step::Take, Step::TakeAfterCut)
     }
 }
@@ -76,43 +89,52 @@ mod tests {
     #[test]
     fn going_back_is_checked_once() {
         let mut position = after(&[(8, 0), (9, 0)]);
-        let stands = Place { offset: 10, epoch: 0 };
+        let stands = Place::at(10, Some(0));
         assert_eq!(position.step(5, Some(1)), Step::PutBack(stands));
         assert_eq!(position.step(5, Some(1)), Step::TakeAfterCut(stands));
         assert_eq!(position.step(6, Some(1)), Step::Take);
-        assert_eq!(position.step(2, Some(2)), Step::PutBack(Place { offset: 7, epoch: 1 }));
+        assert_eq!(position.step(2, Some(2)), Step::PutBack(Place::at(7, Some(1))));
     }
 
     #[test]
     fn records_that_a_purge_left_out_come_after_the_check() {
         let mut position = after(&[(8, 0), (9, 0)]);
-        assert_eq!(position.step(15, Some(1)), Step::PutBack(Place { offset: 10, epoch: 0 }));
+        assert_eq!(position.step(15, Some(1)), Step::PutBack(Place::at(10, Some(0))));
         assert_eq!(position.step(10, Some(0)), Step::Take);
         // The next jump is another one.
-        assert_eq!(position.step(15, Some(1)), Step::PutBack(Place { offset: 11, epoch: 0 }));
+        assert_eq!(position.step(15, Some(1)), Step::PutBack(Place::at(11, Some(0))));
     }
 
     #[test]
     fn a_gap_that_stays_is_taken_and_a_later_election_is_checked_again() {
         let mut position = after(&[(9, 0)]);
-        let stands = Place { offset: 10, epoch: 0 };
+        let stands = Place::at(10, Some(0));
         assert_eq!(position.step(15, Some(1)), Step::PutBack(stands));
         assert_eq!(position.step(12, Some(2)), Step::PutBack(stands));
         assert_eq!(position.step(12, Some(2)), Step::Take);
     }
 
     #[test]
-    fn a_place_without_an_epoch_says_nothing() {
-        let mut position = Position::at(10, None);
-        assert_eq!(position.step(3, Some(5)), Step::Take);
+    fn records_without_an_epoch_say_nothing() {
+        let mut position = after(&[(9, 0)]);
         assert_eq!(position.step(2, None), Step::Take);
         assert_eq!(position.step(1, Some(6)), Step::Take);
     }
 
     #[test]
+    fn the_first_record_is_checked_unless_it_is_the_one_asked_for() {
+        for (place, expected) in [(Place::BEGINNING, 0), (Place::at(10, None), 10)] {
+            assert_eq!(Position::at(place).step(expected, Some(7)), Step::Take);
+            let mut position = Position::at(place);
+            assert_eq!(position.step(expected + 5, Some(7)), Step::PutBack(place));
+            assert_eq!(position.step(expected + 5, Some(7)), Step::Take);
+        }
+    }
+
+    #[test]
     fn the_reader_may_say_where_it_stands() {
-        let mut position = Position::at(10, Some(3));
-        assert_eq!(position.step(8, Some(4)), Step::PutBack(Place { offset: 10, epoch: 3 }));
-        assert_eq!(position.step(8, Some(4)), Step::TakeAfterCut(Place { offset: 10, epoch: 3 }));
+        let mut position = Position::at(Place::at(10, Some(3)));
+        assert_eq!(position.step(8, Some(4)), Step::PutBack(Place::at(10, Some(3))));
+        assert_eq!(position.step(8, Some(4)), Step::TakeAfterCut(Place::at(10, Some(3))));
     }
 }

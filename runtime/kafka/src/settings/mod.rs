@@ -6,6 +6,7 @@
 mod bootstrap;
 mod defaults;
 mod jaas;
+mod oauth;
 mod pem;
 mod rules;
 mod security;
@@ -20,7 +21,8 @@ use lavka_api::{Error, Result};
 use lavka_ports::Buffer;
 
 pub(crate) use bootstrap::Endpoint;
-pub(crate) use security::{Identity, Mechanism, Pem, Sasl, Security, Tls};
+pub(crate) use oauth::{OauthLogin, TokenEndpoint, TokenOrigin};
+pub(crate) use security::{Identity, Login, Mechanism, Pem, Sasl, Security, Tls};
 use table::{Row, Rule};
 
 /// What a configuration is for.
@@ -124,6 +126,8 @@ pub(crate) struct ConsumerSettings {
     pub(crate) max_records: usize,
     /// How long a rebalance may wait for the reader.
     pub(crate) handover: Duration,
+    /// `auto.offset.reset=earliest`.
+    pub(crate) from_beginning: bool,
 }
 
 /// Settings of connections of our own.
@@ -181,6 +185,8 @@ pub(crate) fn consumer(config: &Config, buffer: Buffer) -> Result<ConsumerSettin
         creates_topics: number(config, "allow.auto.create.topics", true)?,
         max_records: usize::try_from(number::<i32>(config, "max.poll.records", 500)?.max(1)).unwrap_or(1),
         handover: interval.saturating_sub(spare).max(interval / 4),
+        from_beginning: value(config, "auto.offset.reset")
+            .is_some_and(|reset| reset.eq_ignore_ascii_case("earliest")),
     })
 }
 

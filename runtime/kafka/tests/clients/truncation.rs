@@ -98,6 +98,44 @@ async fn nothing_that_is_left_is_passed_over_by_a_slow_reader() {
     consumer.close().await;
 }
 
+/// The same before the first record was handed out, wherever reading begins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_is_left_is_passed_over_before_the_first_record() {
+    for (committed, sought, first) in [(None, None, 0), (Some(4), None, 4), (None, Some(6), 6)] {
+        let (broker, bootstrap, topic) = start().await;
+        write(&bootstrap, &topic, "a", 10).await;
+        if let Some(offset) = committed {
+            let mut consumer = opened(&bootstrap, &topic).await;
+            consumer.commit(&BTreeMap::from([(place(&topic, 0), offset)])).await.unwrap();
+            consumer.close().await;
+        }
+        let mut consumer = opened(&bootstrap, &topic).await;
+        consumer.pause(&[place(&topic, 0)]).await.unwrap();
+        if let Some(offset) = sought {
+            consumer.seek(&place(&topic, 0), offset, None).await.unwrap();
+        }
+        // Time for librdkafka to fetch what nobody takes.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        broker.elect_uncleanly(2);
+        write(&bootstrap, &topic, "b", 5).await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        consumer.resume(&[place(&topic, 0)]).await.unwrap();
+        let mut log = BTreeMap::new();
+        while log.last_key_value().is_none_or(|(offset, _)| *offset != 12) {
+            log.extend(told(&records(&mut *consumer, 50).await).into_iter().map(|told| (told.0, told)));
+        }
+        let mut whole = expected(0, 0, "a", 0..8);
+        whole.extend(expected(8, 1, "b", 0..5));
+        whole.retain(|told| told.0 >= first);
+        assert_eq!(
+            log.into_values().collect::<Vec<_>>(),
+            whole,
+            "committed {committed:?}, sought {sought:?}"
+        );
+        consumer.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seek_that_knows_the_epoch_finds_what_took_the_place_of_lost_records() {
     let (broker, bootstrap, topic) = start().await;
