@@ -7,6 +7,7 @@ use lavka_api::plugin::ConverterRole;
 use lavka_api::{Error, Result};
 
 use super::decoder::JsonReader;
+use super::dialect::Dialect;
 use super::envelope::{EnvelopeReader, read_payload_alone};
 use super::read_plan::ReadNode;
 use super::reader::Reader;
@@ -129,7 +130,8 @@ fn fixed_schema(content: &str, replace: bool) -> Result<Option<ReadNode>> {
     if is_null {
         return Ok(None);
     }
-    let node = parse_schema(content).and_then(|schema| ReadNode::compile(&schema, replace, 0));
+    let node = parse_schema(content)
+        .and_then(|schema| ReadNode::compile(&schema, replace, Dialect::JsonConverter, 0));
     node.map(Some).map_err(|error| error.with_class(ErrorClass::Config))
 }
 

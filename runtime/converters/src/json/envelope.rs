@@ -6,6 +6,7 @@ use lavka_api::data::{Datum, Value};
 use lavka_api::{Error, Result};
 
 use super::decoder::Decoder;
+use super::dialect::Dialect;
 use super::lru::Lru;
 use super::place::Place;
 use super::read_plan::ReadNode;
@@ -99,7 +100,8 @@ impl EnvelopeReader {
             return Ok(Some(Arc::clone(plan)));
         }
         let schema = read_schema(text, decoder)?;
-        let plan = Arc::new(ReadNode::compile(&schema, self.replace_null_with_default, 0)?);
+        let plan =
+            Arc::new(ReadNode::compile(&schema, self.replace_null_with_default, Dialect::JsonConverter, 0)?);
         self.cached_text += text.len();
         if self.cached_text > MAX_CACHED_TEXT {
             self.plans = Lru::new(self.cached_schemas);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | payloads without a schema, one after another | [`JsonReader`], one per task: it owns the shapes it has seen |
 //! | lines of a file, one schema or none | [`JsonWriter`], one per task: it keeps a plan per schema |
+//! | payloads of a known schema, as `JsonSchemaConverter` has them | [`PayloadReader`], [`PayloadWriter`] |
 //! | one value, one document | [`write_value`], [`parse`] |
 //! | schemas in files, in envelope syntax | [`parse_schema`], [`schema_text`] |
 //! | keys and values of stored source offsets | [`offsets`] |
@@ -16,13 +17,14 @@
 //! and of a member that comes twice each value has to be convertible, though only the last counts.
 //!
 //! Inside, from the bytes up: `scan` finds the next byte of interest; `reader` and `number` are a pull parser;
-//! `decoder` reads values without schema, `read_plan` (with `place`) those of a schema, `schema_reader` the schemas
+//! `decoder` reads values without schema, `read_plan` (with `read_containers` and `place`) those of a schema, `schema_reader` the schemas
 //! themselves and `envelope` both together; `escape`, `lead`, `plain_writer`, `write_plan` and `schema_writer` are
-//! their counterparts; `codec` is the converter.
+//! their counterparts; `codec` is the converter. `dialect` is what `JsonSchemaConverter` does otherwise, with `union` for its unions.
 
 mod base64_text;
 mod codec;
 mod decoder;
+mod dialect;
 mod envelope;
 mod escape;
 mod lead;
@@ -31,16 +33,19 @@ mod number;
 pub mod offsets;
 mod place;
 mod plain_writer;
+mod read_containers;
 mod read_plan;
 mod reader;
 mod scan;
 mod schema_reader;
 mod schema_writer;
+mod union;
 mod write_plan;
 mod writer;
 
 pub(crate) use codec::{JsonCodec, definition};
 pub use decoder::{JsonReader, parse};
+pub use dialect::{GENERALIZED_UNION, ONE_OF, PayloadReader, PayloadWriter};
 pub use plain_writer::write_value;
 pub use reader::MAX_DEPTH;
 pub use schema_reader::parse_schema;

@@ -9,11 +9,13 @@ use lavka_api::{Error, Result};
 
 use super::base64_text;
 use super::decoder::Decoder;
+use super::dialect::Dialect;
 use super::escape::write_string;
 use super::place::Place;
 use super::plain_writer::check_depth;
+use super::read_containers::{read_array, read_entries, read_members, read_pairs};
 use super::reader::Reader;
-use crate::distinct::DistinctEntries;
+use super::union;
 
 const MS_PER_DAY: i32 = 86_400_000;
 
@@ -21,6 +23,7 @@ const MS_PER_DAY: i32 = 86_400_000;
 pub(super) struct ReadNode {
     schema: Schema,
     kind: Kind,
+    dialect: Dialect,
     /// Read for null, where nulls are replaced.
     default: Option<Value>,
 }
@@ -37,7 +40,11 @@ enum Kind {
     TextMap(Box<ReadNode>),
     /// An array of pairs.
     PairMap(Box<(ReadNode, ReadNode)>),
+    /// An array of objects with `key` and `value`.
+    EntryMap(Box<(ReadNode, ReadNode)>),
     Struct(Box<[ReadField]>),
+    /// A struct of which one field is read.
+    Union(Box<[ReadNode]>),
 }
 
 struct ReadField {
@@ -88,9 +95,15 @@ impl ReadNode {
     ///
     /// # Errors
     /// Where it is nested too deep for any document to have values of it.
-    pub(super) fn compile(schema: &Schema, replace_null_with_default: bool, depth: usize) -> Result<Self> {
+    pub(super) fn compile(
+        schema: &Schema,
+        replace_null_with_default: bool,
+        dialect: Dialect,
+        depth: usize,
+    ) -> Result<Self> {
+        let compile = |inner: &Schema| Self::compile(inner, replace_null_with_default, dialect, depth + 1);
         let inner = |inner: Option<&Schema>| match inner {
-            Some(inner) => Self::compile(inner, replace_null_with_default, depth + 1),
+            Some(inner) => compile(inner),
             None => Err(Error::data(format!("A schema of type {} lacks an inner schema", schema.ty()))),
         };
         if !schema.ty().is_primitive() {
@@ -105,16 +118,26 @@ impl ReadNode {
             (Some(Logical::TIME), _) => Kind::Time,
             (Some(Logical::TIMESTAMP), _) => Kind::Timestamp,
             (_, Type::Array) => Kind::Array(Box::new(inner(schema.values())?)),
-            (_, Type::Map) if schema.keys().is_some_and(|keys| keys.ty() == Type::String) => {
+            (_, Type::Map) if dialect.has_text_keys(schema) => {
                 Kind::TextMap(Box::new(inner(schema.values())?))
             }
-            (_, Type::Map) => Kind::PairMap(Box::new((inner(schema.keys())?, inner(schema.values())?))),
+            (_, Type::Map) => {
+                let nodes = Box::new((inner(schema.keys())?, inner(schema.values())?));
+                match dialect {
+                    Dialect::JsonConverter => Kind::PairMap(nodes),
+                    Dialect::JsonSchema => Kind::EntryMap(nodes),
+                }
+            }
+            (_, Type::Struct) if dialect.is_union(schema) => {
+                let nodes = schema.fields().iter().map(|field| compile(field.schema()));
+                Kind::Union(nodes.collect::<Result<_>>()?)
+            }
             (_, Type::Struct) => {
                 let fields = schema.fields().iter().map(|field| {
                     let mut lead = Vec::new();
                     write_string(&mut lead, field.name());
                     lead.push(b':');
-                    let node = Self::compile(field.schema(), replace_null_with_default, depth + 1)?;
+                    let node = compile(field.schema())?;
                     Ok(ReadField { lead: lead.into_boxed_slice(), node })
                 });
                 Kind::Struct(fields.collect::<Result<_>>()?)
@@ -122,7 +145,7 @@ impl ReadNode {
             (_, scalar) => Kind::Scalar(scalar),
         };
         let default = schema.default_value().filter(|_| replace_null_with_default).cloned();
-        Ok(Self { schema: schema.clone(), kind, default })
+        Ok(Self { schema: schema.clone(), kind, dialect, default })
     }
 
     /// The schema whose values this reads.
@@ -155,6 +178,15 @@ impl ReadNode {
                     .map(|entries| Value::Map(entries.into_entries()))
             }
             (Kind::PairMap(nodes), b'[') => read_pairs(nodes, reader, decoder, place, depth).map(Value::Map),
+            (Kind::EntryMap(nodes), b'[') => {
+                read_entries(nodes, reader, decoder, place, depth).map(Value::Map)
+            }
+            (Kind::Union(nodes), _) => self.read_union(nodes, reader, decoder, depth),
+            (Kind::Scalar(ty @ (Type::Float32 | Type::Float64)), first @ (b'"' | b'N' | b'I' | b'-'))
+                if self.dialect == Dialect::JsonSchema =>
+            {
+                self.read_special(*ty, first, reader, decoder, place)
+            }
             (Kind::Scalar(Type::String), b'"') => {
                 Ok(Value::String(Str::from(reader.string(&mut decoder.scratch)?)))
             }
@@ -184,6 +216,68 @@ impl ReadNode {
                 reader.skip(depth)?;
                 self.mistyped(node_type(first), place)
             }
+        }
+    }
+
+    /// A float that may be none of JSON's numbers: as text, or bare as some writers have them.
+    fn read_special(
+        &self,
+        ty: Type,
+        first: u8,
+        reader: &mut Reader<'_>,
+        decoder: &mut Decoder,
+        place: Place<'_>,
+    ) -> Result<Value> {
+        let negative = first == b'-' && reader.rest().starts_with(b"-I");
+        let number = match first {
+            b'"' => match reader.string(&mut decoder.scratch)? {
+                "NaN" => f64::NAN,
+                "Infinity" => f64::INFINITY,
+                "-Infinity" => f64::NEG_INFINITY,
+                _ => 0.0,
+            },
+            b'N' => {
+                reader.literal("NaN")?;
+                f64::NAN
+            }
+            b'-' if !negative => return self.read_number(reader, place),
+            _ => {
+                reader.advance(usize::from(negative));
+                reader.literal("Infinity")?;
+                if negative { f64::NEG_INFINITY } else { f64::INFINITY }
+            }
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "it is zero, infinite or no number")]
+        let single = number as f32;
+        Ok(if ty == Type::Float32 { Value::Float32(single) } else { Value::Float64(number) })
+    }
+
+    fn read_union(
+        &self,
+        nodes: &[ReadNode],
+        reader: &mut Reader<'_>,
+        decoder: &mut Decoder,
+        depth: usize,
+    ) -> Result<Value> {
+        reader.check_depth(depth)?;
+        let found = union::field_of(&self.schema, reader, depth)?;
+        let (Some(at), Some(node)) = (found, found.and_then(|at| nodes.get(at))) else {
+            return Err(Error::data("Did not find matching oneof field for data"));
+        };
+        let named = self.schema.fields().get(at).map_or("", |field| field.name().as_str());
+        let value = node.read(reader, decoder, Place::Field(named), depth + 1)?;
+        let mut values = vec![Value::Null; nodes.len()];
+        if let Some(slot) = values.get_mut(at) {
+            *slot = value;
+        }
+        Ok(Value::from(Struct::new(self.schema.clone(), values)?))
+    }
+
+    /// What a member that is missing is read as.
+    pub(super) fn missing(&self) -> Result<Value> {
+        match (self.dialect, &self.default) {
+            (Dialect::JsonConverter, _) => self.null(),
+            (Dialect::JsonSchema, default) => Ok(default.clone().unwrap_or_default()),
         }
     }
 
@@ -261,13 +355,13 @@ impl ReadNode {
         match met {
             None => {
                 for field in fields.get(expected..).unwrap_or_default() {
-                    decoder.stack.push(field.node.null()?);
+                    decoder.stack.push(field.node.missing()?);
                 }
             }
             Some(met) => {
                 for (at, field) in fields.iter().enumerate().filter(|(at, _)| !met.contains(*at)) {
                     if let Some(slot) = decoder.stack.get_mut(base + at) {
-                        *slot = field.node.null()?;
+                        *slot = field.node.missing()?;
                     }
                 }
             }
@@ -312,6 +406,10 @@ impl ReadNode {
             Kind::PairMap(_) => {
                 refused("Maps with non-string fields should be encoded as JSON array of tuples, but found ")
             }
+            Kind::EntryMap(_) => {
+                refused("Maps with non-string fields should be encoded as JSON array of objects, but found ")
+            }
+            Kind::Union(_) => Err(Error::data("Did not find matching oneof field for data")),
             Kind::Struct(_) => refused("Structs should be encoded as JSON objects, but found "),
             Kind::Decimal(_) => refused(
                 "Invalid type for Decimal, underlying representation should be numeric or bytes but was ",
@@ -371,105 +469,8 @@ fn field_at(
     Ok(schema.index_of(name))
 }
 
-/// The elements of an array, or the values of an object.
-fn read_array(
-    items: &ReadNode,
-    open: u8,
-    reader: &mut Reader<'_>,
-    decoder: &mut Decoder,
-    place: Place<'_>,
-    depth: usize,
-) -> Result<Box<[Value]>> {
-    reader.check_depth(depth)?;
-    if open == b'{' {
-        let members = read_members(items, reader, decoder, place, depth)?;
-        return Ok(members.into_entries().into_iter().map(|(_, value)| value).collect());
-    }
-    let base = decoder.stack.len();
-    if !reader.open(b']') {
-        loop {
-            let value = items.read(reader, decoder, place, depth + 1)?;
-            decoder.stack.push(value);
-            if !reader.more(b']')? {
-                break;
-            }
-        }
-    }
-    Ok(decoder.stack.split_off(base).into_boxed_slice())
-}
-
-fn read_members(
-    items: &ReadNode,
-    reader: &mut Reader<'_>,
-    decoder: &mut Decoder,
-    place: Place<'_>,
-    depth: usize,
-) -> Result<DistinctEntries> {
-    let mut entries = DistinctEntries::default();
-    if reader.open(b'}') {
-        return Ok(entries);
-    }
-    loop {
-        let key = Value::from(reader.key(&mut decoder.scratch)?);
-        entries.insert(key, items.read(reader, decoder, place, depth + 1)?);
-        if !reader.more(b'}')? {
-            return Ok(entries);
-        }
-    }
-}
-
-fn read_pairs(
-    nodes: &(ReadNode, ReadNode),
-    reader: &mut Reader<'_>,
-    decoder: &mut Decoder,
-    place: Place<'_>,
-    depth: usize,
-) -> Result<Box<[(Value, Value)]>> {
-    reader.check_depth(depth)?;
-    let mut entries = DistinctEntries::default();
-    if reader.open(b']') {
-        return Ok(entries.into_entries());
-    }
-    loop {
-        let first = reader.next();
-        if first != b'[' {
-            reader.skip(depth + 1)?;
-            return Err(Error::data(format!(
-                "Found invalid map entry instead of array tuple: {}",
-                node_type(first)
-            )));
-        }
-        reader.check_depth(depth + 1)?;
-        if reader.open(b']') {
-            return Err(wrong_pair(0));
-        }
-        let key = nodes.0.read(reader, decoder, Place::Key(&place), depth + 2)?;
-        if !reader.more(b']')? {
-            return Err(wrong_pair(1));
-        }
-        let value = nodes.1.read(reader, decoder, Place::Item(&place), depth + 2)?;
-        let mut count = 2;
-        while reader.more(b']')? {
-            reader.skip(depth + 2)?;
-            count += 1;
-        }
-        if count != 2 {
-            return Err(wrong_pair(count));
-        }
-        entries.insert(key, value);
-        if !reader.more(b']')? {
-            return Ok(entries.into_entries());
-        }
-    }
-}
-
-#[cold]
-fn wrong_pair(count: usize) -> Error {
-    Error::data(format!("Found invalid map entry, expected length 2 but found :{count}"))
-}
-
 /// What Jackson calls the type of a value that begins with `first`.
-fn node_type(first: u8) -> &'static str {
+pub(super) fn node_type(first: u8) -> &'static str {
     match first {
         b'"' => "STRING",
         b'[' => "ARRAY",

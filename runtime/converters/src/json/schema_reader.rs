@@ -5,6 +5,7 @@ use lavka_api::error::{ErrorClass, exception};
 use lavka_api::{Error, Result};
 
 use super::decoder::Decoder;
+use super::dialect::Dialect;
 use super::read_plan::ReadNode;
 use super::reader::Reader;
 use super::schema_writer::type_name;
@@ -171,7 +172,8 @@ impl<'a> Members<'a> {
         match self.default {
             None => Ok(schema),
             Some(text) => {
-                let default = ReadNode::compile(&schema, true, 0)?.read_default(text, decoder)?;
+                let default = ReadNode::compile(&schema, true, Dialect::JsonConverter, 0)?
+                    .read_default(text, decoder)?;
                 if default.is_none() {
                     Ok(schema)
                 } else {

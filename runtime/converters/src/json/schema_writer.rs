@@ -3,6 +3,7 @@
 use lavka_api::Result;
 use lavka_api::data::{Schema, Type};
 
+use super::dialect::Dialect;
 use super::escape::write_string;
 use super::plain_writer::{check_depth, write_bool, write_int};
 use super::write_plan::{WriteNode, WriteOptions};
@@ -61,7 +62,7 @@ fn write(
     }
     if let Some(default) = schema.default_value().filter(|default| !default.is_null()) {
         out.extend_from_slice(b",\"default\":");
-        WriteNode::compile(schema, options, depth)?.write(default, out, depth)?;
+        WriteNode::compile(schema, options, Dialect::JsonConverter, depth)?.write(default, out, depth)?;
     }
     if let Some(field) = field {
         write_member(out, "field", |out| write_string(out, field));

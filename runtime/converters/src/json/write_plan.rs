@@ -5,6 +5,7 @@ use std::io::Write as _;
 use lavka_api::data::{Decimal, Logical, Schema, Struct, Type, Value};
 use lavka_api::{Error, Result};
 
+use super::dialect::Dialect;
 use super::escape::{write_base64, write_string};
 use super::lead::{Lead, ShapeLeads};
 use super::plain_writer::{
@@ -34,6 +35,8 @@ impl Default for WriteOptions {
 pub(super) struct WriteNode {
     kind: Kind,
     optional: bool,
+    /// Whether a null that the schema does not allow is left out, rather than an error.
+    omits: bool,
     /// Written for null, where nulls are replaced.
     default: Option<Value>,
 }
@@ -52,7 +55,13 @@ enum Kind {
     TextMap(Box<(WriteNode, WriteNode)>),
     /// An array of pairs.
     PairMap(Box<(WriteNode, WriteNode)>),
+    /// An array of objects with `key` and `value`.
+    EntryMap(Box<(WriteNode, WriteNode)>),
     Struct(Schema, Box<[WriteField]>),
+    /// A struct whose members may be left out: every lead is that of a later member.
+    SparseStruct(Schema, Box<[WriteField]>),
+    /// A struct of which the first field that is not null is written.
+    Union(Schema, Box<[WriteNode]>),
 }
 
 struct WriteField {
@@ -65,10 +74,15 @@ impl WriteNode {
     ///
     /// # Errors
     /// Where it is nested too deep for its values to be written.
-    pub(super) fn compile(schema: &Schema, options: WriteOptions, depth: usize) -> Result<Self> {
+    pub(super) fn compile(
+        schema: &Schema,
+        options: WriteOptions,
+        dialect: Dialect,
+        depth: usize,
+    ) -> Result<Self> {
         let optional_inner = |inner: Option<&Schema>| match inner {
-            Some(inner) => Self::compile(inner, options, depth + 1),
-            None => Ok(Self { kind: Kind::Any, optional: true, default: None }),
+            Some(inner) => Self::compile(inner, options, dialect, depth + 1),
+            None => Ok(Self { kind: Kind::Any, optional: true, omits: false, default: None }),
         };
         if !schema.ty().is_primitive() {
             check_depth(depth)?;
@@ -85,24 +99,42 @@ impl WriteNode {
             (_, Type::Array) => Kind::Array(Box::new(optional_inner(schema.values())?)),
             (_, Type::Map) => {
                 let nodes = Box::new((optional_inner(schema.keys())?, optional_inner(schema.values())?));
-                if schema.keys().is_some_and(|keys| keys.ty() == Type::String) {
-                    Kind::TextMap(nodes)
-                } else {
-                    Kind::PairMap(nodes)
+                match dialect {
+                    _ if dialect.has_text_keys(schema) => Kind::TextMap(nodes),
+                    Dialect::JsonConverter => Kind::PairMap(nodes),
+                    Dialect::JsonSchema => Kind::EntryMap(nodes),
                 }
             }
+            (_, Type::Struct) if dialect.is_union(schema) => {
+                let fields = schema.fields().iter();
+                let nodes = fields.map(|field| Self::compile(field.schema(), options, dialect, depth + 1));
+                Kind::Union(schema.clone(), nodes.collect::<Result<_>>()?)
+            }
             (_, Type::Struct) => {
+                let is_sparse = dialect == Dialect::JsonSchema;
                 let fields = schema.fields().iter().enumerate().map(|(i, field)| {
-                    let lead = Lead::new(field.name(), i == 0);
-                    let node = Self::compile(field.schema(), options, depth + 1)?;
+                    let lead = Lead::new(field.name(), i == 0 && !is_sparse);
+                    let node = Self::compile(field.schema(), options, dialect, depth + 1)?;
                     Ok(WriteField { lead, node })
                 });
-                Kind::Struct(schema.clone(), fields.collect::<Result<_>>()?)
+                let fields = fields.collect::<Result<_>>()?;
+                if is_sparse {
+                    Kind::SparseStruct(schema.clone(), fields)
+                } else {
+                    Kind::Struct(schema.clone(), fields)
+                }
             }
             (_, scalar) => Kind::Scalar(scalar),
         };
         let default = schema.default_value().filter(|_| options.replace_null_with_default).cloned();
-        Ok(Self { kind, optional: schema.is_optional(), default })
+        let omits = dialect == Dialect::JsonSchema;
+        Ok(Self { kind, optional: schema.is_optional(), omits, default })
+    }
+
+    /// Whether `value` is a null that is left out.
+    #[inline]
+    pub(super) fn is_absent(&self, value: &Value) -> bool {
+        value.is_null() && self.omits && !self.optional && self.default.is_none()
     }
 
     /// Appends `value`.
@@ -123,6 +155,12 @@ impl WriteNode {
             (Kind::Scalar(Type::Bytes), Value::Bytes(bytes)) => write_base64(out, bytes),
             (Kind::Struct(schema, fields), Value::Struct(record)) => {
                 return write_struct(schema, fields, record, out, depth);
+            }
+            (Kind::SparseStruct(schema, fields), Value::Struct(record)) => {
+                return write_sparse_struct(schema, fields, record, out, depth);
+            }
+            (Kind::Union(schema, nodes), Value::Struct(record)) => {
+                return self.write_union(schema, nodes, record, out, depth);
             }
             (Kind::Timestamp, value) => match epoch_ms(value) {
                 Some(ms) => write_int(out, ms),
@@ -161,7 +199,9 @@ impl WriteNode {
                 }
                 out.push(b']');
             }
-            (Kind::TextMap(_) | Kind::PairMap(_), value) => return self.write_map(value, out, depth),
+            (Kind::TextMap(_) | Kind::PairMap(_) | Kind::EntryMap(_), value) => {
+                return self.write_map(value, out, depth);
+            }
             (Kind::Any, value) => return plain_writer::write(value, &mut ShapeLeads::none(), out, depth),
             (_, value) => return Err(self.mistyped(value)),
         }
@@ -171,7 +211,7 @@ impl WriteNode {
     fn write_null(&self, out: &mut Vec<u8>, depth: usize) -> Result<()> {
         match &self.default {
             Some(default) if !default.is_null() => self.write(default, out, depth),
-            _ if self.optional => {
+            _ if self.optional || self.omits => {
                 out.extend_from_slice(b"null");
                 Ok(())
             }
@@ -214,18 +254,46 @@ impl WriteNode {
                 }
                 out.push(b'}');
             }
-            (Kind::PairMap(nodes), Value::Map(entries)) => {
+            (Kind::PairMap(nodes) | Kind::EntryMap(nodes), Value::Map(entries)) => {
                 let pairs = entries.iter().map(|(key, item)| (key, item));
-                write_pairs(nodes, pairs, out, depth)?;
+                write_pairs(nodes, self.tuple(), pairs, out, depth)?;
             }
-            (Kind::PairMap(nodes), Value::Object(object)) => {
+            (Kind::PairMap(nodes) | Kind::EntryMap(nodes), Value::Object(object)) => {
                 let entries: Vec<_> =
                     object.iter().map(|(k, item)| (Value::String(k.clone()), item)).collect();
-                write_pairs(nodes, entries.iter().map(|(key, item)| (key, *item)), out, depth)?;
+                let pairs = entries.iter().map(|(key, item)| (key, *item));
+                write_pairs(nodes, self.tuple(), pairs, out, depth)?;
             }
             _ => return Err(self.mistyped(value)),
         }
         Ok(())
+    }
+
+    /// What stands before the key, between key and value, and behind the value of an entry.
+    fn tuple(&self) -> [&'static [u8]; 3] {
+        match self.kind {
+            Kind::EntryMap(_) => [b"{\"key\":", b",\"value\":", b"}"],
+            _ => [b"[", b",", b"]"],
+        }
+    }
+
+    fn write_union(
+        &self,
+        schema: &Schema,
+        nodes: &[WriteNode],
+        record: &Struct,
+        out: &mut Vec<u8>,
+        depth: usize,
+    ) -> Result<()> {
+        if record.schema() != schema {
+            return Err(mismatching_schema());
+        }
+        check_depth(depth)?;
+        let taken = |(node, value): &(&WriteNode, &Value)| !value.is_null() || node.default.is_some();
+        match nodes.iter().zip(record.values()).find(taken) {
+            Some((node, value)) => node.write(value, out, depth + 1),
+            None => self.write_null(out, depth),
+        }
     }
 
     #[cold]
@@ -234,8 +302,8 @@ impl WriteNode {
             Kind::Scalar(Type::Bytes) => "bytes type",
             Kind::Scalar(ty) => ty.name(),
             Kind::Array(_) => Type::Array.name(),
-            Kind::TextMap(_) | Kind::PairMap(_) => Type::Map.name(),
-            Kind::Struct(..) => Type::Struct.name(),
+            Kind::TextMap(_) | Kind::PairMap(_) | Kind::EntryMap(_) => Type::Map.name(),
+            Kind::Struct(..) | Kind::SparseStruct(..) | Kind::Union(..) => Type::Struct.name(),
             Kind::Any | Kind::Decimal(..) | Kind::Date | Kind::Time | Kind::Timestamp => "logical type",
         };
         Error::data(format!("Invalid type for {wanted}: class {}", value.java_class()))
@@ -264,19 +332,51 @@ fn write_struct(
     Ok(())
 }
 
+fn write_sparse_struct(
+    schema: &Schema,
+    fields: &[WriteField],
+    record: &Struct,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<()> {
+    if record.schema() != schema {
+        return Err(mismatching_schema());
+    }
+    check_depth(depth)?;
+    let start = out.len();
+    for (field, value) in fields.iter().zip(record.values()) {
+        if field.node.is_absent(value) {
+            continue;
+        }
+        field.lead.write(out);
+        field.node.write(value, out, depth + 1)?;
+    }
+    // The comma before the first member that is there.
+    match out.get_mut(start) {
+        Some(first) => *first = b'{',
+        None => out.push(b'{'),
+    }
+    out.push(b'}');
+    Ok(())
+}
+
 fn write_pairs<'v>(
     nodes: &(WriteNode, WriteNode),
+    [before, between, behind]: [&[u8]; 3],
     pairs: impl Iterator<Item = (&'v Value, &'v Value)>,
     out: &mut Vec<u8>,
     depth: usize,
 ) -> Result<()> {
     out.push(b'[');
     for (i, (key, item)) in pairs.enumerate() {
-        out.extend_from_slice(if i > 0 { b",[" } else { b"[" });
+        if i > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(before);
         nodes.0.write(key, out, depth + 2)?;
-        out.push(b',');
+        out.extend_from_slice(between);
         nodes.1.write(item, out, depth + 2)?;
-        out.push(b']');
+        out.extend_from_slice(behind);
     }
     out.push(b']');
     Ok(())

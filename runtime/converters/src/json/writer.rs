@@ -3,6 +3,7 @@
 use lavka_api::Result;
 use lavka_api::data::{Schema, Value};
 
+use super::dialect::Dialect;
 use super::lead::ShapeLeads;
 use super::lru::Lru;
 use super::plain_writer;
@@ -103,7 +104,12 @@ impl JsonWriter {
         self.plans.get_or_make(
             schema,
             |newest| newest.same(schema),
-            || Ok(WritePlan { root: WriteNode::compile(schema, options, 0)?, envelope: Vec::new() }),
+            || {
+                Ok(WritePlan {
+                    root: WriteNode::compile(schema, options, Dialect::JsonConverter, 0)?,
+                    envelope: Vec::new(),
+                })
+            },
         )
     }
 }
