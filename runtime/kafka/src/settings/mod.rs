@@ -6,7 +6,6 @@
 mod bootstrap;
 mod defaults;
 mod jaas;
-mod oauth;
 mod pem;
 mod rules;
 mod security;
@@ -21,8 +20,7 @@ use lavka_api::{Error, Result};
 use lavka_ports::Buffer;
 
 pub(crate) use bootstrap::Endpoint;
-pub(crate) use oauth::{OauthLogin, TokenEndpoint, TokenOrigin};
-pub(crate) use security::{Identity, Login, Mechanism, Pem, Sasl, Security, Tls};
+pub(crate) use security::{Identity, Mechanism, Pem, Sasl, Security, Tls};
 use table::{Row, Rule};
 
 /// What a configuration is for.
