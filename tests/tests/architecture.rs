@@ -111,6 +111,12 @@ const OWNED: &[Owned] = &[
         dev: &[TESTS],
         why: "MQTT is the MQTT source's",
     },
+    Owned {
+        dependency: "coap-lite",
+        owners: &["lavka-connector-coap"],
+        dev: &[],
+        why: "CoAP is the CoAP source's",
+    },
     Owned { dependency: "rumqttd", owners: &[SERVER], dev: &[TESTS], why: "the demo's MQTT broker" },
     Owned { dependency: "clap*", owners: &[SERVER], dev: &[], why: "the command line is the binary's" },
 ];
