@@ -7,6 +7,7 @@
 )]
 
 mod disk;
+mod elections;
 mod faults;
 mod kafka_away;
 mod kill;
