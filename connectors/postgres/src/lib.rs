@@ -7,18 +7,20 @@
 //!
 //! # Map
 //!
-//! - `config`: the keys.
+//! - `connector`, `task`: the plugin. `validate`: what a configuration is held against. `config`: the keys.
 //! - `database`, `catalog`: connections for SQL, and what the catalogue says.
 //! - `replication`: slot, publication and the stream of changes.
 //! - [`offset`]: source offsets, and where a restarted task goes on.
 //! - [`pgoutput`]: the messages of logical replication, decoded in place.
 //! - [`schema`]: which tables and columns become records, under which names and schemas.
+//! - `snapshot`: the rows that are there before the stream begins.
 //! - [`types`]: every type of the server as schema and values.
 //! - [`event`]: from changes and rows to records.
 //! - [`model`]: what the database says about itself: tables, columns, types; and the text of a column.
 
 mod catalog;
 mod config;
+mod connector;
 mod database;
 pub mod event;
 pub mod model;
@@ -26,4 +28,23 @@ pub mod offset;
 pub mod pgoutput;
 mod replication;
 pub mod schema;
+mod snapshot;
+mod task;
 pub mod types;
+mod validate;
+
+use lavka_api::config::ConfigSpec as _;
+use lavka_api::plugin::{Factory, Plugin};
+
+/// The plugins of this crate.
+#[must_use]
+pub fn plugins() -> Vec<Plugin> {
+    vec![Plugin {
+        class: "io.debezium.connector.postgresql.PostgresConnector",
+        aliases: &["PostgresConnector", "Postgres", "PostgresSource"],
+        version: schema::VERSION,
+        doc: "Streams the changes of a PostgreSQL database, with a snapshot of what was there before.",
+        definition: config::Settings::definition,
+        factory: Factory::Source(|| Box::new(connector::PostgresSource::default())),
+    }]
+}

@@ -45,7 +45,7 @@ lavka_api::config! {
             .doc("Client key path."),
         pub(crate) database_sslfactory: Option<String> = key("database.sslfactory").group(CONNECTION)
             .doc("A Java class that makes sockets; without effect."),
-        pub(crate) database_tcpKeepAlive: bool = key("database.tcpKeepAlive").default(true).group(CONNECTION)
+        pub(crate) database_tcp_keep_alive: bool = key("database.tcpKeepAlive").default(true).group(CONNECTION)
             .doc("Keep idle connections alive by TCP; without effect: the connector asks the server often enough \
                   by itself."),
         pub(crate) query_fetch_size: i32 = key("query.fetch.size").default(0).group(CONNECTION)

@@ -5,6 +5,7 @@
 
 mod checks;
 mod connection;
+mod events;
 mod filters;
 mod ignored;
 mod modes;
@@ -17,6 +18,7 @@ mod snapshot;
 
 pub(crate) use checks::{invalid, items};
 pub(crate) use connection::ConnectionKeys;
+pub(crate) use events::{refused, run};
 pub(crate) use filters::FilterKeys;
 pub(crate) use modes::*;
 pub(crate) use records::RecordKeys;

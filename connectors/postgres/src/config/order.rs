@@ -2,7 +2,6 @@
 
 /// Every key in order; those that are patterns (a part of the name is a value) are in brackets and stars as Debezium shows
 /// them.
-
 pub(super) const ORDER: &[&str] = &[
     "topic.prefix",
     "database.hostname",

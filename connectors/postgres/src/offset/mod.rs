@@ -10,5 +10,5 @@
 mod resume;
 mod state;
 
-pub(crate) use resume::{Resume, Verdict};
+pub(crate) use resume::{Resume, Seen, Verdict};
 pub use state::{Incremental, MessageType, Offset, Place, Snapshot, SnapshotKind, TransactionCounts};

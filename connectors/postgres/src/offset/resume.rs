@@ -1,5 +1,7 @@
 //! Which of the changes that the server sends again were handed out before.
 
+use std::cmp::Ordering;
+
 use super::{MessageType, Offset, Place};
 use crate::pgoutput::Lsn;
 
@@ -12,6 +14,17 @@ pub(crate) enum Verdict {
     Emit,
     /// Hand out its records behind the first so many.
     EmitAfter(u64),
+}
+
+/// What of a transaction was handed out before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Nothing.
+    Nothing,
+    /// Its beginning, and some of its changes.
+    Partly,
+    /// All of it.
+    Wholly,
 }
 
 /// Finds the place of a stored offset in the stream again.
@@ -63,25 +76,26 @@ impl Resume {
         Self { target, inside: false, messages: offset.lsn_proc }
     }
 
-    /// A transaction begins. Returns whether it is one that was begun before (its BEGIN record was handed out).
-    pub(crate) fn begin(&mut self, commit: Lsn, xid: u32) -> bool {
-        let before = match &self.target {
-            Target::None => return false,
-            Target::Place(place) => {
-                self.inside = commit == place.commit;
-                commit <= place.commit
-            }
-            Target::Lsn { end, xid: stored, .. } => {
-                self.inside = *stored == Some(i64::from(xid));
-                // The commit record lies before its own end.
-                self.inside || end.is_some_and(|end| commit < end)
-            }
+    /// A transaction begins: what of it was handed out before.
+    pub(crate) fn begin(&mut self, commit: Lsn, xid: u32) -> Seen {
+        let seen = match &self.target {
+            Target::None => return Seen::Nothing,
+            Target::Place(place) => match commit.cmp(&place.commit) {
+                Ordering::Less => Seen::Wholly,
+                Ordering::Equal => Seen::Partly,
+                Ordering::Greater => Seen::Nothing,
+            },
+            // The commit record lies before its own end.
+            Target::Lsn { end, .. } if end.is_some_and(|end| commit < end) => Seen::Wholly,
+            Target::Lsn { xid: stored, .. } if *stored == Some(i64::from(xid)) => Seen::Partly,
+            Target::Lsn { .. } => Seen::Nothing,
         };
-        if !before {
+        self.inside = seen == Seen::Partly;
+        if seen == Seen::Nothing {
             // Commit LSNs only grow: nothing that follows was handed out.
             self.target = Target::None;
         }
-        before
+        seen
     }
 
     /// The change number `change` (from 1) at `lsn` of the transaction with commit LSN `commit`.
@@ -113,19 +127,11 @@ impl Resume {
         }
     }
 
-    /// A transaction has ended. Returns whether its END record was handed out before.
-    pub(crate) fn commit(&mut self, commit: Lsn, end: Lsn) -> bool {
-        match &self.target {
-            Target::None => false,
-            Target::Place(place) => commit < place.commit,
-            Target::Lsn { end: stored, .. } => {
-                let inside = std::mem::take(&mut self.inside);
-                if inside {
-                    self.target = Target::None;
-                    return false;
-                }
-                stored.is_some_and(|stored| end <= stored)
-            }
+    /// A transaction has ended.
+    pub(crate) fn commit(&mut self) {
+        // What was handed out of it is behind us, and so is everything before it.
+        if std::mem::take(&mut self.inside) {
+            self.target = Target::None;
         }
     }
 
@@ -152,7 +158,7 @@ mod tests {
     /// What is handed out of the stream, as (transaction, change, first record).
     fn run(mut resume: Resume) -> Vec<(u32, u64, u64)> {
         let mut out = Vec::new();
-        for (commit, end, xid, changes) in STREAM {
+        for (commit, _, xid, changes) in STREAM {
             resume.begin(Lsn(commit), xid);
             for (index, lsn) in changes.iter().enumerate() {
                 let number = index as u64 + 1;
@@ -162,7 +168,7 @@ mod tests {
                     Verdict::EmitAfter(records) => out.push((xid, number, records)),
                 }
             }
-            resume.commit(Lsn(commit), Lsn(end));
+            resume.commit();
         }
         out
     }

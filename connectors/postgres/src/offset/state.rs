@@ -141,6 +141,8 @@ pub struct Offset {
     pub incremental: Option<Incremental>,
     /// `lavka_commit_lsn`, `lavka_change`, `lavka_record`.
     pub place: Option<Place>,
+    /// `lavka_cluster`: the database cluster and its timeline, as `<system identifier>/<timeline>`.
+    pub cluster: Option<Str>,
     /// `lavka_snapshot`: which parts of an unfinished snapshot are done, in the snapshot's own form.
     pub progress: Option<Str>,
 }
@@ -204,6 +206,9 @@ impl Offset {
             put("lavka_commit_lsn", Value::Int64(place.commit.as_i64()));
             put("lavka_change", Value::Int64(place.change.cast_signed()));
             put("lavka_record", Value::Int64(place.record.cast_signed()));
+        }
+        if let Some(cluster) = &self.cluster {
+            put("lavka_cluster", Value::from(cluster.clone()));
         }
         if let Some(progress) = &self.progress {
             put("lavka_snapshot", Value::from(progress.clone()));
@@ -274,6 +279,7 @@ impl Offset {
             transaction,
             incremental,
             place,
+            cluster: text("lavka_cluster"),
             progress: text("lavka_snapshot"),
         }
     }
@@ -354,6 +360,7 @@ mod tests {
     fn our_own_keys_come_back() {
         let offset = Offset {
             place: Some(Place { commit: Lsn(u64::MAX - 1), change: 7, record: 2 }),
+            cluster: Some("7001/1".into()),
             progress: Some("x".into()),
             ..Offset::default()
         };

@@ -6,7 +6,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use lavka_api::{Error, Result};
 use rustls::pki_types::ServerName;
@@ -103,13 +102,13 @@ pub(super) struct Endpoint {
     pub(super) host: String,
     pub(super) port: u16,
     /// Kept as long as the connection.
-    pub(super) bridge: Option<Arc<Bridge>>,
+    _bridge: Option<Bridge>,
 }
 
 impl Endpoint {
     /// The endpoint for the mode of `files`.
     pub(super) async fn open(host: &str, port: u16, files: &TlsFiles) -> Result<Self> {
-        let direct = || Self { host: host.to_owned(), port, bridge: None };
+        let direct = || Self { host: host.to_owned(), port, _bridge: None };
         // A host that is a folder is a Unix socket, which has no TLS.
         if !files.wanted() || host.starts_with('/') {
             return Ok(direct());
@@ -118,7 +117,7 @@ impl Endpoint {
             Some(bridge) => Self {
                 host: bridge.folder().to_string_lossy().into_owned(),
                 port: bridge.port(),
-                bridge: Some(Arc::new(bridge)),
+                _bridge: Some(bridge),
             },
             None => direct(),
         })

@@ -13,6 +13,6 @@ mod stream;
 
 pub(crate) use history::{Origin, diverged};
 pub(crate) use publication::{Publication, prepare as prepare_publication};
-pub(crate) use session::{NewSlot, Session, Target};
-pub(crate) use slot::{Slot, check as check_slot, find as find_slot};
+pub(crate) use session::{Session, Target};
+pub(crate) use slot::{Position, Slot, check as check_slot, find as find_slot};
 pub(crate) use stream::{ChangeStream, Frame};

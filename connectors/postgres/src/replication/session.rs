@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::bridge::Endpoint;
 use super::history::Origin;
 use super::queue::Bounds;
-use super::stream::WireStream;
+use super::stream::{ChangeStream, WireStream};
 use crate::config::Settings;
 use crate::database::{TEXT_FORMAT, TlsFiles, identifier, named_wire};
 use crate::pgoutput::Lsn;
@@ -169,7 +169,7 @@ impl Session {
     ///
     /// # Errors
     /// Where the server refuses, for example because another session reads the slot.
-    pub(crate) async fn start(mut self, confirmed: watch::Receiver<u64>) -> Result<WireStream> {
+    pub(crate) async fn start(mut self, confirmed: watch::Receiver<u64>) -> Result<Box<dyn ChangeStream>> {
         let slot = self.target.slot.clone();
         let doing = format!("starting to stream from slot {slot}");
         let failed = |error: PgWireError| named_wire(&error, &doing);
@@ -178,6 +178,6 @@ impl Session {
             Ok(started) => started.map_err(failed)?,
             Err(_) => return Err(Error::retriable(format!("{doing} took longer than {CONNECT_TIMEOUT:?}"))),
         }
-        Ok(WireStream::new(self.client, self.endpoint, confirmed, self.target.bounds, slot))
+        Ok(Box::new(WireStream::new(self.client, self.endpoint, confirmed, self.target.bounds, slot)))
     }
 }

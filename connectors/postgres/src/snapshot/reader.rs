@@ -1,0 +1,413 @@
+//! The connections that read.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use lavka_api::{Error, Result};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+
+use super::plan::{Progress, condition};
+use crate::config::IsolationMode;
+use crate::database::{Server, identifier, named, qualified};
+use crate::model::TableId;
+
+/// Rows that travel together.
+const BATCH_ROWS: usize = 256;
+/// Bytes after which rows travel on.
+const BATCH_BYTES: usize = 256 * 1024;
+/// Batches that may wait to be taken.
+const BATCHES: usize = 4;
+
+/// A table to be read.
+#[derive(Clone, Debug)]
+pub(crate) struct TableRead {
+    pub(crate) id: TableId,
+    /// The columns in the order in which rows bring them.
+    pub(crate) columns: Vec<String>,
+    /// A query that takes the table's place.
+    pub(crate) statement: Option<String>,
+    /// Whether its rows are those of its partitions.
+    pub(crate) partitioned: bool,
+    /// How many ranges it is read in.
+    pub(crate) count: u64,
+    /// What an earlier run did of it.
+    pub(crate) before: Option<Progress>,
+}
+
+impl TableRead {
+    /// The statement that reads range `chunk`.
+    fn copy(&self, chunk: u64) -> String {
+        let columns = self.columns.iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", ");
+        let from = match &self.statement {
+            // What the user configured to be run is run as it is.
+            Some(statement) => format!("({}) AS chosen", statement.trim_end().trim_end_matches(';')),
+            None => qualified(&self.id),
+        };
+        let mut conditions: Vec<String> = condition(chunk, self.count).into_iter().collect();
+        if let Some(before) = self.before.as_ref().filter(|before| before.is_done(chunk)) {
+            // Rows that an update has moved here since; everything else of this range was handed out.
+            conditions.push(format!("age(xmin) <= age('{}'::xid)", before.xmin % (1 << 32)));
+        }
+        let wanted = if conditions.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", conditions.join(" AND "))
+        };
+        // An inheritance child has a topic of its own.
+        let only = if self.partitioned || self.statement.is_some() { "" } else { "ONLY " };
+        format!("COPY (SELECT {columns} FROM {only}{from}{wanted}) TO STDOUT")
+    }
+}
+
+/// What a reader has to tell. Everything of a table comes before anything of the next.
+#[derive(Debug)]
+pub(crate) enum Reading {
+    /// Rows of `COPY`, as lines.
+    Rows { table: usize, lines: Vec<Bytes> },
+    /// A range is read.
+    ChunkDone { table: usize, chunk: u64 },
+    /// All ranges of a table are read.
+    TableDone { table: usize },
+    /// All tables are read.
+    Done,
+    /// Nothing more comes.
+    Failed(Error),
+}
+
+/// The snapshot that is read.
+#[derive(Clone, Debug)]
+pub(crate) enum View {
+    /// One that another session exports, by its name.
+    Exported(String),
+    /// One that the first connection takes, in this isolation.
+    Own(Isolation),
+}
+
+/// How the first connection's transaction is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Isolation(pub(crate) IsolationMode);
+
+impl Isolation {
+    fn begin(self) -> &'static str {
+        match self.0 {
+            IsolationMode::Serializable => {
+                "BEGIN TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE"
+            }
+            IsolationMode::RepeatableRead => "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            IsolationMode::ReadCommitted => "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
+            IsolationMode::ReadUncommitted => "BEGIN TRANSACTION ISOLATION LEVEL READ UNCOMMITTED, READ ONLY",
+        }
+    }
+}
+
+/// What is still to be read.
+struct Work {
+    state: Mutex<State>,
+    /// A range or a table is done.
+    progressed: Notify,
+}
+
+struct State {
+    /// The table that is being read.
+    table: usize,
+    /// Its ranges that nobody has taken.
+    chunks: VecDeque<u64>,
+    /// Its ranges that somebody reads.
+    under_way: usize,
+    /// Somebody failed: the others stop.
+    failed: bool,
+}
+
+enum Next {
+    Chunk(usize, u64),
+    Wait,
+    Over,
+}
+
+/// Connections that have joined the snapshot and are about to read.
+pub(crate) struct Readers {
+    leader: PgConnection,
+    followers: Vec<PgConnection>,
+}
+
+/// Opens the connections and has them join the snapshot. The session that exports it is not needed any more afterwards.
+///
+/// # Errors
+/// Where one cannot connect or the snapshot is gone.
+pub(crate) async fn join(
+    server: &Server,
+    view: &View,
+    threads: usize,
+    locks: &[TableId],
+    lock_timeout_millis: i64,
+) -> Result<Readers> {
+    let failed = |error: sqlx::Error| named(&error, "taking the snapshot");
+    let mut leader = server.connect().await?;
+    let name = match view {
+        View::Exported(name) => {
+            import(&mut leader, name).await?;
+            name.clone()
+        }
+        View::Own(isolation) => {
+            sqlx::raw_sql(isolation.begin()).execute(&mut leader).await.map_err(failed)?;
+            String::new()
+        }
+    };
+    if !locks.is_empty() {
+        let list = locks.iter().map(qualified).collect::<Vec<_>>().join(", ");
+        let statement =
+            format!("SET LOCAL lock_timeout = {lock_timeout_millis}; LOCK TABLE {list} IN ACCESS SHARE MODE");
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut leader).await.map_err(failed)?;
+    }
+    let mut followers = Vec::new();
+    if threads > 1 {
+        let name = if name.is_empty() {
+            let row =
+                sqlx::query("SELECT pg_export_snapshot()").fetch_one(&mut leader).await.map_err(failed)?;
+            row.try_get::<String, _>(0).map_err(failed)?
+        } else {
+            name
+        };
+        for _ in 1..threads {
+            let mut follower = server.connect().await?;
+            import(&mut follower, &name).await?;
+            followers.push(follower);
+        }
+    }
+    Ok(Readers { leader, followers })
+}
+
+async fn import(connection: &mut PgConnection, name: &str) -> Result<()> {
+    // The server's own form: hexadecimal digits and hyphens.
+    if !name.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+        return Err(Error::fatal(format!("the server gave a snapshot a name of another form: {name:?}")));
+    }
+    let statement = format!(
+        "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT '{name}'"
+    );
+    sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(|error| named(&error, "joining the snapshot"))
+}
+
+impl Readers {
+    /// The oldest transaction that was not over when the snapshot was taken, and the next id that will be given.
+    ///
+    /// # Errors
+    /// Where the server does not answer.
+    pub(crate) async fn bounds(&mut self) -> Result<(u64, u64)> {
+        let failed = |error: sqlx::Error| named(&error, "looking at the snapshot");
+        let row = sqlx::query(
+            "SELECT txid_snapshot_xmin(txid_current_snapshot()), txid_snapshot_xmax(txid_current_snapshot())",
+        )
+        .fetch_one(&mut self.leader)
+        .await
+        .map_err(failed)?;
+        let number = |index| row.try_get::<i64, _>(index).map(i64::cast_unsigned).map_err(failed);
+        Ok((number(0)?, number(1)?))
+    }
+}
+
+/// Reads `tables`, in their order. The tasks end when the returned set is dropped.
+pub(crate) fn start(readers: Readers, tables: Arc<[TableRead]>) -> (mpsc::Receiver<Reading>, JoinSet<()>) {
+    let (send, receive) = mpsc::channel(BATCHES);
+    if tables.is_empty() {
+        // There is room: nothing was sent yet.
+        let _ = send.try_send(Reading::Done);
+    }
+    let first = tables.first().map_or(0, |table| table.count);
+    let work = Arc::new(Work {
+        state: Mutex::new(State { table: 0, chunks: (0..first).collect(), under_way: 0, failed: false }),
+        progressed: Notify::new(),
+    });
+    let mut tasks = JoinSet::new();
+    let all = std::iter::once(readers.leader).chain(readers.followers);
+    for connection in all {
+        tasks.spawn(read(connection, Arc::clone(&work), Arc::clone(&tables), send.clone()));
+    }
+    (receive, tasks)
+}
+
+async fn read(
+    mut connection: PgConnection,
+    work: Arc<Work>,
+    tables: Arc<[TableRead]>,
+    send: mpsc::Sender<Reading>,
+) {
+    loop {
+        let wait = work.progressed.notified();
+        match work.next(tables.len()) {
+            Next::Chunk(table, chunk) => {
+                let Some(read) = tables.get(table) else { return };
+                match copy(&mut connection, read, table, chunk, &send).await {
+                    Ok(true) => {}
+                    // Nobody wants to know any more.
+                    Ok(false) => return,
+                    Err(error) => {
+                        work.fail();
+                        let _ = send.send(Reading::Failed(error)).await;
+                        return;
+                    }
+                }
+                // What is told here is told before anybody begins the next table.
+                if send.send(Reading::ChunkDone { table, chunk }).await.is_err() {
+                    return;
+                }
+                if work.finish(table) {
+                    let _ = send.send(Reading::TableDone { table }).await;
+                    let over = work.begin_next(&tables);
+                    if over {
+                        let _ = send.send(Reading::Done).await;
+                    }
+                }
+            }
+            Next::Wait => wait.await,
+            Next::Over => {
+                // The snapshot is read; nothing depends on how the transaction ends.
+                let _ = connection.close().await;
+                return;
+            }
+        }
+    }
+}
+
+impl Work {
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn next(&self, tables: usize) -> Next {
+        self.with(|state| {
+            if state.failed || state.table >= tables {
+                return Next::Over;
+            }
+            match state.chunks.pop_front() {
+                Some(chunk) => {
+                    state.under_way += 1;
+                    Next::Chunk(state.table, chunk)
+                }
+                None => Next::Wait,
+            }
+        })
+    }
+
+    /// A range of `table` is read; whether it was the last.
+    fn finish(&self, table: usize) -> bool {
+        self.with(|state| {
+            state.under_way = state.under_way.saturating_sub(1);
+            state.table == table && state.chunks.is_empty() && state.under_way == 0
+        })
+    }
+
+    /// Goes on to the next table; whether there is none.
+    fn begin_next(&self, tables: &[TableRead]) -> bool {
+        let over = self.with(|state| {
+            state.table += 1;
+            let count = tables.get(state.table).map_or(0, |table| table.count);
+            state.chunks = (0..count).collect();
+            state.table >= tables.len()
+        });
+        self.progressed.notify_waiters();
+        over
+    }
+
+    fn fail(&self) {
+        self.with(|state| state.failed = true);
+        self.progressed.notify_waiters();
+    }
+}
+
+/// Reads one range; false where nobody takes rows any more.
+async fn copy(
+    connection: &mut PgConnection,
+    read: &TableRead,
+    table: usize,
+    chunk: u64,
+    send: &mpsc::Sender<Reading>,
+) -> Result<bool> {
+    let doing = || format!("reading the table {} for the snapshot", read.id);
+    let failed = |error: sqlx::Error| named(&error, &doing());
+    let mut rows = connection.copy_out_raw(&read.copy(chunk)).await.map_err(failed)?;
+    let mut lines: Vec<Bytes> = Vec::new();
+    let mut size = 0;
+    while let Some(line) = rows.next().await {
+        let line = line.map_err(failed)?;
+        size += line.len();
+        lines.push(line);
+        if lines.len() >= BATCH_ROWS || size >= BATCH_BYTES {
+            size = 0;
+            let batch = Reading::Rows { table, lines: std::mem::take(&mut lines) };
+            if send.send(batch).await.is_err() {
+                return Ok(false);
+            }
+        }
+    }
+    if lines.is_empty() {
+        return Ok(true);
+    }
+    Ok(send.send(Reading::Rows { table, lines }).await.is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(count: u64) -> TableRead {
+        TableRead {
+            id: TableId::new("s", "t"),
+            columns: vec!["id".into(), "a\"b".into()],
+            statement: None,
+            partitioned: false,
+            count,
+            before: None,
+        }
+    }
+
+    #[test]
+    fn statements_name_the_columns_and_the_range() {
+        assert_eq!(table(1).copy(0), r#"COPY (SELECT "id", "a""b" FROM ONLY "s"."t") TO STDOUT"#);
+        assert_eq!(
+            table(3).copy(2),
+            r#"COPY (SELECT "id", "a""b" FROM ONLY "s"."t" WHERE ctid >= '(8192,0)'::tid) TO STDOUT"#
+        );
+        let mut before = Progress::new(740, "s.t".into(), 3);
+        before.finish(2);
+        let again = TableRead { before: Some(before), ..table(3) };
+        assert_eq!(
+            again.copy(2),
+            "COPY (SELECT \"id\", \"a\"\"b\" FROM ONLY \"s\".\"t\" WHERE ctid >= '(8192,0)'::tid AND age(xmin) <= \
+             age('740'::xid)) TO STDOUT"
+        );
+        let chosen = TableRead { statement: Some("select * from s.t where id < 5;".into()), ..table(1) };
+        assert_eq!(
+            chosen.copy(0),
+            r#"COPY (SELECT "id", "a""b" FROM (select * from s.t where id < 5) AS chosen) TO STDOUT"#
+        );
+    }
+
+    #[test]
+    fn tables_come_one_after_the_other() {
+        let tables: Vec<TableRead> = vec![table(2), table(1)];
+        let work = Work {
+            state: Mutex::new(State { table: 0, chunks: (0..2).collect(), under_way: 0, failed: false }),
+            progressed: Notify::new(),
+        };
+        assert!(matches!(work.next(2), Next::Chunk(0, 0)));
+        assert!(matches!(work.next(2), Next::Chunk(0, 1)));
+        assert!(matches!(work.next(2), Next::Wait));
+        assert!(!work.finish(0));
+        assert!(work.finish(0));
+        assert!(!work.begin_next(&tables));
+        assert!(matches!(work.next(2), Next::Chunk(1, 0)));
+        assert!(work.finish(1));
+        assert!(work.begin_next(&tables));
+        assert!(matches!(work.next(2), Next::Over));
+    }
+}

@@ -1,0 +1,165 @@
+//! A snapshot under way: rows to records.
+
+use std::sync::Arc;
+
+use lavka_api::data::{OffsetMap, SourceRecord, Str};
+use lavka_api::{Error, Result};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::copy::RowReader;
+use super::plan::Progress;
+use super::reader::{Reading, TableRead};
+use super::rows::{Marked, Marker};
+use crate::event::{ReadKind, Recorder, TablePlan};
+use crate::model::ColumnText;
+use crate::offset::{Offset, Snapshot};
+
+/// A snapshot that is being read.
+pub(crate) struct SnapshotRun {
+    readings: mpsc::Receiver<Reading>,
+    /// Dropped with it, which ends the readers.
+    _readers: JoinSet<()>,
+    recorder: Arc<Recorder>,
+    plans: Vec<Arc<TablePlan>>,
+    tables: Arc<[TableRead]>,
+    marker: Marker,
+    xmin: u64,
+    progress: Option<Progress>,
+    /// The offset of the rows that come now.
+    offset: Offset,
+    map: OffsetMap,
+    reader: RowReader,
+    /// Rows so far, for the log and the metrics.
+    rows: u64,
+    done: bool,
+}
+
+impl SnapshotRun {
+    /// The rows of `tables`, each by its plan; `offset` is what their records carry, its snapshot part filled.
+    pub(crate) fn new(
+        (readings, readers): (mpsc::Receiver<Reading>, JoinSet<()>),
+        recorder: Arc<Recorder>,
+        plans: Vec<Arc<TablePlan>>,
+        tables: Arc<[TableRead]>,
+        xmin: u64,
+        offset: Offset,
+    ) -> Self {
+        let map = offset.to_map();
+        let mut run = Self {
+            readings,
+            _readers: readers,
+            recorder,
+            plans,
+            tables,
+            marker: Marker::default(),
+            xmin,
+            progress: None,
+            offset,
+            map,
+            reader: RowReader::default(),
+            rows: 0,
+            done: false,
+        };
+        run.begin_table(0);
+        run
+    }
+
+    /// Waits for rows and appends their records. May be dropped while it waits. Nothing appended does not mean the end.
+    ///
+    /// # Errors
+    /// Where a reader failed, or a row cannot be made a record.
+    pub(crate) async fn take(
+        &mut self,
+        now_nanos: impl Fn() -> i64,
+        out: &mut Vec<SourceRecord>,
+    ) -> Result<()> {
+        let Some(reading) = self.readings.recv().await else {
+            return Err(Error::retriable("the readers of the snapshot have ended before it was done"));
+        };
+        // Nothing is awaited from here on.
+        match reading {
+            Reading::Rows { table, lines } => {
+                out.reserve(lines.len());
+                let now = now_nanos();
+                for line in lines {
+                    if let Some(row) = self.marker.row(table, line) {
+                        self.record(&row, now, out)?;
+                    }
+                }
+            }
+            Reading::ChunkDone { table, chunk } => {
+                if let Some(progress) = self.progress.as_mut().filter(|_| self.tables.len() > table) {
+                    progress.finish(chunk);
+                }
+                self.renew();
+            }
+            Reading::TableDone { table } => {
+                self.marker.table_done(table);
+                self.begin_table(table + 1);
+            }
+            Reading::Done => {
+                self.done = true;
+                self.offset.snapshot = self.offset.snapshot.map(|snapshot| Snapshot {
+                    last_record: true,
+                    completed: true,
+                    ..snapshot
+                });
+                self.offset.progress = None;
+                self.map = self.offset.to_map();
+                if let Some(row) = self.marker.done() {
+                    self.record(&row, now_nanos(), out)?;
+                }
+            }
+            Reading::Failed(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Whether everything was read.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The offset behind what was handed out; once done, the one from which the stream goes on.
+    pub(crate) fn offset(&self) -> &Offset {
+        &self.offset
+    }
+
+    /// Rows so far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn begin_table(&mut self, table: usize) {
+        let Some(next) = self.tables.get(table) else { return };
+        // The ranges of an earlier run are read again only for what was written since, so they stay done, and so does the
+        // snapshot that the rows of the others are older than.
+        let progress = next.before.clone();
+        self.progress =
+            Some(progress.unwrap_or_else(|| Progress::new(self.xmin, next.id.to_string(), next.count)));
+        self.renew();
+    }
+
+    fn renew(&mut self) {
+        self.offset.progress = self.progress.as_ref().map(|progress| Str::from(progress.to_string()));
+        self.map = self.offset.to_map();
+    }
+
+    fn record(&mut self, row: &Marked, now_nanos: i64, out: &mut Vec<SourceRecord>) -> Result<()> {
+        let Some(plan) = self.plans.get(row.table) else { return Ok(()) };
+        self.reader.read(&row.line);
+        let mut columns: Vec<ColumnText<'_>> = Vec::new();
+        self.reader.columns(&mut columns);
+        let record = self.recorder.snapshot_row(
+            plan,
+            columns.into_iter(),
+            ReadKind::Snapshot(row.marker),
+            (&self.offset, &self.map),
+            now_nanos,
+        )?;
+        out.push(record);
+        self.rows += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! What the server may be told is durable.
+
+use std::sync::{Mutex, PoisonError};
+
+use lavka_api::data::{OffsetMap, SourceRecord};
+use lavka_api::plugin::DeliveryListener;
+use tokio::sync::watch;
+
+use crate::config::LsnFlushMode;
+use crate::offset::Offset;
+use crate::pgoutput::Lsn;
+
+/// Keeps what was handed out apart from what Connect has committed, and says what the slot may move to: the position of
+/// the last committed offset, and that of the server's keepalives while nothing that was handed out waits to be committed.
+///
+/// It is told of commits by the worker's threads and of the rest by the task.
+pub(super) struct Acks {
+    manual: bool,
+    confirmed: watch::Sender<u64>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    handed_out: Option<OffsetMap>,
+    committed: Option<OffsetMap>,
+    /// A place up to which nothing else was to be handed out, once everything that was is committed.
+    idle: Option<Lsn>,
+}
+
+impl Acks {
+    /// `stored` is what was committed by an earlier run.
+    pub(super) fn new(mode: LsnFlushMode, stored: Option<OffsetMap>) -> Self {
+        let state = State { handed_out: stored.clone(), committed: stored, idle: None };
+        Self {
+            manual: mode == LsnFlushMode::Manual,
+            confirmed: watch::Sender::new(0),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Where confirmed positions are to be read; they only grow.
+    pub(super) fn confirmed(&self) -> watch::Receiver<u64> {
+        self.confirmed.subscribe()
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn confirm(&self, lsn: Option<Lsn>) {
+        let Some(lsn) = lsn.filter(|_| !self.manual) else { return };
+        self.confirmed.send_if_modified(|confirmed| {
+            let grown = lsn.0 > *confirmed;
+            if grown {
+                *confirmed = lsn.0;
+            }
+            grown
+        });
+    }
+
+    /// These go to Kafka now.
+    pub(super) fn handed_out(&self, records: &[SourceRecord]) {
+        let last = records.iter().rev().find_map(|record| record.position.as_ref());
+        if let Some(last) = last {
+            self.with(|state| {
+                state.handed_out = Some(last.offset.clone());
+                // Later commits say more.
+                state.idle = None;
+            });
+        }
+    }
+
+    /// The server has sent everything up to `lsn`, and all that came of it was handed out.
+    pub(super) fn idle(&self, lsn: Lsn) {
+        let nothing_waits = self.with(|state| {
+            let nothing_waits = state.handed_out == state.committed;
+            state.idle = (!nothing_waits).then_some(lsn);
+            nothing_waits
+        });
+        if nothing_waits {
+            self.confirm(Some(lsn));
+        }
+    }
+}
+
+impl DeliveryListener for Acks {
+    fn committed(&self, offsets: &[(OffsetMap, OffsetMap)]) {
+        for (_, offset) in offsets {
+            let idle = self.with(|state| {
+                state.committed = Some(offset.clone());
+                if state.handed_out == state.committed { state.idle.take() } else { None }
+            });
+            self.confirm(Offset::from_map(offset).confirmed());
+            self.confirm(idle);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lavka_api::data::{Record, SourcePosition};
+
+    use super::*;
+
+    fn offset(commit: u64) -> OffsetMap {
+        Offset { lsn_commit: Some(Lsn(commit)), ..Offset::default() }.to_map()
+    }
+
+    fn record(commit: u64) -> SourceRecord {
+        let position = SourcePosition { partition: Offset::partition("s"), offset: offset(commit) };
+        SourceRecord { record: Record::for_topic("t"), position: Some(position), token: 0 }
+    }
+
+    fn commit(acks: &Acks, lsn: u64) {
+        acks.committed(&[(Offset::partition("s"), offset(lsn))]);
+    }
+
+    #[test]
+    fn commits_and_idle_keepalives_move_the_slot() {
+        let acks = Acks::new(LsnFlushMode::Connector, None);
+        let confirmed = acks.confirmed();
+        acks.idle(Lsn(5));
+        assert_eq!(*confirmed.borrow(), 5, "nothing was handed out");
+        acks.handed_out(&[record(10), record(20)]);
+        acks.idle(Lsn(30));
+        assert_eq!(*confirmed.borrow(), 5, "two records wait");
+        commit(&acks, 10);
+        assert_eq!(*confirmed.borrow(), 10);
+        commit(&acks, 20);
+        assert_eq!(*confirmed.borrow(), 30, "the keepalive counts as soon as nothing waits");
+        acks.handed_out(&[record(40)]);
+        commit(&acks, 20);
+        assert_eq!(*confirmed.borrow(), 30, "it never goes back");
+    }
+
+    #[test]
+    fn a_place_is_forgotten_when_more_is_handed_out() {
+        let acks = Acks::new(LsnFlushMode::Connector, Some(offset(10)));
+        let confirmed = acks.confirmed();
+        acks.handed_out(&[record(20)]);
+        acks.idle(Lsn(30));
+        acks.handed_out(&[record(40)]);
+        commit(&acks, 20);
+        assert_eq!(*confirmed.borrow(), 20);
+        commit(&acks, 40);
+        assert_eq!(*confirmed.borrow(), 40);
+    }
+
+    #[test]
+    fn manual_mode_confirms_nothing() {
+        let acks = Acks::new(LsnFlushMode::Manual, None);
+        acks.idle(Lsn(5));
+        acks.handed_out(&[record(20)]);
+        commit(&acks, 20);
+        assert_eq!(*acks.confirmed().borrow(), 0);
+    }
+}

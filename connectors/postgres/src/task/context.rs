@@ -1,0 +1,92 @@
+//! What all phases of a task share.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lavka_api::Result;
+use lavka_api::plugin::TaskId;
+use tokio::sync::watch;
+
+use crate::config::{Settings, SnapshotMode, run};
+use crate::database::Server;
+use crate::event::EventSettings;
+use crate::replication::Target;
+
+/// The task's configuration, in the forms in which it is needed.
+pub(super) struct Context {
+    pub(super) id: TaskId,
+    pub(super) settings: Settings,
+    pub(super) events: EventSettings,
+    pub(super) server: Server,
+    pub(super) target: Target,
+    /// What the server may forget.
+    pub(super) confirmed: watch::Receiver<u64>,
+}
+
+impl Context {
+    /// # Errors
+    /// Where the configuration is wrong.
+    pub(super) fn new(settings: Settings, id: TaskId, confirmed: watch::Receiver<u64>) -> Result<Self> {
+        let millis = u64::try_from(now_nanos() / 1_000_000).unwrap_or_default();
+        let random = (u128::from(random()) << 64) | u128::from(random());
+        let events = settings.events(run(id.task, millis, random))?;
+        let (server, target) = (Server::new(&settings), Target::new(&settings));
+        Ok(Self { id, settings, events, server, target, confirmed })
+    }
+
+    /// How long a poll waits.
+    pub(super) fn poll_interval(&self) -> Duration {
+        Duration::from_millis(self.settings.run.poll_interval_ms.max(1).unsigned_abs())
+    }
+
+    /// Whether there is a stream after the snapshot.
+    pub(super) fn streams(&self) -> bool {
+        match self.settings.snapshot.snapshot_mode {
+            SnapshotMode::InitialOnly => false,
+            SnapshotMode::ConfigurationBased => {
+                self.settings.snapshot.snapshot_mode_configuration_based_start_stream
+            }
+            _ => true,
+        }
+    }
+
+    /// Drops the slot (`slot.drop.on.stop`); what goes wrong is logged.
+    pub(super) async fn drop_slot(&self) {
+        let slot = &self.target.slot;
+        let dropped = async {
+            let mut connection = self.server.connect().await?;
+            // The server lets go of a slot a moment after its reader has gone.
+            let mut last = Ok(());
+            for _ in 0..20 {
+                let outcome = sqlx::query("SELECT pg_drop_replication_slot($1::name)")
+                    .bind(slot)
+                    .execute(&mut connection)
+                    .await;
+                last = outcome
+                    .map(drop)
+                    .map_err(|error| crate::database::named(&error, &format!("dropping the slot {slot}")));
+                match &last {
+                    Err(error) if error.is_retriable() => {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                    _ => break,
+                }
+            }
+            last
+        };
+        if let Err(error) = dropped.await {
+            tracing::warn!(task = %self.id, "slot.drop.on.stop: {error}");
+        }
+    }
+}
+
+/// The wall clock in nanoseconds of the Unix epoch.
+pub(super) fn now_nanos() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// 64 random bits: the standard library seeds its hashers with them.
+pub(super) fn random() -> u64 {
+    RandomState::new().hash_one(now_nanos())
+}

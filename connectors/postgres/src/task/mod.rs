@@ -1,0 +1,242 @@
+//! The task: connects, reads the snapshot, streams, and starts over when a connection is lost.
+//!
+//! A `poll` can be dropped at any await. What takes several steps (connecting, preparing) runs as a task of its own, whose
+//! outcome is fetched; what arrives stays in queues until it is turned into records without a pause.
+
+mod acks;
+mod backoff;
+mod context;
+mod startup;
+mod streaming;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lavka_api::data::SourceRecord;
+use lavka_api::plugin::{DeliveryListener, SourceTask, SourceTaskStart};
+use lavka_api::{Error, ErrorClass, Result};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use self::acks::Acks;
+use self::backoff::Backoff;
+use self::context::Context;
+pub(crate) use self::startup::wal_level;
+use self::startup::{Started, Step};
+use self::streaming::Streaming;
+use crate::config::Settings;
+use crate::offset::Offset;
+use crate::snapshot::SnapshotRun;
+
+/// The task of the connector; there is one.
+pub(crate) struct PostgresTask {
+    settings: Option<Settings>,
+    running: Option<Running>,
+}
+
+struct Running {
+    context: Arc<Context>,
+    acks: Arc<Acks>,
+    phase: Phase,
+    /// Behind what was handed out; where the next attempt goes on.
+    offset: Option<Offset>,
+    /// The snapshot of this run was read, or none is needed.
+    past_snapshot: bool,
+    backoff: Backoff,
+    attempts: i32,
+    slot_attempts: i32,
+    out: Vec<SourceRecord>,
+}
+
+enum Phase {
+    Starting(JoinHandle<Result<Started>>),
+    Snapshot(Box<SnapshotRun>),
+    Streaming(Box<Streaming>),
+    /// A failure that may pass by itself.
+    Waiting(Instant),
+    /// The snapshot is read and nothing is to be streamed.
+    Idle,
+}
+
+impl PostgresTask {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self { settings: Some(settings), running: None }
+    }
+}
+
+#[async_trait]
+impl SourceTask for PostgresTask {
+    async fn start(&mut self, start: SourceTaskStart) -> Result<()> {
+        let Some(settings) = self.settings.take() else {
+            return Err(Error::fatal("the PostgreSQL task was started twice"));
+        };
+        let partition = Offset::partition(settings.server());
+        let stored =
+            start.offsets.offsets(std::slice::from_ref(&partition)).await?.into_iter().flatten().next();
+        let acks = Arc::new(Acks::new(settings.flush_mode(), stored.clone()));
+        let wait =
+            Duration::from_millis(settings.run.retriable_restart_connector_wait_ms.max(1).unsigned_abs());
+        let context = Arc::new(Context::new(settings, start.id, acks.confirmed())?);
+        let offset = stored.as_ref().map(Offset::from_map);
+        let mut running = Running {
+            phase: Phase::Waiting(Instant::now()),
+            context,
+            acks,
+            offset,
+            past_snapshot: false,
+            backoff: Backoff::new(wait.min(Duration::from_millis(500)), wait),
+            attempts: 0,
+            slot_attempts: 0,
+            out: Vec::new(),
+        };
+        // What is wrong with the configuration fails the task here; what may pass by itself is left to `poll`.
+        let first = running.spawn();
+        running.phase = Phase::Starting(first);
+        running.advance_start().await?;
+        self.running = Some(running);
+        Ok(())
+    }
+
+    async fn poll(&mut self) -> Result<Vec<SourceRecord>> {
+        let Some(running) = &mut self.running else {
+            return Err(Error::fatal("the PostgreSQL task was polled before it was started"));
+        };
+        running.poll().await
+    }
+
+    fn delivery_listener(&self) -> Option<Arc<dyn DeliveryListener>> {
+        let running = self.running.as_ref()?;
+        Some(Arc::clone(&running.acks) as Arc<dyn DeliveryListener>)
+    }
+
+    async fn stop(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        match running.phase {
+            Phase::Streaming(mut streaming) => streaming.stop().await,
+            Phase::Starting(handle) => handle.abort(),
+            Phase::Snapshot(_) | Phase::Waiting(_) | Phase::Idle => {}
+        }
+        if running.context.settings.replication.slot_drop_on_stop {
+            running.context.drop_slot().await;
+        }
+    }
+}
+
+impl Running {
+    fn spawn(&self) -> JoinHandle<Result<Started>> {
+        let (context, offset) = (Arc::clone(&self.context), self.offset.clone());
+        tokio::spawn(startup::run(context, offset, self.past_snapshot))
+    }
+
+    async fn poll(&mut self) -> Result<Vec<SourceRecord>> {
+        loop {
+            let outcome = match &mut self.phase {
+                Phase::Starting(_) => {
+                    self.advance_start().await?;
+                    continue;
+                }
+                Phase::Waiting(until) => {
+                    let until = *until;
+                    tokio::time::sleep_until(until).await;
+                    self.phase = Phase::Starting(self.spawn());
+                    continue;
+                }
+                Phase::Idle => {
+                    tokio::time::sleep(self.context.poll_interval()).await;
+                    return Ok(Vec::new());
+                }
+                Phase::Snapshot(run) => {
+                    let outcome = run.take(context::now_nanos, &mut self.out).await;
+                    self.offset = Some(run.offset().clone());
+                    let done = run.is_done();
+                    if done {
+                        tracing::info!(task = %self.context.id, rows = run.rows(), "the snapshot is read");
+                    }
+                    if done && outcome.is_ok() {
+                        self.past_snapshot = true;
+                        self.phase =
+                            if self.context.streams() { Phase::Starting(self.spawn()) } else { Phase::Idle };
+                    }
+                    outcome
+                }
+                Phase::Streaming(streaming) => {
+                    let outcome = streaming.fill(&self.context, &self.acks, &mut self.out).await;
+                    self.offset = Some(streaming.offset().clone());
+                    if outcome.is_ok() {
+                        self.attempts = 0;
+                        self.slot_attempts = 0;
+                    }
+                    outcome
+                }
+            };
+            // What was made before a failure is handed out first; the failure comes back with the next poll.
+            if let Err(error) = outcome {
+                self.retry_or_fail(error)?;
+            }
+            let streaming = matches!(self.phase, Phase::Streaming(_));
+            if !self.out.is_empty() || streaming {
+                let records = std::mem::take(&mut self.out);
+                self.acks.handed_out(&records);
+                if let Phase::Streaming(streaming) = &mut self.phase {
+                    streaming.handed_out(&self.acks);
+                }
+                return Ok(records);
+            }
+        }
+    }
+
+    /// Fetches the outcome of starting.
+    async fn advance_start(&mut self) -> Result<()> {
+        let Phase::Starting(handle) = &mut self.phase else { return Ok(()) };
+        let started = match handle.await {
+            Ok(started) => started,
+            Err(error) => Err(Error::fatal(format!("starting was cut off: {error}"))),
+        };
+        match started {
+            Ok(Started { offset, step }) => {
+                self.offset = Some(offset);
+                self.phase = match step {
+                    Step::Snapshot(run) => Phase::Snapshot(run),
+                    Step::Stream(streaming) => {
+                        self.past_snapshot = true;
+                        Phase::Streaming(streaming)
+                    }
+                    Step::Idle => Phase::Idle,
+                };
+                self.backoff.succeeded();
+                Ok(())
+            }
+            Err(error) => self.retry_or_fail(error),
+        }
+    }
+
+    /// Waits before another attempt, or gives up.
+    fn retry_or_fail(&mut self, error: Error) -> Result<()> {
+        let run = &self.context.settings.run;
+        let replication = &self.context.settings.replication;
+        if !error.is_retriable() {
+            return Err(error);
+        }
+        let wait = if error.to_string().contains("is active for PID") {
+            self.slot_attempts += 1;
+            if self.slot_attempts > replication.slot_max_retries {
+                return Err(Error::fatal(format!(
+                    "{error}. Another connector uses this slot: give each its own slot.name; or end the session that is left \
+                     (SELECT pg_terminate_backend(PID)). slot.max.retries={} attempts were made.",
+                    replication.slot_max_retries
+                )));
+            }
+            Duration::from_millis(replication.slot_retry_delay_ms.max(0).unsigned_abs())
+        } else {
+            self.attempts = self.attempts.saturating_add(1);
+            if run.errors_max_retries >= 0 && self.attempts > run.errors_max_retries {
+                return Err(error.with_class(ErrorClass::Fatal));
+            }
+            self.backoff.next(context::random())
+        };
+        tracing::warn!(task = %self.context.id, "{error}; starting over in {wait:?}");
+        self.phase = Phase::Waiting(Instant::now() + wait);
+        Ok(())
+    }
+}

@@ -1,0 +1,386 @@
+//! From nothing to a snapshot that is read or a stream that runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lavka_api::data::Str;
+use lavka_api::{Error, Result};
+use sqlx::Row as _;
+use sqlx::postgres::PgConnection;
+
+use super::context::{Context, now_nanos};
+use super::streaming::Streaming;
+use crate::catalog::{Found, all_types, describe, list};
+use crate::config::{GuardrailAction, LockingMode, PluginName, Settings, SnapshotMode};
+use crate::database::{named, version};
+use crate::event::{Emitter, Recorder};
+use crate::model::{TableId, TypeCatalog};
+use crate::offset::{Offset, Resume, Snapshot, SnapshotKind};
+use crate::pgoutput::Lsn;
+use crate::replication::{
+    Origin, Position, Publication, Session, Slot, check_slot, diverged, find_slot, prepare_publication,
+};
+use crate::snapshot::{
+    Isolation, Progress, SnapshotRun, TableRead, View, chunks, has_rows_of_its_own, join, order, start,
+};
+
+/// The oldest server that has pgoutput.
+const OLDEST: i32 = 100_000;
+
+/// What a start came to.
+pub(super) struct Started {
+    pub(super) offset: Offset,
+    pub(super) step: Step,
+}
+
+/// What comes first.
+pub(super) enum Step {
+    Snapshot(Box<SnapshotRun>),
+    Stream(Box<Streaming>),
+    Idle,
+}
+
+/// Connects, looks at everything, and starts the snapshot or the stream. `past_snapshot`: this run has read its snapshot.
+pub(super) async fn run(
+    context: Arc<Context>,
+    stored: Option<Offset>,
+    past_snapshot: bool,
+) -> Result<Started> {
+    let settings = &context.settings;
+    if settings.replication.plugin_name == PluginName::Decoderbufs && stored.is_none() {
+        tracing::warn!(task = %context.id, "plugin.name is decoderbufs (or not set); pgoutput is used, as with plugin.name=pgoutput");
+    }
+    let mut connection = context.server.connect().await?;
+    let version = version(&mut connection).await?;
+    check_server(&mut connection, version).await?;
+    let slot = find_slot(&mut connection, &context.target.slot).await?;
+    let plan = plan(settings, slot.as_ref(), stored.as_ref(), past_snapshot)?;
+    let captured = captured(&context, &mut connection).await?;
+    let publication = Publication::new(settings);
+    let ids: Vec<TableId> = captured.iter().map(|table| table.id.clone()).collect();
+    if !past_snapshot {
+        prepare_publication(&mut connection, &publication, &ids).await?;
+    }
+    let types = all_types(&mut connection).await?;
+
+    let stored = if plan.fresh { None } else { stored };
+    let position = if plan.new_slot {
+        Position::Slot
+    } else {
+        check_slot(
+            &context.target.slot,
+            settings.database(),
+            slot.as_ref(),
+            stored.as_ref(),
+            settings.mismatch_strategy(),
+        )?
+    };
+    let from = match position {
+        Position::Offset => stored.as_ref().and_then(Offset::start).unwrap_or_default(),
+        Position::Slot => Lsn::default(),
+    };
+    let (mut session, cluster) = Session::open(&context.target, from).await?;
+    if let Some(before) = stored.as_ref().and_then(|offset| Origin::parse(offset.cluster.as_ref()?)) {
+        let history = if before.timeline == cluster.timeline {
+            String::new()
+        } else {
+            session.history(cluster.timeline).await?
+        };
+        diverged(&before, &cluster, stored.as_ref().and_then(Offset::start), &history)?;
+    }
+    let cluster = Str::from(cluster.to_string());
+    let created = match slot {
+        Some(_) => None,
+        None => {
+            let limit = Duration::from_secs(
+                settings.replication.internal_create_slot_command_timeout.max(1).unsigned_abs(),
+            );
+            let failover = settings.replication.slot_failover && version >= 170_000;
+            tracing::info!(task = %context.id, slot = context.target.slot, "creating the replication slot");
+            Some(session.create_slot(failover, limit).await?)
+        }
+    };
+    if plan.snapshot {
+        let consistent = created.as_ref().map(|created| created.consistent);
+        let view = match created.and_then(|created| created.snapshot) {
+            Some(name) => View::Exported(name),
+            None => View::Own(Isolation(settings.snapshot.snapshot_isolation_mode)),
+        };
+        let lsn = consistent.or(slot.and_then(|slot| slot.confirmed)).unwrap_or_default();
+        let begun = Begun { lsn, view, cluster, resumed: stored.filter(Offset::snapshot_is_unfinished) };
+        let started = begin_snapshot(&context, &mut connection, version, &types, captured, begun).await?;
+        // The session has exported the snapshot; the readers have it now.
+        drop(session);
+        return Ok(started);
+    }
+    let mut offset = stored.unwrap_or_default();
+    offset.cluster = Some(cluster);
+    if !context.streams() {
+        return Ok(Started { offset, step: Step::Idle });
+    }
+    if past_snapshot && settings.snapshot.streaming_delay_ms > 0 && offset.snapshot.is_some() {
+        tokio::time::sleep(Duration::from_millis(settings.snapshot.streaming_delay_ms.unsigned_abs())).await;
+    }
+    let resume = match position {
+        Position::Offset => Resume::behind(&offset),
+        Position::Slot => Resume::fresh(),
+    };
+    tracing::info!(task = %context.id, slot = context.target.slot, "streaming from {from}");
+    let stream = session.start(context.confirmed.clone()).await?;
+    let emitter = Emitter::new(context.events.clone(), types, offset.clone())?;
+    let streaming = Streaming::new(stream, emitter, resume, connection, version, settings);
+    Ok(Started { offset, step: Step::Stream(Box::new(streaming)) })
+}
+
+async fn check_server(connection: &mut PgConnection, version: i32) -> Result<()> {
+    if version < OLDEST {
+        return Err(Error::config(format!(
+            "The server is version {}.{}; logical replication with pgoutput needs 10 or newer.",
+            version / 10_000,
+            version / 100 % 100
+        )));
+    }
+    let failed = |error: sqlx::Error| named(&error, "asking for wal_level");
+    let row =
+        sqlx::query("SELECT current_setting('wal_level')").fetch_one(connection).await.map_err(failed)?;
+    let level: String = row.try_get(0).map_err(failed)?;
+    if level == "logical" {
+        return Ok(());
+    }
+    Err(Error::config(wal_level(&level)))
+}
+
+/// What to do about a `wal_level` that has no logical replication.
+pub(crate) fn wal_level(level: &str) -> String {
+    format!(
+        "The server's wal_level is {level}, and must be logical: ALTER SYSTEM SET wal_level = 'logical', then restart the \
+         server."
+    )
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Plan {
+    /// A snapshot is read.
+    snapshot: bool,
+    /// The slot has to be made.
+    new_slot: bool,
+    /// What was stored does not count any more.
+    fresh: bool,
+}
+
+/// Goes by `snapshot.mode`. Pure.
+///
+/// # Errors
+/// Where the slot is gone although there is an offset, and the mode takes no new snapshot for it.
+fn plan(
+    settings: &Settings,
+    slot: Option<&Slot>,
+    stored: Option<&Offset>,
+    past_snapshot: bool,
+) -> Result<Plan> {
+    let unfinished = stored.is_some_and(Offset::snapshot_is_unfinished);
+    let first = stored.is_none() || unfinished;
+    let usable = slot.is_some_and(|slot| {
+        let behind = |offset: &Offset| match (slot.restart, offset.start()) {
+            (Some(restart), Some(stored)) => restart <= stored,
+            _ => true,
+        };
+        slot.invalidated.is_none() && stored.is_none_or(behind)
+    });
+    let lost = stored.is_some() && !unfinished && !usable;
+    let keys = &settings.snapshot;
+    let snapshot = match keys.snapshot_mode {
+        _ if past_snapshot => false,
+        SnapshotMode::Always => true,
+        SnapshotMode::Initial | SnapshotMode::InitialOnly => first,
+        SnapshotMode::NoData => false,
+        SnapshotMode::WhenNeeded => first || lost,
+        SnapshotMode::ConfigurationBased => {
+            (first && keys.snapshot_mode_configuration_based_snapshot_data)
+                || (lost && keys.snapshot_mode_configuration_based_snapshot_on_data_error)
+        }
+        SnapshotMode::Custom => {
+            return Err(Error::config("snapshot.mode=custom needs a Java class, which cannot be run here"));
+        }
+    };
+    let resumable = unfinished && slot.is_some();
+    let fresh = snapshot && !resumable;
+    if slot.is_none() && !snapshot {
+        // Says what has happened, where something was lost.
+        check_slot(
+            &settings.replication.slot_name,
+            settings.database(),
+            None,
+            stored,
+            settings.mismatch_strategy(),
+        )?;
+    }
+    Ok(Plan { snapshot, new_slot: slot.is_none(), fresh })
+}
+
+/// The tables whose changes become records.
+async fn captured(context: &Context, connection: &mut PgConnection) -> Result<Vec<Found>> {
+    let mut tables = list(connection).await?;
+    tables.retain(|table| context.events.tables.takes(&table.id));
+    let most = usize::try_from(context.settings.run.guardrail_collections_max).unwrap_or_default();
+    if most > 0 && tables.len() > most {
+        let message = format!(
+            "{} tables are captured, more than guardrail.collections.max={most}. Narrow table.include.list, or raise the \
+             limit.",
+            tables.len()
+        );
+        if context.settings.run.guardrail_collections_limit_action == GuardrailAction::Fail {
+            return Err(Error::config(message));
+        }
+        tracing::warn!(task = %context.id, "{message}");
+    }
+    Ok(tables)
+}
+
+/// What a snapshot begins with.
+struct Begun {
+    lsn: Lsn,
+    view: View,
+    cluster: Str,
+    /// The offset of an earlier run that did not finish.
+    resumed: Option<Offset>,
+}
+
+async fn begin_snapshot(
+    context: &Context,
+    connection: &mut PgConnection,
+    version: i32,
+    types: &TypeCatalog,
+    mut tables: Vec<Found>,
+    begun: Begun,
+) -> Result<Started> {
+    let settings = &context.settings;
+    if settings.snapshot.snapshot_delay_ms > 0 && begun.resumed.is_none() {
+        tokio::time::sleep(Duration::from_millis(settings.snapshot.snapshot_delay_ms.unsigned_abs())).await;
+    }
+    let chosen = settings.snapshot_tables()?;
+    let via_root = settings.replication.publish_via_partition_root;
+    tables.retain(|table| {
+        has_rows_of_its_own(table, via_root)
+            && chosen.as_ref().is_none_or(|list| list.matches(&table.id.to_string()))
+    });
+    order(&mut tables, settings.snapshot.snapshot_tables_order_by_row_count);
+    let before =
+        begun.resumed.as_ref().and_then(|offset| Progress::parse(offset.progress.as_ref()?)).and_then(
+            |progress| {
+                let at = tables.iter().position(|table| table.id.to_string() == progress.table)?;
+                Some((at, progress))
+            },
+        );
+    if let Some((at, _)) = &before {
+        // Tables before it are done.
+        tables.drain(..*at);
+    }
+    let threads = usize::try_from(settings.snapshot.snapshot_max_threads).unwrap_or(1).clamp(1, 64);
+    let locks: Vec<TableId> = match settings.snapshot.snapshot_locking_mode {
+        LockingMode::Shared => tables.iter().map(|table| table.id.clone()).collect(),
+        LockingMode::None | LockingMode::Custom => Vec::new(),
+    };
+    let mut readers =
+        join(&context.server, &begun.view, threads, &locks, settings.snapshot.snapshot_lock_timeout_ms)
+            .await?;
+    let (xmin, next) = readers.bounds().await?;
+    let recorder = Arc::new(Recorder::new(context.events.clone())?);
+    let overrides = settings.overrides();
+    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    let described = describe(connection, version, &oids, settings.records.include_schema_comments).await?;
+    let (mut plans, mut reads) = (Vec::new(), Vec::new());
+    for (index, table) in tables.iter().enumerate() {
+        // One that was dropped meanwhile has nothing to be read.
+        let Some(definition) = described.iter().find(|known| known.oid == table.oid) else { continue };
+        let plan = recorder.plan(definition, types)?;
+        let statement = overrides.get(&table.id.to_string()).cloned();
+        let earlier = before.as_ref().filter(|_| index == 0).map(|(_, progress)| progress.clone());
+        let count = match &earlier {
+            Some(progress) => progress.count,
+            None => chunks(table, version, statement.is_some()),
+        };
+        reads.push(TableRead {
+            id: table.id.clone(),
+            columns: plan.column_names().map(str::to_owned).collect(),
+            statement,
+            partitioned: table.partitioned,
+            count,
+            before: earlier,
+        });
+        plans.push(plan);
+    }
+    let offset = begun.resumed.unwrap_or_else(|| Offset {
+        lsn: Some(begun.lsn),
+        tx_id: i64::try_from(next).ok(),
+        ts_usec: Some(now_nanos() / 1000),
+        snapshot: Some(Snapshot { kind: SnapshotKind::Initial, last_record: false, completed: false }),
+        cluster: Some(begun.cluster),
+        ..Offset::default()
+    });
+    tracing::info!(task = %context.id, tables = reads.len(), threads, "reading the snapshot at {}", begun.lsn);
+    let reads: Arc<[TableRead]> = reads.into();
+    let run =
+        SnapshotRun::new(start(readers, Arc::clone(&reads)), recorder, plans, reads, xmin, offset.clone());
+    Ok(Started { offset, step: Step::Snapshot(Box::new(run)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use lavka_api::config::{Config, ConfigSpec};
+
+    use super::*;
+
+    fn slot(restart: u64) -> Slot {
+        Slot { plugin: Some("pgoutput".into()), restart: Some(Lsn(restart)), ..Slot::default() }
+    }
+
+    fn stored(completed: Option<bool>) -> Offset {
+        let snapshot = completed.map(|completed| Snapshot {
+            kind: SnapshotKind::Initial,
+            last_record: completed,
+            completed,
+        });
+        Offset { lsn: Some(Lsn(100)), lsn_commit: Some(Lsn(100)), snapshot, ..Offset::default() }
+    }
+
+    /// (snapshot, new slot, fresh), or `None` where the start is refused.
+    fn outcome(
+        mode: &str,
+        slot: Option<&Slot>,
+        offset: Option<&Offset>,
+        past: bool,
+    ) -> Option<(bool, bool, bool)> {
+        let config = Config::from([("snapshot.mode", mode)]);
+        let settings = Settings::from_config(&config).unwrap();
+        plan(&settings, slot, offset, past).ok().map(|plan| (plan.snapshot, plan.new_slot, plan.fresh))
+    }
+
+    #[test]
+    fn the_mode_decides_what_is_read() {
+        let (done, half, near, far) = (stored(None), stored(Some(false)), slot(50), slot(500));
+        for (mode, slot, offset, expected) in [
+            ("initial", None, None, Some((true, true, true))),
+            ("initial", Some(&near), None, Some((true, false, true))),
+            ("initial", Some(&near), Some(&done), Some((false, false, false))),
+            ("initial", Some(&near), Some(&half), Some((true, false, false))),
+            ("initial", None, Some(&half), Some((true, true, true))),
+            // What was written since is lost, and that is said.
+            ("initial", None, Some(&done), None),
+            ("always", Some(&near), Some(&done), Some((true, false, true))),
+            ("no_data", None, None, Some((false, true, false))),
+            ("no_data", None, Some(&done), None),
+            ("never", Some(&near), Some(&half), Some((false, false, false))),
+            ("when_needed", None, Some(&done), Some((true, true, true))),
+            ("when_needed", Some(&far), Some(&done), Some((true, false, true))),
+            ("when_needed", Some(&near), Some(&done), Some((false, false, false))),
+            ("initial_only", None, None, Some((true, true, true))),
+            ("configuration_based", None, None, Some((false, true, false))),
+            ("custom", None, None, None),
+        ] {
+            assert_eq!(outcome(mode, slot, offset, false), expected, "{mode} {slot:?} {offset:?}");
+        }
+        assert_eq!(outcome("always", Some(&near), Some(&done), true), Some((false, false, false)));
+    }
+}

@@ -1,0 +1,368 @@
+//! The stream: frames to records.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use lavka_api::data::SourceRecord;
+use lavka_api::{Error, Result};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::acks::Acks;
+use super::context::{Context, now_nanos};
+use crate::catalog::{describe, types_of};
+use crate::config::Settings;
+use crate::database::named;
+use crate::event::{At, Change, Emitter};
+use crate::model::{TableId, TypeKind};
+use crate::offset::{Offset, Resume, Seen, Verdict};
+use crate::pgoutput::{Begin, Commit, LogicalMessage, Lsn, Message, Relation, decode};
+use crate::replication::{ChangeStream, Frame};
+
+/// Frames taken at once.
+const FRAMES: usize = 512;
+
+/// A stream that runs.
+pub(super) struct Streaming {
+    stream: Box<dyn ChangeStream>,
+    frames: VecDeque<Frame>,
+    emitter: Emitter,
+    resume: Resume,
+    transaction: Option<Transaction>,
+    catalogue: Catalogue,
+    heartbeat: Option<Every>,
+    xmin: Option<Every>,
+    /// The server has sent everything up to here, and what came of it is in the records that are about to be handed out.
+    idle: Option<Lsn>,
+    most: usize,
+}
+
+/// The transaction that is being read.
+#[derive(Clone, Copy, Debug)]
+struct Transaction {
+    begin: Begin,
+    /// Changes so far.
+    changes: u64,
+    seen: Seen,
+    /// The emitter was told of it: when its first change came, whose LSN is its own.
+    told: bool,
+}
+
+/// The connection on which the catalogue is asked while the stream runs.
+struct Catalogue {
+    connection: Option<PgConnection>,
+    version: i32,
+    comments: bool,
+}
+
+/// Something that is due from time to time.
+#[derive(Clone, Copy, Debug)]
+struct Every {
+    interval: Duration,
+    last: Instant,
+}
+
+impl Every {
+    fn millis(interval: i64) -> Option<Self> {
+        let interval = Duration::from_millis(u64::try_from(interval).ok().filter(|&millis| millis > 0)?);
+        Some(Self { interval, last: Instant::now() })
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last) >= self.interval
+    }
+}
+
+impl Streaming {
+    pub(super) fn new(
+        stream: Box<dyn ChangeStream>,
+        emitter: Emitter,
+        resume: Resume,
+        connection: PgConnection,
+        version: i32,
+        settings: &Settings,
+    ) -> Self {
+        Self {
+            stream,
+            frames: VecDeque::new(),
+            emitter,
+            resume,
+            transaction: None,
+            catalogue: Catalogue {
+                connection: Some(connection),
+                version,
+                comments: settings.records.include_schema_comments,
+            },
+            heartbeat: Every::millis(settings.records.heartbeat_interval_ms.into()),
+            xmin: Every::millis(settings.replication.xmin_fetch_interval_ms),
+            idle: None,
+            most: usize::try_from(settings.run.max_batch_size).unwrap_or(2048).max(1),
+        }
+    }
+
+    /// Behind the last record that was made.
+    pub(super) fn offset(&self) -> &Offset {
+        self.emitter.offset()
+    }
+
+    /// Makes records of what has arrived, up to a batch; waits up to the poll interval where nothing has. May be dropped
+    /// while it waits: a frame leaves the queue when it is dealt with.
+    ///
+    /// # Errors
+    /// Why the stream has ended, or what cannot be made a record. What was made before is in `out`.
+    pub(super) async fn fill(
+        &mut self,
+        context: &Context,
+        acks: &Acks,
+        out: &mut Vec<SourceRecord>,
+    ) -> Result<()> {
+        self.fetch_xmin(context).await?;
+        if self.frames.is_empty() && !self.stream.try_take(FRAMES, &mut self.frames)? {
+            let wait = self.wait(context);
+            match tokio::time::timeout(wait, self.stream.take(FRAMES, &mut self.frames)).await {
+                Ok(taken) => taken?,
+                Err(_) => return self.beat(context, out).await,
+            }
+        }
+        while out.len() < self.most {
+            let Some(frame) = self.frames.front() else {
+                if !self.stream.try_take(FRAMES, &mut self.frames)? {
+                    break;
+                }
+                continue;
+            };
+            let frame = frame.clone();
+            self.frame(frame, context, acks, out).await?;
+            self.frames.pop_front();
+        }
+        self.beat(context, out).await
+    }
+
+    /// The records were handed out; now a place behind them may count.
+    pub(super) fn handed_out(&mut self, acks: &Acks) {
+        if let Some(lsn) = self.idle.take() {
+            acks.idle(lsn);
+        }
+    }
+
+    pub(super) async fn stop(&mut self) {
+        self.stream.stop().await;
+    }
+
+    fn wait(&self, context: &Context) -> Duration {
+        let poll = context.poll_interval();
+        self.heartbeat.map_or(poll, |heartbeat| poll.min(heartbeat.interval))
+    }
+
+    async fn frame(
+        &mut self,
+        frame: Frame,
+        context: &Context,
+        acks: &Acks,
+        out: &mut Vec<SourceRecord>,
+    ) -> Result<()> {
+        match frame {
+            Frame::Begin(begin) => {
+                let seen = self.resume.begin(begin.final_lsn, begin.xid);
+                self.transaction = Some(Transaction { begin, changes: 0, seen, told: false });
+                self.idle = None;
+                Ok(())
+            }
+            Frame::Data { lsn, bytes } => {
+                let message = decode(&bytes).map_err(|error| {
+                    Error::fatal(format!("a message of the stream at {lsn} cannot be read: {error}"))
+                })?;
+                match message {
+                    Message::Relation(relation) => self.relation(&relation, context).await,
+                    Message::Origin(origin) => {
+                        self.tell(lsn, out)?;
+                        self.emitter.origin(&origin);
+                        Ok(())
+                    }
+                    // The catalogue tells more.
+                    Message::Type(_) => Ok(()),
+                    Message::Insert(insert) => self.change(&Change::Insert(insert), lsn, out),
+                    Message::Update(update) => self.change(&Change::Update(update), lsn, out),
+                    Message::Delete(delete) => self.change(&Change::Delete(delete), lsn, out),
+                    Message::Truncate(truncate) => self.change(&Change::Truncate(truncate), lsn, out),
+                    Message::Logical(message) => self.logical(&message, lsn, out),
+                    Message::Begin(_) | Message::Commit(_) => Err(Error::fatal(format!(
+                        "the stream at {lsn} has the boundary of a transaction where a change is due"
+                    ))),
+                }
+            }
+            Frame::Logical { transactional, lsn, prefix, content } => {
+                let message = LogicalMessage { transactional, lsn, prefix: &prefix, content: &content };
+                self.logical(&message, lsn, out)
+            }
+            Frame::Commit(commit) => self.commit(&commit, out),
+            Frame::KeepAlive { end } => {
+                if self.transaction.is_none() {
+                    if out.is_empty() {
+                        acks.idle(end);
+                    } else {
+                        self.idle = Some(end);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells the emitter that the transaction begins, before anything of it.
+    fn tell(&mut self, lsn: Lsn, out: &mut Vec<SourceRecord>) -> Result<()> {
+        let Some(transaction) = self.transaction.as_mut().filter(|t| !t.told && t.seen != Seen::Wholly)
+        else {
+            return Ok(());
+        };
+        transaction.told = true;
+        let at = At { lsn, now_nanos: now_nanos() };
+        self.emitter.begin(&transaction.begin, at, transaction.seen == Seen::Partly, out)
+    }
+
+    fn change(&mut self, change: &Change<'_>, lsn: Lsn, out: &mut Vec<SourceRecord>) -> Result<()> {
+        let Some(transaction) = &mut self.transaction else {
+            return Err(Error::fatal(format!(
+                "the stream has a change outside of any transaction, at {lsn}"
+            )));
+        };
+        transaction.changes += 1;
+        let (number, commit, seen) = (transaction.changes, transaction.begin.final_lsn, transaction.seen);
+        if seen == Seen::Wholly {
+            return Ok(());
+        }
+        self.tell(lsn, out)?;
+        let handed_out = match self.resume.change(commit, number, lsn) {
+            Verdict::Skip => return Ok(()),
+            Verdict::Emit => 0,
+            Verdict::EmitAfter(records) => records,
+        };
+        self.emitter.change(change, number, handed_out, At { lsn, now_nanos: now_nanos() }, out)
+    }
+
+    fn logical(&mut self, message: &LogicalMessage<'_>, lsn: Lsn, out: &mut Vec<SourceRecord>) -> Result<()> {
+        let change = Change::Logical(*message);
+        if message.transactional {
+            return self.change(&change, lsn, out);
+        }
+        if self.resume.message(lsn) {
+            return Ok(());
+        }
+        self.emitter.change(&change, 0, 0, At { lsn, now_nanos: now_nanos() }, out)
+    }
+
+    fn commit(&mut self, commit: &Commit, out: &mut Vec<SourceRecord>) -> Result<()> {
+        // Servers before version 15 send transactions without changes too.
+        self.tell(commit.end_lsn, out)?;
+        if let Some(transaction) = self.transaction.take()
+            && transaction.seen != Seen::Wholly
+        {
+            self.emitter.commit(At { lsn: commit.end_lsn, now_nanos: now_nanos() }, false, out)?;
+        }
+        self.resume.commit();
+        Ok(())
+    }
+
+    /// Asks the catalogue about a relation, and compiles its plan.
+    async fn relation(&mut self, relation: &Relation<'_>, context: &Context) -> Result<()> {
+        let schema = if relation.schema.is_empty() { "pg_catalog" } else { relation.schema };
+        if !self.emitter.wants(&TableId::new(schema, relation.name)) {
+            return self.emitter.relation(relation, None);
+        }
+        let (version, comments) = (self.catalogue.version, self.catalogue.comments);
+        let connection = self.catalogue.connection(context).await?;
+        let table = describe(connection, version, &[relation.id], comments).await?.pop();
+        // Enums may have gained labels, and types may be new.
+        let types = self.emitter.types();
+        let fixed = |oid: u32| {
+            types.get(oid).is_some_and(|ty| match &ty.kind {
+                TypeKind::Enum { .. } | TypeKind::Domain { .. } => false,
+                TypeKind::Array { element } => types
+                    .get(*element)
+                    .is_some_and(|element| matches!(element.kind, TypeKind::Base | TypeKind::Range)),
+                _ => true,
+            })
+        };
+        let mut oids: Vec<u32> =
+            relation.columns.iter().map(|column| column.type_oid).filter(|&oid| !fixed(oid)).collect();
+        let elements: Vec<u32> = oids
+            .iter()
+            .filter_map(|&oid| match types.get(oid)?.kind {
+                TypeKind::Array { element } => Some(element),
+                TypeKind::Domain { base, .. } => Some(base),
+                _ => None,
+            })
+            .collect();
+        oids.extend(elements);
+        if !oids.is_empty() {
+            let found = types_of(connection, &oids, types).await?;
+            for ty in found {
+                self.emitter.types_mut().insert(ty);
+            }
+        }
+        self.emitter.relation(relation, table.as_ref())
+    }
+
+    /// A heartbeat, if one is due: the action query first, then the record.
+    async fn beat(&mut self, context: &Context, out: &mut Vec<SourceRecord>) -> Result<()> {
+        let now = Instant::now();
+        if !self.heartbeat.is_some_and(|heartbeat| heartbeat.is_due(now)) {
+            return Ok(());
+        }
+        if let Some(query) = context.settings.records.heartbeat_action_query.as_deref() {
+            let connection = self.catalogue.connection(context).await?;
+            // What the user configured to be run is run as it is.
+            let run = sqlx::raw_sql(AssertSqlSafe(query)).execute(connection).await;
+            if let Err(error) = run {
+                let code =
+                    error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+                let error = named(&error, "running heartbeat.action.query");
+                // The table that it writes to is not there, or the server throws us out.
+                if code == "42P01" || error.is_retriable() {
+                    self.catalogue.connection = None;
+                    return Err(error);
+                }
+                tracing::warn!(task = %context.id, "{error}");
+            }
+        }
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.last = now;
+        }
+        // Before anything was seen there is nothing to carry.
+        if self.emitter.offset().lsn.is_some() {
+            out.push(self.emitter.recorder().heartbeat(self.emitter.offset(), now_nanos())?);
+        }
+        Ok(())
+    }
+
+    async fn fetch_xmin(&mut self, context: &Context) -> Result<()> {
+        let now = Instant::now();
+        if !self.xmin.is_some_and(|xmin| xmin.is_due(now)) {
+            return Ok(());
+        }
+        let connection = self.catalogue.connection(context).await?;
+        let failed = |error: sqlx::Error| named(&error, "reading the slot's catalog_xmin");
+        let row = sqlx::query(
+            "SELECT catalog_xmin::text::int8 FROM pg_catalog.pg_replication_slots WHERE slot_name = $1::name",
+        )
+        .bind(&context.target.slot)
+        .fetch_optional(connection)
+        .await
+        .map_err(failed)?;
+        let xmin = row.map(|row| row.try_get::<Option<i64>, _>(0)).transpose().map_err(failed)?;
+        self.emitter.offset_mut().xmin = xmin.flatten();
+        if let Some(every) = &mut self.xmin {
+            every.last = now;
+        }
+        Ok(())
+    }
+}
+
+impl Catalogue {
+    async fn connection(&mut self, context: &Context) -> Result<&mut PgConnection> {
+        if self.connection.is_none() {
+            self.connection = Some(context.server.connect().await?);
+        }
+        self.connection.as_mut().ok_or_else(|| Error::retriable("there is no connection to the catalogue"))
+    }
+}

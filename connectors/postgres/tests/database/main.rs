@@ -1,0 +1,11 @@
+//! The source against a real PostgreSQL, with an engine of the test's own: it polls, keeps offsets, and kills tasks.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails, fails its test"
+)]
+
+mod rig;
+mod stream;

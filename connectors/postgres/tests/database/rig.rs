@@ -1,0 +1,166 @@
+//! A database and tasks that read it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lavka_api::async_trait;
+use lavka_api::config::Config;
+use lavka_api::data::{OffsetMap, SourceRecord, Value};
+use lavka_api::plugin::{
+    DeliveryListener, Factory, OffsetReader, SourceConnector, SourceTask, SourceTaskStart, TaskId,
+};
+use lavka_testkit::{Postgres, PostgresConfig};
+
+/// The longest wait for records that have to come.
+const LONG: Duration = Duration::from_secs(60);
+
+/// The offset store: what was committed, by partition.
+#[derive(Clone, Default)]
+pub(crate) struct Store(Arc<Mutex<Vec<(OffsetMap, OffsetMap)>>>);
+
+impl Store {
+    pub(crate) fn put(&self, partition: &OffsetMap, offset: &OffsetMap) {
+        let mut store = self.0.lock().unwrap();
+        store.retain(|(known, _)| known != partition);
+        store.push((partition.clone(), offset.clone()));
+    }
+
+    pub(crate) fn get(&self) -> Option<OffsetMap> {
+        self.0.lock().unwrap().first().map(|(_, offset)| offset.clone())
+    }
+}
+
+#[async_trait]
+impl OffsetReader for Store {
+    async fn offsets(&self, partitions: &[OffsetMap]) -> lavka_api::Result<Vec<Option<OffsetMap>>> {
+        let store = self.0.lock().unwrap();
+        let find = |partition: &OffsetMap| {
+            store.iter().find(|(known, _)| known == partition).map(|(_, offset)| offset.clone())
+        };
+        Ok(partitions.iter().map(find).collect())
+    }
+}
+
+pub(crate) fn connector() -> Box<dyn SourceConnector> {
+    let Factory::Source(make) = lavka_connector_postgres::plugins().remove(0).factory else {
+        panic!("it is a source")
+    };
+    make()
+}
+
+/// A server with a database for a test.
+pub(crate) fn database() -> Postgres {
+    Postgres::start(&PostgresConfig::default()).unwrap()
+}
+
+/// The configuration for it, with more entries.
+pub(crate) fn config(server: &Postgres, more: &[(&str, &str)]) -> Config {
+    let mut config = Config::from([
+        ("connector.class", "io.debezium.connector.postgresql.PostgresConnector".to_owned()),
+        ("topic.prefix", "srv".into()),
+        ("database.hostname", "127.0.0.1".into()),
+        ("database.port", server.port().to_string()),
+        ("database.user", Postgres::USER.into()),
+        ("database.password", Postgres::PASSWORD.into()),
+        ("database.dbname", Postgres::DATABASE.into()),
+        ("plugin.name", "pgoutput".into()),
+        ("poll.interval.ms", "50".into()),
+        ("status.update.interval.ms", "100".into()),
+        ("retriable.restart.connector.wait.ms", "200".into()),
+        ("slot.retry.delay.ms", "200".into()),
+        ("slot.max.retries", "100".into()),
+    ]);
+    for (key, value) in more {
+        config.set(*key, *value);
+    }
+    config
+}
+
+/// A running task.
+pub(crate) struct Running {
+    task: Box<dyn SourceTask>,
+    listener: Option<Arc<dyn DeliveryListener>>,
+    store: Store,
+}
+
+impl Running {
+    pub(crate) async fn start(config: &Config, store: &Store) -> lavka_api::Result<Self> {
+        let connector = connector();
+        let mut task = connector.task(config)?;
+        let id = TaskId { connector: "cdc".into(), task: 0 };
+        task.start(SourceTaskStart { id, offsets: Arc::new(store.clone()) }).await?;
+        let listener = task.delivery_listener();
+        Ok(Self { task, listener, store: store.clone() })
+    }
+
+    pub(crate) async fn poll(&mut self) -> lavka_api::Result<Vec<SourceRecord>> {
+        self.task.poll().await
+    }
+
+    /// Polls until there are `count` records; what comes beyond is there too.
+    pub(crate) async fn take(&mut self, count: usize) -> Vec<SourceRecord> {
+        let mut out = Vec::new();
+        let polls = async {
+            while out.len() < count {
+                out.extend(self.poll().await.unwrap());
+            }
+        };
+        tokio::time::timeout(LONG, polls).await.unwrap_or_else(|_| panic!("only {} of {count}", 0));
+        out
+    }
+
+    /// Whether nothing comes for a while.
+    pub(crate) async fn is_quiet(&mut self) -> bool {
+        for _ in 0..10 {
+            if !self.poll().await.unwrap().is_empty() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Kafka has these, and the offset of the last is committed.
+    pub(crate) fn commit(&self, records: &[SourceRecord]) {
+        let Some(position) = records.iter().rev().find_map(|record| record.position.clone()) else { return };
+        self.store.put(&position.partition, &position.offset);
+        if let Some(listener) = &self.listener {
+            listener.committed(&[(position.partition, position.offset)]);
+        }
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.task.stop().await;
+    }
+}
+
+/// A field of a record's value, by its path.
+pub(crate) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(value, |value, name| match value {
+        Value::Struct(inner) => inner.get(name),
+        _ => None,
+    })
+}
+
+/// `op` and a field of the row, for each record; a tombstone is `-`.
+pub(crate) fn rows(records: &[SourceRecord], field: &str) -> Vec<String> {
+    records
+        .iter()
+        .map(|record| {
+            let value = &record.record.value.value;
+            if value.is_null() {
+                return "-".to_owned();
+            }
+            let op = at(value, "op").and_then(Value::as_str).unwrap_or("?");
+            let row = match op {
+                "d" => at(value, "before"),
+                _ => at(value, "after"),
+            };
+            match row.and_then(|row| at(row, field)) {
+                Some(Value::Int32(number)) => format!("{op}{number}"),
+                Some(Value::Int64(number)) => format!("{op}{number}"),
+                Some(Value::String(text)) => format!("{op}{text}"),
+                _ => op.to_owned(),
+            }
+        })
+        .collect()
+}
