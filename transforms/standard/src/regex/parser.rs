@@ -37,9 +37,10 @@ impl Fault {
         }
         text.push('\n');
         text.push_str(pattern);
-        if let Some(index) = self.index.filter(|&index| index < pattern.chars().count()) {
+        // Java compares the place, in characters, with the length in UTF-16.
+        if let Some(index) = self.index.filter(|&index| index < pattern.encode_utf16().count()) {
             text.push('\n');
-            text.extend(pattern.chars().take(index).map(|c| if c == '\t' { '\t' } else { ' ' }));
+            text.extend(pattern.encode_utf16().take(index).map(|unit| if unit == 9 { '\t' } else { ' ' }));
             text.push('^');
         }
         text
@@ -461,25 +462,29 @@ pub(super) fn other_case(c: char) -> char {
     if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
 }
 
-/// The pattern with what stands between `\Q` and `\E` escaped character by character.
+/// The pattern with what stands between `\Q` and `\E` escaped character by character. A digit that comes first is
+/// written as `\x3…`, or it would belong to a number or an escape before the quote.
 fn without_quotes(pattern: &str) -> Vec<char> {
     let mut out = Vec::with_capacity(pattern.len());
     let mut rest = pattern.chars();
-    let mut quoted = false;
+    let (mut quoted, mut first) = (false, false);
     while let Some(c) = rest.next() {
+        let begins = std::mem::take(&mut first);
         if quoted {
             if rest.as_str().starts_with('E') && c == '\\' {
                 rest.next();
                 quoted = false;
             } else {
-                if c.is_ascii() && !c.is_ascii_alphanumeric() {
+                if begins && c.is_ascii_digit() {
+                    out.extend(['\\', 'x', '3']);
+                } else if c.is_ascii() && !c.is_ascii_alphanumeric() {
                     out.push('\\');
                 }
                 out.push(c);
             }
         } else if c == '\\' {
             match rest.next() {
-                Some('Q') => quoted = true,
+                Some('Q') => (quoted, first) = (true, true),
                 Some(escaped) => out.extend([c, escaped]),
                 None => out.push(c),
             }

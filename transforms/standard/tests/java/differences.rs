@@ -13,6 +13,11 @@
 //!   lose their era in it.
 //! - A date has 32 bits of days here, as it has in a message; Java's objects hold more until they are written.
 //! - `SimpleDateFormat` goes on in a zone that a text named, for the next records too; ours stays with UTC.
+//! - Regular expressions that this build has no support for are refused by name: Unicode blocks, counts above 10,000.
+//! - In a look-behind anything may be repeated; Java refuses what has no limit that is obvious to it, which goes by how it
+//!   happens to compile it: `(?<=ba+c)` is fine and `(?<=a+)` is not.
+//! - A group in a possessive repetition is empty where the attempt that it matched in has failed; Java keeps what it had.
+//! - `\b` goes by the characters of `\w`, as in Java 19 and later; Java 17 has more letters there.
 //! - Names of zones whose offset from Greenwich changed since 1970 (MSK) are not read.
 
 use serde_json::Value as Json;
@@ -27,6 +32,9 @@ const YEAR_2: i64 = -62_104_000_000_000;
 
 /// Why a case may differ; `None` where it may not.
 pub(crate) fn explain(case: &Case, ours: &Json, theirs: &Json) -> Option<&'static str> {
+    if let Some(reason) = regex(case, ours, theirs) {
+        return Some(reason);
+    }
     let reorders = ["Cast$", "MaskField$", "ReplaceField$"].iter().any(|name| case.class.contains(name));
     if reorders && classes_of_errors(ours) == classes_of_errors(theirs) {
         return Some("another of several faults");
@@ -53,6 +61,24 @@ pub(crate) fn explain(case: &Case, ours: &Json, theirs: &Json) -> Option<&'stati
     targets.sort_unstable();
     targets.dedup();
     (targets.len() < count).then_some("two old names for one new one")
+}
+
+/// Why a regular expression may be read or may match differently.
+fn regex(case: &Case, ours: &Json, theirs: &Json) -> Option<&'static str> {
+    let text = case.keys.iter().find(|(key, _)| matches!(*key, "regex" | "pattern")).map(|(_, text)| text)?;
+    let says = |side: &Json, words: &str| side["message"].as_str().is_some_and(|text| text.contains(words));
+    if says(ours, " not supported near index ") {
+        return Some("not supported");
+    }
+    if says(theirs, "Look-behind group does not have an obvious maximum length") && text.contains("(?<") {
+        return Some("a look-behind without a limit that is obvious to Java");
+    }
+    let matched = ours.get("results").is_some() && theirs.get("results").is_some();
+    if matched && (text.contains("\\b") || text.contains("\\B")) {
+        return Some("what a word is");
+    }
+    let possessive = [")?+", ")*+", ")++", "}+"].iter().any(|quantifier| text.contains(quantifier));
+    (matched && possessive).then_some("what a group had in an attempt that failed")
 }
 
 /// Results with the classes of errors alone.
