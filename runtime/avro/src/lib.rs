@@ -6,12 +6,16 @@
 //! - [`AvroSchema`]: parsed and printed here, for apache-avro drops what the mapping lives on (properties of primitive
 //!   types, the order of properties, defaults that do not fit).
 //! - [`Mapping`]: Connect schemas to Avro schemas and back. The text is byte for byte what the Java converter registers.
+//! - [`AvroConverter`]: the converter that is made of them, with a Schema Registry; [`plugins`] is its entry in the
+//!   catalogue.
 //! - [`Encoder`]: a plan for one Connect schema and one Avro schema, from values straight to bytes.
 //! - [`Decoder`]: a plan for a writer's and a reader's schema, from bytes straight to values, with Avro's resolution.
 //!
 //! # Invariants
 //!
-//! - Pure: no I/O and no clock. A plan may be used again for every record of its schemas.
+//! - Mapping and plans are pure: no I/O and no clock. A plan serves every record of its schemas.
+//! - The converter asks the registry once a batch and schema, in `prepare_*`. What is wrong with one schema is the fault of
+//!   its records, not of the batch.
 //! - Hostile bytes and hostile schemas give errors: never a panic, endless recursion, or memory out of proportion to
 //!   the bytes. Depth is bounded at 128 levels.
 //! - What Connect cannot hold is refused with its reason (records that contain themselves, a null alone).
@@ -25,9 +29,11 @@
 //! - Maps keep their order.
 
 mod codec;
+mod converter;
 mod mapping;
 mod schema;
 
 pub use codec::{Decoder, Encoder};
+pub use converter::{AvroConverter, plugins};
 pub use mapping::Mapping;
 pub use schema::AvroSchema;

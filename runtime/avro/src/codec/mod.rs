@@ -11,3 +11,4 @@ mod varint;
 
 pub use decoder::Decoder;
 pub use encoder::Encoder;
+pub(crate) use resolution::unreadable;
