@@ -7,6 +7,7 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+mod coap;
 mod sink;
 mod source;
 mod usage;
@@ -26,12 +27,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args().nth(1).as_deref() {
         None => {
             source_path(&bootstrap).await?;
-            sink_path(&bootstrap).await
+            sink_path(&bootstrap).await?;
+            coap::run().await
         }
         Some("source") => source_path(&bootstrap).await,
         Some("sink") => sink_path(&bootstrap).await,
+        Some("coap") => coap::run().await,
         Some(other) => {
-            Err(format!("{other} is neither source nor sink; without an argument both run").into())
+            Err(format!("{other} is none of source, sink and coap; without an argument all run").into())
         }
     }
 }
