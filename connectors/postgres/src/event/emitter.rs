@@ -159,6 +159,13 @@ impl Emitter {
         Ok(())
     }
 
+    /// The stream begins at `lsn`: what is said of a snapshot ends, and everything before is processed.
+    pub fn start(&mut self, lsn: Lsn) {
+        self.offset.snapshot = None;
+        self.offset.progress = None;
+        self.offset.lsn_proc.get_or_insert(lsn);
+    }
+
     /// A transaction begins. `handed_out` says that its record was handed out before a restart; then its counts go on.
     ///
     /// # Errors
@@ -176,7 +183,6 @@ impl Emitter {
         self.offset.tx_id = Some(begin.xid.into());
         self.offset.ts_usec = Some(begin.commit_micros);
         self.offset.message_type = Some(MessageType::Begin);
-        self.offset.snapshot = self.offset.snapshot.filter(|_| self.offset.incremental.is_some());
         if !self.recorder.settings.transaction_metadata {
             return Ok(());
         }

@@ -4,10 +4,11 @@
 //!
 //! Whoever reads the stream owns an [`Emitter`] and tells it, in the order of the stream:
 //!
-//! 1. [`relation`](Emitter::relation) for each Relation message, with the table as the catalogue has it now (optionality,
+//! 1. [`start`](Emitter::start) once, with the LSN at which the stream begins.
+//! 2. [`relation`](Emitter::relation) for each Relation message, with the table as the catalogue has it now (optionality,
 //!    defaults and the primary key are not in the message). It compiles a [`TablePlan`]; a table that filters leave out
 //!    costs nothing from then on, and [`wants`](Emitter::wants) says beforehand whether the catalogue has to be asked.
-//! 2. [`begin`](Emitter::begin), [`origin`](Emitter::origin) where one comes, [`change`](Emitter::change) for each insert,
+//! 3. [`begin`](Emitter::begin), [`origin`](Emitter::origin) where one comes, [`change`](Emitter::change) for each insert,
 //!    update, delete, truncate and logical message, [`commit`](Emitter::commit). Each appends its records to a list.
 //!
 //! Each call is given the LSN of the frame (the start LSN of its XLogData header, which is the `lsn` of the record) and the
