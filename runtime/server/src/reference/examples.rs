@@ -48,6 +48,19 @@ type Row = (&'static str, &'static str, &'static [&'static str]);
 
 const RECORDS: &[Row] = &[
     (
+        "ByLogicalTableRouter",
+        "transforms=shards\n\
+         transforms.shards.type=io.debezium.transforms.ByLogicalTableRouter\n\
+         transforms.shards.topic.regex=(.*)_\\\\d+\n\
+         transforms.shards.topic.replacement=$1\n\
+         transforms.shards.key.field.name=shard\n\
+         key.converter=org.apache.kafka.connect.json.JsonConverter\n\
+         value.converter=org.apache.kafka.connect.json.JsonConverter\n",
+        &[
+            r#"{"topic":"shop.orders_1","key":{"schema":{"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"}],"optional":false,"name":"shop.orders_1.Key"},"payload":{"id":7}},"value":{"schema":{"type":"struct","fields":[{"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"},{"type":"string","optional":false,"field":"state"}],"optional":true,"name":"shop.orders_1.Value","field":"before"},{"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"},{"type":"string","optional":false,"field":"state"}],"optional":true,"name":"shop.orders_1.Value","field":"after"},{"type":"struct","fields":[{"type":"string","optional":false,"field":"db"},{"type":"string","optional":false,"field":"table"},{"type":"int64","optional":false,"field":"ts_ms"}],"optional":false,"name":"io.debezium.connector.postgresql.Source","field":"source"},{"type":"string","optional":false,"field":"op"},{"type":"int64","optional":true,"field":"ts_ms"}],"optional":false,"name":"shop.orders_1.Envelope"},"payload":{"before":null,"after":{"id":7,"state":"new"},"source":{"db":"shop","table":"orders_1","ts_ms":1700000000000},"op":"c","ts_ms":1700000000000}}}"#,
+        ],
+    ),
+    (
         "Cast",
         "transforms=cast\n\
          transforms.cast.type=org.apache.kafka.connect.transforms.Cast$Value\n\
@@ -70,6 +83,30 @@ const RECORDS: &[Row] = &[
          transforms.drop.headers=trace,span\n",
         &[
             r#"{"topic":"t","headers":[{"key":"trace","value":"a1"},{"key":"tenant","value":"x"}],"value":{"a":1}}"#,
+        ],
+    ),
+    (
+        "EventRouter",
+        "transforms=outbox\n\
+         transforms.outbox.type=io.debezium.transforms.outbox.EventRouter\n\
+         transforms.outbox.route.topic.replacement=${routedByValue}.events\n\
+         transforms.outbox.table.fields.additional.placement=type:header:eventType\n\
+         transforms.outbox.table.expand.json.payload=true\n\
+         value.converter=org.apache.kafka.connect.json.JsonConverter\n",
+        &[
+            r#"{"topic":"shop.outbox","value":{"schema":{"type":"struct","fields":[{"type":"struct","fields":[{"type":"string","optional":false,"field":"id"},{"type":"string","optional":false,"field":"aggregatetype"},{"type":"string","optional":false,"field":"aggregateid"},{"type":"string","optional":false,"field":"type"},{"type":"string","optional":false,"field":"payload"}],"optional":true,"name":"shop.outbox.Value","field":"before"},{"type":"struct","fields":[{"type":"string","optional":false,"field":"id"},{"type":"string","optional":false,"field":"aggregatetype"},{"type":"string","optional":false,"field":"aggregateid"},{"type":"string","optional":false,"field":"type"},{"type":"string","optional":false,"field":"payload"}],"optional":true,"name":"shop.outbox.Value","field":"after"},{"type":"struct","fields":[{"type":"string","optional":false,"field":"db"},{"type":"string","optional":false,"field":"table"},{"type":"int64","optional":false,"field":"ts_ms"}],"optional":false,"name":"io.debezium.connector.postgresql.Source","field":"source"},{"type":"string","optional":false,"field":"op"},{"type":"int64","optional":true,"field":"ts_ms"}],"optional":false,"name":"shop.outbox.Envelope"},"payload":{"before":null,"after":{"id":"e-1","aggregatetype":"order","aggregateid":"7","type":"OrderPaid","payload":"{\"total\":9.5}"},"source":{"db":"shop","table":"outbox","ts_ms":1700000000000},"op":"c","ts_ms":1700000000000}}}"#,
+        ],
+    ),
+    (
+        "ExtractNewRecordState",
+        "transforms=row\n\
+         transforms.row.type=io.debezium.transforms.ExtractNewRecordState\n\
+         transforms.row.delete.tombstone.handling.mode=rewrite\n\
+         transforms.row.add.fields=op,source.ts_ms\n\
+         value.converter=org.apache.kafka.connect.json.JsonConverter\n",
+        &[
+            r#"{"topic":"shop.orders","value":{"schema":{"type":"struct","fields":[{"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"},{"type":"string","optional":false,"field":"state"}],"optional":true,"name":"shop.orders.Value","field":"before"},{"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"},{"type":"string","optional":false,"field":"state"}],"optional":true,"name":"shop.orders.Value","field":"after"},{"type":"struct","fields":[{"type":"string","optional":false,"field":"db"},{"type":"string","optional":false,"field":"table"},{"type":"int64","optional":false,"field":"ts_ms"}],"optional":false,"name":"io.debezium.connector.postgresql.Source","field":"source"},{"type":"string","optional":false,"field":"op"},{"type":"int64","optional":true,"field":"ts_ms"}],"optional":false,"name":"shop.orders.Envelope"},"payload":{"before":{"id":7,"state":"new"},"after":{"id":7,"state":"paid"},"source":{"db":"shop","table":"orders","ts_ms":1700000000000},"op":"u","ts_ms":1700000000000}}}"#,
+            r#"{"topic":"shop.orders","value":{"schema":{"type":"struct","fields":[{"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"},{"type":"string","optional":false,"field":"state"}],"optional":true,"name":"shop.orders.Value","field":"before"},{"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"},{"type":"string","optional":false,"field":"state"}],"optional":true,"name":"shop.orders.Value","field":"after"},{"type":"struct","fields":[{"type":"string","optional":false,"field":"db"},{"type":"string","optional":false,"field":"table"},{"type":"int64","optional":false,"field":"ts_ms"}],"optional":false,"name":"io.debezium.connector.postgresql.Source","field":"source"},{"type":"string","optional":false,"field":"op"},{"type":"int64","optional":true,"field":"ts_ms"}],"optional":false,"name":"shop.orders.Envelope"},"payload":{"before":{"id":7,"state":"paid"},"after":null,"source":{"db":"shop","table":"orders","ts_ms":1700000000000},"op":"d","ts_ms":1700000000000}}}"#,
         ],
     ),
     (
@@ -101,6 +138,13 @@ const RECORDS: &[Row] = &[
          transforms.flat.type=org.apache.kafka.connect.transforms.Flatten$Value\n\
          transforms.flat.delimiter=_\n",
         &[r#"{"topic":"t","value":{"id":1,"place":{"x":2,"y":{"z":3}}}}"#],
+    ),
+    (
+        "GzipDecompress",
+        "transforms=unpack\n\
+         transforms.unpack.type=io.confluent.connect.transforms.GzipDecompress$Value\n\
+         value.converter=org.apache.kafka.connect.converters.ByteArrayConverter\n",
+        &[r#"{"topic":"t","value":{"base64":"H4sIAAAAAAAAA/NIzcnJVyjPL8pJAQBSntaLCwAAAA=="}}"#],
     ),
     (
         "HeaderFrom",
@@ -144,6 +188,15 @@ const RECORDS: &[Row] = &[
         &[r#"{"topic":"t","value":{"name":"a","card":"4111","cvc":123}}"#],
     ),
     (
+        "MessageTimestampRouter",
+        "transforms=monthly\n\
+         transforms.monthly.type=io.confluent.connect.transforms.MessageTimestampRouter\n\
+         transforms.monthly.topic.timestamp.format=yyyyMM\n\
+         transforms.monthly.message.timestamp.format=yyyy-MM-dd\n\
+         transforms.monthly.message.timestamp.keys=sold,made\n",
+        &[r#"{"topic":"t","value":{"made":"2023-11-14","a":1}}"#],
+    ),
+    (
         "RegexRouter",
         "transforms=route\n\
          transforms.route.type=org.apache.kafka.connect.transforms.RegexRouter\n\
@@ -158,6 +211,17 @@ const RECORDS: &[Row] = &[
          transforms.tidy.exclude=debug\n\
          transforms.tidy.renames=temp:temperature\n",
         &[r#"{"topic":"t","value":{"temp":21.5,"debug":"x","id":1}}"#],
+    ),
+    (
+        "SetSchemaMetadata",
+        "transforms=name\n\
+         transforms.name.type=org.apache.kafka.connect.transforms.SetSchemaMetadata$Value\n\
+         transforms.name.schema.name=com.example.Order\n\
+         transforms.name.schema.version=2\n\
+         value.converter=org.apache.kafka.connect.json.JsonConverter\n",
+        &[
+            r#"{"topic":"t","value":{"schema":{"type":"struct","fields":[{"type":"int64","optional":false,"field":"id"}],"optional":false,"name":"row"},"payload":{"id":1}}}"#,
+        ],
     ),
     (
         "TimestampConverter",
@@ -280,6 +344,8 @@ fn connector(settings: &str) -> Result<Config> {
 
 #[cfg(test)]
 mod tests {
+    use lavka_api::plugin::PluginKind;
+
     use super::*;
     use crate::reference::plugin_page::subjects;
 
@@ -300,5 +366,21 @@ mod tests {
             }
         }
         assert_eq!(seen, FILES.len() + RECORDS.len(), "an example of what is not in the catalogue");
+    }
+
+    /// Connectors may do without, and so must what this worker refuses: routers and filters that evaluate scripts.
+    #[test]
+    fn every_transform_and_predicate_has_an_example() {
+        let catalogue = crate::catalogue();
+        let without: Vec<&str> = subjects(&catalogue)
+            .iter()
+            .filter(|subject| {
+                let kind = subject.plugins.first().map(|plugin| plugin.kind());
+                matches!(kind, Some(PluginKind::Transformation | PluginKind::Predicate))
+            })
+            .filter(|subject| of(subject).is_empty())
+            .flat_map(|subject| subject.plugins.iter().map(|plugin| plugin.class))
+            .collect();
+        assert_eq!(without, ["io.debezium.transforms.ContentBasedRouter"]);
     }
 }

@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 use lavka_api::config::{Config, ConfigDef, key};
 use lavka_api::plugin::{PluginKind, TaskId};
 use lavka_engine::chain::transform_framework_keys;
-use lavka_kafka::{ClientKind, KeyFate};
-use lavka_worker::config::{Clients, WorkerConfig, framework_definition, ignored_worker_key};
+use lavka_kafka::{KeyFate, key_fate};
+use lavka_worker::config::{
+    Clients, WorkerConfig, framework_definition, ignored_worker_key, topic_group_definition,
+};
 
 use super::keys::{reasons, section};
 use super::{Page, kafka_keys};
 
-fn finished(path: &str, mut text: String) -> Page {
+pub(super) fn finished(path: &str, mut text: String) -> Page {
     text.truncate(text.trim_end().len());
     text.push('\n');
     Page { path: path.into(), text }
@@ -63,6 +65,24 @@ pub(super) fn connector() -> Page {
     text.push_str("## Sources\n\n");
     text.push_str(&section(&part(&source, &|name| sink.get(name).is_none()), 3));
     text.push_str(
+        "### New topics\n\n\
+         A source connector with any `topic.creation.` key creates the topics that its records go to and that are \
+         missing, unless the worker says `topic.creation.enable=false`. Any other key behind \
+         `topic.creation.ALIAS.` is a setting of the new topics (`cleanup.policy`, `retention.ms` …). A topic that is \
+         there is left as it is. Without such a key a topic that is missing is left to the broker \
+         (`auto.create.topics.enable`).\n\n\
+         ```properties\n\
+         topic.creation.default.replication.factor=3\n\
+         topic.creation.default.partitions=6\n\
+         topic.creation.groups=state\n\
+         topic.creation.state.include=.*-state\n\
+         topic.creation.state.cleanup.policy=compact\n\
+         ```\n\n",
+    );
+    for alias in ["default", "ALIAS"] {
+        text.push_str(&section(&topic_group_definition(alias), 4));
+    }
+    text.push_str(
         "## Transforms and predicates\n\n\
          `transforms` lists aliases of one's own choice, in the order in which records go through them; \
          `transforms.ALIAS.type` names the class, and its keys follow behind `transforms.ALIAS.`. In the same way \
@@ -108,34 +128,27 @@ pub(super) fn connector() -> Page {
     finished("connector.md", text)
 }
 
-/// Kinds of clients.
-const CLIENTS: [(&str, ClientKind); 3] = [
-    ("Producers", ClientKind::Producer),
-    ("Consumers", ClientKind::Consumer),
-    ("Admin clients", ClientKind::Admin),
-];
-
 /// Keys of Kafka's clients.
 pub(super) fn clients() -> Page {
     let mut text = String::from(
         "# Kafka clients\n\n\
-         Clients take the keys of Java's clients, by the same names and with the same values; they are translated for \
-         librdkafka. Where a key is set in several places, the later counts:\n\n\
+         Clients take the keys of Java's clients, by the same names and with the same values; they are [translated for \
+         librdkafka](kafka-client-keys.md). Where a key is set in several places, the later counts:\n\n\
          1. what Connect sets (below)\n\
          2. the worker's file: `producer.KEY`, `consumer.KEY`, `admin.KEY`\n\
          3. a connector's configuration: `producer.override.KEY`, `consumer.override.KEY`, `admin.override.KEY`\n\n\
-         Security settings of the worker (`security.protocol`, `sasl.…`, `ssl.…` without prefix) are for its own \
-         clients alone, as in Kafka Connect: repeat them behind each prefix. Key stores are PEM files.\n\n",
+         Security settings of the worker (`security.protocol`, `sasl.…`, `ssl.…` without prefix) are for admin clients \
+         alone, its own and those of connectors, as in Kafka Connect: repeat them behind `producer.` and `consumer.`. Key stores are PEM files.\n\n",
     );
     text.push_str(&defaults());
-    for (title, kind) in CLIENTS {
+    for (title, kind) in super::client_keys::CLIENTS {
         let names = || kafka_keys::of(kafka_keys::section(kind));
         let understood: Vec<String> = names()
-            .filter(|name| kafka_keys::fate(kind, name) == KeyFate::Understood)
+            .filter(|name| key_fate(kind, name) == KeyFate::Understood)
             .map(|name| format!("`{name}`"))
             .collect();
         let _ = writeln!(text, "## {title}\n\nWith effect: {}.\n\nWithout effect:\n", understood.join(", "));
-        let idle = names().filter_map(|name| match kafka_keys::fate(kind, name) {
+        let idle = names().filter_map(|name| match key_fate(kind, name) {
             KeyFate::Ignored(why) => Some((name, why.to_owned())),
             KeyFate::Understood | KeyFate::Unknown => None,
         });
@@ -161,6 +174,7 @@ fn defaults() -> String {
         ("consumer of a sink task", clients.consumer(&task, &none)),
         ("producer of dead letters", clients.dead_letter_producer(&task, &none)),
         ("admin client of a connector", clients.admin("NAME", &none)),
+        ("admin client that creates topics", clients.topic_admin(&task, &none)),
     ] {
         let settings: Vec<String> =
             config.iter().map(|(key, value)| format!("`{key}={}`", value.unwrap_or_default())).collect();
