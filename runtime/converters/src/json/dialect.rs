@@ -58,6 +58,13 @@ impl PayloadWriter {
         WriteNode::compile(schema, options, Dialect::JsonSchema, 0).map(Self)
     }
 
+    /// Whether [`write`](Self::write) writes anything for `value`.
+    #[inline]
+    #[must_use]
+    pub fn writes(&self, value: &Value) -> bool {
+        !self.0.is_absent(value)
+    }
+
     /// Appends `value`; false where it is a null that the schema does not allow, with nothing appended: null bytes.
     ///
     /// # Errors
