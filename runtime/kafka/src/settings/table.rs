@@ -71,7 +71,7 @@ const fn long(to: &'static str, min: i64, max: i64) -> Rule {
 
 const I32_MAX: i64 = i32::MAX as i64;
 const SERIALIZER: &str = "bytes come from and go to Connect's converters";
-const METRICS: &str = "metrics are published by the worker's own endpoint";
+const METRICS: &str = "there is no JMX, and what clients measure is not published";
 const JVM: &str = "an implementation detail of the JVM";
 const TLS: &str = "see the security settings";
 
