@@ -41,7 +41,7 @@ use lavka_api::plugin::{Factory, Plugin};
 pub fn plugins() -> Vec<Plugin> {
     vec![Plugin {
         class: "io.debezium.connector.postgresql.PostgresConnector",
-        aliases: &["PostgresConnector", "Postgres", "PostgresSource"],
+        aliases: &["PostgresSource"],
         version: schema::VERSION,
         doc: "Streams the changes of a PostgreSQL database, with a snapshot of what was there before.",
         definition: config::Settings::definition,

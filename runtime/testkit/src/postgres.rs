@@ -328,7 +328,11 @@ fn launch(programs: &Path, owner: Option<Owner>, folder: &Path, port: u16) -> Re
     let probe = programs.join("pg_isready");
     let port = port.to_string();
     process.wait_ready(SLOWEST_START, || {
-        let asked = Command::new(&probe).args(["-q", "-h"]).arg(folder).args(["-p", &port]).status();
+        let asked = Command::new(&probe)
+            .args(["-q", "-U", Postgres::USER, "-h"])
+            .arg(folder)
+            .args(["-p", &port])
+            .status();
         asked.is_ok_and(|status| status.success())
     })?;
     Ok(process)

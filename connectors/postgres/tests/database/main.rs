@@ -7,5 +7,8 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod failures;
+mod modes;
+mod restart;
 mod rig;
 mod stream;

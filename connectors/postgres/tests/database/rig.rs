@@ -24,10 +24,6 @@ impl Store {
         store.retain(|(known, _)| known != partition);
         store.push((partition.clone(), offset.clone()));
     }
-
-    pub(crate) fn get(&self) -> Option<OffsetMap> {
-        self.0.lock().unwrap().first().map(|(_, offset)| offset.clone())
-    }
 }
 
 #[async_trait]
