@@ -10,6 +10,7 @@
 //! - `consumer`: a member of a group on a thread of its own, and the bounded inbox it fills.
 //! - `admin`: topics, end offsets and group offsets.
 //! - `wire`: connections, requests and authentication of our own client.
+//! - `oauth`: tokens of OAUTHBEARER, for librdkafka and the wire client.
 //! - `failure`: error codes as errors with Java's names and texts; `log`: librdkafka's log lines as ours.
 //!
 //! # Invariants
@@ -27,6 +28,7 @@ mod admin;
 mod consumer;
 mod failure;
 mod log;
+mod oauth;
 mod producer;
 mod settings;
 mod wire;
@@ -37,7 +39,7 @@ use lavka_api::Result;
 use lavka_api::config::Config;
 use lavka_ports::{Admin, Buffer, Cluster, Consumer, Producer};
 
-pub use settings::{ClientKind, KeyFate, key_fate};
+pub use settings::{ClientKind, KeyFate, Translation, key_fate, translations};
 
 /// A Kafka cluster reached over the network: whatever `bootstrap.servers` names.
 ///

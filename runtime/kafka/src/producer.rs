@@ -14,6 +14,7 @@ use lavka_api::data::Topic;
 use lavka_api::{Error, ErrorClass, Result, error::exception};
 use lavka_ports::{Ack, OutgoingRecord, Producer, SendError};
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 use crate::admin::topics;
 use crate::failure;
 use crate::log::NativeLog;
+use crate::oauth::Tokens;
 use crate::settings;
 use crate::wire::WireClient;
 
@@ -36,6 +38,7 @@ const POLL: Duration = Duration::from_millis(200);
 /// What the callbacks fill and the caller empties.
 struct Deliveries {
     log: NativeLog,
+    tokens: Tokens,
     batch_size: i64,
     acks: Mutex<Vec<Ack>>,
     arrived: Notify,
@@ -82,6 +85,15 @@ impl Deliveries {
 }
 
 impl ClientContext for Deliveries {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(
+        &self,
+        _: Option<&str>,
+    ) -> std::result::Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.tokens.next()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.log.line(level, facility, text);
     }
@@ -122,6 +134,7 @@ impl RdKafkaProducer {
         let settings = settings::producer(config)?;
         let deliveries = Deliveries {
             log: NativeLog::new(&settings.wire.client_id),
+            tokens: Tokens::of(&settings.wire.security),
             batch_size: settings.native.number("batch.size").unwrap_or_default(),
             acks: Mutex::new(Vec::new()),
             arrived: Notify::new(),

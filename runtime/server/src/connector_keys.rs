@@ -3,7 +3,7 @@
 
 use lavka_api::config::{Config, ConfigDef, KeyDef, nearest_name};
 use lavka_api::plugin::{Catalogue, Plugin, PluginKind};
-use lavka_kafka::KeyFate;
+use lavka_kafka::{KeyFate, key_fate};
 use lavka_worker::config::{ClientKind, KeyMeaning, definition_for, describe_key};
 
 use crate::reference::kafka_keys;
@@ -73,7 +73,7 @@ impl<'a> ConnectorKeys<'a> {
             ClientKind::Consumer => lavka_kafka::ClientKind::Consumer,
             ClientKind::Admin => lavka_kafka::ClientKind::Admin,
         };
-        Some(match kafka_keys::fate(client, key) {
+        Some(match key_fate(client, key) {
             KeyFate::Ignored(why) => KeyMeaning::Ignored(why.to_owned()),
             KeyFate::Unknown => {
                 let near = nearest_name(key, kafka_keys::of(kafka_keys::section(client)));

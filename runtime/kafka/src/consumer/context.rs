@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lavka_api::data::TopicPartition;
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -16,6 +17,8 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::log::NativeLog;
+use crate::oauth::Tokens;
+use crate::settings::WireSettings;
 
 /// What the group coordinator wants of us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,7 @@ impl Rebalance {
 
 pub(super) struct Context {
     log: NativeLog,
+    tokens: Tokens,
     rebalances: Mutex<VecDeque<Rebalance>>,
     /// Counts callbacks: a poll that returned nothing may have served one, and more may follow.
     activity: AtomicU64,
@@ -59,9 +63,10 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(client_id: &str) -> Self {
+    pub(super) fn new(settings: &WireSettings) -> Self {
         Self {
-            log: NativeLog::new(client_id),
+            log: NativeLog::new(&settings.client_id),
+            tokens: Tokens::of(&settings.security),
             rebalances: Mutex::default(),
             activity: AtomicU64::new(0),
             reason: Mutex::default(),
@@ -95,6 +100,13 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.active();
+        self.tokens.next()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.active();
         self.log.line(level, facility, text);

@@ -90,7 +90,7 @@ impl RdKafkaConsumer {
             signal: Signal::default(),
             stop: AtomicBool::new(false),
         });
-        let context = Context::new(&settings.wire.client_id);
+        let context = Context::new(&settings.wire);
         let mut native = BaseConsumer::from_config_and_context(&settings.native.client_config(), context)
             .map_err(|error| failure::creation(&error, "consumer"))?;
         let woken = Arc::clone(&shared);

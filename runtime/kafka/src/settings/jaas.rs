@@ -7,6 +7,7 @@
 use lavka_api::config::Password;
 
 /// A login module with its options.
+#[derive(Debug)]
 pub(crate) struct LoginModule {
     /// The class name.
     pub(crate) class: String,
@@ -17,6 +18,16 @@ impl LoginModule {
     /// The value of an option.
     pub(crate) fn option(&self, name: &str) -> Option<&Password> {
         self.options.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value)
+    }
+
+    /// All options, in their order.
+    pub(crate) fn options(&self) -> impl Iterator<Item = (&str, &Password)> {
+        self.options.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The names of the options.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.options.iter().map(|(name, _)| name.as_str())
     }
 }
 

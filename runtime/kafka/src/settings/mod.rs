@@ -6,6 +6,7 @@
 mod bootstrap;
 mod defaults;
 mod jaas;
+mod oauth;
 mod pem;
 mod rules;
 mod security;
@@ -20,7 +21,8 @@ use lavka_api::{Error, Result};
 use lavka_ports::Buffer;
 
 pub(crate) use bootstrap::Endpoint;
-pub(crate) use security::{Identity, Mechanism, Pem, Sasl, Security, Tls};
+pub(crate) use oauth::{OauthLogin, TokenEndpoint, TokenOrigin};
+pub(crate) use security::{Identity, Login, Mechanism, Pem, Sasl, Security, Tls};
 use table::{Row, Rule};
 
 /// What a configuration is for.
@@ -64,6 +66,33 @@ pub fn key_fate(kind: ClientKind, key: &str) -> KeyFate {
         None if key.starts_with(METRICS_CONTEXT) => KeyFate::Ignored("labels of Java's metric reporters"),
         None => KeyFate::Unknown,
     }
+}
+
+/// A key of Java's clients and what is made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Translation {
+    /// Java's name.
+    pub key: &'static str,
+    /// librdkafka's names; none for what is done here instead, or without effect.
+    pub native: Vec<&'static str>,
+    /// What becomes of it.
+    pub fate: KeyFate,
+    /// In what the two differ, or why it is so.
+    pub remark: &'static str,
+}
+
+/// Every key that clients of this kind know, in the order of the table: all clients, security, then their own.
+pub fn translations(kind: ClientKind) -> impl Iterator<Item = Translation> {
+    table::ROWS
+        .iter()
+        // The first row of a key is the one that counts.
+        .filter(move |row| table::find(kind, row.key).is_some_and(|first| std::ptr::eq(first, *row)))
+        .map(move |row| Translation {
+            key: row.key,
+            native: row.names(),
+            fate: key_fate(kind, row.key),
+            remark: row.why,
+        })
 }
 
 /// Connect adds labels for metric reporters under this prefix.
@@ -293,9 +322,9 @@ fn apply(row: &'static Row, text: &str) -> Result<Vec<(&'static str, String)>> {
             let number = i64::parse(text).map_err(invalid)?;
             Ok(vec![(to, number.clamp(min, max).to_string())])
         }
-        Rule::Special(translate) => translate(text).map_err(invalid),
+        Rule::Special { translate, .. } => translate(text).map_err(invalid),
         Rule::Ours(kind) => parse_text(kind, text).map(|()| Vec::new()).map_err(invalid),
-        Rule::Security => Ok(Vec::new()),
+        Rule::Security(_) => Ok(Vec::new()),
         Rule::Moot => {
             tracing::debug!("{} is ignored: {}", row.key, row.why);
             Ok(Vec::new())

@@ -3,11 +3,14 @@
 //! Read once from Java's keys; both librdkafka's names and the wire client's connections come from it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use lavka_api::config::{Config, ConfigType, Password};
 use lavka_api::{Error, Result};
 
+use super::oauth::OauthLogin;
 use super::{jaas, pem};
+use crate::oauth::TokenSource;
 
 /// Security settings of a client.
 #[derive(Debug, Clone, Default)]
@@ -51,15 +54,17 @@ pub(crate) enum Mechanism {
     Plain,
     ScramSha256,
     ScramSha512,
+    OauthBearer,
 }
 
 impl Mechanism {
-    /// The registered name (RFC 4616, RFC 7677).
+    /// The registered name (RFC 4616, RFC 7677, RFC 7628).
     pub(crate) fn name(self) -> &'static str {
         match self {
             Mechanism::Plain => "PLAIN",
             Mechanism::ScramSha256 => "SCRAM-SHA-256",
             Mechanism::ScramSha512 => "SCRAM-SHA-512",
+            Mechanism::OauthBearer => "OAUTHBEARER",
         }
     }
 }
@@ -68,8 +73,16 @@ impl Mechanism {
 #[derive(Debug, Clone)]
 pub(crate) struct Sasl {
     pub(crate) mechanism: Mechanism,
-    pub(crate) username: String,
-    pub(crate) password: Password,
+    pub(crate) login: Login,
+}
+
+/// What is shown to the broker.
+#[derive(Debug, Clone)]
+pub(crate) enum Login {
+    /// A name and a password.
+    Password { username: String, password: Password },
+    /// Tokens; of one source for all connections of a client.
+    Tokens(Arc<TokenSource>),
 }
 
 impl Security {
@@ -96,6 +109,14 @@ impl Security {
             tls: if tls { Some(Tls::from_config(config)?) } else { None },
             sasl: if sasl { Some(Sasl::from_config(config)?) } else { None },
         })
+    }
+
+    /// Where tokens come from, if tokens are what is shown to brokers.
+    pub(crate) fn tokens(&self) -> Option<Arc<TokenSource>> {
+        match &self.sasl.as_ref()?.login {
+            Login::Tokens(source) => Some(Arc::clone(source)),
+            Login::Password { .. } => None,
+        }
     }
 
     /// librdkafka's names and values. The values include secrets.
@@ -132,20 +153,26 @@ impl Security {
         }
         if let Some(sasl) = &self.sasl {
             pairs.push(("sasl.mechanism", sasl.mechanism.name().to_owned()));
-            pairs.push(("sasl.username", sasl.username.clone()));
-            pairs.push(("sasl.password", sasl.password.reveal().to_owned()));
+            match &sasl.login {
+                Login::Password { username, password } => {
+                    pairs.push(("sasl.username", username.clone()));
+                    pairs.push(("sasl.password", password.reveal().to_owned()));
+                }
+                // Asked for by librdkafka when it needs one.
+                Login::Tokens(_) => {}
+            }
         }
         pairs
     }
 }
 
 /// The trimmed value of `key`; `None` where it is missing, null or empty.
-fn text<'a>(config: &'a Config, key: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(config: &'a Config, key: &str) -> Option<&'a str> {
     config.get(key).map(str::trim).filter(|value| !value.is_empty())
 }
 
 impl Tls {
-    fn from_config(config: &Config) -> Result<Self> {
+    pub(super) fn from_config(config: &Config) -> Result<Self> {
         let trusted =
             match (text(config, "ssl.truststore.certificates"), text(config, "ssl.truststore.location")) {
                 (None, None) => None,
@@ -245,25 +272,30 @@ fn require_pem(config: &Config, type_key: &str, store_key: &str) -> Result<()> {
 impl Sasl {
     fn from_config(config: &Config) -> Result<Self> {
         let name = text(config, "sasl.mechanism").unwrap_or("GSSAPI");
-        let mechanism = [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512]
-            .into_iter()
-            .find(|mechanism| mechanism.name() == name)
-            .ok_or_else(|| {
-                Error::invalid_value(
-                    "sasl.mechanism",
-                    name,
-                    "not supported: use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
-                )
-            })?;
+        let mechanism =
+            [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512, Mechanism::OauthBearer]
+                .into_iter()
+                .find(|mechanism| mechanism.name() == name)
+                .ok_or_else(|| {
+                    Error::invalid_value(
+                        "sasl.mechanism",
+                        name,
+                        "not supported: use PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
+                    )
+                })?;
         const KEY: &str = "sasl.jaas.config";
         let invalid = |detail: String| Error::invalid_value(KEY, Password::HIDDEN, detail);
         let Some(jaas) = text(config, KEY) else {
             return Err(Error::config(format!(
                 "Missing required configuration \"{KEY}\" which has no default value: with sasl.mechanism={name} it \
-                 names the login module, the username and the password"
+                 names the login module and its options"
             )));
         };
         let module = jaas::parse(jaas).map_err(invalid)?;
+        if mechanism == Mechanism::OauthBearer {
+            let login = OauthLogin::from_config(config, &module)?;
+            return Ok(Self { mechanism, login: Login::Tokens(Arc::new(TokenSource::new(login))) });
+        }
         let expected = match mechanism {
             Mechanism::Plain => "org.apache.kafka.common.security.plain.PlainLoginModule",
             _ => "org.apache.kafka.common.security.scram.ScramLoginModule",
@@ -279,11 +311,11 @@ impl Sasl {
                 .option(option)
                 .ok_or_else(|| invalid(format!("the login module lacks the option {option}")))
         };
-        Ok(Self {
-            mechanism,
+        let login = Login::Password {
             username: option("username")?.reveal().to_owned(),
             password: option("password")?.clone(),
-        })
+        };
+        Ok(Self { mechanism, login })
     }
 }
 

@@ -15,12 +15,13 @@ pub(super) enum Rule {
     Flag(&'static str),
     /// A number, under this name, brought into librdkafka's range.
     Number { to: &'static str, kind: Kind, min: i64, max: i64 },
-    /// Whatever the function makes of it; it answers the names and values for librdkafka, or the detail of the error.
-    Special(fn(&str) -> rules::Outcome),
+    /// Whatever the function makes of it; it answers values under these names for librdkafka, or the detail of the
+    /// error.
+    Special { translate: fn(&str) -> rules::Outcome, to: &'static [&'static str] },
     /// Honoured by this crate or the engine instead of by librdkafka; the number or text is checked.
     Ours(Kind),
-    /// Read with the rest of the security settings.
-    Security,
+    /// Read with the rest of the security settings, which come to these names.
+    Security(&'static [&'static str]),
     /// Without meaning here, and nobody misses it: a line at debug level says why.
     Moot,
     /// Asks for something that is not offered: a warning says so by name.
@@ -33,6 +34,7 @@ pub(super) enum For {
     All,
     Producer,
     Consumer,
+    Admin,
     /// Producer and consumer, but not the admin client.
     Both,
 }
@@ -43,6 +45,7 @@ impl For {
             For::All => true,
             For::Producer => kind == ClientKind::Producer,
             For::Consumer => kind == ClientKind::Consumer,
+            For::Admin => kind == ClientKind::Admin,
             For::Both => kind != ClientKind::Admin,
         }
     }
@@ -61,6 +64,10 @@ const fn row(key: &'static str, clients: For, rule: Rule, why: &'static str) -> 
     Row { key, clients, rule, why }
 }
 
+const fn special(translate: fn(&str) -> rules::Outcome, to: &'static [&'static str]) -> Rule {
+    Rule::Special { translate, to }
+}
+
 const fn int(to: &'static str, min: i64, max: i64) -> Rule {
     Rule::Number { to, kind: Kind::Int, min, max }
 }
@@ -73,11 +80,24 @@ const I32_MAX: i64 = i32::MAX as i64;
 const SERIALIZER: &str = "bytes come from and go to Connect's converters";
 const METRICS: &str = "there is no JMX, and what clients measure is not published";
 const JVM: &str = "an implementation detail of the JVM";
-const TLS: &str = "see the security settings";
+const OAUTH: &str = "for OAUTHBEARER; tokens are fetched here and handed to librdkafka";
+const ASSERTION: &str = "tokens for a signed assertion are not supported";
+const BROKER: &str = "for brokers, which validate tokens";
 
 /// The row of `key` for a client of this kind.
 pub(super) fn find(kind: ClientKind, key: &str) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.key == key && row.clients.covers(kind))
+}
+
+impl Row {
+    /// The names that librdkafka gets a value under.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        match self.rule {
+            Rule::Text(to) | Rule::Flag(to) | Rule::Number { to, .. } => vec![to],
+            Rule::Special { to, .. } | Rule::Security(to) => to.to_vec(),
+            Rule::Ours(_) | Rule::Moot | Rule::Refused => Vec::new(),
+        }
+    }
 }
 
 /// The names that librdkafka knows are in `CONFIGURATION.md` of its release 2.12; the ranges are those given there.
@@ -86,10 +106,10 @@ pub(super) static ROWS: &[Row] = &[
     row(
         "bootstrap.servers",
         For::All,
-        Rule::Special(rules::bootstrap),
+        special(rules::bootstrap, &["bootstrap.servers"]),
         "checked for ports first, as Java does",
     ),
-    row("client.id", For::All, Rule::Special(rules::client_id), "empty means a default name"),
+    row("client.id", For::All, special(rules::client_id, &["client.id"]), "empty means a default name"),
     row("client.dns.lookup", For::All, Rule::Text("client.dns.lookup"), "same names"),
     row("client.rack", For::All, Rule::Text("client.rack"), "same meaning"),
     row(
@@ -101,7 +121,7 @@ pub(super) static ROWS: &[Row] = &[
     row(
         "metadata.recovery.strategy",
         For::All,
-        Rule::Special(rules::recovery_strategy),
+        special(rules::recovery_strategy, &["metadata.recovery.strategy"]),
         "same names, whatever the case",
     ),
     row(
@@ -117,7 +137,7 @@ pub(super) static ROWS: &[Row] = &[
     row(
         "request.timeout.ms",
         For::Producer,
-        Rule::Special(rules::producer_request_timeout),
+        special(rules::producer_request_timeout, &["request.timeout.ms", "socket.timeout.ms"]),
         "Java's is the broker's time to collect acknowledgements and the client's time to wait for the answer",
     ),
     row(
@@ -137,7 +157,7 @@ pub(super) static ROWS: &[Row] = &[
     row(
         "connections.max.idle.ms",
         For::All,
-        Rule::Special(rules::max_idle),
+        special(rules::max_idle, &["connections.max.idle.ms"]),
         "-1 is never in Java and 0 in librdkafka",
     ),
     row(
@@ -184,23 +204,38 @@ pub(super) static ROWS: &[Row] = &[
         "Java classes cannot be loaded; what interceptors observe is in the metrics",
     ),
     // Security.
-    row("security.protocol", For::All, Rule::Security, TLS),
-    row("ssl.truststore.type", For::All, Rule::Security, TLS),
-    row("ssl.truststore.location", For::All, Rule::Security, TLS),
-    row("ssl.truststore.certificates", For::All, Rule::Security, TLS),
+    row("security.protocol", For::All, Rule::Security(&["security.protocol"]), "same names"),
+    row("ssl.truststore.type", For::All, Rule::Security(&[]), "must be PEM"),
+    row(
+        "ssl.truststore.location",
+        For::All,
+        Rule::Security(&["ssl.ca.location"]),
+        "without it the system's certificates are trusted",
+    ),
+    row("ssl.truststore.certificates", For::All, Rule::Security(&["ssl.ca.pem"]), "same meaning"),
     row("ssl.truststore.password", For::All, Rule::Moot, "certificates in PEM have no password"),
-    row("ssl.keystore.type", For::All, Rule::Security, TLS),
-    row("ssl.keystore.location", For::All, Rule::Security, TLS),
-    row("ssl.keystore.certificate.chain", For::All, Rule::Security, TLS),
-    row("ssl.keystore.key", For::All, Rule::Security, TLS),
+    row("ssl.keystore.type", For::All, Rule::Security(&[]), "must be PEM"),
+    row(
+        "ssl.keystore.location",
+        For::All,
+        Rule::Security(&["ssl.certificate.location", "ssl.key.location"]),
+        "one file holds both",
+    ),
+    row("ssl.keystore.certificate.chain", For::All, Rule::Security(&["ssl.certificate.pem"]), "same meaning"),
+    row("ssl.keystore.key", For::All, Rule::Security(&["ssl.key.pem"]), "same meaning"),
     row(
         "ssl.keystore.password",
         For::All,
         Rule::Moot,
         "a PEM file has no password of its own, see ssl.key.password",
     ),
-    row("ssl.key.password", For::All, Rule::Security, TLS),
-    row("ssl.endpoint.identification.algorithm", For::All, Rule::Security, TLS),
+    row("ssl.key.password", For::All, Rule::Security(&["ssl.key.password"]), "same meaning"),
+    row(
+        "ssl.endpoint.identification.algorithm",
+        For::All,
+        Rule::Security(&["ssl.endpoint.identification.algorithm"]),
+        "empty is none in librdkafka",
+    ),
     row("ssl.protocol", For::All, Rule::Moot, "TLS 1.3 and 1.2 are offered, the better one is used"),
     row("ssl.enabled.protocols", For::All, Rule::Moot, "TLS 1.3 and 1.2 are offered, the better one is used"),
     row(
@@ -214,59 +249,81 @@ pub(super) static ROWS: &[Row] = &[
     row("ssl.trustmanager.algorithm", For::All, Rule::Moot, JVM),
     row("ssl.secure.random.implementation", For::All, Rule::Moot, JVM),
     row("ssl.engine.factory.class", For::All, Rule::Refused, "Java classes cannot be loaded"),
-    row("sasl.mechanism", For::All, Rule::Security, TLS),
-    row("sasl.jaas.config", For::All, Rule::Security, TLS),
+    row(
+        "sasl.mechanism",
+        For::All,
+        Rule::Security(&["sasl.mechanism"]),
+        "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER",
+    ),
+    row(
+        "sasl.jaas.config",
+        For::All,
+        Rule::Security(&["sasl.username", "sasl.password"]),
+        "username and password of PlainLoginModule and ScramLoginModule; where OAuthBearerLoginModule gets tokens from",
+    ),
     row("sasl.client.callback.handler.class", For::All, Rule::Refused, "Java classes cannot be loaded"),
-    row("sasl.login.callback.handler.class", For::All, Rule::Refused, "Java classes cannot be loaded"),
+    row(
+        "sasl.login.callback.handler.class",
+        For::All,
+        Rule::Security(&[]),
+        "Java's own for OAUTHBEARER; others cannot be loaded",
+    ),
     row("sasl.login.class", For::All, Rule::Refused, "Java classes cannot be loaded"),
     row(
         "sasl.login.refresh.buffer.seconds",
         For::All,
         Rule::Moot,
-        "only Kerberos and OAuth logins are refreshed",
+        "a token is renewed when a fifth of its life is left",
     ),
     row(
         "sasl.login.refresh.min.period.seconds",
         For::All,
         Rule::Moot,
-        "only Kerberos and OAuth logins are refreshed",
+        "a token is renewed when a fifth of its life is left",
     ),
     row(
         "sasl.login.refresh.window.factor",
         For::All,
         Rule::Moot,
-        "only Kerberos and OAuth logins are refreshed",
+        "a token is renewed when a fifth of its life is left",
     ),
     row(
         "sasl.login.refresh.window.jitter",
         For::All,
         Rule::Moot,
-        "only Kerberos and OAuth logins are refreshed",
+        "a token is renewed when a fifth of its life is left",
     ),
-    row(
-        "sasl.login.connect.timeout.ms",
-        For::All,
-        Rule::Moot,
-        "only OAuth logins connect to a server of their own",
-    ),
-    row(
-        "sasl.login.read.timeout.ms",
-        For::All,
-        Rule::Moot,
-        "only OAuth logins connect to a server of their own",
-    ),
-    row(
-        "sasl.login.retry.backoff.ms",
-        For::All,
-        Rule::Moot,
-        "only OAuth logins connect to a server of their own",
-    ),
-    row(
-        "sasl.login.retry.backoff.max.ms",
-        For::All,
-        Rule::Moot,
-        "only OAuth logins connect to a server of their own",
-    ),
+    row("sasl.login.connect.timeout.ms", For::All, Rule::Security(&[]), OAUTH),
+    row("sasl.login.read.timeout.ms", For::All, Rule::Security(&[]), OAUTH),
+    row("sasl.login.retry.backoff.ms", For::All, Rule::Security(&[]), OAUTH),
+    row("sasl.login.retry.backoff.max.ms", For::All, Rule::Security(&[]), OAUTH),
+    row("sasl.oauthbearer.token.endpoint.url", For::All, Rule::Security(&[]), OAUTH),
+    row("sasl.oauthbearer.client.credentials.client.id", For::All, Rule::Security(&[]), OAUTH),
+    row("sasl.oauthbearer.client.credentials.client.secret", For::All, Rule::Security(&[]), OAUTH),
+    row("sasl.oauthbearer.scope", For::All, Rule::Security(&[]), OAUTH),
+    row("sasl.oauthbearer.header.urlencode", For::All, Rule::Security(&[]), OAUTH),
+    row("sasl.oauthbearer.sub.claim.name", For::All, Rule::Security(&[]), OAUTH),
+    row("sasl.oauthbearer.jwt.retriever.class", For::All, Rule::Security(&[]), OAUTH),
+    row("sasl.oauthbearer.scope.claim.name", For::All, Rule::Moot, BROKER),
+    row("sasl.oauthbearer.jwt.validator.class", For::All, Rule::Moot, BROKER),
+    row("sasl.oauthbearer.clock.skew.seconds", For::All, Rule::Moot, BROKER),
+    row("sasl.oauthbearer.expected.audience", For::All, Rule::Moot, BROKER),
+    row("sasl.oauthbearer.expected.issuer", For::All, Rule::Moot, BROKER),
+    row("sasl.oauthbearer.jwks.endpoint.refresh.ms", For::All, Rule::Moot, BROKER),
+    row("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", For::All, Rule::Moot, BROKER),
+    row("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", For::All, Rule::Moot, BROKER),
+    row("sasl.oauthbearer.jwks.endpoint.url", For::All, Rule::Moot, BROKER),
+    row("sasl.oauthbearer.assertion.algorithm", For::All, Rule::Refused, ASSERTION),
+    row("sasl.oauthbearer.assertion.claim.aud", For::All, Rule::Refused, ASSERTION),
+    row("sasl.oauthbearer.assertion.claim.exp.seconds", For::All, Rule::Refused, ASSERTION),
+    row("sasl.oauthbearer.assertion.claim.iss", For::All, Rule::Refused, ASSERTION),
+    row("sasl.oauthbearer.assertion.claim.jti.include", For::All, Rule::Refused, ASSERTION),
+    row("sasl.oauthbearer.assertion.claim.nbf.seconds", For::All, Rule::Refused, ASSERTION),
+    row("sasl.oauthbearer.assertion.claim.sub", For::All, Rule::Refused, ASSERTION),
+    row("sasl.oauthbearer.assertion.file", For::All, Rule::Refused, ASSERTION),
+    row("sasl.oauthbearer.assertion.private.key.file", For::All, Rule::Refused, ASSERTION),
+    row("sasl.oauthbearer.assertion.private.key.passphrase", For::All, Rule::Refused, ASSERTION),
+    row("sasl.oauthbearer.assertion.template.file", For::All, Rule::Refused, ASSERTION),
     row("sasl.kerberos.kinit.cmd", For::All, Rule::Moot, "GSSAPI is refused by sasl.mechanism"),
     row("sasl.kerberos.min.time.before.relogin", For::All, Rule::Moot, "GSSAPI is refused by sasl.mechanism"),
     row("sasl.kerberos.service.name", For::All, Rule::Moot, "GSSAPI is refused by sasl.mechanism"),
@@ -277,9 +334,11 @@ pub(super) static ROWS: &[Row] = &[
         Rule::Moot,
         "GSSAPI is refused by sasl.mechanism",
     ),
+    // Admin clients.
+    row("bootstrap.controllers", For::Admin, Rule::Refused, "brokers are asked, by bootstrap.servers"),
     // Producer.
-    row("acks", For::Producer, Rule::Special(rules::acks), "same names"),
-    row("compression.type", For::Producer, Rule::Special(rules::compression), "same names"),
+    row("acks", For::Producer, special(rules::acks, &["acks"]), "same names"),
+    row("compression.type", For::Producer, special(rules::compression, &["compression.type"]), "same names"),
     row(
         "compression.gzip.level",
         For::Producer,
@@ -305,7 +364,12 @@ pub(super) static ROWS: &[Row] = &[
         int("batch.size", 1, I32_MAX),
         "same meaning; librdkafka sends one batch in a request, Java one for each partition",
     ),
-    row("buffer.memory", For::Producer, Rule::Special(rules::buffer_memory), "kilobytes in librdkafka"),
+    row(
+        "buffer.memory",
+        For::Producer,
+        special(rules::buffer_memory, &["queue.buffering.max.kbytes"]),
+        "kilobytes in librdkafka",
+    ),
     row(
         "max.request.size",
         For::Producer,
@@ -315,7 +379,7 @@ pub(super) static ROWS: &[Row] = &[
     row(
         "delivery.timeout.ms",
         For::Producer,
-        Rule::Special(rules::delivery_timeout),
+        special(rules::delivery_timeout, &["delivery.timeout.ms"]),
         "2147483647, which Connect sets for ever, is 0 in librdkafka",
     ),
     row("enable.idempotence", For::Producer, Rule::Flag("enable.idempotence"), "same meaning"),
@@ -357,21 +421,32 @@ pub(super) static ROWS: &[Row] = &[
         Rule::Refused,
         "exactly-once is set by the worker, not by client settings",
     ),
+    row(
+        "transaction.two.phase.commit.enable",
+        For::Producer,
+        Rule::Refused,
+        "exactly-once is set by the worker, not by client settings",
+    ),
     row("transaction.timeout.ms", For::Producer, Rule::Moot, "exactly-once is set by the worker"),
     row("key.serializer", For::Producer, Rule::Moot, SERIALIZER),
     row("value.serializer", For::Producer, Rule::Moot, SERIALIZER),
     // Consumer.
     row("group.id", For::Consumer, Rule::Text("group.id"), "same meaning"),
     row("group.instance.id", For::Consumer, Rule::Text("group.instance.id"), "same meaning"),
-    row("group.protocol", For::Consumer, Rule::Special(rules::group_protocol), "same names"),
+    row("group.protocol", For::Consumer, special(rules::group_protocol, &["group.protocol"]), "same names"),
     row("group.remote.assignor", For::Consumer, Rule::Text("group.remote.assignor"), "same meaning"),
     row(
         "auto.offset.reset",
         For::Consumer,
-        Rule::Special(rules::offset_reset),
+        special(rules::offset_reset, &["auto.offset.reset"]),
         "none is error in librdkafka",
     ),
-    row("isolation.level", For::Consumer, Rule::Special(rules::isolation), "same names, another default"),
+    row(
+        "isolation.level",
+        For::Consumer,
+        special(rules::isolation, &["isolation.level"]),
+        "same names, another default",
+    ),
     row("isolation.level", For::All, Rule::Ours(Kind::String), "decides what the end of a partition is"),
     row("session.timeout.ms", For::Consumer, int("session.timeout.ms", 1, 3_600_000), "same meaning"),
     row("heartbeat.interval.ms", For::Consumer, int("heartbeat.interval.ms", 1, 3_600_000), "same meaning"),
@@ -394,14 +469,26 @@ pub(super) static ROWS: &[Row] = &[
     row(
         "partition.assignment.strategy",
         For::Consumer,
-        Rule::Special(rules::assignment_strategy),
+        special(rules::assignment_strategy, &["partition.assignment.strategy"]),
         "Java's class names stand for librdkafka's short names",
     ),
     row("check.crcs", For::Consumer, Rule::Flag("check.crcs"), "same meaning, another default"),
     row("allow.auto.create.topics", For::Consumer, Rule::Flag("allow.auto.create.topics"), "another default"),
-    row("enable.auto.commit", For::Consumer, Rule::Special(rules::auto_commit), "the engine commits"),
+    row("enable.auto.commit", For::Consumer, special(rules::auto_commit, &[]), "the engine commits"),
     row("auto.commit.interval.ms", For::Consumer, Rule::Moot, "the engine commits"),
     row("exclude.internal.topics", For::Consumer, Rule::Moot, "topics.regex never matches internal topics"),
+    row(
+        "share.acknowledgement.mode",
+        For::Consumer,
+        Rule::Moot,
+        "sinks read by consumer groups, not by share groups",
+    ),
+    row(
+        "share.acquire.mode",
+        For::Consumer,
+        Rule::Moot,
+        "sinks read by consumer groups, not by share groups",
+    ),
     row("key.deserializer", For::Consumer, Rule::Moot, SERIALIZER),
     row("value.deserializer", For::Consumer, Rule::Moot, SERIALIZER),
 ];

@@ -64,7 +64,7 @@ fn all_keys(kind: ClientKind, number: i64) -> Vec<(&'static str, String)> {
         ("retries", "2147483647"),
     ];
     let rows =
-        table::ROWS.iter().filter(|row| row.clients.covers(kind) && !matches!(row.rule, Rule::Security));
+        table::ROWS.iter().filter(|row| row.clients.covers(kind) && !matches!(row.rule, Rule::Security(_)));
     rows.filter(|row| row.key != "bootstrap.servers" && row.key != "group.id")
         .map(|row| {
             let fixed = special.iter().find(|(key, _)| *key == row.key).map(|(_, value)| (*value).to_owned());
@@ -298,4 +298,56 @@ fn what_is_read_ahead_follows_the_buffer() {
     assert_eq!(read_ahead(8 << 20), (2048, 8 << 20));
     assert_eq!(read_ahead(1), (256, 1 << 20));
     assert_eq!(read_ahead(usize::MAX), (65_536, 52_428_800));
+}
+
+#[test]
+fn the_table_tells_the_names_that_values_come_under() {
+    for number in [i64::MIN, 0, i64::MAX] {
+        for kind in [ClientKind::Producer, ClientKind::Consumer] {
+            for (key, value) in all_keys(kind, number) {
+                let Some(row) = table::find(kind, key) else { panic!("{key}") };
+                for (name, _) in apply(row, &value).unwrap() {
+                    assert!(row.names().contains(&name), "{key} comes under {name}");
+                }
+            }
+        }
+    }
+    let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required username=a password=b;";
+    let pem = "-----BEGIN CERTIFICATE----- QUJD -----END CERTIFICATE-----";
+    let stores = [
+        vec![("ssl.truststore.location", "t"), ("ssl.keystore.location", "k"), ("ssl.key.password", "p")],
+        vec![
+            ("ssl.truststore.certificates", pem),
+            ("ssl.keystore.certificate.chain", pem),
+            ("ssl.keystore.key", pem),
+        ],
+    ];
+    let told: Vec<&str> = translations(ClientKind::Producer).flat_map(|row| row.native).collect();
+    for mut entries in stores {
+        entries.extend([
+            ("security.protocol", "SASL_SSL"),
+            ("sasl.mechanism", "SCRAM-SHA-256"),
+            ("sasl.jaas.config", scram),
+            ("ssl.truststore.type", "PEM"),
+            ("ssl.keystore.type", "PEM"),
+        ]);
+        for (name, _) in Security::from_config(&config(&entries)).unwrap().native() {
+            assert!(told.contains(&name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn translations_list_every_key_once() {
+    for kind in [ClientKind::Producer, ClientKind::Consumer, ClientKind::Admin] {
+        let keys: Vec<&str> = translations(kind).map(|row| row.key).collect();
+        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "{kind:?}");
+    }
+    let of = |kind, key: &str| translations(kind).find(|row| row.key == key);
+    assert_eq!(of(ClientKind::Consumer, "fetch.max.wait.ms").unwrap().native, ["fetch.wait.max.ms"]);
+    assert_eq!(of(ClientKind::Admin, "linger.ms"), None);
+    assert_eq!(
+        of(ClientKind::Producer, "request.timeout.ms").unwrap().native,
+        ["request.timeout.ms", "socket.timeout.ms"]
+    );
 }

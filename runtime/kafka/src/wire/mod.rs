@@ -20,3 +20,4 @@ mod tests;
 mod tls;
 
 pub(crate) use client::WireClient;
+pub(crate) use tls::{client_config, trusting_nobody};

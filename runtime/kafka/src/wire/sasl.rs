@@ -7,13 +7,15 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
 use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
 use kafka_protocol::protocol::StrBytes;
+use lavka_api::config::Password;
 use lavka_api::{Error, ErrorClass, Result};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::connection::Connection;
 use super::scram::{Hash, Opening};
 use crate::failure;
-use crate::settings::{Mechanism, Sasl};
+use crate::oauth::Token;
+use crate::settings::{Login, Mechanism, Sasl};
 
 const UNSUPPORTED_MECHANISM: i16 = 33;
 
@@ -47,21 +49,46 @@ pub(super) async fn authenticate(connection: &Connection, sasl: &Sasl) -> Result
             ));
         }
     }
-    match sasl.mechanism {
-        Mechanism::Plain => {
-            let token = format!("\0{}\0{}", sasl.username, sasl.password.reveal());
-            Ok(exchange(connection, token.into()).await?.1)
-        }
-        Mechanism::ScramSha256 => scram(connection, sasl, Hash::Sha256).await,
-        Mechanism::ScramSha512 => scram(connection, sasl, Hash::Sha512).await,
+    match &sasl.login {
+        Login::Password { username, password } => match sasl.mechanism {
+            Mechanism::ScramSha256 => scram(connection, username, password, Hash::Sha256).await,
+            Mechanism::ScramSha512 => scram(connection, username, password, Hash::Sha512).await,
+            Mechanism::Plain | Mechanism::OauthBearer => {
+                let token = format!("\0{username}\0{}", password.reveal());
+                Ok(exchange(connection, token.into()).await?.1)
+            }
+        },
+        Login::Tokens(source) => bearer(connection, &source.token().await?).await,
     }
 }
 
-async fn scram(connection: &Connection, sasl: &Sasl, hash: Hash) -> Result<Option<Duration>> {
+/// RFC 7628: the token, and an answer that is empty unless it was refused.
+async fn bearer(connection: &Connection, token: &Token) -> Result<Option<Duration>> {
+    let message = format!("n,,\u{1}auth=Bearer {}\u{1}\u{1}", token.text.reveal());
+    let (answer, lifetime) = exchange(connection, message.into()).await?;
+    if answer.is_empty() {
+        return Ok(lifetime);
+    }
+    // The broker says why in JSON, and wants to hear that it was understood before it says no.
+    let outcome = exchange(connection, Bytes::from_static(b"\x01")).await;
+    let why = String::from_utf8_lossy(&answer);
+    let why: String = why.chars().filter(|c| !c.is_control()).take(500).collect();
+    Err(match outcome {
+        Err(error) => error.caused_by(rejected(connection, &why)),
+        Ok(_) => rejected(connection, &why),
+    })
+}
+
+async fn scram(
+    connection: &Connection,
+    username: &str,
+    password: &Password,
+    hash: Hash,
+) -> Result<Option<Duration>> {
     let refused = |detail: String| rejected(connection, &detail);
-    let opening = Opening::new(hash, &sasl.username, &nonce()?);
+    let opening = Opening::new(hash, username, &nonce()?);
     let (first, _) = exchange(connection, opening.message().into()).await?;
-    let password = sasl.password.clone();
+    let password = password.clone();
     // Thousands of hashes: not on a thread that serves others.
     let proof = tokio::task::spawn_blocking(move || opening.answer(password.reveal(), &first))
         .await

@@ -18,6 +18,14 @@ use crate::settings::{Identity, Pem, Tls};
 /// # Errors
 /// A config error that names the key at fault.
 pub(super) async fn connector(settings: &Tls) -> Result<TlsConnector> {
+    Ok(TlsConnector::from(Arc::new(client_config(settings).await?)))
+}
+
+/// As [`connector`], for whoever opens the connections.
+///
+/// # Errors
+/// As there.
+pub(crate) async fn client_config(settings: &Tls) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let broken = |error: rustls::Error| Error::config(format!("The TLS settings cannot be used: {error}"));
     let roots = Arc::new(match &settings.trusted {
@@ -44,7 +52,18 @@ pub(super) async fn connector(settings: &Tls) -> Result<TlsConnector> {
                 .map_err(|error| Error::config(format!("ssl.keystore cannot be used: {error}")))?
         }
     };
-    Ok(TlsConnector::from(Arc::new(config)))
+    Ok(config)
+}
+
+/// A configuration for whoever has to have one and opens no encrypted connection.
+///
+/// # Errors
+/// Where the TLS library is of another mind.
+pub(crate) fn trusting_nobody() -> Result<ClientConfig> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::fatal(format!("TLS cannot be used: {error}")))?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
 async fn text(pem: &Pem, key: &str) -> Result<Vec<u8>> {

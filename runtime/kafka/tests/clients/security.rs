@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use lavka_api::ErrorClass;
 use lavka_api::config::Config;
 use lavka_kafka::RdKafkaCluster;
 use lavka_ports::{Cluster, ConsumerEvent, Subscription};
 use lavka_testkit::{Authority, JarSet, Jars, KafkaServer, free_port};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::*;
@@ -29,6 +32,8 @@ fn plain(bootstrap: &str, password: &str) -> Config {
         ],
     )
 }
+
+const BEARER: &str = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required";
 
 /// Two more listeners: one asks for a password, the other for a certificate and a password.
 struct Doors {
@@ -57,11 +62,17 @@ impl Doors {
         // The properties file takes one of two backslashes away.
         let plain = r#"org.apache.kafka.common.security.plain.PlainLoginModule required user_admin="a" user_alice="wonder, land=\\"1\\"";"#;
         let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+        let bearer = format!(
+            "{BEARER} unsecuredLoginStringClaim_sub=\"broker\" unsecuredValidatorRequiredScope=\"kafka\";"
+        );
         text.push_str(&format!(
             "\nlisteners={listeners},SASL://{sasl},TLS://{tls}\n\
              advertised.listeners={advertised},SASL://{sasl},TLS://{tls}\n\
              listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SASL_SSL\n\
-             sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256\n\
+             sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,OAUTHBEARER\n\
+             listener.name.sasl.oauthbearer.sasl.jaas.config={bearer}\n\
+             listener.name.tls.oauthbearer.sasl.jaas.config={bearer}\n\
+             listener.name.sasl.oauthbearer.connections.max.reauth.ms=60000\n\
              listener.name.sasl.plain.sasl.jaas.config={plain}\n\
              listener.name.sasl.scram-sha-256.sasl.jaas.config={scram}\n\
              listener.name.tls.plain.sasl.jaas.config={plain}\n\
@@ -170,7 +181,8 @@ async fn a_password_opens_all_clients_and_a_wrong_one_none() {
     let error = cluster.admin(&scram).unwrap().cluster().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "Client SASL mechanism 'SCRAM-SHA-512' not enabled in the server, enabled mechanisms are [PLAIN, SCRAM-SHA-256]"
+        "Client SASL mechanism 'SCRAM-SHA-512' not enabled in the server, enabled mechanisms are [PLAIN, SCRAM-SHA-256, \
+         OAUTHBEARER]"
     );
 }
 
@@ -261,4 +273,86 @@ async fn certificates_are_checked_on_both_sides() {
     let error = ask(&named, missing).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Config);
     assert!(error.to_string().starts_with("ssl.truststore.location: cannot read /no/ca.pem: "), "{error}");
+}
+
+/// A token endpoint that gives unsecured tokens with a life of five seconds, and how often it did.
+async fn token_endpoint(scope: &'static str) -> (String, Arc<AtomicUsize>) {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/token", listener.local_addr().unwrap());
+    let count = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while !String::from_utf8_lossy(&request).contains("grant_type=client_credentials") {
+                if stream.read_buf(&mut request).await.unwrap() == 0 {
+                    break;
+                }
+            }
+            counted.fetch_add(1, Ordering::SeqCst);
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+            let payload = format!(r#"{{"sub":"svc","scope":["{scope}"],"iat":{now},"exp":{}}}"#, now + 5);
+            let parts = [r#"{"alg":"none"}"#, payload.as_str()].map(|part| URL_SAFE_NO_PAD.encode(part));
+            let body = format!(r#"{{"access_token":"{}.","expires_in":5}}"#, parts.join("."));
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    (url, count)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_open_all_clients_and_are_renewed() {
+    const NAME: &str = "tokens_open_all_clients_and_are_renewed";
+    if !tokio::task::block_in_place(|| lavka_testkit::services().kafka.is_real_for(NAME)) {
+        return;
+    }
+    let authority = Authority::new("kafka");
+    let doors = tokio::task::block_in_place(|| Doors::open(&authority));
+    let mut unsecured = plain(&doors.sasl, "x");
+    unsecured.set("sasl.mechanism", "OAUTHBEARER");
+    let jaas = |scope: &str| {
+        let sub = "unsecuredLoginStringClaim_sub=\"alice\"";
+        format!("{BEARER} {sub} unsecuredLoginListClaim_scope=\",{scope}\";")
+    };
+    unsecured.set("sasl.jaas.config", jaas("other,kafka"));
+    goes_round(&unsecured, "by-unsecured-token").await;
+
+    let (url, count) = token_endpoint("kafka").await;
+    let mut fetched = unsecured.clone();
+    fetched.set("sasl.oauthbearer.token.endpoint.url", url);
+    fetched.set("sasl.jaas.config", format!("{BEARER} clientId=\"me\" clientSecret=\"hunter2\";"));
+    goes_round(&fetched, "by-fetched-token").await;
+    // A producer outlives its tokens.
+    let before = count.load(Ordering::SeqCst);
+    let producer = RdKafkaCluster::new().producer(&fetched).unwrap();
+    let topic = lavka_api::data::Topic::from("by-fetched-token");
+    let mut acks = Vec::new();
+    for number in 0..10 {
+        producer.send(record(&topic, 0, b"x", number)).unwrap();
+        collect(&*producer, &mut acks, number + 1).await;
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    assert!(acks.iter().all(|ack| ack.outcome.is_ok()), "{acks:?}");
+    let asked = count.load(Ordering::SeqCst) - before;
+    assert!((2..=5).contains(&asked), "{asked}");
+
+    let cluster = RdKafkaCluster::new();
+    unsecured.set("sasl.jaas.config", jaas("other"));
+    let error = cluster.admin(&unsecured).unwrap().cluster().await.unwrap_err();
+    assert_eq!(error.exception(), "org.apache.kafka.common.errors.SaslAuthenticationException", "{error}");
+    assert!(error.to_string().contains("scope"), "{error}");
+    let mut consumer = cluster.consumer(&unsecured, BUFFER).unwrap();
+    consumer.subscribe(&Subscription::Topics(vec!["by-fetched-token".into()])).await.unwrap();
+    let error = loop {
+        match consumer.next(1, PATIENCE).await {
+            Ok(ConsumerEvent::Idle) => {}
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.exception(), "org.apache.kafka.common.errors.SaslAuthenticationException");
+    consumer.close().await;
 }

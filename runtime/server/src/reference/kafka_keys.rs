@@ -1,7 +1,7 @@
 //! The names of Kafka's own configuration keys, for telling which of them mean something here and for finding the
 //! nearest to a misspelt one.
 
-use lavka_kafka::{ClientKind, KeyFate, key_fate};
+use lavka_kafka::ClientKind;
 
 /// The keys of Kafka 4.3.0, taken from its definitions: sections in brackets, one name a line.
 const NAMES: &str = include_str!("kafka-keys.txt");
@@ -27,21 +27,10 @@ pub(crate) fn of(section: &str) -> impl Iterator<Item = &'static str> {
         .take_while(|line| !line.starts_with('['))
 }
 
-/// What becomes of a client's key. A key that Kafka has and the clients here do not is known to have no effect.
-pub(crate) fn fate(kind: ClientKind, key: &str) -> KeyFate {
-    match key_fate(kind, key) {
-        KeyFate::Unknown if key.starts_with("sasl.oauthbearer.") => {
-            KeyFate::Ignored("logging in by OAuth is not supported")
-        }
-        KeyFate::Unknown if of(section(kind)).any(|known| known == key) => {
-            KeyFate::Ignored("the clients here have nothing like it")
-        }
-        fate => fate,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use lavka_kafka::{KeyFate, key_fate};
+
     use super::*;
 
     #[test]
@@ -49,19 +38,9 @@ mod tests {
         for kind in [ClientKind::Producer, ClientKind::Consumer, ClientKind::Admin] {
             assert!(of(section(kind)).count() > 80, "{kind:?}");
             for key in of(section(kind)) {
-                assert_ne!(fate(kind, key), KeyFate::Unknown, "{kind:?} {key}");
+                assert_ne!(key_fate(kind, key), KeyFate::Unknown, "{kind:?} {key}");
             }
-            let missing: Vec<&str> = of(section(kind))
-                .filter(|key| fate(kind, key) == KeyFate::Ignored("the clients here have nothing like it"))
-                .collect();
-            let few = [
-                "bootstrap.controllers",
-                "share.acknowledgement.mode",
-                "share.acquire.mode",
-                "transaction.two.phase.commit.enable",
-            ];
-            assert!(missing.iter().all(|key| few.contains(key)), "{kind:?}: {missing:?}");
         }
-        assert_eq!(fate(ClientKind::Producer, "lingr.ms"), KeyFate::Unknown);
+        assert_eq!(key_fate(ClientKind::Producer, "lingr.ms"), KeyFate::Unknown);
     }
 }

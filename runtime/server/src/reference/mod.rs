@@ -2,10 +2,12 @@
 //! Kafka's clients, and the REST API's OpenAPI document. All of it comes from the declarations that the code itself goes by.
 //!
 //! - `plugin_page`, `framework_pages`, `index`: what is on which page.
+//! - `client_keys`: Java's client keys and librdkafka's.
 //! - `keys`: keys as Markdown.
 //! - `examples`: transforms with records that are sent through them when the pages are made.
 //! - `kafka_keys`: names of Kafka's own keys.
 
+mod client_keys;
 mod examples;
 mod framework_pages;
 mod index;
@@ -38,6 +40,7 @@ pub async fn pages() -> Result<Vec<Page>> {
         framework_pages::worker(),
         framework_pages::connector(),
         framework_pages::clients(),
+        client_keys::page(),
         Page { path: "openapi.json".into(), text: lavka_rest::openapi() },
     ];
     for subject in &subjects {
