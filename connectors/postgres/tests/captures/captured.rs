@@ -39,7 +39,7 @@ pub(crate) fn read(name: &str) -> Vec<Captured> {
                 record.offset = map.split(", ").filter(|entry| !entry.is_empty()).map(pair).collect();
             }
             "#HEADERS" => {
-                record.headers = rest.split(' ').filter(|header| !header.is_empty()).map(pair).collect(); }
+                record.headers = rest.split(' ').filter(|header| !header.is_empty()).map(pair).collect();
             }
             "#KEY" => rest.clone_into(&mut record.key),
             "#VALUE" => rest.clone_into(&mut record.value),
