@@ -66,8 +66,10 @@ check_tests() {
     have kcat || need kcat "kcat, for the embedded broker's contract tests"
     { kafka_is_cached && registry_is_cached; } || have mvn ||
         need maven "Maven to fetch the jars of Apache Kafka and of a schema registry"
-    python_is_cached || python3 -c 'import ensurepip, venv' 2>/dev/null ||
-        need python3-venv 'Python to call the REST API as others do'
+    { python_is_cached python python-requirements.txt &&
+        python_is_cached python-registry python-registry-requirements.txt; } ||
+        python3 -c 'import ensurepip, venv' 2>/dev/null ||
+        need python3-venv 'Python to call the REST API and a schema registry as others do'
 }
 
 # Debian keeps the server's programs of each version apart, off the search path.
@@ -112,9 +114,8 @@ registry_is_cached() {
     [ -d "$cache/registry-$(cat "$here/registry-version")" ]
 }
 
-python_is_cached() {
-    [ -x "$cache/python/bin/python" ] &&
-        cmp -s "$here/python-requirements.txt" "$cache/python/python-requirements.txt"
+python_is_cached() { # FOLDER LIST
+    [ -x "$cache/$1/bin/python" ] && cmp -s "$here/$2" "$cache/$1/$2"
 }
 
 check_lint() {

@@ -33,7 +33,7 @@
 //! | `schema_registry` | Apicurio Registry, which speaks the Schema Registry's API |
 //! | `lavka` | the executable under test: found, built, called, started, stopped |
 //! | `rest` | a JSON client that returns every answer |
-//! | `python` | clients of the REST API in Python |
+//! | `python` | clients and serializers in Python |
 //! | `certificates` | an authority for one test |
 //! | `leash` | processes that end with their owner |
 //! | `missed` | tests that could not run |

@@ -1,7 +1,7 @@
-//! Programs in Python that call the REST API, installed once into the cache folder.
+//! Programs in Python that others wrote, to compare with: installed once into the cache folder.
 //!
-//! Invariants: a folder with the final name is complete (it is renamed into place) and has the packages that
-//! `python-requirements.txt` lists, of which it keeps a copy; one process at a time works in the cache (a lock file).
+//! Invariants: a folder with the final name is complete (it is renamed into place) and has the packages that its list
+//! names, of which it keeps a copy; one process at a time works in the cache (a lock file).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,27 +14,64 @@ use crate::kafka::{Unavailable, lock};
 use crate::leash::{Launch, find_program, log_tail};
 use crate::progress::say;
 
-/// Shared with `setup.sh`, which installs Python's `venv` only where these packages are not in the cache.
-const REQUIREMENTS: &str = include_str!("../python-requirements.txt");
-const COPY: &str = "python-requirements.txt";
+/// A set of packages. The lists are shared with `setup.sh`, which installs Python's `venv` only where one of them is not
+/// in the cache.
+#[derive(Clone, Copy, Debug)]
+struct Packages {
+    folder: &'static str,
+    list: &'static str,
+    requirements: &'static str,
+    /// What messages say is installed.
+    what: &'static str,
+}
+
+const REST: Packages = Packages {
+    folder: "python",
+    list: "python-requirements.txt",
+    requirements: include_str!("../python-requirements.txt"),
+    what: "schemathesis and kafka-connect-py for Python (once, about 30 MB)",
+};
+
+const REGISTRY: Packages = Packages {
+    folder: "python-registry",
+    list: "python-registry-requirements.txt",
+    requirements: include_str!("../python-registry-requirements.txt"),
+    what: "confluent-kafka with its serializers for Python (once, about 40 MB)",
+};
+
 const LONGEST_DOWNLOAD: Duration = Duration::from_secs(600);
 
-/// A Python with [schemathesis](https://pypi.org/project/schemathesis) and
-/// [kafka-connect-py](https://pypi.org/project/kafka-connect-py).
+/// A Python with packages.
 #[derive(Clone, Debug)]
 pub struct Python {
     folder: PathBuf,
+    packages: Packages,
 }
 
 impl Python {
-    /// Finds it in the cache, or has pip install it there.
+    /// The one with [schemathesis](https://pypi.org/project/schemathesis) and
+    /// [kafka-connect-py](https://pypi.org/project/kafka-connect-py), which call the REST API. Finds it in the cache, or
+    /// has pip install it there.
     ///
     /// # Errors
     /// [`Unavailable::Unresolvable`] when pip could not install the packages; [`Unavailable::Broken`] when there is no
     /// Python 3 with its module `venv`, or the cache folder cannot be written.
     pub fn resolve() -> Result<Self, Unavailable> {
+        Self::with(REST)
+    }
+
+    /// The one with [confluent-kafka](https://pypi.org/project/confluent-kafka), whose serializers speak with a schema
+    /// registry: Avro, JSON Schema and Protobuf, and `grpcio-tools`, which compiles `.proto` files.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn for_registry() -> Result<Self, Unavailable> {
+        Self::with(REGISTRY)
+    }
+
+    fn with(packages: Packages) -> Result<Self, Unavailable> {
         let cache = folders::cache();
-        let found = Self { folder: cache.join("python") };
+        let found = Self { folder: cache.join(packages.folder), packages };
         if found.is_complete() {
             return Ok(found);
         }
@@ -43,7 +80,7 @@ impl Python {
         })?;
         let _lock = lock(&cache)?;
         if !found.is_complete() {
-            install(&cache, &found.folder)?;
+            install(&cache, &found.folder, packages)?;
         }
         Ok(found)
     }
@@ -76,27 +113,28 @@ impl Python {
     fn is_complete(&self) -> bool {
         // A link, which leads nowhere once the system's Python is another one.
         self.program().is_file()
-            && fs::read_to_string(self.folder.join(COPY)).is_ok_and(|text| text == REQUIREMENTS)
+            && fs::read_to_string(self.folder.join(self.packages.list))
+                .is_ok_and(|text| text == self.packages.requirements)
     }
 }
 
-fn install(cache: &Path, folder: &Path) -> Result<(), Unavailable> {
+fn install(cache: &Path, folder: &Path, packages: Packages) -> Result<(), Unavailable> {
     let python = find_program("python3").ok_or_else(|| {
         Failure::new(
             "Python 3 is not installed: run `runtime/testkit/setup.sh tests`, or install it (Debian: python3-venv)",
         )
     })?;
     // The lock is held: whatever is there was left by a run that was aborted, or has other packages.
-    let partial = cache.join(".partial-python");
+    let partial = cache.join(format!(".partial-{}", packages.folder));
     for old in [&partial, &folder.to_path_buf()] {
         if old.exists() {
             fs::remove_dir_all(old).context(|| format!("cannot remove {}", old.display()))?;
         }
     }
     fs::create_dir_all(&partial).context(|| format!("cannot make {}", partial.display()))?;
-    let log = cache.join("python.log");
+    let log = cache.join(format!("{}.log", packages.folder));
     let began = Instant::now();
-    say("installing schemathesis and kafka-connect-py for Python (once, about 30 MB)");
+    say(&format!("installing {}", packages.what));
     let run = |command: &Command| -> Result<bool, Failure> {
         let launch = Launch { name: "python", command, log: Some(&log), remove: None };
         Ok(launch.start()?.wait(LONGEST_DOWNLOAD)?.is_some_and(|status| status.success()))
@@ -110,7 +148,7 @@ fn install(cache: &Path, folder: &Path) -> Result<(), Unavailable> {
              (Debian: python3-venv):\n{tail}"
         ))));
     }
-    let list = try_write_file(&partial, COPY, REQUIREMENTS.as_bytes())?;
+    let list = try_write_file(&partial, packages.list, packages.requirements.as_bytes())?;
     let mut pip = Command::new(partial.join("bin/python"));
     pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r"]).arg(list);
     if !run(&pip)? {
