@@ -2,16 +2,104 @@
 
 use lavka_api::data::{Datum, Schema, SchemaBuilder, Struct, Type, Value};
 
-/// The data of a JSON object or array; `None` where the text is none, or has no one schema (arrays of mixed types).
-/// Structs are named by the path of `name` and the fields that led to them.
-pub(super) fn expand(name: &str, text: &str, keeps_nulls: bool) -> Option<Datum> {
-    if !text.starts_with(['{', '[']) {
-        return None;
+use crate::plan::{PlanKey, Plans, SHAPES};
+
+/// Documents whose sketch is longer get a schema of their own each time.
+const LONGEST_SKETCH: usize = 16 << 10;
+
+/// All of a document that its schema depends on: types, names of fields, and how they are nested.
+#[derive(Clone, Default, PartialEq)]
+struct Sketch(Vec<u8>);
+
+impl PlanKey for Sketch {
+    fn same(&self, other: &Self) -> bool {
+        self == other
     }
-    let document = lavka_converters::json::parse(text.as_bytes()).ok()?;
-    let schema = Inference { keeps_nulls }.schema(name, &document)??;
-    let value = data(&document, &schema)?;
-    Some(Datum::new(schema, value))
+}
+
+impl Sketch {
+    fn of(&mut self, document: &Value) {
+        self.0.clear();
+        self.add(document);
+    }
+
+    fn add(&mut self, value: &Value) {
+        match value {
+            Value::String(_) => self.0.push(b's'),
+            Value::Boolean(_) => self.0.push(b'b'),
+            Value::Int64(number) => self.0.push(if fits_int32(*number) { b'i' } else { b'l' }),
+            Value::Float64(_) => self.0.push(b'f'),
+            Value::Array(items) => {
+                self.0.push(b'[');
+                let mut last = self.0.len()..self.0.len();
+                for item in items.iter() {
+                    let start = self.0.len();
+                    self.add(item);
+                    // Another item like the one before says nothing new.
+                    if self.0.get(last.clone()) == self.0.get(start..) {
+                        self.0.truncate(start);
+                    } else {
+                        last = start..self.0.len();
+                    }
+                }
+                self.0.push(b']');
+            }
+            Value::Object(object) => {
+                self.0.push(b'{');
+                for (key, value) in object.iter() {
+                    // The length first, so that no name can look like what follows it.
+                    self.0.extend_from_slice(&key.len().to_le_bytes());
+                    self.0.extend_from_slice(key.as_bytes());
+                    self.add(value);
+                }
+                self.0.push(b'}');
+            }
+            _ => self.0.push(b'n'),
+        }
+    }
+}
+
+/// Expands JSON texts; documents that look alike share one schema.
+pub(super) struct Expansion {
+    name: String,
+    inference: Inference,
+    schemas: Plans<Sketch, Option<Schema>>,
+    sketch: Sketch,
+}
+
+impl Expansion {
+    /// Structs are named by the path of `name` and the fields that led to them. Nulls are left out, or where
+    /// `keeps_nulls` are of optional bytes.
+    pub(super) fn new(name: &str, keeps_nulls: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            inference: Inference { keeps_nulls },
+            schemas: Plans::new(SHAPES),
+            sketch: Sketch::default(),
+        }
+    }
+
+    /// The data of a JSON object or array; `None` where the text is none, or has no one schema (arrays of mixed types).
+    pub(super) fn expand(&mut self, text: &str) -> Option<Datum> {
+        if !text.starts_with(['{', '[']) {
+            return None;
+        }
+        let document = lavka_converters::json::parse(text.as_bytes()).ok()?;
+        let Self { name, inference, schemas, sketch } = self;
+        sketch.of(&document);
+        let infer = || inference.schema(name, &document).flatten();
+        let schema = if sketch.0.len() > LONGEST_SKETCH {
+            infer()
+        } else {
+            schemas.get(sketch, |_| Ok(infer())).ok()?.clone()
+        }?;
+        let value = data(&document, &schema)?;
+        Some(Datum::new(schema, value))
+    }
+}
+
+fn fits_int32(number: i64) -> bool {
+    i32::try_from(number).is_ok()
 }
 
 struct Inference {
@@ -25,7 +113,7 @@ impl Inference {
         Some(match value {
             Value::String(_) => Some(Schema::optional(Type::String)),
             Value::Boolean(_) => Some(Schema::optional(Type::Boolean)),
-            Value::Int64(number) if i32::try_from(*number).is_ok() => Some(Schema::optional(Type::Int32)),
+            Value::Int64(number) if fits_int32(*number) => Some(Schema::optional(Type::Int32)),
             Value::Int64(_) => Some(Schema::optional(Type::Int64)),
             Value::Float64(_) => Some(Schema::optional(Type::Float64)),
             Value::Null => self.keeps_nulls.then(|| Schema::optional(Type::Bytes)),
@@ -115,6 +203,38 @@ fn data(value: &Value, schema: &Schema) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn expand(name: &str, text: &str, keeps_nulls: bool) -> Option<Datum> {
+        Expansion::new(name, keeps_nulls).expand(text)
+    }
+
+    #[test]
+    fn documents_that_look_alike_share_a_schema() {
+        let mut expansion = Expansion::new("p", false);
+        let mut schema = |text: &str| expansion.expand(text).unwrap().schema.unwrap();
+        let first = schema(r#"{"a":1,"b":[{"c":"x"},{"c":"y"}],"d":null}"#);
+        for alike in
+            [r#"{"a":2,"b":[{"c":"z"}],"d":null}"#, r#"{"a":-7,"b":[{"c":""},{"c":""},{"c":""}],"d":null}"#]
+        {
+            assert!(schema(alike).same(&first), "{alike}");
+        }
+        for other in [
+            r#"{"a":5000000000,"b":[{"c":"z"}],"d":null}"#,
+            r#"{"a":2.5,"b":[{"c":"z"}],"d":null}"#,
+            r#"{"a":2,"b":[{"c":true}],"d":null}"#,
+            r#"{"a":2,"b":[{"c":"z"},{"e":1}],"d":null}"#,
+            r#"{"a":2,"b":[],"d":null}"#,
+            r#"{"a":2,"b":[{"c":"z"}],"d":"x"}"#,
+        ] {
+            assert!(!schema(other).same(&first) && schema(other) != first, "{other}");
+        }
+        assert_eq!(expansion.expand("[1,\"x\"]"), None);
+        assert_eq!(expansion.expand("[1,\"x\"]"), None, "that there is none is kept too");
+        let wide: String = (0..4000).map(|i| format!("\"field{i}\":1,")).collect();
+        let wide = format!("{{{}\"z\":1}}", wide);
+        let sizes = [&wide, &wide].map(|text| expansion.expand(text).unwrap().schema.unwrap());
+        assert!(!sizes[0].same(&sizes[1]) && sizes[0] == sizes[1], "too long a sketch is not kept");
+    }
 
     #[test]
     fn json_gets_a_schema() {

@@ -17,6 +17,7 @@ use super::{envelope, is_envelope, string_field};
 
 pub(super) use config::EventRouterConfig;
 use config::{Placement, Settings};
+use expand::Expansion;
 
 /// What the schema of a message around its payload depends on.
 #[derive(Clone, PartialEq)]
@@ -39,14 +40,20 @@ impl PlanKey for MessageKey {
 pub(super) struct EventRouter {
     settings: Settings,
     messages: Plans<MessageKey, Schema>,
+    /// What expands payloads, if they are to be.
+    expansion: Option<Expansion>,
     topics: TopicMemory<Result<Topic>>,
     remarks: Remarks,
 }
 
 impl EventRouter {
     pub(super) fn new(config: &Config) -> Result<Self> {
+        let settings = Settings::new(config)?;
+        let expansion =
+            settings.expand_json.then(|| Expansion::new(&settings.payload, settings.keeps_json_nulls));
         Ok(Self {
-            settings: Settings::new(config)?,
+            settings,
+            expansion,
             messages: Plans::new(SCHEMAS),
             topics: TopicMemory::new(),
             remarks: Remarks::default(),
@@ -121,7 +128,7 @@ fn message_schema(settings: &Settings, key: &MessageKey) -> Result<Schema> {
 
 impl Transform for EventRouter {
     fn apply(&mut self, record: &mut Record) -> Result<Verdict> {
-        let Self { settings, messages, topics, remarks } = self;
+        let Self { settings, messages, expansion, topics, remarks } = self;
         if record.value.is_null() {
             return Ok(Verdict::Drop);
         }
@@ -150,7 +157,7 @@ impl Transform for EventRouter {
             Some(Value::Struct(row)) => row,
             other => return Err(not_a_struct(other.unwrap_or(&Value::Null), "Read Outbox Event")),
         };
-        let message = Message::of(settings, event, row, messages)?;
+        let message = Message::of(settings, event, row, messages, expansion.as_mut())?;
         let routed = topics.get(&message.routed_by, |text| {
             if settings.topic_regex.matches(text)? {
                 settings.topic_regex.replace_first(text, &settings.topic_replacement).map(Topic::from)
@@ -188,6 +195,7 @@ impl Message {
         event: &Struct,
         row: &Struct,
         messages: &mut Plans<MessageKey, Schema>,
+        expansion: Option<&mut Expansion>,
     ) -> Result<Self> {
         let Some(payload_field) = row.schema().field(&settings.payload) else {
             return Err(connect_error(format!("Unable to find payload field {} in event", settings.payload)));
@@ -196,10 +204,8 @@ impl Message {
         let (id, id_schema) = column(row, &settings.id)?;
         let mut headers = vec![header(&Str::from_static("id"), id, id_schema)?];
         let (payload, _) = column(row, &settings.payload)?;
-        let payload = match payload {
-            Value::String(text) if settings.expand_json => {
-                expand::expand(&settings.payload, text, settings.keeps_json_nulls)
-            }
+        let payload = match (payload, expansion) {
+            (Value::String(text), Some(expansion)) => expansion.expand(text),
             _ => None,
         }
         .unwrap_or_else(|| Datum::new(payload_field.schema().clone(), payload.clone()));
