@@ -15,7 +15,7 @@ use lavka_api::config::Config;
 use lavka_api::data::Topic;
 use lavka_api::plugin::{ConnectorContext, TaskId};
 use lavka_api::{Error, Result};
-use lavka_coordination::herder::{Answer, Effect, Event, HerderError, RequestId};
+use lavka_coordination::herder::{Answer, Effect, Event, HerderError, RequestId, failed_task};
 use lavka_coordination::status::State;
 use lavka_engine::errors::redacted;
 use lavka_engine::task::{Target, TaskHandle, TaskObserver, TaskState};
@@ -97,16 +97,23 @@ impl Actor {
                 let outcome = self.task_configs(max).await;
                 self.tell(Event::TaskConfigs { name, epoch, outcome });
             }
-            Effect::StartTask { id, epoch, connector, config, paused } => {
+            Effect::StartTask { id, epoch, connector, config, paused, request } => {
                 let observer = Arc::new(Observer { epoch, news: self.news.clone() });
-                match self.assembly.start_task(&id, &connector, &config, paused, observer).await {
+                let answer = match self.assembly.start_task(&id, &connector, &config, paused, observer).await
+                {
                     Ok(handle) => {
                         self.tasks.insert(id, handle);
+                        Ok(Answer::Done)
                     }
                     Err(error) => {
                         tracing::error!(task = %id, "the task could not be started: {}", error.trace().trim_end());
+                        let answer = Err(failed_task(&id, error.clone()));
                         self.tell(Event::TaskChanged { id, epoch, state: State::Failed, error: Some(error) });
+                        answer
                     }
+                };
+                if let Some(request) = request {
+                    let _ = self.news.send(News::Answer(request, answer));
                 }
             }
             Effect::StopTasks(ids) => self.stop_tasks(&ids).await,
@@ -240,7 +247,7 @@ impl TaskObserver for Observer {
     }
 
     fn topic_used(&self, id: &TaskId, topic: &Topic) {
-        let event = Event::TopicUsed { connector: id.connector.clone(), topic: topic.to_string() };
+        let event = Event::TopicUsed { id: id.clone(), epoch: self.epoch, topic: topic.to_string() };
         let _ = self.news.send(News::Event(event));
     }
 }

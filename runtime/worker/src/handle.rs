@@ -119,8 +119,8 @@ impl WorkerHandle {
             Some(_) => {}
             None => config.set("name", name.clone()),
         }
-        let kind = self.valid(&config).await?;
-        let asked = self.ask(Request::Put { name: name.clone(), config, kind, initial, replace });
+        let (kind, version) = self.valid(&config).await?;
+        let asked = self.ask(Request::Put { name: name.clone(), config, kind, version, initial, replace });
         let _stage = stage::enter(format!("waiting for connector {name} to start"));
         match asked.await? {
             Answer::Connector { created, info } => Ok((created, info)),
@@ -128,14 +128,15 @@ impl WorkerHandle {
         }
     }
 
-    /// The kind of connector that a configuration without errors is for.
-    async fn valid(&self, config: &Config) -> Result<PluginKind, Refusal> {
+    /// The kind and version of the connector that a configuration without errors is for.
+    async fn valid(&self, config: &Config) -> Result<(PluginKind, String), Refusal> {
         let infos = self.validation().run(config).await?;
         match refusal_of(&infos) {
             Some(refusal) => Err(refusal),
             None => {
                 let resolved = self.assembly.resolve(config).await?;
-                Ok(connector_plugin(&resolved.config, &self.assembly.catalogue)?.kind())
+                let plugin = connector_plugin(&resolved.config, &self.assembly.catalogue)?;
+                Ok((plugin.kind(), plugin.version.to_owned()))
             }
         }
     }
@@ -158,8 +159,9 @@ impl WorkerHandle {
                     }
                 }
             }
-            let kind = self.valid(&config).await?;
-            let request = Request::Put { name: name.to_owned(), config, kind, initial: None, replace: true };
+            let (kind, version) = self.valid(&config).await?;
+            let owned = name.to_owned();
+            let request = Request::Put { name: owned, config, kind, version, initial: None, replace: true };
             // While it was validated somebody else may have changed it; then the patch goes onto that.
             let asked = self.ask_if(request, Some((name.to_owned(), stored)));
             let _stage = stage::enter(format!("waiting for connector {name} to start"));

@@ -79,9 +79,9 @@ impl Herder {
             Event::TaskChanged { id, epoch, state, error } => {
                 self.task_changed(&id, epoch, state, error.as_ref());
             }
-            Event::TopicUsed { connector, topic } => {
-                if self.track_topics && self.configs.connector(&connector).is_some() {
-                    self.statuses.add_topic(&connector, &topic);
+            Event::TopicUsed { id, epoch, topic } => {
+                if self.track_topics && self.is_current_task(&id, epoch) {
+                    self.statuses.add_topic(&id.connector, &topic);
                 }
             }
         }
@@ -89,8 +89,8 @@ impl Herder {
 
     fn request(&mut self, id: RequestId, request: Request) {
         match request {
-            Request::Put { name, config, kind, initial, replace } => {
-                self.put(id, name, config, kind, initial, replace);
+            Request::Put { name, config, kind, version, initial, replace } => {
+                self.put(id, name, config, (kind, version), initial, replace);
             }
             Request::Delete(name) => self.delete(id, &name),
             Request::SetTarget(name, target) => self.set_target(id, &name, target),

@@ -22,6 +22,8 @@ pub enum Request {
         config: Config,
         /// Source or sink.
         kind: PluginKind,
+        /// The plugin's version, which a connector shows that begins stopped.
+        version: String,
         /// The target state to begin with; the one it has, or started, if `None`.
         initial: Option<TargetState>,
         /// Whether an existing connector may be replaced.
@@ -139,8 +141,10 @@ pub enum Event {
     },
     /// A task used a topic for the first time.
     TopicUsed {
-        /// The connector.
-        connector: String,
+        /// Which.
+        id: TaskId,
+        /// Of which start this is news.
+        epoch: u64,
         /// The topic.
         topic: String,
     },
@@ -186,6 +190,8 @@ pub enum Effect {
         config: Config,
         /// Whether it begins paused.
         paused: bool,
+        /// Who is told whether it was started; with [`failed_task`] where it was not.
+        request: Option<RequestId>,
     },
     /// Stop tasks, all at once, within the worker's graceful time.
     StopTasks(Vec<TaskId>),
@@ -207,6 +213,12 @@ pub enum Effect {
         /// The answer.
         answer: Result<Answer, HerderError>,
     },
+}
+
+/// The answer to a request for the start of a task, where it was not started.
+#[must_use]
+pub fn failed_task(id: &TaskId, error: Error) -> HerderError {
+    HerderError::Failed(format!("Failed to start task: {id}"), error)
 }
 
 impl Effect {

@@ -20,4 +20,4 @@ mod requests;
 mod runs;
 
 pub use core::Herder;
-pub use message::{Answer, ConnectorInfo, Effect, Event, HerderError, Request, RequestId};
+pub use message::{Answer, ConnectorInfo, Effect, Event, HerderError, Request, RequestId, failed_task};

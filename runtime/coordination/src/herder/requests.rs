@@ -17,7 +17,7 @@ impl Herder {
         id: RequestId,
         name: String,
         config: Config,
-        kind: PluginKind,
+        (kind, version): (PluginKind, String),
         initial: Option<TargetState>,
         replace: bool,
     ) {
@@ -39,7 +39,7 @@ impl Herder {
             if exists {
                 self.stop_everything(&name);
             }
-            self.running.insert(name.clone(), Running::stopped(kind));
+            self.running.insert(name.clone(), Running::stopped(kind, Some(version)));
             self.forget_tasks(&name);
             self.connector_status(&name, State::Stopped, None);
             self.tell(&name, waiting, Ok(()));
@@ -158,7 +158,7 @@ impl Herder {
             }
         }
         for task in &tasks {
-            self.start_task(task);
+            self.start_task(task, None);
         }
     }
 
@@ -173,10 +173,6 @@ impl Herder {
             return;
         }
         self.stop_tasks(std::slice::from_ref(task));
-        let answer = match self.start_task(task) {
-            None => Ok(Answer::Done),
-            Some(error) => Err(HerderError::Failed(format!("Failed to start task: {task}"), error)),
-        };
-        self.answer(id, &task.connector, answer);
+        self.start_task(task, Some(id));
     }
 }

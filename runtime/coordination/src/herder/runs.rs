@@ -7,7 +7,7 @@ use lavka_api::plugin::{PluginKind, TaskId};
 use lavka_api::{Error, ErrorClass};
 
 use super::core::Herder;
-use super::message::{Answer, Effect, HerderError, RequestId};
+use super::message::{Answer, Effect, HerderError, RequestId, failed_task};
 use crate::config_log::{ConfigRecord, TargetState};
 use crate::status::{State, Status};
 
@@ -52,7 +52,7 @@ impl Herder {
         let epoch = self.next_epoch();
         let Some(config) = self.configs.connector(name).cloned() else { return };
         let paused = self.configs.target(name) == TargetState::Paused;
-        let running = self.running.entry(name.to_owned()).or_insert_with(|| Running::stopped(kind));
+        let running = self.running.entry(name.to_owned()).or_insert_with(|| Running::stopped(kind, None));
         running.kind = kind;
         running.epoch = Some(epoch);
         running.started = false;
@@ -157,7 +157,7 @@ impl Herder {
         self.append(ConfigRecord::Tasks(name.to_owned(), configs));
         self.statuses.remove_tasks(name, count);
         for task in 0..count {
-            self.start_task(&TaskId { connector: name.to_owned(), task });
+            self.start_task(&TaskId { connector: name.to_owned(), task }, None);
         }
     }
 
@@ -166,18 +166,21 @@ impl Herder {
         running.tasks.keys().map(|&task| TaskId { connector: name.to_owned(), task }).collect()
     }
 
-    /// Starts a task; why not, where it may not start.
-    pub(super) fn start_task(&mut self, id: &TaskId) -> Option<Error> {
+    /// Starts a task, which there is a configuration for; `request` is told whether it was started.
+    pub(super) fn start_task(&mut self, id: &TaskId, request: Option<RequestId>) {
         let name = &id.connector;
         let number = usize::try_from(id.task).unwrap_or(usize::MAX);
         let configs = self.configs.tasks(name);
         let (Some(connector), Some(config)) = (self.configs.connector(name), configs.get(number)) else {
-            return None;
+            return;
         };
         // The connector was refused a smaller number of tasks; those that it has do not start again.
         if let Some(error) = self.too_many_tasks(name, configs.len()) {
             self.task_status(id, State::Failed, Some(&error));
-            return Some(error);
+            if let Some(request) = request {
+                self.answer(request, name, Err(failed_task(id, error)));
+            }
+            return;
         }
         let (connector, config) = (connector.clone(), config.clone());
         let paused = self.configs.target(name) == TargetState::Paused;
@@ -185,13 +188,16 @@ impl Herder {
         if let Some(running) = self.running.get_mut(name) {
             running.tasks.insert(id.task, epoch);
         }
-        self.effects.push_back(Effect::StartTask { id: id.clone(), epoch, connector, config, paused });
-        None
+        let id = id.clone();
+        self.effects.push_back(Effect::StartTask { id, epoch, connector, config, paused, request });
+    }
+
+    pub(super) fn is_current_task(&self, id: &TaskId, epoch: u64) -> bool {
+        self.running.get(&id.connector).and_then(|running| running.tasks.get(&id.task)) == Some(&epoch)
     }
 
     pub(super) fn task_changed(&mut self, id: &TaskId, epoch: u64, state: State, error: Option<&Error>) {
-        let current = self.running.get(&id.connector).and_then(|running| running.tasks.get(&id.task));
-        if current == Some(&epoch) {
+        if self.is_current_task(id, epoch) {
             self.task_status(id, state, error);
         }
     }
@@ -278,12 +284,12 @@ impl Herder {
 }
 
 impl Running {
-    pub(super) fn stopped(kind: PluginKind) -> Self {
+    pub(super) fn stopped(kind: PluginKind, version: Option<String>) -> Self {
         Self {
             kind,
             epoch: None,
             started: false,
-            version: None,
+            version,
             tasks: BTreeMap::new(),
             outdated: false,
             waiting: Vec::new(),

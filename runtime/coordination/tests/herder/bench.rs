@@ -6,7 +6,9 @@ use lavka_api::Error;
 use lavka_api::config::Config;
 use lavka_api::plugin::{PluginKind, TaskId};
 use lavka_coordination::config_log::{ConfigRecord, TargetState};
-use lavka_coordination::herder::{Answer, Effect, Event, Herder, HerderError, Request, RequestId};
+use lavka_coordination::herder::{
+    Answer, Effect, Event, Herder, HerderError, Request, RequestId, failed_task,
+};
 use lavka_coordination::status::State;
 
 pub(crate) const WORKER: &str = "w:8083";
@@ -109,7 +111,8 @@ impl Bench {
         initial: Option<TargetState>,
     ) -> RequestId {
         let (name, config) = (name.to_owned(), config(keys));
-        self.ask(Request::Put { name, config, kind: PluginKind::Source, initial, replace: true })
+        let (kind, version) = (PluginKind::Source, "1.0".to_owned());
+        self.ask(Request::Put { name, config, kind, version, initial, replace: true })
     }
 
     /// Creates a connector with this many tasks and lets it come up.
@@ -145,7 +148,7 @@ impl Bench {
                 let outcome = manners.tasks.map(|configs| configs.unwrap_or_else(all));
                 self.news.push_back(Event::TaskConfigs { name, epoch, outcome });
             }
-            Effect::StartTask { id, epoch, connector, config, paused } => {
+            Effect::StartTask { id, epoch, connector, config, paused, request } => {
                 let failed = manners.task_start.is_err();
                 let state = if paused { State::Paused } else { State::Running };
                 let state = if failed { State::Failed } else { state };
@@ -153,6 +156,10 @@ impl Bench {
                     self.tasks.insert(id.clone(), RunningTask { epoch, paused, failed, connector, config });
                 assert_eq!(earlier, None, "{id} was not stopped first");
                 let error = manners.task_start.err();
+                if let Some(request) = request {
+                    let answer = error.clone().map_or(Ok(Answer::Done), |error| Err(failed_task(&id, error)));
+                    self.answers.entry(request).or_default().push(answer);
+                }
                 self.news.push_back(Event::TaskChanged { id, epoch, state, error });
             }
             Effect::StopTasks(ids) => {

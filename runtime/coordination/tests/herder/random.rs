@@ -207,6 +207,7 @@ fn request_of(step: &Move) -> Option<Request> {
             name: name(index),
             config: config(&[("tasks.max", &max.to_string()), ("key", &key.to_string())]),
             kind: PluginKind::Sink,
+            version: "1.0".into(),
             initial: *initial,
             replace: *replace,
         },

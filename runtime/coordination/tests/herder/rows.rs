@@ -37,6 +37,7 @@ fn a4_a_connector_that_exists_is_not_created_again() {
         name: "c".into(),
         config: config(&[]),
         kind: PluginKind::Source,
+        version: "1.0".into(),
         initial: Some(TargetState::Stopped),
         replace: false,
     });
@@ -211,6 +212,7 @@ fn a_request_that_is_overtaken_is_told_so() {
             name: "c".into(),
             config: config(&[("x", "y")]),
             kind: PluginKind::Source,
+            version: "1.0".into(),
             initial: None,
             replace: true,
         },
@@ -240,7 +242,7 @@ fn a_restart_answers_for_the_start_that_it_overtakes() {
 fn a16_a_deleted_connector_is_gone_when_the_answer_comes() {
     let mut bench = Bench::new();
     bench.running("c", 2);
-    bench.handle(Event::TopicUsed { connector: "c".into(), topic: "t".into() });
+    topic_used(&mut bench, "t");
     let before = bench.effects.len();
     let request = bench.ask(Request::Delete("c".into()));
     assert_eq!(
@@ -614,13 +616,69 @@ fn a_stopped_connector_hears_no_news_at_all() {
     assert_eq!(bench.states("c"), (State::Stopped, vec![]));
 }
 
+fn topic_used(bench: &mut Bench, topic: &str) {
+    let epoch = bench.tasks[&task("c", 0)].epoch;
+    bench.handle(Event::TopicUsed { id: task("c", 0), epoch, topic: topic.into() });
+}
+
+/// What a task of a connector had to say that was deleted and created again since.
+#[test]
+fn topics_of_an_earlier_start_are_no_news() {
+    let mut bench = Bench::new();
+    bench.running("c", 1);
+    let epoch = bench.tasks[&task("c", 0)].epoch;
+    bench.ask(Request::Delete("c".into()));
+    bench.settle();
+    let late = Event::TopicUsed { id: task("c", 0), epoch, topic: "old".into() };
+    bench.handle(late.clone());
+    bench.running("c", 1);
+    bench.handle(late);
+    assert!(bench.herder().statuses().topics("c").is_empty());
+    topic_used(&mut bench, "new");
+    assert_eq!(bench.herder().statuses().topics("c"), ["new"]);
+}
+
+#[test]
+fn a_connector_that_begins_stopped_shows_its_version() {
+    let mut bench = Bench::new();
+    bench.put("c", &[], Some(TargetState::Stopped));
+    bench.settle();
+    let status = bench.herder().statuses().connector("c").unwrap();
+    assert_eq!((status.state, status.version.as_deref()), (State::Stopped, Some("1.0")));
+}
+
+#[test]
+fn a_task_that_cannot_be_started_fails_the_request_for_it() {
+    let mut bench = Bench::new();
+    bench.running("c", 2);
+    bench.manners("c").task_start = Err(Error::config("no such converter"));
+    let request = bench.ask(Request::RestartTask(task("c", 1)));
+    bench.settle();
+    match bench.answer(request) {
+        Err(HerderError::Failed(message, cause)) => {
+            assert_eq!(
+                (message.as_str(), cause.message()),
+                ("Failed to start task: c-1", Some("no such converter"))
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(bench.states("c"), (State::Running, vec![State::Running, State::Failed]));
+    bench.manners("c").task_start = Ok(());
+    let request = bench.ask(Request::RestartTask(task("c", 1)));
+    bench.settle();
+    done(bench.answer(request));
+    assert_eq!(bench.states("c"), (State::Running, vec![State::Running, State::Running]));
+}
+
 #[test]
 fn topics_are_tracked_until_they_are_reset() {
     let mut bench = Bench::new();
     bench.running("c", 1);
-    for (connector, topic) in [("c", "b"), ("c", "a"), ("c", "b"), ("other", "x")] {
-        bench.handle(Event::TopicUsed { connector: connector.into(), topic: topic.into() });
+    for topic in ["b", "a", "b"] {
+        topic_used(&mut bench, topic);
     }
+    bench.handle(Event::TopicUsed { id: task("other", 0), epoch: 1, topic: "x".into() });
     assert_eq!(bench.herder().statuses().topics("c"), ["a", "b"]);
     assert!(bench.herder().statuses().topics("other").is_empty());
     let request = bench.ask(Request::ResetTopics("c".into()));

@@ -196,7 +196,8 @@ fn a10_offsets_may_be_altered_before_the_first_start() {
     let body = json!({ "name": "x", "config": source(), "initial_state": "STOPPED" });
     let answer = server.client().post("/connectors", &body);
     assert_eq!((answer.status, &answer.body["tasks"]), (201, &json!([])));
-    assert_eq!(server.status("x")["connector"]["state"], "STOPPED");
+    let status = &server.status("x")["connector"];
+    assert_eq!((&status["state"], &status["version"]), (&json!("STOPPED"), &json!("1.2.3")));
     let offsets = json!({ "offsets": [{ "partition": { "p": "a" }, "offset": { "o": 3 } }] });
     assert_eq!(server.client().patch("/connectors/x/offsets", &offsets).status, 200);
     assert_eq!(

@@ -27,7 +27,7 @@ lavka_api::config! {
     struct Script {
         /// Tasks that it makes, whatever `tasks.max` says.
         tasks: Option<i32> = key("script.tasks").doc("Tasks to make."),
-        /// The call that fails: start, tasks, regenerate, validate-panics, start-panics,
+        /// The call that fails: start, tasks, regenerate, build, validate-panics, start-panics,
         /// start-hangs, stop-panics.
         fail: String = key("script.fail").default("").doc("What fails."),
         /// Tasks that fail when they start.
@@ -107,7 +107,11 @@ struct ScriptedTask(Script, String);
 
 impl ScriptedTask {
     fn new(config: &Config) -> Result<Self> {
-        Ok(Self(Script::from_config(config)?, leaked(config)))
+        let script = Script::from_config(config)?;
+        if script.fail == "build" {
+            return Err(Error::fatal("the script says that there is no such task"));
+        }
+        Ok(Self(script, leaked(config)))
     }
 
     fn start(&self, id: &TaskId) -> Result<()> {

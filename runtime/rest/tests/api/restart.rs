@@ -114,6 +114,18 @@ fn a21_what_is_unknown_does_not_restart() {
 }
 
 #[test]
+fn a_task_that_cannot_be_made_is_not_restarted() {
+    let server = Server::start();
+    let mut config = tasks(2);
+    config["script.fail"] = json!("build");
+    server.create("a22", &config);
+    server.wait_for("the tasks to fail", "a22", |status| status["tasks"][1]["state"] == "FAILED");
+    let answer = send(&server, "POST", "/connectors/a22/tasks/1/restart");
+    refused(&answer, 500, "Failed to start task: a22-1: the script says that there is no such task");
+    assert_eq!(server.status("a22")["tasks"][1]["state"], "FAILED");
+}
+
+#[test]
 fn a23_a_stopped_connector_has_no_tasks() {
     let server = Server::start();
     for (name, fail) in [("a23", ""), ("a23-start", "start"), ("a23-stop", "stop-panics")] {
