@@ -28,6 +28,7 @@ mod schema_builder;
 mod shape;
 mod structs;
 mod text;
+mod types;
 mod validate;
 mod value;
 
@@ -38,10 +39,11 @@ pub use record::{
     Datum, Header, Headers, KafkaOrigin, Record, RecordKind, SinkRecord, SourceRecord, TimestampType, Topic,
     TopicPartition,
 };
-pub use schema::{Field, Logical, Schema, Type};
+pub use schema::{Field, Schema};
 pub use schema_builder::SchemaBuilder;
 pub use shape::{Shape, ShapeCursor, ShapeTable};
 pub use structs::Struct;
 pub use text::{Blob, Str};
+pub use types::{Logical, Type};
 pub use validate::validate;
 pub use value::Value;
