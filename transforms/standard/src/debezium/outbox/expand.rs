@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(expansion.expand("[1,\"x\"]"), None);
         assert_eq!(expansion.expand("[1,\"x\"]"), None, "that there is none is kept too");
         let wide: String = (0..4000).map(|i| format!("\"field{i}\":1,")).collect();
-        let wide = format!("{{{}\"z\":1}}", wide);
+        let wide = format!("{{{wide}\"z\":1}}");
         let sizes = [&wide, &wide].map(|text| expansion.expand(text).unwrap().schema.unwrap());
         assert!(!sizes[0].same(&sizes[1]) && sizes[0] == sizes[1], "too long a sketch is not kept");
     }
