@@ -17,7 +17,7 @@
 //! - The converter asks the registry once a batch and schema, in `prepare_*`. What is wrong with one schema is the fault of
 //!   its records, not of the batch.
 //! - Hostile bytes and hostile schemas give errors: never a panic, endless recursion, or memory out of proportion to
-//!   the bytes. Depth is bounded at 128 levels.
+//!   the bytes. Depth is bounded at 64 levels.
 //! - What Connect cannot hold is refused with its reason (records that contain themselves, a null alone).
 //!
 //! # Where this differs from Java

@@ -8,7 +8,7 @@ use crate::schema::{AvroSchema, Kind, MAX_DEPTH, TypeId};
 
 /// Values that may come out of no bytes at all, for each message: records without fields, nulls, fixed types of no
 /// length. All others are bounded by the bytes they take.
-const FREE: usize = 1 << 20;
+const FREE: usize = 1 << 16;
 
 /// What is left of a message.
 pub(super) struct Cursor<'a> {

@@ -57,7 +57,7 @@ impl Mapping {
     ///
     /// # Errors
     /// A data error where Avro has no form for it: a name that it refuses, two members of a union that it cannot tell
-    /// apart, two different types of one name, nesting beyond 128 levels.
+    /// apart, two different types of one name, nesting beyond 64 levels.
     pub fn to_avro(&self, schema: Option<&Schema>) -> Result<AvroSchema> {
         to_avro::convert(self, schema)
     }

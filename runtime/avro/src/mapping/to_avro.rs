@@ -29,6 +29,7 @@ pub(super) fn convert(mapping: &Mapping, schema: Option<&Schema>) -> Result<Avro
         depth: 0,
     };
     let root = builder.any(schema, false)?;
+    builder.types.check_depth(root)?;
     builder.refuse_redefinitions()?;
     Ok(builder.types.finish(root))
 }

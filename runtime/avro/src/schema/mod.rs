@@ -1,6 +1,7 @@
 //! Avro schemas with everything that Connect's mapping reads and writes: properties on every type and field, in their
 //! order, defaults as they were written, and names that may come round again.
 
+mod depth;
 mod name;
 mod parse;
 mod print;
@@ -15,7 +16,7 @@ pub(crate) use name::{Name, valid as valid_name};
 pub(crate) use shape::same_shape;
 
 /// Deeper nesting is refused: of types in each other, and of values.
-pub(crate) const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 64;
 
 /// The exception of Avro's library for what is no schema.
 pub(crate) const SCHEMA_PARSE: &str = "org.apache.avro.SchemaParseException";

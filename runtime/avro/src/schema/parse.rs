@@ -19,9 +19,6 @@ const OF_FIELDS: &[&str] = &["default", "doc", "name", "order", "type", "aliases
 /// The longest text that is read. Registries refuse what is longer (`kafkastore` keeps schemas in Kafka records).
 const MAX_TEXT: usize = 16 << 20;
 
-/// How deep types may lie in each other; a text alone cannot reach it, a chain of references can.
-const MAX_NESTING: usize = 256;
-
 impl AvroSchema {
     /// Reads a schema from its JSON text. A bare type name without quotes is read too, as Java's parser does not, but
     /// some registries hold it.
@@ -43,9 +40,7 @@ impl AvroSchema {
             parser.read(reference)?;
         }
         let root = parser.read(text)?;
-        if !parser.types.is_flat(root, &mut HashSet::new(), 0) {
-            return Err(parse_error(format!("types are nested deeper than {MAX_NESTING} levels")));
-        }
+        parser.types.check_depth(root)?;
         Ok(parser.types.finish(root))
     }
 }
@@ -251,21 +246,6 @@ impl EnumType {
 }
 
 impl Types {
-    /// Whether what is printed from `id` on, each named type once, stays within [`MAX_NESTING`].
-    fn is_flat(&self, id: TypeId, seen: &mut HashSet<TypeId>, depth: usize) -> bool {
-        if depth > MAX_NESTING {
-            return false;
-        }
-        let inside: Vec<TypeId> = match self.kind(id) {
-            Kind::Record(_) if !seen.insert(id) => return true,
-            Kind::Record(record) => record.fields.iter().map(|field| field.ty).collect(),
-            Kind::Array(inner) | Kind::Map(inner) => vec![*inner],
-            Kind::Union(members) => members.clone(),
-            _ => return true,
-        };
-        inside.into_iter().all(|inner| self.is_flat(inner, seen, depth + 1))
-    }
-
     /// Holds a union to Avro's rules: no union inside, and no two members that values could not tell apart.
     pub(crate) fn check_union(&self, members: &[TypeId]) -> Result<()> {
         let mut seen = HashSet::with_capacity(members.len());

@@ -1,0 +1,204 @@
+//! Bytes and schemas that nobody vouches for: errors, but no panic, no endless work, and no memory out of proportion.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper that fails, fails its test")]
+
+use lavka_api::data::ShapeTable;
+use lavka_avro::{AvroSchema, Decoder, Mapping};
+use proptest::prelude::*;
+
+const SCHEMAS: &[&str] = &[
+    r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":["null","string"]},{"name":"c","type":{"type":"array","items":"long"}},{"name":"d","type":{"type":"map","values":["int","string",{"type":"fixed","name":"F","size":3}]}},{"name":"e","type":{"type":"enum","name":"E","symbols":["X","Y"]}},{"name":"f","type":"double"}]}"#,
+    r#"{"type":"array","items":{"type":"record","name":"Empty","fields":[]}}"#,
+    r#"{"type":"array","items":{"type":"array","items":{"type":"fixed","name":"Zero","size":0}}}"#,
+    r#"{"type":"array","items":{"type":"array","items":{"type":"map","values":"bytes"}}}"#,
+    r#"{"type":"array","items":{"type":"record","name":"MapEntry","namespace":"io.confluent.connect.avro","fields":[{"name":"key","type":"long"},{"name":"value","type":["null","string"]}]}}"#,
+    r#"{"type":"record","name":"D","fields":[{"name":"a","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},{"name":"b","type":{"type":"fixed","name":"F","size":4,"logicalType":"decimal","precision":9,"scale":2}},{"name":"c","type":{"type":"int","logicalType":"date"}}]}"#,
+    r#"{"type":"record","name":"Anything","namespace":"io.confluent.connect.avro","fields":[{"name":"boolean","type":["null","boolean"]},{"name":"bytes","type":["null","bytes"]},{"name":"double","type":["null","double"]},{"name":"float","type":["null","float"]},{"name":"int","type":["null","int"]},{"name":"long","type":["null","long"]},{"name":"string","type":["null","string"]},{"name":"array","type":["null",{"type":"array","items":"Anything"}]},{"name":"map","type":["null",{"type":"array","items":{"type":"record","name":"MapEntry","fields":[{"name":"key","type":"Anything"},{"name":"value","type":"Anything"}]}}]}]}"#,
+    r#"["null","int",{"type":"record","name":"R","fields":[{"name":"x","type":"float"}]},{"type":"array","items":"boolean"}]"#,
+    "\"bytes\"",
+];
+
+/// A reader that lacks all of a writer's fields has to pass over them, recursive ones too.
+const SKIPPED: &str = r#"{"type":"record","name":"S","fields":[{"name":"t","type":{"type":"record","name":"T","fields":[{"name":"l","type":["null","T"]},{"name":"r","type":{"type":"array","items":"T"}},{"name":"m","type":{"type":"map","values":"T"}}]}},{"name":"e","type":{"type":"array","items":{"type":"record","name":"E","fields":[]}}}]}"#;
+const SKIPPING: &str = r#"{"type":"record","name":"S","fields":[]}"#;
+
+fn decoders() -> Vec<Decoder> {
+    let mapping = Mapping::default();
+    let parse = |text: &str| AvroSchema::parse(text).unwrap();
+    let mut all: Vec<Decoder> = SCHEMAS
+        .iter()
+        .map(|text| Decoder::new(&mapping, &parse(text), &parse(text), None).unwrap())
+        .collect();
+    all.push(Decoder::new(&mapping, &parse(SKIPPED), &parse(SKIPPING), None).unwrap());
+    all
+}
+
+/// Bytes that allocate at most this many times their length, and so much at least: the values that take no bytes.
+const TIMES: u64 = 200;
+const AT_LEAST: u64 = 8 << 20;
+
+fn check(decoder: &Decoder, bytes: &[u8]) {
+    let measured = allocation_counter::measure(|| {
+        drop(decoder.decode(bytes, &mut ShapeTable::new(100)));
+    });
+    let allowed = AT_LEAST + TIMES * bytes.len() as u64;
+    assert!(measured.bytes_max <= allowed, "{} bytes for {} bytes", measured.bytes_max, bytes.len());
+}
+
+/// Bytes as an attacker makes them: lengths and counts of every size between short runs.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let number = prop_oneof![
+        any::<i64>(),
+        -70..70_i64,
+        Just(i64::MIN),
+        Just(i64::MAX),
+        (0..63_u32).prop_map(|shift| 1 << shift),
+        (0..63_u32).prop_map(|shift| -(1 << shift)),
+    ];
+    let piece = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..12),
+        number.prop_map(|value: i64| {
+            let mut rest = ((value << 1) ^ (value >> 63)).cast_unsigned();
+            let mut out = Vec::new();
+            while rest >= 0x80 {
+                out.push((rest & 0x7f) as u8 | 0x80);
+                rest >>= 7;
+            }
+            out.push(rest as u8);
+            out
+        }),
+    ];
+    proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn bytes_are_read_or_refused(bytes in bytes()) {
+        for decoder in decoders() {
+            check(&decoder, &bytes);
+        }
+    }
+
+    #[test]
+    fn schemas_are_read_or_refused(which in 0..SCHEMAS.len(), at in any::<prop::sample::Index>(), cut in 0..40_usize,
+        insert in "[\\[\\]{}\",:a-z0-9]{0,12}") {
+        let mut text = SCHEMAS[which].to_owned();
+        let start = at.index(text.len());
+        text.replace_range(start..(start + cut).min(text.len()), &insert);
+        if let Ok(schema) = AvroSchema::parse(&text) {
+            let printed = schema.to_string();
+            prop_assert_eq!(AvroSchema::parse(&printed).unwrap().to_string(), printed);
+            let mapping = Mapping::default();
+            if let Ok(decoder) = Decoder::new(&mapping, &schema, &schema, None) {
+                check(&decoder, &[2, 2, 2, 2, 0, 0, 0, 0]);
+            }
+        }
+    }
+
+    #[test]
+    fn text_is_a_schema_or_refused(text in ".{0,60}") {
+        drop(AvroSchema::parse(&text));
+    }
+}
+
+#[test]
+fn counts_that_cannot_be_are_found_before_memory_is() {
+    let zigzag = |value: i64| {
+        let mut rest = ((value << 1) ^ (value >> 63)).cast_unsigned();
+        let mut out = Vec::new();
+        while rest >= 0x80 {
+            out.push((rest & 0x7f) as u8 | 0x80);
+            rest >>= 7;
+        }
+        out.push(rest as u8);
+        out
+    };
+    for decoder in decoders() {
+        for count in [i64::MAX, i64::MIN, -1, 1 << 31, 1 << 40, -(1 << 40)] {
+            for prefix in [&[][..], &[0], &[2], &[0, 0], &[2, 2, 2]] {
+                let bytes = [prefix, &zigzag(count), &[2], &zigzag(count), &[0, 0]].concat();
+                check(&decoder, &bytes);
+            }
+        }
+    }
+}
+
+/// Levels upon levels of whatever can be nested, in data and in schemas.
+#[test]
+fn depth_is_bounded() {
+    let mapping = Mapping::default();
+    let anything = AvroSchema::parse(SCHEMAS[6]).unwrap();
+    let decoder = Decoder::new(&mapping, &anything, &anything, None).unwrap();
+    // Arrays of one array of one array.
+    let nested = [0, 0, 0, 0, 0, 0, 0, 2, 2].repeat(100_000);
+    let error = decoder.decode(&nested, &mut ShapeTable::new(10)).unwrap_err();
+    assert!(error.to_string().contains("nested deeper than 64 levels"), "{error}");
+
+    let recursive = Decoder::new(
+        &mapping,
+        &AvroSchema::parse(SKIPPED).unwrap(),
+        &AvroSchema::parse(SKIPPING).unwrap(),
+        None,
+    )
+    .unwrap();
+    let error = recursive.decode(&[2; 100_000], &mut ShapeTable::new(10)).unwrap_err();
+    assert!(error.to_string().contains("nested deeper than 64 levels"), "{error}");
+
+    let deep = format!("{}\"int\"{}", r#"{"type":"array","items":"#.repeat(100_000), "}".repeat(100_000));
+    assert!(AvroSchema::parse(&deep).is_err());
+}
+
+/// Shallow text can mean deep types: each record of a list holds the one before.
+#[test]
+fn chains_of_names_are_bounded() {
+    let mapping = Mapping::default();
+    let chain = |length: usize, fields: usize| {
+        let record = |i: usize| {
+            let ty = if i == 0 { "int".to_owned() } else { format!("R{}", i - 1) };
+            let fields: Vec<String> =
+                (0..fields).map(|j| format!(r#"{{"name":"f{j}","type":"{ty}"}}"#)).collect();
+            format!(r#"{{"type":"record","name":"R{i}","fields":[{}]}}"#, fields.join(","))
+        };
+        format!("[{}]", (0..length).map(record).collect::<Vec<_>>().join(","))
+    };
+    let error = AvroSchema::parse(&chain(5000, 1)).unwrap_err();
+    assert!(error.to_string().contains("nested deeper than 64 levels"), "{error}");
+
+    // A record of two of the one before, thirty times: a thousand million fields.
+    let wide = AvroSchema::parse(&chain(31, 2)).unwrap();
+    let decoder = Decoder::new(&mapping, &wide, &wide, None).unwrap();
+    assert!(decoder.decode(&[60, 1, 2, 3], &mut ShapeTable::new(10)).is_err());
+    let schema = decoder.schema().unwrap();
+    assert!(mapping.to_avro(Some(schema)).is_ok());
+
+    // The same with nothing in it takes no bytes at all.
+    let nothing = AvroSchema::parse(&chain(31, 2).replace("\"type\":\"int\"", "\"type\":\"Empty\"").replacen(
+        '[',
+        r#"[{"type":"record","name":"Empty","fields":[]},"#,
+        1,
+    ))
+    .unwrap();
+    let decoder = Decoder::new(&mapping, &nothing, &nothing, None).unwrap();
+    let error = decoder.decode(&[62], &mut ShapeTable::new(10)).unwrap_err();
+    assert!(error.to_string().contains("values that take no bytes"), "{error}");
+
+    let references: Vec<String> = (0..400)
+        .map(|i| {
+            let ty = if i == 0 { "int".to_owned() } else { format!("R{}", i - 1) };
+            format!(r#"{{"type":"record","name":"R{i}","fields":[{{"name":"f","type":"{ty}"}}]}}"#)
+        })
+        .collect();
+    let references: Vec<&str> = references.iter().map(String::as_str).collect();
+    assert!(AvroSchema::parse_with("\"R399\"", &references).is_err());
+    assert!(AvroSchema::parse_with("\"R50\"", &references).is_ok());
+}
+
+#[test]
+fn recursion_is_refused_with_its_reason() {
+    let list = r#"{"type":"record","name":"List","fields":[{"name":"next","type":["null","List"]}]}"#;
+    let schema = AvroSchema::parse(list).unwrap();
+    let error = Mapping::default().to_connect(&schema, None).unwrap_err();
+    assert!(error.to_string().contains("The Avro record List contains itself"), "{error}");
+}
