@@ -158,12 +158,26 @@ fn split_tag(tag: u64) -> Result<(u32, WireType)> {
 }
 
 #[inline]
-pub(crate) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
+pub(crate) fn write_varint(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        out.push(value as u8);
+    } else {
+        write_long_varint(out, value);
     }
-    out.push(value as u8);
+}
+
+fn write_long_varint(out: &mut Vec<u8>, mut value: u64) {
+    let (mut bytes, mut length) = ([0_u8; 10], 0);
+    for slot in &mut bytes {
+        *slot = (value & 0x7f) as u8 | 0x80;
+        length += 1;
+        value >>= 7;
+        if value == 0 {
+            *slot &= 0x7f;
+            break;
+        }
+    }
+    out.extend_from_slice(bytes.get(..length).unwrap_or_default());
 }
 
 /// Appends a length and what `body` appends, which need not be sized beforehand: most bodies are shorter than 128

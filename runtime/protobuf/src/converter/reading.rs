@@ -165,8 +165,14 @@ impl Readers {
             self.last = Some((key, Arc::clone(found)));
         }
         let Some((_, reader)) = &self.last else { return Ok(Datum::NULL) };
-        let value = reader.plan.read(payload).map_err(|error| named(error, &located))?;
-        Ok(Datum { schema: Some(reader.plan.schema().clone()), value })
+        reader.read(payload, &located)
+    }
+}
+
+impl Reader {
+    fn read(&self, payload: &[u8], located: &Located<'_>) -> Result<Datum> {
+        let value = self.plan.read(payload).map_err(|error| named(error, located))?;
+        Ok(Datum { schema: Some(self.plan.schema().clone()), value })
     }
 }
 

@@ -145,7 +145,7 @@ impl Element {
 }
 
 #[inline]
-fn read_scalar(scalar: Scalar, narrow: Narrow, reader: &mut Reader<'_>) -> Result<Value> {
+pub(super) fn read_scalar(scalar: Scalar, narrow: Narrow, reader: &mut Reader<'_>) -> Result<Value> {
     Ok(match scalar {
         Scalar::String => Value::String(Str::from_utf8(reader.bytes()?).map_err(|_| invalid_utf8())?),
         Scalar::Int64 | Scalar::UInt64 => Value::Int64(reader.varint()?.cast_signed()),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use lavka_api::data::{Schema, Str, Struct, Value};
 use lavka_api::{Error, Result};
 
-use super::element::Element;
+use super::element::{Element, read_scalar};
 use super::pending::{Pending, PendingMessages};
 use crate::wire::{Reader, WireType};
 
@@ -119,7 +119,8 @@ struct Growing {
 
 impl Body {
     pub(super) fn read(&self, bytes: &[u8]) -> Result<Vec<Value>> {
-        let mut values = vec![Value::Null; self.slots];
+        let mut values = Vec::with_capacity(self.slots);
+        values.resize_with(self.slots, Value::default);
         let mut growing: Vec<Growing> = Vec::new();
         let mut pending = PendingMessages::default();
         let mut reader = Reader::new(bytes);
@@ -134,6 +135,12 @@ impl Body {
             let element = &field.element;
             let fits = if field.is_group { wire == WireType::StartGroup } else { wire == element.wire() };
             match &field.target {
+                Target::Slot(slot) if fits && let Element::Scalar(scalar, narrow) = element => {
+                    let value = read_scalar(*scalar, *narrow, &mut reader)?;
+                    if let Some(slot) = values.get_mut(*slot) {
+                        *slot = value;
+                    }
+                }
                 Target::Slot(slot) if fits && !element.is_message() => {
                     if let (Some(value), Some(slot)) = (element.read(&mut reader)?, values.get_mut(*slot)) {
                         *slot = value;

@@ -2,6 +2,7 @@
 //! bytes means that they are put one behind the other.
 
 /// A message field that was met.
+#[derive(Clone, Copy)]
 pub(super) struct Pending<'a> {
     /// Fields of which one replaces another, such as the members of a oneof, are a group.
     pub(super) group: u32,
@@ -13,25 +14,45 @@ pub(super) struct Pending<'a> {
 
 #[derive(Default)]
 pub(super) struct PendingMessages<'a> {
+    /// The first ones, which are all that most messages have.
+    few: [Option<Pending<'a>>; FEW],
+    count: usize,
+    /// All of them, once they are more.
     met: Vec<Pending<'a>>,
     /// Whether some group may have been met twice.
     again: bool,
 }
 
-/// So many are looked through for one of the same group.
-const FEW: usize = 8;
+/// So many are kept without memory of their own, and looked through for one of the same group.
+const FEW: usize = 4;
 
 impl<'a> PendingMessages<'a> {
     #[inline]
     pub(super) fn push(&mut self, pending: Pending<'a>) {
-        self.again |= self.met.len() >= FEW || self.met.iter().any(|met| met.group == pending.group);
+        if !self.again {
+            let seen = self.few.iter().flatten().any(|met| met.group == pending.group);
+            match self.few.get_mut(self.count) {
+                Some(slot) if !seen => {
+                    *slot = Some(pending);
+                    self.count += 1;
+                    return;
+                }
+                _ => self.spill(),
+            }
+        }
         self.met.push(pending);
+    }
+
+    #[cold]
+    fn spill(&mut self) {
+        self.again = true;
+        self.met.extend(self.few.iter().flatten().copied());
     }
 
     /// Something that is no message took the place of the group's messages.
     #[inline]
     pub(super) fn reset(&mut self, group: u32, field: usize) {
-        if !self.met.is_empty() {
+        if self.count > 0 {
             self.push(Pending { group, field, bytes: None });
         }
     }
@@ -39,7 +60,7 @@ impl<'a> PendingMessages<'a> {
     /// Calls `found` with each field that counts in the end, and its fields.
     pub(super) fn finish<E>(mut self, mut found: impl FnMut(usize, &[u8]) -> Result<(), E>) -> Result<(), E> {
         if !self.again {
-            return self.met.iter().try_for_each(|met| match met.bytes {
+            return self.few.iter().flatten().try_for_each(|met| match met.bytes {
                 Some(bytes) => found(met.field, bytes),
                 None => Ok(()),
             });

@@ -90,28 +90,47 @@ impl ScalarWriter {
     #[inline]
     pub(super) fn write_field(&self, value: &Value, out: &mut Vec<u8>) -> Result<()> {
         match (&self.form, value) {
-            (Form::Plain(Scalar::String), Value::String(text)) => {
-                if self.explicit || !text.is_empty() {
-                    self.tag.write(out);
-                    write_bytes(text.as_bytes(), out);
+            (Form::Plain(scalar), value) => match (scalar, value) {
+                (Scalar::String, Value::String(text)) => {
+                    if self.explicit || !text.is_empty() {
+                        self.tag.write(out);
+                        write_bytes(text.as_bytes(), out);
+                    }
                 }
-                Ok(())
-            }
-            (Form::Plain(Scalar::Int64), Value::Int64(number)) => {
-                if self.explicit || *number != 0 {
-                    self.tag.write(out);
-                    write_varint(out, number.cast_unsigned());
+                (Scalar::Int64, Value::Int64(number)) => self.write_number(number.cast_unsigned(), out),
+                (Scalar::Int32, Value::Int32(number)) => {
+                    self.write_number(i64::from(*number).cast_unsigned(), out);
                 }
-                Ok(())
-            }
-            (Form::Plain(Scalar::Double), Value::Float64(number)) => {
-                if self.explicit || number.to_bits() != 0 {
-                    self.tag.write(out);
-                    out.extend_from_slice(&number.to_le_bytes());
+                (Scalar::Double, Value::Float64(number)) => {
+                    if self.explicit || number.to_bits() != 0 {
+                        self.tag.write(out);
+                        out.extend_from_slice(&number.to_le_bytes());
+                    }
                 }
-                Ok(())
+                (Scalar::Bool, Value::Boolean(value)) => self.write_number((*value).into(), out),
+                (Scalar::Float, Value::Float32(number)) => {
+                    if self.explicit || number.to_bits() != 0 {
+                        self.tag.write(out);
+                        out.extend_from_slice(&number.to_le_bytes());
+                    }
+                }
+                _ => return self.write_any(value, out),
+            },
+            // What has a length needs no comparison with a default.
+            (Form::Timestamp | Form::Date | Form::Time | Form::Decimal | Form::Wrapper(_), value) => {
+                self.tag.write(out);
+                return self.write_bare(value, out);
             }
-            _ => self.write_any(value, out),
+            (Form::Symbols(_), value) => return self.write_any(value, out),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn write_number(&self, number: u64, out: &mut Vec<u8>) {
+        if self.explicit || number != 0 {
+            self.tag.write(out);
+            write_varint(out, number);
         }
     }
 
@@ -120,7 +139,8 @@ impl ScalarWriter {
         self.tag.write(out);
         let at = out.len();
         self.write_bare(value, out)?;
-        if !self.explicit && is_default(&self.form, out.get(at..).unwrap_or_default()) {
+        // A default of whatever type is all zeros: the number 0, or the length of nothing.
+        if !self.explicit && out.get(at..).unwrap_or_default().iter().all(|&byte| byte == 0) {
             out.truncate(before);
         }
         Ok(())
@@ -228,33 +248,29 @@ fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-/// Whether `written`, without its tag, is the value that a missing field stands for.
-fn is_default(form: &Form, written: &[u8]) -> bool {
-    match form {
-        // Their presence says something.
-        Form::Wrapper(_) | Form::Timestamp | Form::Date | Form::Time | Form::Decimal => false,
-        Form::Plain(_) | Form::Symbols(_) => written.iter().all(|&byte| byte == 0),
-    }
-}
-
 /// The fields of `confluent.type.Decimal`: unscaled value, digits, scale.
 fn write_decimal(decimal: &Decimal, out: &mut Vec<u8>) {
     out.push(0x0a);
-    write_bytes(&decimal.to_be_bytes(), out);
+    let digits = match i64::try_from(decimal.unscaled()) {
+        Ok(small) => {
+            let bytes = small.to_be_bytes();
+            // As few bytes as keep the sign.
+            let spare = if small < 0 { small.leading_ones() } else { small.leading_zeros() };
+            let skipped = (spare.saturating_sub(1) / 8).min(7) as usize;
+            write_bytes(bytes.get(skipped..).unwrap_or_default(), out);
+            small.unsigned_abs().checked_ilog10().unwrap_or(0).into()
+        }
+        Err(_) => {
+            write_bytes(&decimal.to_be_bytes(), out);
+            decimal.unscaled().magnitude().to_str_radix(10).len() as u64 - 1
+        }
+    };
+    // Java's `BigDecimal.precision()`.
     out.push(0x10);
-    write_varint(out, digits(decimal));
+    write_varint(out, digits + 1);
     if decimal.scale() != 0 {
         out.push(0x18);
         write_varint(out, i64::from(decimal.scale()).cast_unsigned());
-    }
-}
-
-/// Java's `BigDecimal.precision()`.
-fn digits(decimal: &Decimal) -> u64 {
-    match u64::try_from(decimal.unscaled().magnitude()) {
-        Ok(0) => 1,
-        Ok(small) => u64::from(small.ilog10()) + 1,
-        Err(_) => decimal.unscaled().magnitude().to_str_radix(10).len() as u64,
     }
 }
 
