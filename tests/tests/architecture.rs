@@ -21,6 +21,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lavka-ports", &["lavka-api"]),
     ("lavka-converters", &["lavka-api"]),
     ("lavka-columnar", &["lavka-api"]),
+    ("lavka-schema-registry", &["lavka-api"]),
+    ("lavka-protobuf", &["lavka-api", "lavka-schema-registry"]),
     ("lavka-kafka", &["lavka-api", "lavka-telemetry", "lavka-ports"]),
     (
         "lavka-engine",
@@ -116,6 +118,31 @@ const OWNED: &[Owned] = &[
         owners: &["lavka-connector-coap"],
         dev: &[],
         why: "CoAP is the CoAP source's",
+    },
+    Owned {
+        dependency: "sqlx",
+        owners: &["lavka-connector-postgres"],
+        dev: &[],
+        why: "PostgreSQL's SQL is the PostgreSQL source's",
+    },
+    Owned {
+        dependency: "pgwire-replication",
+        owners: &["lavka-connector-postgres"],
+        dev: &[],
+        why: "PostgreSQL's replication protocol is the PostgreSQL source's",
+    },
+    Owned {
+        dependency: "protox*",
+        owners: &["lavka-protobuf"],
+        dev: &[],
+        why: "the grammar of .proto files is known to the Protobuf converter alone",
+    },
+    Owned {
+        dependency: "prost*",
+        // prost-reflect is the oracle of the tests.
+        owners: &["lavka-protobuf"],
+        dev: &["lavka-protobuf"],
+        why: "records become Protobuf by plans, not by other libraries' messages",
     },
     Owned { dependency: "rumqttd", owners: &[SERVER], dev: &[TESTS], why: "the demo's MQTT broker" },
     Owned { dependency: "clap*", owners: &[SERVER], dev: &[], why: "the command line is the binary's" },

@@ -10,7 +10,9 @@ pub fn builtin_plugins() -> Vec<Plugin> {
         lavka_connector_file::plugins(),
         lavka_connector_lake::plugins(),
         lavka_connector_mqtt::plugins(),
+        lavka_connector_postgres::plugins(),
         lavka_converters::plugins(),
+        lavka_protobuf::plugins(),
         lavka_transforms::plugins(),
         lavka_score::plugins(),
     ]
