@@ -1,6 +1,11 @@
 //! Bytes and schemas that nobody vouches for: errors, but no panic, no endless work, and no memory out of proportion.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper that fails, fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails, fails its test"
+)]
 
 use lavka_api::data::ShapeTable;
 use lavka_avro::{AvroSchema, Decoder, Mapping};
@@ -174,12 +179,13 @@ fn chains_of_names_are_bounded() {
     assert!(mapping.to_avro(Some(schema)).is_ok());
 
     // The same with nothing in it takes no bytes at all.
-    let nothing = AvroSchema::parse(&chain(31, 2).replace("\"type\":\"int\"", "\"type\":\"Empty\"").replacen(
-        '[',
-        r#"[{"type":"record","name":"Empty","fields":[]},"#,
-        1,
-    ))
-    .unwrap();
+    let nothing =
+        AvroSchema::parse(&chain(31, 2).replace("\"type\":\"int\"", "\"type\":\"Empty\"").replacen(
+            '[',
+            r#"[{"type":"record","name":"Empty","fields":[]},"#,
+            1,
+        ))
+        .unwrap();
     let decoder = Decoder::new(&mapping, &nothing, &nothing, None).unwrap();
     let error = decoder.decode(&[62], &mut ShapeTable::new(10)).unwrap_err();
     assert!(error.to_string().contains("values that take no bytes"), "{error}");

@@ -1,7 +1,12 @@
 //! Any record that the model can hold goes out and comes back equal, or as the documented nearest: a null in a field with
 //! a default is the default. What was written is read by apache-avro too, and written by it again to the same bytes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper that fails, fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails, fails its test"
+)]
 
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::writer::datum::GenericDatumWriter;
@@ -26,21 +31,23 @@ fn schema() -> impl Strategy<Value = Schema> {
         ])
         .prop_map(Schema::of),
         (0..12_i32).prop_map(|scale| Schema::logical_of(Logical::Decimal(scale))),
-        prop::sample::select(vec![Logical::Date, Logical::Time, Logical::Timestamp]).prop_map(Schema::logical_of),
+        prop::sample::select(vec![Logical::Date, Logical::Time, Logical::Timestamp])
+            .prop_map(Schema::logical_of),
     ];
-    let decorated = (leaf, any::<bool>(), any::<bool>(), any::<u8>()).prop_map(|(schema, optional, default, about)| {
-        let mut builder = schema.to_builder().optional_if(optional);
-        if schema.logical().is_none() && about < 40 {
-            builder = builder.name(format!("org.example.N{about}"));
-        }
-        if about % 7 == 0 {
-            builder = builder.doc("said about it").parameter("colour", "r\u{e4}d \"1\"");
-        }
-        if default {
-            builder = builder.default_value(simple_value(&schema));
-        }
-        builder.build().unwrap()
-    });
+    let decorated =
+        (leaf, any::<bool>(), any::<bool>(), any::<u8>()).prop_map(|(schema, optional, default, about)| {
+            let mut builder = schema.to_builder().optional_if(optional);
+            if schema.logical().is_none() && about < 40 {
+                builder = builder.name(format!("org.example.N{about}"));
+            }
+            if about % 7 == 0 {
+                builder = builder.doc("said about it").parameter("colour", "r\u{e4}d \"1\"");
+            }
+            if default {
+                builder = builder.default_value(simple_value(&schema));
+            }
+            builder.build().unwrap()
+        });
     decorated.prop_recursive(4, 40, 6, |inner| {
         prop_oneof![
             (inner.clone(), any::<bool>()).prop_map(|(items, optional)| {
@@ -108,9 +115,10 @@ fn value(schema: &Schema, numbers: &mut impl Iterator<Item = i64>, in_struct: bo
         (None, Type::Boolean) => Value::Boolean(n % 2 == 0),
         (None, Type::String) => "\u{17e}lu\u{165}".repeat(n.rem_euclid(9) as usize).into(),
         (None, Type::Bytes) => Value::Bytes(Blob::from(vec![n as u8; n.rem_euclid(70) as usize])),
-        (None, Type::Array) => {
-            (0..n.rem_euclid(4)).map(|_| value(schema.values().unwrap(), numbers, false)).collect::<Vec<_>>().into()
-        }
+        (None, Type::Array) => (0..n.rem_euclid(4))
+            .map(|_| value(schema.values().unwrap(), numbers, false))
+            .collect::<Vec<_>>()
+            .into(),
         (None, Type::Map) => Value::Map(
             (0..n.rem_euclid(4))
                 .map(|i| (format!("k{i}").into(), value(schema.values().unwrap(), numbers, false)))

@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 
 /// A name, a schema, a value, and what Python reads: bytes as hexadecimal, decimals as text, instants in ISO 8601.
 pub(crate) fn everything() -> Vec<(&'static str, Schema, Value, Json)> {
-    let point = Schema::structure().name("org.example.Point").field("x", Schema::of(Type::Int32)).build().unwrap();
+    let point =
+        Schema::structure().name("org.example.Point").field("x", Schema::of(Type::Int32)).build().unwrap();
     let numbered = Schema::map(Schema::of(Type::Int32), Schema::of(Type::String));
     let color = Schema::builder(Type::String)
         .name("org.example.Color")

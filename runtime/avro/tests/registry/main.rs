@@ -1,6 +1,11 @@
 //! The converter with a real registry, and with the serializers that others wrote for Python.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper that fails, fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails, fails its test"
+)]
 
 mod everything;
 mod python;
@@ -24,7 +29,8 @@ fn converter(url: &str, entries: &[(&str, &str)]) -> Box<dyn Converter> {
 fn encode(converter: &mut dyn Converter, topic: &Topic, datum: &Datum) -> lavka_api::Result<Vec<u8>> {
     block_on(converter.prepare_encode(&[(topic, datum)]))?;
     let mut out = Vec::new();
-    let wrote = converter.encode(topic, &mut Headers::new(), datum.schema.as_ref(), &datum.value, &mut out)?;
+    let wrote =
+        converter.encode(topic, &mut Headers::new(), datum.schema.as_ref(), &datum.value, &mut out)?;
     assert!(wrote);
     Ok(out)
 }
@@ -46,7 +52,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn reading(optional: bool) -> Datum {
-    let mut builder = Schema::structure().name("org.example.Reading").field("device", Schema::of(Type::String));
+    let mut builder =
+        Schema::structure().name("org.example.Reading").field("device", Schema::of(Type::String));
     let mut values: Vec<Value> = vec!["d-1".into()];
     if optional {
         builder = builder.field("celsius", Schema::optional(Type::Float64));
@@ -91,7 +98,9 @@ fn schemas_are_registered_looked_up_and_evolve() {
 /// The registry's refusal is this record's fault, and says which schema and why.
 #[test]
 fn an_incompatible_schema_is_a_data_error() {
-    let Some(registry) = services().schema_registry_for("an_incompatible_schema_is_a_data_error") else { return };
+    let Some(registry) = services().schema_registry_for("an_incompatible_schema_is_a_data_error") else {
+        return;
+    };
     let topic = Topic::from(unique("strict"));
     let mut converter = converter(registry.url(), &[]);
     encode(&mut *converter, &topic, &reading(false)).unwrap();
