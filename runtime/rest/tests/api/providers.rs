@@ -85,7 +85,8 @@ fn validation_resolves_variables_and_tells_no_values() {
         "name": "checked",
         "script.size": of("size"),
         "script.leak": of("word"),
-        "tasks.max": format!("-{}", of("pin")),
+        "tasks.max": of("pin"),
+        "errors.retry.delay.max.ms": format!("-{}", of("pin")),
         "errors.tolerance": format!("{}!", of("word")),
         "producer.override.linger.ms": of("pin"),
     }));
@@ -105,7 +106,16 @@ fn validation_resolves_variables_and_tells_no_values() {
     );
     assert_eq!(
         of_key("tasks.max").1,
-        json!(["Invalid value -[hidden] for configuration tasks.max: Value must be at least 1"])
+        json!([format!(
+            "Invalid value {} for configuration tasks.max: write the value itself; there can be no variable in this key",
+            of("pin")
+        )])
+    );
+    assert_eq!(
+        of_key("errors.retry.delay.max.ms").1,
+        json!([
+            "Invalid value -[hidden] for configuration errors.retry.delay.max.ms: Value must be at least 1"
+        ])
     );
     assert_eq!(
         of_key("errors.tolerance").1,

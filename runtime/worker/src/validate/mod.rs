@@ -161,8 +161,22 @@ impl Validation<'_> {
     }
 }
 
+/// Keys that the herder reads, which knows no variables.
+const LITERAL: [&str; 2] = ["tasks.max", "tasks.max.enforce"];
+
 /// Shows the values of keys with variables as they were written, and no value of a variable in any text.
 fn hide(infos: &mut ConfigInfos, raw: &Config, resolved: &Resolved) {
+    for info in infos.configs.iter_mut().filter(|info| LITERAL.contains(&info.value.name.as_str())) {
+        let key = &info.value.name;
+        if let Some(shown) = resolved.shown(raw, key) {
+            let text = format!(
+                "Invalid value {shown} for configuration {key}: write the value itself; there can be no \
+                         variable in this key"
+            );
+            info.value.errors.push(text);
+            infos.error_count += 1;
+        }
+    }
     if resolved.secrets.is_empty() {
         return;
     }
