@@ -68,6 +68,7 @@ impl StandaloneBuilder {
         let rest = rest.map_err(|error| Error::config(error.to_string()))?;
         let bootstrap = config.keys.bootstrap_servers.join(",");
         let patience = worker_file::patience(&config);
+        let secrets = config.secrets.clone();
         let worker = Worker::start(
             config,
             WorkerParts {
@@ -82,7 +83,7 @@ impl StandaloneBuilder {
         for address in rest.local_addrs() {
             tracing::info!("REST API at http://{address}");
         }
-        Ok(Standalone { worker, rest, bootstrap, patience })
+        Ok(Standalone { worker, rest, bootstrap: secrets.redact(&bootstrap).into_owned(), patience })
     }
 }
 
@@ -90,6 +91,7 @@ impl StandaloneBuilder {
 pub struct Standalone {
     worker: Worker,
     rest: RestServer,
+    /// As it may be shown.
     bootstrap: String,
     patience: Duration,
 }

@@ -288,3 +288,67 @@ fn a_worker_file_has_converters_and_a_policy() {
         exit status 1
     "#]].assert_eq(&output.shown(folder.path()));
 }
+
+/// Variables are resolved by the providers of the worker's file; nothing shows what they stand for.
+#[test]
+fn variables_are_resolved_and_hidden() {
+    let folder = Folder::new();
+    let secrets =
+        folder.file("secrets.properties", "tasks=many-of-them\nfile=in.txt\nclass=FileStreamSource\n");
+    let worker = folder.file(
+        "worker.properties",
+        format!(
+            "key.converter=org.apache.kafka.connect.json.JsonConverter\n\
+             value.converter=org.apache.kafka.connect.json.JsonConverter\n\
+             offset.storage.file.filename={}/offsets\n\
+             config.providers=file\n\
+             config.providers.file.class=org.apache.kafka.common.config.provider.FileConfigProvider\n",
+            folder.path().display()
+        ),
+    );
+    let from = |key: &str| format!("${{file:{}:{key}}}", secrets.display());
+    let content = |tasks: &str| {
+        format!(
+            "name=lines\nconnector.class={}\ntopic=t\nfile={}\nerrors.retry.timeout={tasks}\n",
+            from("class"),
+            from("file")
+        )
+    };
+    let run = |tasks: &str| {
+        let path = folder.file("source.properties", content(tasks));
+        let arguments = ["check".as_ref(), "--worker".as_ref(), worker.as_os_str(), path.as_os_str()];
+        lavka(&arguments, "").shown(folder.path())
+    };
+    expect![[r#"
+        org.apache.kafka.connect.file.[hidden]Connector (source)
+
+          ok       name
+          ok       connector.class
+          ok       topic
+          ok       file
+          ok       errors.retry.timeout
+
+        5 understood, 0 ignored, 0 unknown
+        It would start.
+        exit status 0
+    "#]]
+    .assert_eq(&run("1"));
+    expect![[r#"
+        org.apache.kafka.connect.file.[hidden]Connector (source)
+
+          ok       name
+          ok       connector.class
+          ok       topic
+          ok       file
+          ok       errors.retry.timeout
+
+        5 understood, 0 ignored, 0 unknown
+
+          error    Invalid value [hidden] for configuration errors.retry.timeout: Not a number of type LONG
+        It would not start.
+        exit status 1
+    "#]]
+    .assert_eq(&run(&from("tasks")));
+    let told = run(&from("tasks").replace("secrets", "other"));
+    assert!(told.contains("Could not read properties from file "), "{told}");
+}

@@ -135,3 +135,42 @@ fn a_health_check_of_nobody_fails() {
     assert_eq!(output.status, Some(1));
     assert!(output.stderr.contains(&format!("http://{free}/health does not answer: ")), "{output:?}");
 }
+
+/// The worker's own file has variables too, and what they stand for is in no line of the log and no error.
+#[test]
+fn variables_of_the_worker_are_resolved_and_hidden() {
+    let folder = Folder::new();
+    let secrets = folder.file("secrets.properties", "brokers=127.0.0.1:9\npatience=800\nmode=nobody-knows\n");
+    let from = |key: &str| format!("${{file:{}:{key}}}", secrets.display());
+    let providers = "config.providers=file,env\n\
+                     config.providers.file.class=org.apache.kafka.common.config.provider.FileConfigProvider\n\
+                     config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider\n\
+                     rest.advertised.host.name=${env:CARGO_PKG_NAME}\n";
+    let keys = format!(
+        "{providers}bootstrap.servers={}\ndefault.api.timeout.ms={}\n",
+        from("brokers"),
+        from("patience")
+    );
+    let output = standalone(&worker(&folder, &keys), &[]);
+    assert_eq!(output.status, Some(1), "{output:?}");
+    assert!(
+        output.stderr.contains("No broker at [hidden] (bootstrap.servers) answered within 800 ms"),
+        "{output:?}"
+    );
+    assert!(!output.stderr.contains("127.0.0.1:9 "), "{output:?}");
+
+    let keys = format!("{providers}topic.tracking.enable={}\n", from("mode"));
+    let output = standalone(&worker(&folder, &keys), &[]);
+    let told = "Invalid value [hidden] for configuration topic.tracking.enable: Expected value to be either";
+    assert!(output.stderr.contains(told) && !output.stderr.contains("nobody-knows"), "{output:?}");
+
+    std::fs::remove_file(&secrets).unwrap();
+    let output = standalone(&worker(&folder, &keys), &[]);
+    let told = format!("worker.properties: Could not read properties from file {}", secrets.display());
+    assert!(output.stderr.contains(&told), "{output:?}");
+    let output =
+        standalone(&worker(&folder, "config.providers=v\nconfig.providers.v.class=com.acme.Vault\n"), &[]);
+    assert!(
+        output.stderr.contains("Invalid value com.acme.Vault for configuration config.providers.v.class")
+    );
+}
