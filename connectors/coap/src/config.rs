@@ -29,6 +29,17 @@ lavka_api::config! {
         pub(crate) kafka_topic: String = key("kafka.topic").default("coap").high().group(RECORDS)
             .check(Check::non_empty())
             .doc("The Kafka topic for resources without one of their own."),
+        pub(crate) payload_format: String = key("lavka.payload.format").default("bytes").group(RECORDS)
+            .check(Check::one_of(&["bytes", "text", "json", "cbor", "senml-json", "senml-cbor", "auto"]))
+            .doc("What payloads are: bytes, handed on as they are (use ByteArrayConverter); text; json or cbor, decoded into \
+                  records without schema so that transforms can work on their fields (use JsonConverter with \
+                  schemas.enable=false); senml-json or senml-cbor, resolved into an array of records with a schema; auto: \
+                  by the Content-Format of each request, bytes without one."),
+        pub(crate) payload_on_error: String = key("lavka.payload.on.error").default("bytes").group(RECORDS)
+            .check(Check::one_of(&["bytes", "reject", "fail"]))
+            .doc("What becomes of a payload that cannot be decoded. bytes: the record carries the payload as bytes, with the \
+                  reason in the header lavka.payload.error, so nothing is lost. reject: the device is answered 4.00 Bad \
+                  Request, and there is no record. fail: the task fails, and the device is answered 5.03."),
         pub(crate) batch_size: i32 = key("lavka.coap.batch.size").default(1000).low().group(RECORDS)
             .check(Check::at_least(1))
             .doc("The most requests handed out at once."),

@@ -65,6 +65,11 @@ impl Handover {
         }
     }
 
+    /// These requests will be no records, for their payloads cannot be decoded.
+    pub(crate) fn refuse(&self, tickets: &[u64]) {
+        self.settle(tickets, Outcome::Undecodable);
+    }
+
     /// Waits until there may be outcomes.
     pub(crate) async fn outcomes_due(&self) {
         self.outcomes.notified().await;
@@ -75,6 +80,11 @@ impl Handover {
         std::mem::take(&mut self.lock().outcomes)
     }
 
+    fn settle(&self, tickets: &[u64], outcome: Outcome) {
+        self.lock().outcomes.extend(tickets.iter().map(|ticket| (*ticket, outcome)));
+        self.outcomes.notify_one();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,7 +92,6 @@ impl Handover {
 
 impl DeliveryListener for Handover {
     fn delivered(&self, tokens: &[u64]) {
-        self.lock().outcomes.extend(tokens.iter().map(|ticket| (*ticket, Outcome::Delivered)));
-        self.outcomes.notify_one();
+        self.settle(tokens, Outcome::Delivered);
     }
 }

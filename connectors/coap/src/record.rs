@@ -1,19 +1,27 @@
 //! From requests to records.
 
 use lavka_api::data::{Blob, Datum, Headers, Record, Schema, SourceRecord, Str, Topic, Type};
+use lavka_api::error::exception;
+use lavka_api::{Error, Result};
+use lavka_converters::payload::{Format, PayloadDecoder};
 
+use crate::config::ServerConfig;
 use crate::request::Request;
 use crate::resource::Resource;
 use crate::wire::code;
 
 /// Makes records; one per task.
 ///
-/// The key is the path as the device gave it; the value its payload. Headers: `coap.method`, `coap.peer`,
+/// The key is the path as the device gave it; the value its payload, decoded if so configured. Headers: `coap.method`, `coap.peer`,
 /// `coap.message.id`, `coap.confirmable`, `coap.token` if there is one, `coap.content.format` if it was said, `coap.query`
 /// for each part of the query, `coap.path.NAME` for each variable of the resource.
 #[derive(Debug)]
 pub(crate) struct RecordMaker {
     topics: Vec<Topic>,
+    payloads: PayloadDecoder,
+    /// None where each request says it.
+    format: Option<Format>,
+    on_error: OnError,
     string: Schema,
     bytes: Schema,
     int32: Schema,
@@ -21,15 +29,41 @@ pub(crate) struct RecordMaker {
     boolean: Schema,
 }
 
+/// What becomes of a payload that cannot be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnError {
+    Bytes,
+    Reject,
+    Fail,
+}
+
+/// What came of some requests.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    pub(crate) records: Vec<SourceRecord>,
+    /// Tickets of requests that are to be refused.
+    pub(crate) refused: Vec<u64>,
+    /// What kept the rest of the requests from becoming records.
+    pub(crate) failure: Option<Error>,
+}
+
 impl RecordMaker {
-    /// For requests to `resources`; those without a topic of their own go to `topic`.
-    pub(crate) fn new(resources: &[Resource], topic: &str) -> Self {
-        let default = Topic::from(topic);
+    /// For requests to `resources`.
+    pub(crate) fn new(config: &ServerConfig, resources: &[Resource]) -> Self {
+        let default = Topic::from(config.kafka_topic.as_str());
         Self {
             topics: resources
                 .iter()
                 .map(|resource| resource.topic.clone().unwrap_or_else(|| default.clone()))
                 .collect(),
+            payloads: PayloadDecoder::new(),
+            format: (config.payload_format != "auto")
+                .then(|| Format::named(&config.payload_format).unwrap_or(Format::Bytes)),
+            on_error: match config.payload_on_error.as_str() {
+                "reject" => OnError::Reject,
+                "fail" => OnError::Fail,
+                _ => OnError::Bytes,
+            },
             string: Schema::of(Type::String),
             bytes: Schema::of(Type::Bytes),
             int32: Schema::of(Type::Int32),
@@ -38,14 +72,54 @@ impl RecordMaker {
         }
     }
 
-    /// The record of `request`; none for a resource that is not configured, which the responder hands out none of.
-    pub(crate) fn record(&self, request: Request) -> Option<SourceRecord> {
-        let mut record = Record::for_topic(self.topics.get(request.resource)?.clone());
+    /// Records of `requests`, in their order, up to the first that fails the task.
+    pub(crate) fn make(&mut self, requests: Vec<Request>) -> Made {
+        let mut made = Made::default();
+        for request in requests {
+            let ticket = request.ticket;
+            match self.record(request) {
+                Ok(Some(record)) => made.records.push(SourceRecord { record, position: None, token: ticket }),
+                Ok(None) => made.refused.push(ticket),
+                Err(error) => {
+                    made.failure = Some(error);
+                    break;
+                }
+            }
+        }
+        made
+    }
+
+    fn record(&mut self, request: Request) -> Result<Option<Record>> {
+        // The responder hands out no request to a resource that is not configured.
+        let Some(topic) = self.topics.get(request.resource) else { return Ok(None) };
+        let mut record = Record::for_topic(topic.clone());
         record.headers = self.headers(&request);
+        let format = self
+            .format
+            .unwrap_or_else(|| request.content_format.map_or(Format::Bytes, Format::of_content_format));
+        let payload = Blob::from(request.payload);
+        record.value = match (self.payloads.decode(format, &payload, request.received), self.on_error) {
+            (Ok(value), _) => value,
+            (Err(error), OnError::Bytes) => {
+                let reason = Datum::new(self.string.clone(), error.to_string());
+                record.headers.add(Str::from_static("lavka.payload.error"), reason);
+                self.payloads.bytes(&payload)
+            }
+            (Err(_), OnError::Reject) => return Ok(None),
+            (Err(error), OnError::Fail) => {
+                return Err(Error::fatal(format!(
+                    "The payload of a request to {} ({} bytes) is not {format}, and lavka.payload.on.error is fail. Set it \
+                     to bytes or reject to go on.",
+                    request.path,
+                    payload.len()
+                ))
+                .with_exception(exception::CONNECT)
+                .caused_by(error));
+            }
+        };
         record.key = Datum::new(self.string.clone(), request.path);
-        record.value = Datum::new(self.bytes.clone(), Blob::from(request.payload));
         record.timestamp = Some(request.received);
-        Some(SourceRecord { record, position: None, token: request.ticket })
+        Ok(Some(record))
     }
 
     fn headers(&self, request: &Request) -> Headers {
@@ -81,8 +155,20 @@ impl RecordMaker {
 
 #[cfg(test)]
 mod tests {
+    use lavka_api::config::{Config, ConfigSpec};
+
     use super::*;
     use crate::peer::Peer;
+
+    fn maker(entries: &[(&str, &str)]) -> RecordMaker {
+        let resources = ["a", "s/{device}=>own"];
+        let mut config = Config::from([("lavka.coap.listen", "127.0.0.1:1"), ("lavka.coap.resources", "a")]);
+        for (key, value) in entries {
+            config.set(*key, *value);
+        }
+        let config = ServerConfig::from_config(&config).unwrap();
+        RecordMaker::new(&config, &resources.map(|text| Resource::parse(text).unwrap()))
+    }
 
     fn request(resource: usize) -> Request {
         Request {
@@ -104,9 +190,8 @@ mod tests {
 
     #[test]
     fn a_record_has_all_of_the_request() {
-        let resources = ["a", "s/{device}=>own"].map(|text| Resource::parse(text).unwrap());
-        let maker = RecordMaker::new(&resources, "readings");
-        let made = maker.record(request(1)).unwrap();
+        let mut maker = maker(&[("kafka.topic", "readings")]);
+        let made = maker.make(vec![request(1)]).records.remove(0);
         assert_eq!((made.token, made.position.is_none()), (9, true));
         let record = made.record;
         assert_eq!((record.topic.as_str(), record.timestamp), ("own", Some(77)));
@@ -130,10 +215,46 @@ mod tests {
                 r#"coap.path.device=String("d1")"#,
             ]
         );
-        let plain =
-            maker.record(Request { token: vec![], content_format: None, ..request(0) }).unwrap().record;
+        let plain = Request { token: vec![], content_format: None, ..request(0) };
+        let plain = maker.make(vec![plain]).records.remove(0).record;
         assert_eq!(plain.topic.as_str(), "readings");
         assert_eq!(plain.headers.iter().count(), 7);
-        assert!(maker.record(request(2)).is_none());
+    }
+
+    #[test]
+    fn payloads_by_content_format() {
+        let mut maker = maker(&[("lavka.payload.format", "auto")]);
+        let mut value = |content_format, payload: &[u8]| {
+            let request = Request { content_format, payload: payload.to_vec(), ..request(0) };
+            maker.make(vec![request]).records.remove(0).record.value
+        };
+        assert_eq!(value(Some(60), &[0x15]), Datum::schemaless(21i64));
+        assert_eq!(value(Some(50), b"21"), Datum::schemaless(21i64));
+        assert_eq!(value(Some(0), b"21").value, "21".into());
+        assert_eq!(value(Some(42), b"21").value, Blob::from(b"21").into());
+        assert_eq!(value(None, b"21").value, Blob::from(b"21").into());
+    }
+
+    #[test]
+    fn what_cannot_be_decoded() {
+        let requests = || vec![request(0), Request { ticket: 10, payload: b"{}".to_vec(), ..request(0) }];
+        let made = |on_error| {
+            let format = ("lavka.payload.format", "json");
+            maker(&[format, ("lavka.payload.on.error", on_error)]).make(requests())
+        };
+        let kept = made("bytes");
+        assert_eq!((kept.records.len(), kept.refused.len(), kept.failure.is_none()), (2, 0, true));
+        let first = &kept.records[0].record;
+        assert_eq!(first.value.value, Blob::from(&[3]).into());
+        assert!(first.headers.last("lavka.payload.error").is_some());
+        let rejected = made("reject");
+        assert_eq!(
+            (rejected.records.len(), rejected.refused, rejected.failure.is_none()),
+            (1, vec![9], true)
+        );
+        let failed = made("fail");
+        assert_eq!((failed.records.len(), failed.refused.len()), (0, 0));
+        let text = failed.failure.unwrap().to_string();
+        assert!(text.contains("/s/d1") && text.contains("is not JSON"), "{text}");
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct Settings {
 pub(crate) enum Outcome {
     /// Kafka has it, or it was left out on purpose: 2.04.
     Delivered,
+    /// Its payload is not what it should be: 4.00.
+    Undecodable,
     /// The server stops, and does not know: 5.03.
     Stopping,
 }
@@ -165,6 +167,7 @@ impl Responder {
         self.bytes = self.bytes.saturating_sub(pending.size);
         let answer = match outcome {
             Outcome::Delivered => Answer::of(code::CHANGED),
+            Outcome::Undecodable => Answer::of(code::BAD_REQUEST).saying("the payload cannot be decoded"),
             Outcome::Stopping => {
                 Answer::of(code::SERVICE_UNAVAILABLE).with_max_age(self.settings.retry_after)
             }

@@ -25,6 +25,8 @@ pub(crate) struct ServerTask {
     batch_size: usize,
     settings: Settings,
     records: RecordMaker,
+    /// What keeps `poll` from going on, behind the records before it.
+    failure: Option<Error>,
     environment: Environment,
     handover: Arc<Handover>,
     listener: Option<Listener>,
@@ -49,7 +51,8 @@ impl ServerTask {
             address,
             receive_buffer: size(config.receive_buffer.into()),
             batch_size: size(config.batch_size.into()),
-            records: RecordMaker::new(&resources, &config.kafka_topic),
+            records: RecordMaker::new(config, &resources),
+            failure: None,
             settings: Settings {
                 resources,
                 requests: size(config.max_inflight.into()),
@@ -87,9 +90,21 @@ impl SourceTask for ServerTask {
     }
 
     async fn poll(&mut self) -> Result<Vec<SourceRecord>> {
-        // Nothing is awaited between taking requests out and handing them out.
-        let requests = self.handover.take(self.batch_size).await?;
-        Ok(requests.into_iter().filter_map(|request| self.records.record(request)).collect())
+        loop {
+            if let Some(failure) = &self.failure {
+                return Err(failure.clone());
+            }
+            // Nothing is awaited between taking requests out and handing them out.
+            let requests = self.handover.take(self.batch_size).await?;
+            let made = self.records.make(requests);
+            self.failure = made.failure;
+            if !made.refused.is_empty() {
+                self.handover.refuse(&made.refused);
+            }
+            if !made.records.is_empty() {
+                return Ok(made.records);
+            }
+        }
     }
 
     fn delivery_listener(&self) -> Option<Arc<dyn DeliveryListener>> {

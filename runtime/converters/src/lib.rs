@@ -5,6 +5,7 @@
 //! - [`plugins`]: the catalogue entries, under the Java class names.
 //! - [`json`]: the JSON codec that `JsonConverter` is made of, for everyone else who speaks this JSON: sources that
 //!   decode payloads, sinks that write lines, the store of source offsets.
+//! - [`payload`]: JSON, CBOR, SenML and text of devices, for sources whose messages say what they are.
 //! - `text`, `binary`, `number`, `boolean`: the converters without a schema on the wire.
 //! - `header`: `SimpleHeaderConverter`, which infers a type from text.
 //! - `adapter`: one codec serves keys, values and headers.
@@ -26,6 +27,7 @@ mod distinct;
 mod header;
 pub mod json;
 mod number;
+pub mod payload;
 mod text;
 
 pub use catalogue::plugins;

@@ -282,6 +282,16 @@ fn pings_and_strays() {
 }
 
 #[test]
+fn what_cannot_be_decoded_is_refused() {
+    let mut server = Server::new();
+    let ticket = server.accept(&con(1));
+    let answer = only(&server.settle(ticket, Outcome::Undecodable));
+    is(&answer, MessageType::Acknowledgement, code::BAD_REQUEST, 1, &[1]);
+    assert!(!answer.payload.is_empty());
+    is(&server.ask(&con(1)), MessageType::Acknowledgement, code::BAD_REQUEST, 1, &[1]);
+}
+
+#[test]
 fn what_is_open_at_the_end_is_refused() {
     let mut server = Server::new();
     server.accept(&con(2));
