@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lavka_api::Error;
+use lavka_api::plugin::Counter;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::backoff::Backoff;
-use crate::counters;
 use crate::environment::{Environment, Throttle};
 use crate::exchange::Exchange;
 use crate::filter::matches;
@@ -33,7 +33,13 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Starts to connect, on the runtime of the caller.
-    pub(crate) fn start(settings: Settings, exchange: Arc<Exchange>, environment: Environment) -> Self {
+    /// Messages that have to be thrown away are counted in `dropped`.
+    pub(crate) fn start(
+        settings: Settings,
+        exchange: Arc<Exchange>,
+        environment: Environment,
+        dropped: Counter,
+    ) -> Self {
         let (stop, stopping) = watch::channel(false);
         let driver = Driver {
             settings: Arc::new(settings),
@@ -42,6 +48,7 @@ impl Connection {
             stopping,
             subscribed: false,
             inherited: false,
+            dropped,
             drops: Throttle::default(),
             pauses: Throttle::default(),
         };
@@ -84,6 +91,8 @@ struct Driver {
     subscribed: bool,
     /// Whether the session is of an earlier run, and may hold subscriptions that are no longer configured.
     inherited: bool,
+    /// Messages that were thrown away for want of room.
+    dropped: Counter,
     drops: Throttle,
     pauses: Throttle,
 }
@@ -326,7 +335,7 @@ impl Driver {
         }
         let received = message.received;
         let Err(dropped) = self.exchange.arrived(message) else { return };
-        counters::count_dropped();
+        self.dropped.add(1);
         if self.drops.due(received) {
             tracing::warn!(
                 task = %self.settings.task,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lavka_api::data::SourceRecord;
-use lavka_api::plugin::{DeliveryListener, SourceTask, SourceTaskStart};
+use lavka_api::plugin::{Counter, DeliveryListener, SourceTask, SourceTaskStart};
 use lavka_api::{Error, Result};
 use tokio::task::spawn_blocking;
 
@@ -23,6 +23,10 @@ pub(crate) struct MqttTask {
     environment: Environment,
     batch_size: usize,
     exchange: Arc<Exchange>,
+    /// QoS 0 messages dropped because `records.buffer.queue.size` or `lavka.mqtt.buffer.bytes` was reached.
+    dropped: Counter,
+    /// Messages passed over by `lavka.payload.on.error=skip`.
+    skipped: Counter,
     running: Option<Running>,
 }
 
@@ -44,6 +48,8 @@ impl MqttTask {
             environment,
             batch_size: positive(config.batch_size),
             exchange: Arc::new(Exchange::new(limits)),
+            dropped: Counter::new("message-dropped-total"),
+            skipped: Counter::new("message-skipped-total"),
             config,
             running: None,
         }
@@ -62,7 +68,12 @@ impl SourceTask for MqttTask {
             settings.tls = Some(tls.map_err(|panic| Error::fatal(panic.to_string()))??);
         }
         self.running = Some(Running {
-            connection: Connection::start(settings, Arc::clone(&self.exchange), self.environment),
+            connection: Connection::start(
+                settings,
+                Arc::clone(&self.exchange),
+                self.environment,
+                self.dropped.clone(),
+            ),
             records: RecordMaker::new(&self.config, start.id),
             failure: None,
         });
@@ -79,7 +90,12 @@ impl SourceTask for MqttTask {
             }
             // Nothing is awaited between taking messages out of the exchange and handing them out.
             let arrivals = self.exchange.take(self.batch_size).await?;
+            let taken = arrivals.len();
             let made = running.records.make(arrivals, &self.exchange);
+            if made.failure.is_none() {
+                let skipped = taken.saturating_sub(made.records.len());
+                self.skipped.add(u64::try_from(skipped).unwrap_or(u64::MAX));
+            }
             running.failure = made.failure;
             if !made.records.is_empty() {
                 return Ok(made.records);
@@ -89,6 +105,10 @@ impl SourceTask for MqttTask {
 
     fn delivery_listener(&self) -> Option<Arc<dyn DeliveryListener>> {
         Some(Arc::clone(&self.exchange) as Arc<dyn DeliveryListener>)
+    }
+
+    fn counters(&self) -> Vec<Counter> {
+        vec![self.dropped.clone(), self.skipped.clone()]
     }
 
     async fn stop(&mut self) {

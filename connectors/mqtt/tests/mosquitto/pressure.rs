@@ -1,6 +1,5 @@
 //! What happens while Kafka is slow.
 
-use lavka_connector_mqtt::losses;
 use lavka_testkit::{Mosquitto, MosquittoConfig};
 
 use crate::VERSIONS;
@@ -79,11 +78,22 @@ async fn qos_0_beyond_the_buffer_is_dropped_and_counted() {
     let broker = broker(None);
     let config = config(&broker, &[("mqtt.qos", "0"), ("records.buffer.queue.size", "10")]);
     let mut source = Source::subscribed(&config, &broker).await;
-    let before = losses().dropped;
     publish(&broker, "t/1", 0, &numbers(1_000)).await;
-    until(|| losses().dropped - before == 990).await;
+    until(|| source.counted("message-dropped-total") == 990).await;
     assert_eq!(payloads(&source.take(10).await), numbers(10));
     publish(&broker, "t/1", 0, &["next".into()]).await;
     assert_eq!(payloads(&source.take(1).await), ["next"]);
     assert_eq!(count(&broker, "Client lavka-sensors-0 closed its connection"), 0);
+}
+
+#[tokio::test]
+async fn messages_that_are_skipped_are_counted() {
+    let broker = broker(None);
+    let config = config(&broker, &[("lavka.payload.format", "json"), ("lavka.payload.on.error", "skip")]);
+    let mut source = Source::subscribed(&config, &broker).await;
+    publish(&broker, "t/1", 1, &["{".into(), "1".into(), "x".into(), "2".into()]).await;
+    assert_eq!(source.take(2).await.len(), 2);
+    until(|| source.counted("message-skipped-total") == 2).await;
+    assert_eq!(source.counted("message-dropped-total"), 0);
+    source.stop().await;
 }

@@ -101,6 +101,11 @@ impl Source {
         source
     }
 
+    /// What the task has counted under a name.
+    pub(crate) fn counted(&self, name: &str) -> u64 {
+        self.task.counters().iter().find(|counter| counter.name() == name).unwrap().value()
+    }
+
     /// The next records, at least `count` of them.
     pub(crate) async fn take(&mut self, count: usize) -> Vec<SourceRecord> {
         let mut records = Vec::new();

@@ -138,6 +138,7 @@
 mod catalogue;
 mod connector;
 mod converter;
+mod counter;
 mod remarks;
 mod sink;
 mod source;
@@ -146,6 +147,7 @@ mod transform;
 pub use catalogue::{Catalogue, LookupError};
 pub use connector::{ConnectorContext, TaskId};
 pub use converter::{Converter, ConverterRole, HeaderConverter, Undecoded};
+pub use counter::Counter;
 pub use remarks::{Remark, RemarkLevel, Remarks};
 pub use sink::{ErrantRecord, Offsets, SinkBatch, SinkConnector, SinkContext, SinkTask, SinkTaskStart};
 pub use source::{DeliveryListener, OffsetReader, SourceConnector, SourceTask, SourceTaskStart};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::connector::{ConnectorContext, TaskId};
+use super::counter::Counter;
 use crate::config::{Config, ConfigDef, KeyReport};
 use crate::data::{OffsetMap, SourceRecord};
 use crate::error::Result;
@@ -97,6 +98,11 @@ pub trait SourceTask: Send {
     /// Who hears of deliveries. Asked once, after `start`.
     fn delivery_listener(&self) -> Option<Arc<dyn DeliveryListener>> {
         None
+    }
+
+    /// What the task counts for metrics beside what the engine does. Asked once, after `start`.
+    fn counters(&self) -> Vec<Counter> {
+        Vec::new()
     }
 
     /// Stops the task: no more polls. Deliveries of records in flight were waited for, up to the worker's time-out.

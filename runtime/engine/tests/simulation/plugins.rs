@@ -11,9 +11,9 @@ use lavka_api::data::{
     Value,
 };
 use lavka_api::plugin::{
-    Catalogue, Converter, DeliveryListener, Factory, HeaderConverter, Offsets, Plugin, Predicate, Remark,
-    RemarkLevel, Remarks, SinkBatch, SinkContext, SinkTask, SinkTaskStart, SourceTask, SourceTaskStart,
-    Transform, Undecoded, Verdict,
+    Catalogue, Converter, Counter, DeliveryListener, Factory, HeaderConverter, Offsets, Plugin, Predicate,
+    Remark, RemarkLevel, Remarks, SinkBatch, SinkContext, SinkTask, SinkTaskStart, SourceTask,
+    SourceTaskStart, Transform, Undecoded, Verdict,
 };
 use lavka_api::{Error, Result};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -288,6 +288,12 @@ impl SourceTask for FakeSource {
 
     fn delivery_listener(&self) -> Option<Arc<dyn DeliveryListener>> {
         Some(Arc::new(Listener(self.journal.clone())))
+    }
+
+    fn counters(&self) -> Vec<Counter> {
+        let asked = Counter::new("asked-total");
+        asked.add(1);
+        vec![asked]
     }
 
     async fn stop(&mut self) {

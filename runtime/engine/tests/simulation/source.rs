@@ -31,6 +31,7 @@ async fn records_are_sent_acknowledged_and_committed() {
     assert_eq!(ended.observer.topics(), ["t"]);
     assert_eq!(counter(&ended.metrics, "source-record-write-total"), 2.0);
     assert_eq!(counter(&ended.metrics, "source-record-active-count"), 0.0);
+    assert_eq!(counter(&ended.metrics, "asked-total"), 1.0, "of the plugin itself");
 }
 
 /// Section 5.4 of the cases, in the loop: p1#1, p1#2, p2#1, p2#2 are sent and acknowledged out of order.

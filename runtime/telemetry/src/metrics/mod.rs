@@ -24,7 +24,15 @@ pub trait Group: 'static {
     const TYPE: &'static str;
     /// Metric names and how to read them.
     const NAMES: &'static [Named<Self>];
+
+    /// Metrics of the task's plugin, by name.
+    fn of_plugin(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
 }
+
+/// The group that metrics of plugins are in, as in Connect (KIP-877).
+const PLUGINS: &str = "plugins";
 
 /// One value in a [snapshot](Metrics::snapshot).
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +131,13 @@ fn read<M: Group>(group: &PerTask<M>, out: &mut Vec<Sample>) {
             name,
             value: value(metrics),
         }));
+        out.extend(metrics.of_plugin().into_iter().map(|(name, value)| Sample {
+            group: PLUGINS,
+            connector: connector.clone(),
+            task: *task,
+            name,
+            value,
+        }));
     }
 }
 
@@ -153,9 +168,13 @@ impl Times {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "metrics are doubles everywhere; 2^53 records are far away")]
 fn count(counter: &AtomicU64) -> f64 {
-    counter.load(Relaxed) as f64
+    double(counter.load(Relaxed))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are doubles everywhere; 2^53 records are far away")]
+fn double(value: u64) -> f64 {
+    value as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds fit a double for 285,000 years")]
@@ -217,6 +236,28 @@ mod tests {
         ] {
             assert_eq!(value(&metrics, name), Some(expected), "{name}");
         }
+    }
+
+    #[test]
+    fn counters_of_plugins_go_on_after_a_restart() {
+        let metrics = Metrics::new();
+        let counter = |value: u64| {
+            let counter = Arc::new(AtomicU64::new(value));
+            let read = Arc::clone(&counter);
+            metrics.source_task("c", 0).counter("lost-total", move || read.load(Relaxed));
+            counter
+        };
+        let first = counter(2);
+        first.fetch_add(3, Relaxed);
+        let lost = || metrics.snapshot().into_iter().find(|sample| sample.name == "lost-total").unwrap();
+        assert_eq!(
+            (lost().group, lost().connector.as_str(), lost().task, lost().value),
+            ("plugins", "c", 0, 5.0)
+        );
+        counter(1);
+        first.fetch_add(100, Relaxed);
+        assert_eq!(lost().value, 6.0);
+        assert_eq!(metrics.snapshot().iter().filter(|sample| sample.name == "lost-total").count(), 1);
     }
 
     #[test]

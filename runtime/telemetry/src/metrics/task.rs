@@ -1,9 +1,12 @@
 //! Counters of one task.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Group, Named, Times, count, number};
+use super::{Group, Named, Times, count, double, number};
 
 /// `source-task-metrics`.
 #[derive(Debug, Default)]
@@ -13,9 +16,43 @@ pub struct SourceTaskMetrics {
     active: AtomicU64,
     active_max: AtomicU64,
     polls: Times,
+    plugin: Mutex<BTreeMap<&'static str, OfPlugin>>,
+}
+
+/// Reads a counter of a plugin.
+type Read = Box<dyn Fn() -> u64 + Send + Sync>;
+
+/// A counter of a plugin, with what the counters of earlier runs came to.
+struct OfPlugin {
+    earlier: u64,
+    read: Read,
+}
+
+impl OfPlugin {
+    fn value(&self) -> u64 {
+        self.earlier.saturating_add((self.read)())
+    }
+}
+
+impl fmt::Debug for OfPlugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value().fmt(f)
+    }
 }
 
 impl SourceTaskMetrics {
+    fn plugin(&self) -> MutexGuard<'_, BTreeMap<&'static str, OfPlugin>> {
+        self.plugin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The task has a counter of its own, which `read` reads. It takes the place of that of an earlier run, and goes on
+    /// from there.
+    pub fn counter(&self, name: &'static str, read: impl Fn() -> u64 + Send + Sync + 'static) {
+        let mut plugin = self.plugin();
+        let earlier = plugin.get(name).map_or(0, OfPlugin::value);
+        plugin.insert(name, OfPlugin { earlier, read: Box::new(read) });
+    }
+
     /// A poll returned `records` after `took`.
     pub fn polled(&self, records: usize, took: Duration) {
         self.polled.fetch_add(records as u64, Relaxed);
@@ -44,6 +81,10 @@ impl Group for SourceTaskMetrics {
         ("poll-batch-max-time-ms", |m| m.polls.max()),
         ("poll-batch-avg-time-ms", |m| m.polls.avg()),
     ];
+
+    fn of_plugin(&self) -> Vec<(&'static str, f64)> {
+        self.plugin().iter().map(|(name, counter)| (*name, double(counter.value()))).collect()
+    }
 }
 
 /// `sink-task-metrics`.
