@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lavka-converters", &["lavka-api"]),
     ("lavka-columnar", &["lavka-api"]),
     ("lavka-schema-registry", &["lavka-api"]),
+    ("lavka-avro", &["lavka-api", "lavka-schema-registry"]),
     ("lavka-protobuf", &["lavka-api", "lavka-schema-registry"]),
     ("lavka-kafka", &["lavka-api", "lavka-telemetry", "lavka-ports"]),
     (
@@ -59,7 +60,8 @@ const TESTS: &str = "lavka-tests";
 const TESTKIT: &str = "lavka-testkit";
 
 /// What the tests of a crate may know besides what the crate may: the testkit, and these.
-const DEV_ONLY: &[(&str, &str)] = &[("lavka-kafka", "lavka-devbroker"), ("lavka-rest", "lavka-ports")];
+const DEV_ONLY: &[(&str, &str)] =
+    &[("lavka-kafka", "lavka-devbroker"), ("lavka-rest", "lavka-ports"), ("lavka-avro", "lavka-converters")];
 
 /// Who may name an outside crate. `tests` stands for the test code of `lavka-tests`, which looks from outside.
 struct Owned {
@@ -143,6 +145,19 @@ const OWNED: &[Owned] = &[
         owners: &["lavka-protobuf"],
         dev: &["lavka-protobuf"],
         why: "records become Protobuf by plans, not by other libraries' messages",
+    },
+    Owned {
+        dependency: "apache-avro",
+        owners: &[],
+        // The oracle of the tests, and what the bench compares with.
+        dev: &["lavka-avro"],
+        why: "records become Avro by plans, and its parser drops properties that the mapping needs",
+    },
+    Owned {
+        dependency: "serde_avro_fast",
+        owners: &[],
+        dev: &["lavka-avro"],
+        why: "a bench compares with it; its licence (MPL-2.0) is not for what is shipped",
     },
     Owned { dependency: "rumqttd", owners: &[SERVER], dev: &[TESTS], why: "the demo's MQTT broker" },
     Owned { dependency: "clap*", owners: &[SERVER], dev: &[], why: "the command line is the binary's" },

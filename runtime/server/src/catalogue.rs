@@ -6,6 +6,7 @@ use lavka_api::plugin::{Catalogue, Plugin, PluginKind};
 #[must_use]
 pub fn builtin_plugins() -> Vec<Plugin> {
     [
+        lavka_avro::plugins(),
         lavka_connector_coap::plugins(),
         lavka_connector_file::plugins(),
         lavka_connector_lake::plugins(),

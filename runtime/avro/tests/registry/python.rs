@@ -74,7 +74,7 @@ impl Rig {
 
     fn run(&self, program: &str, messages: &[Vec<u8>]) -> Vec<String> {
         let hex = |bytes: &Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
-        write_file(self.folder.path(), "messages.txt", &messages.iter().map(hex).collect::<String>());
+        write_file(self.folder.path(), "messages.txt", messages.iter().map(hex).collect::<String>());
         write_file(self.folder.path(), "program.py", program);
         let arguments = ["program.py", self.registry.url(), &self.topic];
         let printed = self.python.run(self.folder.path(), &arguments, LONGEST).unwrap();
