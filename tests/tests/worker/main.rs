@@ -10,3 +10,4 @@ mod mqtt;
 mod new_topics;
 mod pipeline;
 mod support;
+mod validation;

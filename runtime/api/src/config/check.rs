@@ -20,6 +20,8 @@ enum Refusal {
 pub struct Check {
     run: Arc<CheckFn>,
     describe: String,
+    /// What error texts leave out of the key.
+    prefix: String,
 }
 
 impl Check {
@@ -43,7 +45,11 @@ impl Check {
         describe: impl Into<String>,
         run: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static,
     ) -> Self {
-        Self { run: Arc::new(move |_, text| run(text).map_err(Refusal::Detail)), describe: describe.into() }
+        Self {
+            run: Arc::new(move |_, text| run(text).map_err(Refusal::Detail)),
+            describe: describe.into(),
+            prefix: String::new(),
+        }
     }
 
     /// As [`new`](Self::new) for a check with a wording of its own: `run` is given the key too, and its error is the
@@ -55,7 +61,14 @@ impl Check {
         Self {
             run: Arc::new(move |key, text| run(key, text).map_err(Refusal::Whole)),
             describe: describe.into(),
+            prefix: String::new(),
         }
+    }
+
+    /// This check for a key with `prefix` before its name. Error texts leave it out, as Connect's do.
+    pub(super) fn behind(mut self, prefix: &str) -> Self {
+        self.prefix.insert_str(0, prefix);
+        self
     }
 
     /// A number of at least `min` (`Value must be at least <min>`).
@@ -162,6 +175,7 @@ impl Check {
     /// # Errors
     /// The complete error text.
     pub fn run(&self, key: &str, text: &str, shown: &str) -> Result<(), String> {
+        let key = key.strip_prefix(self.prefix.as_str()).unwrap_or(key);
         (self.run)(key, text).map_err(|refusal| match refusal {
             Refusal::Detail(detail) => format!("Invalid value {shown} for configuration {key}: {detail}"),
             Refusal::Whole(text) => text,

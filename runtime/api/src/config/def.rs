@@ -222,7 +222,8 @@ impl ConfigDef {
         }
     }
 
-    /// This definition with `prefix` before every key and `group` as the group of all.
+    /// This definition with `prefix` before every key and `group` as the group of all. As in Kafka, a value that is not of
+    /// its key's type is reported with the whole key, one that a check refuses without the prefix.
     #[must_use]
     pub fn embedded(&self, prefix: &str, group: &str) -> ConfigDef {
         let mut out = ConfigDef::new();
@@ -231,6 +232,7 @@ impl ConfigDef {
             key.name = Cow::Owned(format!("{prefix}{}", key.name));
             key.group = Some(Cow::Owned(group.to_owned()));
             key.dependents = key.dependents.iter().map(|d| format!("{prefix}{d}")).collect();
+            key.checks = key.checks.into_iter().map(|check| check.behind(prefix)).collect();
             out.add(key);
         }
         out

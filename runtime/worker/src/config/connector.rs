@@ -225,7 +225,6 @@ pub fn definition_for(plugin: &Plugin, config: &Config, catalogue: &Catalogue) -
 
 pub(crate) fn aliases(config: &Config, list: &str) -> Vec<String> {
     let mut aliases = Vec::<String>::parse(config.get(list).unwrap_or_default()).unwrap_or_default();
-    aliases.retain(|alias| !alias.is_empty());
     let mut seen = std::collections::HashSet::new();
     aliases.retain(|alias| seen.insert(alias.clone()));
     aliases

@@ -57,19 +57,11 @@ const REPLICATION: &str = "Replication factor must be positive and not larger th
                            cluster, or -1 to use the broker's default";
 const PARTITIONS: &str = "Number of partitions must be positive, or -1 to use the broker's default";
 
-/// Connect's texts name a key that is out of range without its group.
 fn positive_or_broker(complaint: &'static str) -> Check {
-    Check::worded("[1,...] or -1", move |name, text| match text.trim().parse::<i32>() {
-        Ok(number) if number < 1 && number != -1 => {
-            Err(format!("Invalid value {number} for configuration {}: {complaint}", short(name)))
-        }
+    Check::new("[1,...] or -1", move |text| match text.trim().parse::<i32>() {
+        Ok(number) if number < 1 && number != -1 => Err(complaint.to_owned()),
         _ => Ok(()),
     })
-}
-
-/// `partitions` of `topic.creation.GROUP.partitions`.
-fn short(name: &str) -> &str {
-    OWN_KEYS.into_iter().find(|known| name.ends_with(known)).unwrap_or(name)
 }
 
 /// The keys of the group `alias`.

@@ -39,6 +39,19 @@ pub(super) fn lookup<'c>(
                     interface(kind)
                 ));
             }
+            // Kafka's transforms have a variant for keys and one for values; the name that both share is no class.
+            let variants: Vec<&str> = catalogue
+                .iter()
+                .filter(|plugin| plugin.kind() == kind)
+                .filter(|plugin| plugin.class.strip_prefix(class).is_some_and(|rest| rest.starts_with('$')))
+                .map(|plugin| plugin.class)
+                .collect();
+            if !variants.is_empty() {
+                return Fault::Unfit(format!(
+                    "This class is abstract and cannot be created. Did you mean {}?",
+                    variants.join(", ")
+                ));
+            }
             let hint = nearest.map(|nearest| format!(" Did you mean {nearest}?")).unwrap_or_default();
             Fault::Unknown(format!(
                 "Invalid value {class} for configuration {key}: Class {class} could not be found.{hint}"
