@@ -13,7 +13,7 @@
 //! - [`offset`]: source offsets, and where a restarted task goes on.
 //! - [`pgoutput`]: the messages of logical replication, decoded in place.
 //! - [`schema`]: which tables and columns become records, under which names and schemas.
-//! - `snapshot`: the rows that are there before the stream begins.
+//! - `snapshot`: the rows that are there before the stream begins. `incremental`: those that are read beside it.
 //! - [`types`]: every type of the server as schema and values.
 //! - [`event`]: from changes and rows to records.
 //! - [`model`]: what the database says about itself: tables, columns, types; and the text of a column.
@@ -23,6 +23,7 @@ mod config;
 mod connector;
 mod database;
 pub mod event;
+mod incremental;
 pub mod model;
 pub mod offset;
 pub mod pgoutput;

@@ -100,6 +100,8 @@ pub struct Incremental {
     pub maximum_key: Option<Str>,
     /// `incremental_snapshot_correlation_id`: the signal's id.
     pub correlation_id: Option<Str>,
+    /// `lavka_incremental`: both keys in a form of our own.
+    pub keys: Option<Str>,
 }
 
 /// A place in the stream, behind a record.
@@ -196,6 +198,7 @@ impl Offset {
                 ("incremental_snapshot_primary_key", &incremental.primary_key),
                 ("incremental_snapshot_maximum_key", &incremental.maximum_key),
                 ("incremental_snapshot_correlation_id", &incremental.correlation_id),
+                ("lavka_incremental", &incremental.keys),
             ] {
                 if let Some(text) = text {
                     put(key, Value::from(text.clone()));
@@ -260,6 +263,7 @@ impl Offset {
             primary_key: text("incremental_snapshot_primary_key"),
             maximum_key: text("incremental_snapshot_maximum_key"),
             correlation_id: text("incremental_snapshot_correlation_id"),
+            keys: text("lavka_incremental"),
         });
         let place = lsn("lavka_commit_lsn").map(|commit| Place {
             commit,

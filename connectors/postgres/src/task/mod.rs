@@ -6,6 +6,7 @@
 mod acks;
 mod backoff;
 mod context;
+mod signals;
 mod startup;
 mod streaming;
 

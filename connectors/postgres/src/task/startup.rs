@@ -9,6 +9,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
 use super::context::{Context, now_nanos};
+use super::signals::Signals;
 use super::streaming::Streaming;
 use crate::catalog::{Found, all_types, describe, list};
 use crate::config::{GuardrailAction, LockingMode, PluginName, Settings, SnapshotMode};
@@ -128,7 +129,9 @@ pub(super) async fn run(
     tracing::info!(task = %context.id, slot = context.target.slot, "streaming from {from}");
     let stream = session.start(context.confirmed.clone()).await?;
     let emitter = Emitter::new(context.events.clone(), types, offset.clone())?;
-    let streaming = Streaming::new(stream, emitter, resume, connection, version, settings);
+    let known = ids.iter().map(ToString::to_string).collect();
+    let signals = Signals::new(&context, known, &offset);
+    let streaming = Streaming::new(stream, emitter, resume, connection, version, signals, settings);
     Ok(Started { offset, step: Step::Stream(Box::new(streaming)) })
 }
 

@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::acks::Acks;
 use super::context::{Context, now_nanos};
+use super::signals::Signals;
 use crate::catalog::{describe, types_of};
 use crate::config::Settings;
 use crate::database::named;
@@ -30,8 +31,10 @@ pub(super) struct Streaming {
     resume: Resume,
     transaction: Option<Transaction>,
     catalogue: Catalogue,
+    signals: Signals,
     heartbeat: Option<Every>,
     xmin: Option<Every>,
+    signal_file: Option<Every>,
     /// The server has sent everything up to here, and what came of it is in the records that are about to be handed out.
     idle: Option<Lsn>,
     most: usize,
@@ -80,9 +83,12 @@ impl Streaming {
         resume: Resume,
         connection: PgConnection,
         version: i32,
+        signals: Signals,
         settings: &Settings,
     ) -> Self {
         Self {
+            signals,
+            signal_file: Every::millis(settings.run.signal_poll_interval_ms),
             stream,
             frames: VecDeque::new(),
             emitter,
@@ -117,6 +123,13 @@ impl Streaming {
         out: &mut Vec<SourceRecord>,
     ) -> Result<()> {
         self.fetch_xmin(context).await?;
+        if self.signal_file.is_some_and(|file| file.is_due(Instant::now())) {
+            self.signals.read_file(context, &mut self.emitter).await;
+            if let Some(file) = &mut self.signal_file {
+                file.last = Instant::now();
+            }
+        }
+        self.signals.advance(context, &mut self.emitter, self.catalogue.version).await?;
         if self.frames.is_empty() && !self.stream.try_take(FRAMES, &mut self.frames)? {
             let wait = self.wait(context);
             match tokio::time::timeout(wait, self.stream.take(FRAMES, &mut self.frames)).await {
@@ -172,8 +185,12 @@ impl Streaming {
                 let message = decode(&bytes).map_err(|error| {
                     Error::fatal(format!("a message of the stream at {lsn} cannot be read: {error}"))
                 })?;
+                self.signals.prepare(&message, context).await;
                 match message {
-                    Message::Relation(relation) => self.relation(&relation, context).await,
+                    Message::Relation(relation) => {
+                        self.signals.relation(&relation);
+                        self.relation(&relation, context).await
+                    }
                     Message::Origin(origin) => {
                         self.tell(lsn, out)?;
                         self.emitter.origin(&origin);
@@ -181,11 +198,19 @@ impl Streaming {
                     }
                     // The catalogue tells more.
                     Message::Type(_) => Ok(()),
-                    Message::Insert(insert) => self.change(&Change::Insert(insert), lsn, out),
-                    Message::Update(update) => self.change(&Change::Update(update), lsn, out),
-                    Message::Delete(delete) => self.change(&Change::Delete(delete), lsn, out),
-                    Message::Truncate(truncate) => self.change(&Change::Truncate(truncate), lsn, out),
-                    Message::Logical(message) => self.logical(&message, lsn, out),
+                    Message::Insert(insert) => {
+                        self.change(&Change::Insert(insert), Some(&message), lsn, context, out)
+                    }
+                    Message::Update(update) => {
+                        self.change(&Change::Update(update), Some(&message), lsn, context, out)
+                    }
+                    Message::Delete(delete) => {
+                        self.change(&Change::Delete(delete), Some(&message), lsn, context, out)
+                    }
+                    Message::Truncate(truncate) => {
+                        self.change(&Change::Truncate(truncate), Some(&message), lsn, context, out)
+                    }
+                    Message::Logical(message) => self.logical(&message, lsn, context, out),
                     Message::Begin(_) | Message::Commit(_) => Err(Error::fatal(format!(
                         "the stream at {lsn} has the boundary of a transaction where a change is due"
                     ))),
@@ -193,7 +218,7 @@ impl Streaming {
             }
             Frame::Logical { transactional, lsn, prefix, content } => {
                 let message = LogicalMessage { transactional, lsn, prefix: &prefix, content: &content };
-                self.logical(&message, lsn, out)
+                self.logical(&message, lsn, context, out)
             }
             Frame::Commit(commit) => self.commit(&commit, out),
             Frame::KeepAlive { end } => {
@@ -220,7 +245,14 @@ impl Streaming {
         self.emitter.begin(&transaction.begin, at, transaction.seen == Seen::Partly, out)
     }
 
-    fn change(&mut self, change: &Change<'_>, lsn: Lsn, out: &mut Vec<SourceRecord>) -> Result<()> {
+    fn change(
+        &mut self,
+        change: &Change<'_>,
+        message: Option<&Message<'_>>,
+        lsn: Lsn,
+        context: &Context,
+        out: &mut Vec<SourceRecord>,
+    ) -> Result<()> {
         let Some(transaction) = &mut self.transaction else {
             return Err(Error::fatal(format!(
                 "the stream has a change outside of any transaction, at {lsn}"
@@ -237,13 +269,23 @@ impl Streaming {
             Verdict::Emit => 0,
             Verdict::EmitAfter(records) => records,
         };
-        self.emitter.change(change, number, handed_out, At { lsn, now_nanos: now_nanos() }, out)
+        let at = At { lsn, now_nanos: now_nanos() };
+        if let Some(message) = message.filter(|_| handed_out == 0) {
+            self.signals.before(message, &mut self.emitter, (commit, number), at, context, out)?;
+        }
+        self.emitter.change(change, number, handed_out, at, out)
     }
 
-    fn logical(&mut self, message: &LogicalMessage<'_>, lsn: Lsn, out: &mut Vec<SourceRecord>) -> Result<()> {
+    fn logical(
+        &mut self,
+        message: &LogicalMessage<'_>,
+        lsn: Lsn,
+        context: &Context,
+        out: &mut Vec<SourceRecord>,
+    ) -> Result<()> {
         let change = Change::Logical(*message);
         if message.transactional {
-            return self.change(&change, lsn, out);
+            return self.change(&change, None, lsn, context, out);
         }
         if self.resume.message(lsn) {
             return Ok(());

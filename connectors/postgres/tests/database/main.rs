@@ -8,6 +8,7 @@
 )]
 
 mod failures;
+mod incremental;
 mod modes;
 mod restart;
 mod rig;

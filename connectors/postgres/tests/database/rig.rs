@@ -105,6 +105,18 @@ impl Running {
         out
     }
 
+    /// What comes until nothing does for a while.
+    pub(crate) async fn drain(&mut self) -> Vec<SourceRecord> {
+        let mut out = Vec::new();
+        let mut quiet = 0;
+        while quiet < 20 {
+            let records = self.poll().await.unwrap();
+            quiet = if records.is_empty() { quiet + 1 } else { 0 };
+            out.extend(records);
+        }
+        out
+    }
+
     /// Whether nothing comes for a while.
     pub(crate) async fn is_quiet(&mut self) -> bool {
         for _ in 0..10 {

@@ -1,0 +1,290 @@
+//! Where an incremental snapshot stands. Pure.
+
+use std::collections::{HashSet, VecDeque};
+
+use lavka_api::data::Str;
+
+use super::signal::{Collection, Signal, collections_of, collections_text, expand};
+use crate::offset::Incremental;
+
+/// Debezium's form of "no key": a null of Java's serialisation.
+const NO_KEY: &str = "aced000570";
+
+/// A row of the signal table that bounds a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Marker {
+    /// The reading of the chunk was about to begin.
+    Open,
+    /// It was over.
+    Close,
+}
+
+/// Keys of rows, as the server's texts.
+pub(crate) type Key = Vec<Option<Str>>;
+
+/// Incremental snapshots that are to be read, one table after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Running {
+    tables: VecDeque<Collection>,
+    correlation: Option<Str>,
+    paused: bool,
+    /// The key of the last row that was handed out of the first table.
+    last: Option<Key>,
+    /// The table's largest key when it was begun.
+    max: Option<Key>,
+    /// The chunk that is being read, and what changed since its window was opened.
+    window: Option<Window>,
+}
+
+#[derive(Debug)]
+struct Window {
+    /// The names of its markers begin with it.
+    id: String,
+    open: bool,
+    changed: HashSet<Key>,
+}
+
+impl Running {
+    /// The state that an offset holds.
+    pub(crate) fn of_offset(offset: Option<&Incremental>) -> Self {
+        let Some(offset) = offset else { return Self::default() };
+        let keys: Option<(Option<Key>, Option<Key>)> = offset.keys.as_ref().and_then(|text| keys_of(text));
+        let (last, max) = keys.unwrap_or_default();
+        Self {
+            tables: collections_of(&offset.collections).into(),
+            correlation: offset.correlation_id.clone(),
+            last,
+            max,
+            ..Self::default()
+        }
+    }
+
+    /// The state for the offset; `None` where nothing is left to be read.
+    pub(crate) fn to_offset(&self) -> Option<Incremental> {
+        if self.tables.is_empty() {
+            return None;
+        }
+        let tables: Vec<Collection> = self.tables.iter().cloned().collect();
+        Some(Incremental {
+            collections: collections_text(&tables),
+            primary_key: Some(Str::from_static(NO_KEY)),
+            maximum_key: Some(Str::from_static(NO_KEY)),
+            correlation_id: self.correlation.clone(),
+            keys: Some(keys_text(self.last.as_ref(), self.max.as_ref())),
+        })
+    }
+
+    /// Takes a signal; `known` are the tables that are captured. What it says for the log.
+    pub(crate) fn signal(&mut self, id: &str, signal: Signal, known: &[String]) -> String {
+        match signal {
+            Signal::Execute { blocking: true, .. } => {
+                "blocking snapshots are not in this build; use an incremental one".to_owned()
+            }
+            Signal::Execute { tables, conditions, surrogate, blocking: false } => {
+                let found = expand(&tables, &conditions, surrogate.as_deref(), known);
+                let names: Vec<String> = found.iter().map(|table| table.id.clone()).collect();
+                if self.tables.is_empty() {
+                    self.correlation = Some(id.into());
+                    (self.last, self.max, self.window) = (None, None, None);
+                }
+                for table in found {
+                    if !self.tables.iter().any(|queued| queued.id == table.id) {
+                        self.tables.push_back(table);
+                    }
+                }
+                if names.is_empty() {
+                    format!("no captured table is named by {}", tables.join(", "))
+                } else {
+                    format!("reading {}", names.join(", "))
+                }
+            }
+            Signal::Stop(tables) => {
+                let goes = |table: &Collection| match &tables {
+                    None => true,
+                    Some(patterns) => {
+                        !expand(patterns, &[], None, std::slice::from_ref(&table.id)).is_empty()
+                    }
+                };
+                if self.tables.front().is_some_and(goes) {
+                    (self.last, self.max, self.window) = (None, None, None);
+                }
+                self.tables.retain(|table| !goes(table));
+                "the incremental snapshot is stopped".to_owned()
+            }
+            Signal::Pause => {
+                self.paused = true;
+                "the incremental snapshot is paused".to_owned()
+            }
+            Signal::Resume => {
+                self.paused = false;
+                "the incremental snapshot goes on".to_owned()
+            }
+            Signal::Log(message) => message,
+        }
+    }
+
+    /// What is to be read next, if it is time: begins a window of that id.
+    pub(crate) fn next(
+        &mut self,
+        id: impl FnOnce() -> String,
+    ) -> Option<(Collection, Option<Key>, Option<Key>, String)> {
+        if self.paused || self.window.is_some() {
+            return None;
+        }
+        let table = self.tables.front()?.clone();
+        let id = id();
+        self.window = Some(Window { id: id.clone(), open: false, changed: HashSet::new() });
+        Some((table, self.last.clone(), self.max.clone(), id))
+    }
+
+    /// Which marker of the present window a row of the signal table is.
+    pub(crate) fn marker(&self, row: &str, deleted: bool) -> Option<Marker> {
+        let window = self.window.as_ref()?;
+        match row.strip_prefix(window.id.as_str())? {
+            "-open" if deleted => Some(Marker::Close),
+            "-open" => Some(Marker::Open),
+            "-close" if !deleted => Some(Marker::Close),
+            _ => None,
+        }
+    }
+
+    /// The window is open.
+    pub(crate) fn open(&mut self) {
+        if let Some(window) = &mut self.window {
+            window.open = true;
+        }
+    }
+
+    /// The table whose changes count now, while a window is open.
+    pub(crate) fn watched(&self) -> Option<&str> {
+        self.window.as_ref().filter(|window| window.open)?;
+        self.tables.front().map(|table| table.id.as_str())
+    }
+
+    /// A row of that table changed.
+    pub(crate) fn changed(&mut self, key: Key) {
+        if let Some(window) = self.window.as_mut().filter(|window| window.open) {
+            window.changed.insert(key);
+        }
+    }
+
+    /// The window is closed: whether a row of the chunk is still as it was read.
+    pub(crate) fn close(&mut self) -> impl Fn(&Key) -> bool + use<> {
+        let changed = self.window.take().map(|window| window.changed).unwrap_or_default();
+        move |key| !changed.contains(key)
+    }
+
+    /// The reading of the chunk came to nothing: another begins.
+    pub(crate) fn abandon(&mut self) {
+        self.window = None;
+    }
+
+    /// The rows of the chunk were handed out: up to this key, or all of the table.
+    pub(crate) fn advance(&mut self, last: Option<Key>, max: Option<Key>, finished: bool) {
+        if finished {
+            self.tables.pop_front();
+            (self.last, self.max) = (None, None);
+        } else {
+            self.last = last;
+            self.max = max;
+        }
+    }
+
+    /// Whether there is anything to be read.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.tables.is_empty()
+    }
+}
+
+fn keys_text(last: Option<&Key>, max: Option<&Key>) -> Str {
+    let list = |key: Option<&Key>| {
+        key.map(|key| key.iter().map(|text| text.as_ref().map(|text| text.to_string())).collect::<Vec<_>>())
+    };
+    Str::from(serde_json::json!([list(last), list(max)]).to_string())
+}
+
+fn keys_of(text: &str) -> Option<(Option<Key>, Option<Key>)> {
+    type Texts = Option<Vec<Option<String>>>;
+    let (last, max): (Texts, Texts) = serde_json::from_str(text).ok()?;
+    let key = |texts: Texts| texts.map(|texts| texts.into_iter().map(|text| text.map(Str::from)).collect());
+    Some((key(last), key(max)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> Key {
+        vec![Some(text.into())]
+    }
+
+    fn execute(tables: &[&str]) -> Signal {
+        Signal::Execute {
+            tables: tables.iter().map(|&table| table.to_owned()).collect(),
+            conditions: Vec::new(),
+            surrogate: None,
+            blocking: false,
+        }
+    }
+
+    #[test]
+    fn rows_that_change_in_the_window_are_dropped_and_the_next_chunk_begins() {
+        let known = ["s.a".to_owned(), "s.b".to_owned()];
+        let mut running = Running::default();
+        running.signal("id-1", execute(&["s.*"]), &known);
+        let (table, last, _, id) = running.next(|| "w1".to_owned()).unwrap();
+        assert_eq!((table.id.as_str(), last, id.as_str()), ("s.a", None, "w1"));
+        assert!(running.next(|| "w2".to_owned()).is_none(), "one window at a time");
+        running.changed(key("1"));
+        assert_eq!(running.marker("other-open", false), None);
+        assert_eq!(running.marker("w1-open", false), Some(Marker::Open));
+        running.open();
+        assert_eq!(running.watched(), Some("s.a"));
+        running.changed(key("2"));
+        assert_eq!(running.marker("w1-close", false), Some(Marker::Close));
+        assert_eq!(running.marker("w1-open", true), Some(Marker::Close));
+        let stays = running.close();
+        assert!(stays(&key("1")), "what changed before the window does not count");
+        assert!(!stays(&key("2")));
+        running.advance(Some(key("9")), Some(key("99")), false);
+        let offset = running.to_offset().unwrap();
+        let mut again = Running::of_offset(Some(&offset));
+        let (table, last, max, _) = again.next(|| "w3".to_owned()).unwrap();
+        assert_eq!((table.id.as_str(), last, max), ("s.a", Some(key("9")), Some(key("99"))));
+        again.abandon();
+        again.advance(None, None, true);
+        assert_eq!(again.next(|| "w4".to_owned()).unwrap().0.id, "s.b");
+        again.abandon();
+        again.advance(None, None, true);
+        assert!(again.is_idle() && again.to_offset().is_none());
+    }
+
+    #[test]
+    fn snapshots_are_paused_and_stopped() {
+        let known = ["s.a".to_owned(), "s.b".to_owned()];
+        let mut running = Running::default();
+        running.signal("1", execute(&["s.a", "s.b"]), &known);
+        running.signal("2", Signal::Pause, &known);
+        assert!(running.next(String::new).is_none());
+        running.signal("3", Signal::Resume, &known);
+        running.signal("4", Signal::Stop(Some(vec!["s.a".into()])), &known);
+        assert_eq!(running.next(|| "w".into()).unwrap().0.id, "s.b");
+        running.signal("5", Signal::Stop(None), &known);
+        assert!(running.is_idle());
+    }
+
+    #[test]
+    fn an_offset_of_debezium_begins_the_table_again() {
+        let offset = Incremental {
+            collections: collections_text(&[Collection {
+                id: "s.a".into(),
+                condition: None,
+                surrogate: None,
+            }]),
+            primary_key: Some("aced0005757200135b4c".into()),
+            ..Incremental::default()
+        };
+        let (table, last, max, _) = Running::of_offset(Some(&offset)).next(|| "w".into()).unwrap();
+        assert_eq!((table.id.as_str(), last, max), ("s.a", None, None));
+    }
+}
