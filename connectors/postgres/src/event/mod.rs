@@ -25,6 +25,7 @@
 //! - A call that fails has appended nothing.
 //! - Values of columns are in no error text and no log line.
 
+mod change;
 mod emitter;
 mod plan;
 mod position;
@@ -34,7 +35,8 @@ mod settings;
 mod snapshot;
 mod transaction;
 
-pub use emitter::{At, Change, Emitter};
+pub use change::Change;
+pub use emitter::{At, Emitter};
 pub use plan::TablePlan;
 pub use recorder::Recorder;
 pub use settings::{ContextHeaders, EventSettings, OnUnconvertible, SkippedOperations};

@@ -3,7 +3,7 @@
 use fancy_regex::Regex;
 use lavka_api::{Error, Result};
 
-use super::pattern::compile;
+use super::pattern::{compile, is_match};
 use crate::model::TableId;
 
 /// The columns that make keys, in the order of the configuration.
@@ -51,7 +51,7 @@ impl KeyColumns {
         let mut found = Vec::new();
         for pattern in &self.patterns {
             for (position, column) in columns.clone().enumerate() {
-                let matches = pattern.is_match(&format!("{table}.{column}")).unwrap_or(false);
+                let matches = is_match(pattern, &format!("{table}.{column}"));
                 if matches && !found.contains(&position) {
                     found.push(position);
                 }

@@ -31,8 +31,16 @@ impl PatternList {
     /// Whether one of the patterns matches the whole of `text`.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        self.patterns.iter().any(|pattern| pattern.is_match(text).unwrap_or(false))
+        self.patterns.iter().any(|pattern| is_match(pattern, text))
     }
+}
+
+/// Whether a pattern matches. One that backtracks beyond the limit does not, and says so: a column may go unmasked by it.
+pub(super) fn is_match(pattern: &Regex, text: &str) -> bool {
+    pattern.is_match(text).unwrap_or_else(|error| {
+        tracing::error!(%pattern, text, %error, "a regular expression gives up and counts as not matching: simplify it");
+        false
+    })
 }
 
 /// The entries of a list.

@@ -126,10 +126,18 @@ pub(super) fn decimal(text: &[u8], scale: i32) -> Result<Value, Unconvertible> {
     }
 }
 
-/// `numeric` without a scale of its column, as a struct with the scale of the number.
+/// `numeric` without a scale of its column, as a struct with the smallest scale that shows the number.
 pub(super) fn variable(text: &[u8], schema: &Schema) -> Result<Value, Unconvertible> {
-    match number(text)? {
-        Number::Finite(decimal) => variable_value(&stripped(decimal), schema),
+    let zeros = text.iter().rev().take_while(|&&digit| digit == b'0').count();
+    let significant = match text.contains(&b'.') {
+        true => text
+            .get(..text.len() - zeros)
+            .map(|text| text.strip_suffix(b".").unwrap_or(text))
+            .unwrap_or_default(),
+        false => text,
+    };
+    match number(significant)? {
+        Number::Finite(decimal) => variable_value(&decimal, schema),
         Number::Special(..) => Err(Unconvertible(
             "NaN or Infinity, which decimal.handling.mode=precise cannot show (string or double can)",
         )),
@@ -144,17 +152,6 @@ fn variable_value(decimal: &Decimal, schema: &Schema) -> Result<Value, Unconvert
 /// Zero of a `numeric` without a scale.
 pub(super) fn variable_zero(schema: &Schema) -> Value {
     variable_value(&Decimal::new(0, 0), schema).unwrap_or_default()
-}
-
-/// `stripTrailingZeros`, and no scale below zero.
-fn stripped(decimal: Decimal) -> Decimal {
-    let ten = BigInt::from(10);
-    let (mut unscaled, mut scale) = (decimal.unscaled().clone(), decimal.scale());
-    while scale > 0 && (&unscaled % &ten) == BigInt::ZERO {
-        unscaled /= &ten;
-        scale -= 1;
-    }
-    Decimal::new(unscaled, scale)
 }
 
 /// `numeric` as text; the digits are the server's unless the scale of the column wants more.
@@ -275,9 +272,12 @@ mod tests {
     #[test]
     fn variable_scales_are_as_small_as_possible() {
         let schema = variable_schema().build().unwrap();
-        for (text, scale, bytes) in
-            [("123.4567", 4, vec![0x12, 0xD6, 0x87]), ("56.00", 0, vec![56]), ("0.0", 0, vec![0])]
-        {
+        for (text, scale, bytes) in [
+            ("123.4567", 4, vec![0x12, 0xD6, 0x87]),
+            ("56.00", 0, vec![56]),
+            ("0.0", 0, vec![0]),
+            ("100", 0, vec![100]),
+        ] {
             let Value::Struct(value) = variable(text.as_bytes(), &schema).unwrap() else { panic!() };
             assert_eq!(value.values(), [Value::Int32(scale), Value::Bytes(bytes.into())], "{text}");
         }

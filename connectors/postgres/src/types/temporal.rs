@@ -192,8 +192,8 @@ pub(super) fn zoned_time_value(micros: i64) -> Value {
 fn iso(write: impl FnOnce(&mut Vec<u8>)) -> Value {
     let mut out = Vec::with_capacity(32);
     write(&mut out);
-    // Only ASCII was written.
-    Value::String(Str::from_utf8(&out).unwrap_or_default())
+    // Only ASCII was written; the string keeps the allocation.
+    Value::String(Str::from(String::from_utf8(out).unwrap_or_default()))
 }
 
 /// A schema of version 1 with Debezium's name.
