@@ -131,20 +131,18 @@ pub(crate) async fn answer_of(sent: reqwest::Result<Response>) -> Result<Answer,
 }
 
 fn trouble(error: &reqwest::Error) -> Trouble {
-    let mut cause = error.source();
     let mut passes = !error.is_builder();
-    while let Some(inner) = cause {
+    let mut next = error.source();
+    while let Some(cause) = next {
         // Nothing changes by itself about a certificate.
-        let tls = inner.downcast_ref::<rustls::Error>().or_else(|| {
-            inner
-                .downcast_ref::<std::io::Error>()
-                .and_then(|it| it.get_ref())
-                .and_then(|it| it.downcast_ref())
-        });
-        if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
+        if matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
             passes = false;
         }
-        cause = inner.source();
+        // What an I/O error was made of is not its source, but that of its source.
+        next = match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => cause.source(),
+        };
     }
     Trouble { text: told(error), passes }
 }

@@ -37,7 +37,7 @@
 //! - `client`: [`Registry`], over a [`Transport`]; `answer` reads bodies, `failure` classifies errors, `retry` and `cache`
 //!   decide.
 //! - `http`: the transport; `auth`, `oauth` and `tls` serve it.
-//! - [`mock`] (feature `mock`): a registry in memory for tests.
+//! - `mock` (feature `mock`): a registry in memory for tests.
 
 mod answer;
 mod auth;
@@ -46,13 +46,15 @@ mod client;
 mod config;
 mod failure;
 mod http;
-#[cfg(feature = "mock")]
+#[cfg(any(test, feature = "mock"))]
 pub mod mock;
 mod oauth;
 mod retry;
 mod schema;
 mod session;
 mod subject;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod transport;
 mod unsupported;
