@@ -28,8 +28,12 @@ pub(super) fn infos(kind: PluginKind, config: &Config, policy: &OverridePolicy) 
 /// where topics are created.
 fn has(kind: PluginKind, client: ClientKind, config: &Config) -> bool {
     let source = kind == PluginKind::Source;
-    let dead_letters = !source
-        && config.get("errors.deadletterqueue.topic.name").is_some_and(|topic| !topic.trim().is_empty());
+    let set = |key: &str| config.get(key).is_some_and(|topic| !topic.trim().is_empty());
+    let dead_letters = if source {
+        set("lavka.errors.deadletterqueue.topic.name")
+    } else {
+        set("errors.deadletterqueue.topic.name")
+    };
     match client {
         ClientKind::Producer => source || dead_letters,
         ClientKind::Consumer => !source,
@@ -65,5 +69,7 @@ mod tests {
         assert_eq!(shown(PluginKind::Source, &config), [row("producer.override.acks", "0", 1)]);
         config.set("errors.deadletterqueue.topic.name", "dlq");
         assert_eq!(shown(PluginKind::Sink, &config).len(), 4);
+        config.set("lavka.errors.deadletterqueue.topic.name", "dlq");
+        assert_eq!(shown(PluginKind::Source, &config).len(), 2);
     }
 }
