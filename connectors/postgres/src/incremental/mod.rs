@@ -11,5 +11,5 @@ mod signal;
 mod state;
 
 pub(crate) use chunk::{Chunk, KeyNames, Request, read};
-pub(crate) use signal::{Collection, Signal};
+pub(crate) use signal::Signal;
 pub(crate) use state::{Marker, Running};

@@ -169,7 +169,7 @@ impl Signals {
                 emitter.offset_mut().incremental = self.running.to_offset();
             }
             Err(why) => {
-                tracing::warn!(task = %context.id, signal = id, kind = ty, "the signal is passed over: {why}")
+                tracing::warn!(task = %context.id, signal = id, kind = ty, "the signal is passed over: {why}");
             }
         }
     }
@@ -330,7 +330,8 @@ fn take_lines(file: &std::path::Path) -> std::io::Result<Vec<String>> {
         Ok(metadata) if metadata.len() > LARGEST_FILE => {
             return Err(std::io::Error::other(format!("{} is larger than a mebibyte", file.display())));
         }
-        other => drop(other?),
+        Err(error) => return Err(error),
+        Ok(_) => {}
     }
     let text = std::fs::read_to_string(file)?;
     if !text.is_empty() {

@@ -104,9 +104,9 @@ async fn an_offset_of_debezium_is_taken_up() {
     let mut task = Running::start(&config, &store).await.unwrap();
     let records = task.take(4).await;
     task.stop().await;
-    for stored in 0..3 {
+    for (stored, record) in records.iter().take(3).enumerate() {
         // The offset of the record, without the keys that Debezium does not know.
-        let position = records[stored].position.clone().unwrap();
+        let position = record.position.clone().unwrap();
         let entries: Vec<(String, Value)> = position
             .offset
             .entries()
