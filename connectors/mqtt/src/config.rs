@@ -120,10 +120,11 @@ lavka_api::config! {
             .doc("MQTT 5: whether content type, response topic, correlation data, message expiry, payload format and \
                   user properties become headers."),
         pub(crate) payload_format: String = key("lavka.payload.format").default("bytes").group(RECORDS)
-            .check(Check::one_of(&["bytes", "json"]))
-            .doc("What payloads are: bytes, handed on as they are (use ByteArrayConverter), or json, decoded into \
+            .check(Check::one_of(&["bytes", "text", "json", "cbor", "senml-json", "senml-cbor", "auto"]))
+            .doc("What payloads are: bytes, handed on as they are (use ByteArrayConverter); text; json or cbor, decoded into \
                   records without schema so that transforms can work on their fields (use JsonConverter with \
-                  schemas.enable=false)."),
+                  schemas.enable=false); senml-json or senml-cbor, resolved into an array of records with a schema; auto, \
+                  with MQTT 5: by the content type of each message, bytes without one."),
         pub(crate) payload_on_error: String = key("lavka.payload.on.error").default("bytes").group(RECORDS)
             .check(Check::one_of(&["bytes", "skip", "fail"]))
             .doc("What becomes of a payload that cannot be decoded. bytes: the record carries the payload as bytes, \
@@ -143,6 +144,11 @@ lavka_api::config! {
 }
 
 impl MqttConfig {
+    /// Whether each message says what its payload is.
+    pub(crate) fn goes_by_content_type(&self) -> bool {
+        self.payload_format == "auto"
+    }
+
     /// Whether the protocol is MQTT 5.
     pub(crate) fn is_v5(&self) -> bool {
         self.version == "5"

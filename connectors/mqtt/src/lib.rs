@@ -32,7 +32,7 @@
 //!
 //! - `connector`, `config`, `validate`, `filter`, `server`, `tls`, `settings`: from the configuration to what a
 //!   connection needs.
-//! - `task`, `record`, `payload`: from messages to records.
+//! - `task`, `record`: from messages to records.
 //! - `exchange`: what connection, `poll` and deliveries share; inside, pure: `inbox` (what waits to be handed out) and
 //!   `window` (what waits to be acknowledged).
 //! - `connection`: the task that owns the connection; `backoff`, `refusal` and `environment` decide when it is worth
@@ -51,7 +51,6 @@ mod filter;
 mod inbox;
 mod link;
 mod message;
-mod payload;
 mod record;
 mod refusal;
 mod server;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use lavka_api::data::{Blob, Datum, Headers, Record, Schema, SourceRecord, Str, Topic, Type, Value};
+use lavka_api::data::{Datum, Headers, Record, Schema, SourceRecord, Str, Topic, Type};
 use lavka_api::plugin::{DeliveryListener, TaskId};
 use lavka_api::{Error, Result, error::exception};
-use lavka_converters::json::JsonReader;
+use lavka_converters::payload::{Format, PayloadDecoder};
 
 use crate::config::MqttConfig;
 use crate::counters;
@@ -13,13 +13,13 @@ use crate::environment::Throttle;
 use crate::exchange::Exchange;
 use crate::inbox::Arrival;
 use crate::message::{Message, Properties};
-use crate::payload::holds_one_value;
 
 /// Makes records; one per task.
 pub(crate) struct RecordMaker {
     task: TaskId,
     topic: Topic,
-    decoder: Option<Decoder>,
+    decoder: Decoder,
+    headers_of_v5: bool,
     string: Schema,
     bytes: Schema,
     int32: Schema,
@@ -28,7 +28,9 @@ pub(crate) struct RecordMaker {
 }
 
 struct Decoder {
-    json: JsonReader,
+    payloads: PayloadDecoder,
+    /// None where each message says it.
+    format: Option<Format>,
     on_error: OnError,
     warnings: Throttle,
     skipped: u64,
@@ -55,16 +57,19 @@ impl RecordMaker {
             "fail" => OnError::Fail,
             _ => OnError::Bytes,
         };
-        let decoder = (config.payload_format == "json").then(|| Decoder {
-            json: JsonReader::new(),
+        let decoder = Decoder {
+            payloads: PayloadDecoder::new(),
+            format: (!config.goes_by_content_type())
+                .then(|| Format::named(&config.payload_format).unwrap_or(Format::Bytes)),
             on_error,
             warnings: Throttle::default(),
             skipped: 0,
-        });
+        };
         Self {
             task,
             topic: Topic::from(config.kafka_topic.as_str()),
             decoder,
+            headers_of_v5: config.v5_headers,
             string: Schema::of(Type::String),
             bytes: Schema::of(Type::Bytes),
             int32: Schema::of(Type::Int32),
@@ -96,22 +101,20 @@ impl RecordMaker {
 
     fn record(&mut self, message: Message) -> Result<Option<Record>> {
         let mut headers = self.headers(&message);
-        let value = match &mut self.decoder {
-            None => Datum::new(self.bytes.clone(), message.payload),
-            Some(decoder) => match decoder.decode(&message.payload) {
-                Ok(value) => Datum::schemaless(value),
-                Err(error) => match decoder.on_error {
-                    OnError::Bytes => {
-                        let reason = Datum::new(self.string.clone(), error.to_string());
-                        headers.add(Str::from_static("lavka.payload.error"), reason);
-                        Datum::new(self.bytes.clone(), message.payload)
-                    }
-                    OnError::Skip => {
-                        decoder.skip(&self.task, &message, &error);
-                        return Ok(None);
-                    }
-                    OnError::Fail => return Err(undecodable(&message, error)),
-                },
+        let format = self.decoder.format(&message);
+        let value = match self.decoder.payloads.decode(format, &message.payload, message.received) {
+            Ok(value) => value,
+            Err(error) => match self.decoder.on_error {
+                OnError::Bytes => {
+                    let reason = Datum::new(self.string.clone(), error.to_string());
+                    headers.add(Str::from_static("lavka.payload.error"), reason);
+                    self.decoder.payloads.bytes(&message.payload)
+                }
+                OnError::Skip => {
+                    self.decoder.skip(&self.task, &message, format, &error);
+                    return Ok(None);
+                }
+                OnError::Fail => return Err(undecodable(&message, format, error)),
             },
         };
         let mut record = Record::for_topic(self.topic.clone());
@@ -131,7 +134,7 @@ impl RecordMaker {
         headers.add(Str::from_static("mqtt.qos"), int(message.qos.number()));
         headers.add(Str::from_static("mqtt.retained"), flag(message.retained));
         headers.add(Str::from_static("mqtt.duplicate"), flag(message.duplicate));
-        if let Some(properties) = message.properties.as_deref() {
+        if let Some(properties) = message.properties.as_deref().filter(|_| self.headers_of_v5) {
             self.property_headers(properties, &mut headers);
         }
         headers
@@ -164,15 +167,12 @@ impl RecordMaker {
 }
 
 impl Decoder {
-    fn decode(&mut self, payload: &Blob) -> Result<Value> {
-        // The reader takes the first value and leaves the rest unread; of a payload nothing may go missing like that.
-        if !holds_one_value(payload) {
-            return Err(Error::data("the payload is not one JSON value"));
-        }
-        self.json.read(payload)
+    fn format(&self, message: &Message) -> Format {
+        let content_type = || message.properties.as_deref()?.content_type.as_deref();
+        self.format.unwrap_or_else(|| content_type().map_or(Format::Bytes, Format::of_media_type))
     }
 
-    fn skip(&mut self, task: &TaskId, message: &Message, error: &Error) {
+    fn skip(&mut self, task: &TaskId, message: &Message, format: Format, error: &Error) {
         self.skipped += 1;
         counters::count_skipped();
         if self.warnings.due(message.received) {
@@ -180,15 +180,15 @@ impl Decoder {
                 %task,
                 topic = message.topic.as_str(),
                 skipped = self.skipped,
-                "skipped a message whose payload is not JSON (so far: {}): {error}", self.skipped
+                "skipped a message whose payload is not {format} (so far: {}): {error}", self.skipped
             );
         }
     }
 }
 
-fn undecodable(message: &Message, error: Error) -> Error {
+fn undecodable(message: &Message, format: Format, error: Error) -> Error {
     Error::fatal(format!(
-        "The payload of a message on the MQTT topic {} ({} bytes) is not JSON, and lavka.payload.on.error is fail. Set \
+        "The payload of a message on the MQTT topic {} ({} bytes) is not {format}, and lavka.payload.on.error is fail. Set \
          it to bytes or skip to go on.",
         message.topic.as_str(),
         message.payload.len()

@@ -73,7 +73,7 @@ impl Settings {
                 } else {
                     u32::try_from(config.session_expiry).unwrap_or(u32::MAX)
                 },
-                properties: config.v5_headers,
+                properties: config.v5_headers || config.goes_by_content_type(),
             }),
         })
     }

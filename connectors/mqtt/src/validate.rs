@@ -94,6 +94,13 @@ fn protocol_version(parsed: &MqttConfig) -> Vec<KeyError> {
             "only MQTT 5 has these properties; set lavka.mqtt.version=5".into(),
         ));
     }
+    if !parsed.is_v5() && parsed.goes_by_content_type() {
+        errors.push(KeyError::invalid(
+            "lavka.payload.format",
+            "auto",
+            "only MQTT 5 has content types; set lavka.mqtt.version=5, or name the format".into(),
+        ));
+    }
     errors
 }
 

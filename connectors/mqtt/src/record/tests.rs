@@ -1,5 +1,5 @@
 use lavka_api::config::{Config, ConfigSpec};
-use lavka_api::data::Object;
+use lavka_api::data::{Blob, Object, Value};
 
 use super::*;
 use crate::inbox::Limits;
@@ -82,7 +82,8 @@ fn properties_become_headers() {
         user: vec![("site".into(), "a".into()), ("site".into(), "b".into())],
     };
     let message = Message { properties: Some(Box::new(properties)), ..message("x") };
-    let record = maker(&[]).record(message).unwrap().unwrap();
+    let mut maker = maker(&[("lavka.mqtt.version", "5"), ("lavka.mqtt.v5.headers", "true")]);
+    let record = maker.record(message).unwrap().unwrap();
     let headers: Vec<_> =
         record.headers.iter().skip(4).map(|h| (h.key.as_str(), h.datum.value.clone())).collect();
     assert_eq!(
@@ -108,6 +109,29 @@ fn json_is_decoded_into_data_without_schema() {
     assert_eq!(record.headers.len(), 4);
     let number = maker.record(message("21.5")).unwrap().unwrap();
     assert_eq!(number.value, Datum::schemaless(21.5));
+}
+
+#[test]
+fn a_format_for_all_messages_or_one_by_content_type() {
+    let of_type = |content_type: Option<&str>, payload: &str| {
+        let content_type = content_type.map(Into::into);
+        let properties = Properties { content_type, ..Properties::default() };
+        Message { properties: Some(Box::new(properties)), ..message(payload) }
+    };
+    let mut senml = maker(&[("lavka.payload.format", "senml-json")]);
+    let record = senml.record(message(r#"[{"n":"a","v":1}]"#)).unwrap().unwrap();
+    assert!(record.value.schema.is_some(), "{:?}", record.value);
+    let mut auto = maker(&[("lavka.mqtt.version", "5"), ("lavka.payload.format", "auto")]);
+    let mut value = |message| {
+        let record = auto.record(message).unwrap().unwrap();
+        // The properties serve the decoder alone.
+        assert_eq!(record.headers.len(), 4);
+        record.value.value
+    };
+    assert_eq!(value(of_type(Some("application/json"), "21")), Value::Int64(21));
+    assert_eq!(value(of_type(Some("text/plain"), "21")), Value::from("21"));
+    assert_eq!(value(of_type(None, "21")), Value::from(Blob::from(b"21")));
+    assert_eq!(value(message("21")), Value::from(Blob::from(b"21")));
 }
 
 #[tokio::test]
