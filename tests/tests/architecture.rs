@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lavka-schema-registry", &["lavka-api"]),
     ("lavka-avro", &["lavka-api", "lavka-schema-registry"]),
     ("lavka-protobuf", &["lavka-api", "lavka-schema-registry"]),
+    ("lavka-json-schema", &["lavka-api", "lavka-converters", "lavka-schema-registry"]),
     ("lavka-kafka", &["lavka-api", "lavka-telemetry", "lavka-ports"]),
     (
         "lavka-engine",
@@ -158,6 +159,13 @@ const OWNED: &[Owned] = &[
         owners: &[],
         dev: &["lavka-avro"],
         why: "a bench compares with it; its licence (MPL-2.0) is not for what is shipped",
+    },
+    Owned {
+        dependency: "reqwest",
+        // The wire client asks for tokens.
+        owners: &["lavka-schema-registry", "lavka-kafka"],
+        dev: &[],
+        why: "whoever speaks HTTP as a client goes through what has our TLS, proxies and timeouts",
     },
     Owned { dependency: "rumqttd", owners: &[SERVER], dev: &[TESTS], why: "the demo's MQTT broker" },
     Owned { dependency: "clap*", owners: &[SERVER], dev: &[], why: "the command line is the binary's" },

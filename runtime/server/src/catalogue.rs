@@ -13,6 +13,7 @@ pub fn builtin_plugins() -> Vec<Plugin> {
         lavka_connector_mqtt::plugins(),
         lavka_connector_postgres::plugins(),
         lavka_converters::plugins(),
+        lavka_json_schema::plugins(),
         lavka_protobuf::plugins(),
         lavka_transforms::plugins(),
         lavka_score::plugins(),
