@@ -31,29 +31,29 @@ echo "check: a fresh Debian ($suite)"
 unshare --mount --propagation private \
     debootstrap --variant=minbase --include=ca-certificates,libssl3,zlib1g "$suite" "$work/root" >"$work/log" 2>&1 ||
     fail "no Debian: $(tail -n 5 "$work/log")"
-cp "$package" "$work/root/root/lavka.deb"
-cat >"$work/root/root/check" <<'INSIDE'
+cp "$package" "$work/lavka.deb"
+cat >"$work/root/check" <<'INSIDE'
 set -eu
 mount -t proc proc /proc
 echo 'check: it installs, and every file is as packaged'
-dpkg --install /root/lavka.deb
+dpkg --install /lavka.deb
 [ -z "$(dpkg --verify lavka)" ]
 lavka --version
 echo 'check: the worker starts, is well, and stops'
 mkdir -p /var/lib/lavka
-lavka standalone /etc/lavka/worker.properties >/root/log 2>&1 &
+lavka standalone /etc/lavka/worker.properties >/log 2>&1 &
 worker=$!
 tries=0
 until lavka health http://127.0.0.1:8083 2>/dev/null; do
     tries=$((tries + 1))
-    [ "$tries" -lt 50 ] && kill -0 "$worker" || { cat /root/log; exit 1; }
+    [ "$tries" -lt 50 ] && kill -0 "$worker" || { cat /log; exit 1; }
     sleep 0.2
 done
 kill -TERM "$worker"
 wait "$worker"
 echo 'check: an upgrade keeps the worker file, removing too, purging does not'
 echo '# changed by hand' >>/etc/lavka/worker.properties
-dpkg --install /root/lavka.deb
+dpkg --install /lavka.deb
 grep -q '^# changed by hand' /etc/lavka/worker.properties
 dpkg --remove lavka
 [ ! -e /usr/bin/lavka ] && [ -f /etc/lavka/worker.properties ]
@@ -62,5 +62,5 @@ dpkg --purge lavka
 INSIDE
 # A network of its own: the port of the worker file is free there.
 unshare --mount --net --propagation private \
-    sh -c 'ip link set lo up && exec chroot "$1" sh /root/check' check "$work/root" || fail 'see above'
+    sh -c 'ip link set lo up && exec chroot "$1" sh /check' check "$work/root" || fail 'see above'
 echo 'check: all is well'

@@ -85,7 +85,7 @@ fn both_plugins_stand_beside_the_built_in_ones() {
     assert_eq!(answer.status, 400);
     for part in [
         "Invalid value 0 for configuration steps: Value must be at least 1",
-        "Invalid value 13 for configuration transforms.where.precision: Value must be no more than 12",
+        "Invalid value 13 for configuration precision: Value must be no more than 12",
     ] {
         assert!(answer.text.contains(part), "{}", answer.text);
     }
