@@ -6,6 +6,8 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod avro;
+mod clients;
 mod mqtt;
 mod new_topics;
 mod pipeline;
