@@ -230,9 +230,7 @@ fn write_null(item: &Item, out: &mut Vec<u8>, depth: usize) -> Result<()> {
 }
 
 fn write_struct(plan: &StructPlan, record: &Struct, out: &mut Vec<u8>, depth: usize) -> Result<()> {
-    if !plan.schema.same(record.schema()) && plan.schema != *record.schema() {
-        return Err(Error::data("Mismatching struct schema"));
-    }
+    check_schema(&plan.schema, record)?;
     if depth > MAX_DEPTH {
         return Err(Error::data(format!("a value nested deeper than {MAX_DEPTH} levels")));
     }
@@ -257,6 +255,17 @@ fn write_struct(plan: &StructPlan, record: &Struct, out: &mut Vec<u8>, depth: us
     Ok(())
 }
 
+/// A struct has to be of the schema that the plan is for. Of what stands around the fields, the default is not in a struct
+/// that is the default itself.
+#[inline]
+fn check_schema(schema: &Schema, record: &Struct) -> Result<()> {
+    let own = record.schema();
+    if own.same(schema) || own == schema || own.fields() == schema.fields() {
+        return Ok(());
+    }
+    Err(Error::data("Mismatching struct schema"))
+}
+
 /// Names the field in which a value did not fit.
 #[cold]
 fn at_field(error: Error, plan: &StructPlan, part: &Part) -> Error {
@@ -267,9 +276,7 @@ fn at_field(error: Error, plan: &StructPlan, part: &Part) -> Error {
 
 /// The first field that is set says the member.
 fn write_union(plan: &UnionPlan, record: &Struct, out: &mut Vec<u8>, depth: usize) -> Result<()> {
-    if !plan.schema.same(record.schema()) && plan.schema != *record.schema() {
-        return Err(Error::data("Mismatching struct schema"));
-    }
+    check_schema(&plan.schema, record)?;
     for (item, value) in plan.members.iter().zip(record.values()) {
         let value = match (&item.default, value) {
             (Some(default), Value::Null) => default,

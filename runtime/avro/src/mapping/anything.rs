@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::schema::{AvroSchema, Kind, MAX_DEPTH, TypeId, Types};
+use crate::schema::{AvroSchema, TypeId, Types, same_shape};
 
 /// The name of the record.
 pub(crate) const ANYTHING: &str = "io.confluent.connect.avro.Anything";
@@ -28,34 +28,7 @@ pub(crate) fn is_anything(types: &Types, id: TypeId) -> bool {
     let Some(expected) = &*SCHEMA else { return false };
     let name = types.kind(id).name();
     name.is_some_and(|name| name.full() == ANYTHING)
-        && alike((types, id), (expected.types(), expected.root()), &mut Vec::new())
-}
-
-/// Same kinds, names and fields, in two lists of types.
-fn alike(a: (&Types, TypeId), b: (&Types, TypeId), open: &mut Vec<(TypeId, TypeId)>) -> bool {
-    if open.contains(&(a.1, b.1)) {
-        return true;
-    }
-    if open.len() > MAX_DEPTH {
-        return false;
-    }
-    open.push((a.1, b.1));
-    let mut inner = |x: TypeId, y: TypeId| alike((a.0, x), (b.0, y), open);
-    let (first, second) = (a.0.kind(a.1), b.0.kind(b.1));
-    let equal = first.label() == second.label()
-        && match (first, second) {
-            (Kind::Record(x), Kind::Record(y)) => {
-                x.fields.len() == y.fields.len()
-                    && x.fields.iter().zip(&y.fields).all(|(x, y)| x.name == y.name && inner(x.ty, y.ty))
-            }
-            (Kind::Array(x), Kind::Array(y)) | (Kind::Map(x), Kind::Map(y)) => inner(*x, *y),
-            (Kind::Union(x), Kind::Union(y)) => {
-                x.len() == y.len() && x.iter().zip(y).all(|(x, y)| inner(*x, *y))
-            }
-            _ => true,
-        };
-    open.pop();
-    equal
+        && same_shape((types, id), (expected.types(), expected.root()))
 }
 
 #[cfg(test)]

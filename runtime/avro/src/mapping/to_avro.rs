@@ -39,8 +39,9 @@ struct Builder<'a> {
     types: Types,
     /// Required schemas that were converted: the same one again is the same type.
     finished: HashMap<Schema, TypeId>,
-    /// Structs by name, from when their fields are being converted: inside of containers the name alone counts.
-    structs: HashMap<Str, TypeId>,
+    /// Structs by name, from when their fields are being converted: inside of containers the name and the fields count,
+    /// whatever else is different.
+    structs: HashMap<Str, (TypeId, Schema)>,
     /// Names that fields had.
     seen: HashSet<String>,
     unnamed: usize,
@@ -82,11 +83,11 @@ impl Builder<'_> {
     /// The type of an inner schema. A struct that is known by its name is that one.
     fn inner(&mut self, schema: Option<&Schema>, bare: bool) -> Result<TypeId> {
         let Some(schema) = schema else { return self.anything() };
-        let known =
+        let named =
             schema.name().filter(|_| schema.ty() == Type::Struct).and_then(|name| self.structs.get(name));
-        match known {
-            Some(&id) if bare => Ok(id),
-            Some(&id) => Ok(self.or_null(schema, id)),
+        match named.filter(|(_, known)| known.fields() == schema.fields()) {
+            Some(&(id, _)) if bare => Ok(id),
+            Some(&(id, _)) => Ok(self.or_null(schema, id)),
             None => self.any(schema, bare),
         }
     }
@@ -254,7 +255,7 @@ impl Builder<'_> {
         };
         let id = self.types.add(Kind::Record(Box::new(record)));
         if let Some(name) = schema.name() {
-            self.structs.insert(name.clone(), id);
+            self.structs.insert(name.clone(), (id, schema.clone()));
         }
         let mut fields: Vec<RecordField> = Vec::with_capacity(schema.fields().len());
         let mut taken = HashSet::with_capacity(schema.fields().len());
@@ -381,7 +382,7 @@ impl Builder<'_> {
         for id in self.types.ids() {
             let Some(name) = self.types.kind(id).name() else { continue };
             let known = *first.entry(name.full()).or_insert(id);
-            if !same_shape(&self.types, known, id) {
+            if !same_shape((&self.types, known), (&self.types, id)) {
                 return Err(Error::new(
                     lavka_api::ErrorClass::Data,
                     SCHEMA_PARSE,
