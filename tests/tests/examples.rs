@@ -55,7 +55,10 @@ async fn every_connector_is_understood_and_would_start() {
             assert_eq!(describe_key(key, &definition, &config), KeyMeaning::Understood, "{place}: {key}");
         }
         let infos = validation.run(&config).await.unwrap();
-        let errors: Vec<String> = infos.errors().map(|error| error.to_string()).collect();
+        // The PostgreSQL source asks its server too, and the one of the example is not here.
+        let away = |error: &String| error.contains("Error while validating connector config: connecting to");
+        let errors: Vec<String> =
+            infos.errors().map(|error| error.to_string()).filter(|error| !away(error)).collect();
         assert!(errors.is_empty(), "{place}: {errors:?}");
     }
     assert!(seen > 0, "there are no connectors in examples");
