@@ -264,6 +264,60 @@ mod tests {
         assert!(error.starts_with("Could not read properties from file /"), "{error}");
     }
 
+    /// Line breaks as `\n`, a backslash as two.
+    fn plain(cell: &str) -> String {
+        cell.replace("\\\\", "\u{0}").replace("\\n", "\n").replace('\u{0}', "\\")
+    }
+
+    #[test]
+    fn texts_become_what_javas_own_providers_made_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_str().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let properties =
+            "user=alice\npassword=hunter2\nempty=\nwith\\ space=v\né=umlaut\ndollar=${file:x:y}\n";
+        write("in/a.properties", properties);
+        write("out.properties", "x=1\n");
+        write("dir/token", "t0ken\n");
+        write("dir/sub/inner", "x");
+        let mut worker = Config::from([("config.providers", "file,in,dir,din,env")]);
+        for (name, class, allowed) in [
+            ("file", "FileConfigProvider", None),
+            ("in", "FileConfigProvider", Some(format!("{root}/in/../in"))),
+            ("dir", "DirectoryConfigProvider", None),
+            ("din", "DirectoryConfigProvider", Some(format!("{root}/in"))),
+            ("env", "EnvVarConfigProvider", None),
+        ] {
+            worker.set(format!("config.providers.{name}.class"), format!("{PACKAGE}{class}"));
+            if let Some(allowed) = allowed {
+                worker.set(format!("config.providers.{name}.param.allowed.paths"), allowed);
+            }
+        }
+        let providers = Providers::from_config(&worker, &Catalogue::new([])).unwrap();
+        let table = include_str!("../../testdata/config-providers.tsv");
+        let mut rows = 0;
+        for row in table.lines().skip(1) {
+            rows += 1;
+            let cells: Vec<String> = row.split('\t').map(|cell| plain(cell).replace("ROOT", root)).collect();
+            let outcome = providers.resolve(&Config::from([("k", cells[0].as_str())]));
+            match (outcome, cells[1].as_str()) {
+                (Ok(resolved), "ok") => {
+                    assert_eq!(resolved.config.get("k"), Some(cells[2].as_str()), "{row}");
+                }
+                (Err(error), "error") => {
+                    let told = format!("{}: {}", error.exception(), error.message().unwrap());
+                    assert_eq!(told, cells[2], "{row}");
+                }
+                (outcome, _) => panic!("{row}: {outcome:?}"),
+            }
+        }
+        assert!(rows > 45, "{rows}");
+    }
+
     #[test]
     fn what_variables_stood_for_is_hidden_in_texts() {
         let (providers, folder) = (providers(&[]).unwrap(), folder());

@@ -23,8 +23,8 @@ pub(super) fn variables(text: &str) -> impl Iterator<Item = Variable<'_>> {
             let inside = start + 2;
             let end = inside + text.get(inside..)?.find('}')?;
             let Some((provider, rest)) = text.get(inside..end)?.split_once(':') else {
-                // Without a colon it is none, but one may begin within it.
-                from = inside;
+                // Without a colon it is none, and so is any that begins within it.
+                from = end + 1;
                 continue;
             };
             let (path, key) = rest.split_once(':').unwrap_or(("", rest));
@@ -40,6 +40,34 @@ mod tests {
 
     fn parts(text: &str) -> Vec<(&str, &str, &str, &str)> {
         variables(text).map(|v| (text.get(v.place).unwrap(), v.provider, v.path, v.key)).collect()
+    }
+
+    /// However many beginnings there are, each part of the text is looked at a few times only.
+    #[test]
+    fn odd_texts_take_no_time() {
+        for text in
+            ["${".repeat(1 << 20), "${".repeat(1 << 20) + "}", "${:".repeat(1 << 20), "$".repeat(1 << 20)]
+        {
+            assert!(variables(&text).count() <= 1);
+        }
+        assert_eq!(variables(&"${a:b}".repeat(1 << 18)).count(), 1 << 18);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn places_are_within_the_text_and_in_order(text in "[${}:aé\n]{0,60}") {
+            let mut end = 0;
+            for variable in variables(&text) {
+                proptest::prop_assert!(variable.place.start >= end);
+                end = variable.place.end;
+                let inside = [variable.provider, variable.path, variable.key];
+                let braceless = inside.iter().all(|part| !part.contains('}'));
+                proptest::prop_assert!(braceless);
+                let whole = text.get(variable.place).unwrap();
+                let braced = whole.starts_with("${") && whole.ends_with('}');
+                proptest::prop_assert!(braced);
+            }
+        }
     }
 
     #[test]
