@@ -31,7 +31,7 @@ echo "check: a fresh Debian ($suite)"
 unshare --mount --propagation private \
     debootstrap --variant=minbase --include=ca-certificates,libssl3,zlib1g "$suite" "$work/root" >"$work/log" 2>&1 ||
     fail "no Debian: $(tail -n 5 "$work/log")"
-cp "$package" "$work/lavka.deb"
+cp "$package" "$work/root/lavka.deb"
 cat >"$work/root/check" <<'INSIDE'
 set -eu
 mount -t proc proc /proc
