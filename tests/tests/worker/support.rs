@@ -34,6 +34,7 @@ impl TestWorker {
             config.set(*key, *value);
         }
         let plugins = [
+            lavka_avro::plugins(),
             lavka_converters::plugins(),
             lavka_transforms::plugins(),
             lavka_score::plugins(),

@@ -7,6 +7,7 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+mod avro;
 mod coap;
 mod sink;
 mod source;
@@ -28,13 +29,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         None => {
             source_path(&bootstrap).await?;
             sink_path(&bootstrap).await?;
+            avro_path(&bootstrap).await?;
             coap::run().await
         }
         Some("source") => source_path(&bootstrap).await,
         Some("sink") => sink_path(&bootstrap).await,
+        Some("avro") => avro_path(&bootstrap).await,
         Some("coap") => coap::run().await,
         Some(other) => {
-            Err(format!("{other} is none of source, sink and coap; without an argument all run").into())
+            Err(format!("{other} is none of source, sink, avro and coap; without an argument all run").into())
         }
     }
 }
@@ -64,6 +67,22 @@ async fn sink_path(bootstrap: &str) -> Result<(), Box<dyn Error>> {
         comparison.add(round, sink::bare(bootstrap).await?, sink::lavka(bootstrap, round).await?);
     }
     comparison.print();
+    Ok(())
+}
+
+async fn avro_path(bootstrap: &str) -> Result<(), Box<dyn Error>> {
+    println!("source path: task → Avro → librdkafka, {} records of 20 fields", avro::RECORDS);
+    let registry = avro::registry()?;
+    let mut shares = Vec::new();
+    for round in 0..=ROUNDS {
+        let (path, converter) =
+            (avro::lavka(bootstrap, &registry).await?, avro::converting(&registry).await?);
+        if round > 0 {
+            println!("  path {path}   converter alone {converter}");
+            shares.push(converter.cpu_seconds / path.cpu_seconds);
+        }
+    }
+    println!("  the converter takes {:.0} % of the path's CPU (median of {ROUNDS})", 100.0 * median(&mut shares));
     Ok(())
 }
 
