@@ -3,8 +3,8 @@
 //!
 //! # Map
 //!
-//! - [`AvroSchema`]: parsed and printed here, for apache-avro drops what the mapping lives on (properties of primitive
-//!   types, the order of properties, defaults that do not fit).
+//! - [`AvroSchema`]: parsed and printed here, for apache-avro drops what the mapping lives on: properties of primitive
+//!   types, the order of properties, defaults that do not fit (`runtime/adr/0008-avro-of-our-own.md`).
 //! - [`Mapping`]: Connect schemas to Avro schemas and back. The text is byte for byte what the Java converter registers.
 //! - [`AvroConverter`]: the converter that is made of them, with a Schema Registry; [`plugins`] is its entry in the
 //!   catalogue.
