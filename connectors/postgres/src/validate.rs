@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnection;
 
 use crate::config::{AutocreateMode, Settings, invalid, refused, run};
 use crate::database::{Server, named, version};
-use crate::replication::find_slot;
+use crate::replication::{check_identities, find_slot};
 
 /// The keys without which there is nothing to connect to.
 const REQUIRED: [&str; 4] = ["topic.prefix", "database.hostname", "database.user", "database.dbname"];
@@ -50,6 +50,11 @@ fn together(settings: &Settings) -> Vec<(&'static str, String)> {
             let other = name.replace("exclude", "include");
             found.push((name, invalid(name, &format!("\"{other}\" is already specified"))));
         }
+    }
+    if let Some(list) = &settings.replication.replica_identity_autoset_values
+        && let Err(error) = check_identities(list)
+    {
+        found.push(("replica.identity.autoset.values", error.message().unwrap_or_default().to_owned()));
     }
     let overrides = settings.overrides();
     for table in settings.snapshot.snapshot_select_statement_overrides.iter().flat_map(|list| list.split(','))

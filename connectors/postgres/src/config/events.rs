@@ -264,6 +264,31 @@ pub(crate) fn refused(settings: &Settings) -> Vec<(&'static str, String)> {
     out
 }
 
+impl Settings {
+    /// What the configuration asks for and this build does not have, for the log.
+    pub(crate) fn without_effect(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        for channel in &self.run.signal_enabled_channels {
+            if !["source", "file", ""].contains(&channel.trim().to_ascii_lowercase().as_str()) {
+                out.push(format!(
+                    "signal.enabled.channels: {channel} is not in this build; source and file are"
+                ));
+            }
+        }
+        for channel in self.run.notification_enabled_channels.iter().flatten() {
+            out.push(format!(
+                "notification.enabled.channels: {channel} is not in this build; no notifications are sent"
+            ));
+        }
+        if self.connection.read_only && self.run.signal_data_collection.is_some() {
+            out.push(
+                "read.only: incremental snapshots need to write to the signal table in this build".to_owned(),
+            );
+        }
+        out
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use lavka_api::config::{Config, ConfigSpec};
@@ -300,6 +325,11 @@ mod tests {
         let custom =
             settings(&[("snapshot.mode", "custom"), ("converters", "a,b"), ("slot.stream.params", "a=b")]);
         assert_eq!(refused(&custom).len(), 4);
+        let missing = settings(&[
+            ("signal.enabled.channels", "source,kafka"),
+            ("notification.enabled.channels", "sink"),
+        ]);
+        assert_eq!(missing.without_effect().len(), 2);
     }
 
     #[test]

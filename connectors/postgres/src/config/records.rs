@@ -15,7 +15,7 @@ lavka_api::config! {
                   publish=… list on creation/alter."),
         pub(crate) event_processing_failure_handling_mode: FailureMode = key("event.processing.failure.handling.mode").default("fail").group(RECORDS)
             .recommend(FailureMode::NAMES).check(mode("event.processing.failure.handling.mode", FailureMode::NAMES))
-            .doc("Fail / warn / skip(ignore) on an event that cannot be processed."),
+            .doc("What becomes of an event that cannot be processed; without effect: the task fails, so that nothing is lost."),
         pub(crate) provide_transaction_metadata: bool = key("provide.transaction.metadata").default(false).group(RECORDS)
             .doc("Adds the transaction block to events and BEGIN/END records on the transaction topic."),
         pub(crate) extended_headers_enabled: bool = key("extended.headers.enabled").default(true).group(RECORDS)
@@ -48,8 +48,7 @@ lavka_api::config! {
         pub(crate) converters: Option<String> = key("converters").group(RECORDS)
             .doc("Names of custom converters, which are Java classes: refused."),
         pub(crate) post_processors: Option<String> = key("post.processors").group(RECORDS)
-            .doc("Names of post processors. io.debezium.processors.reselect.ReselectColumnsPostProcessor reads \
-                  unchanged TOASTed values from the table; others are Java classes."),
+            .doc("Names of post processors, which are Java classes: refused."),
         pub(crate) tombstones_on_delete: bool = key("tombstones.on.delete").default(true).group(RECORDS)
             .doc("Null-value record after each delete."),
         pub(crate) heartbeat_interval_ms: i32 = key("heartbeat.interval.ms").default(0).group(RECORDS)

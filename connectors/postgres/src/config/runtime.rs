@@ -52,12 +52,12 @@ lavka_api::config! {
             .check(non_negative())
             .doc("Poll period of non-source channels."),
         pub(crate) signal_enabled_channels: Vec<String> = key("signal.enabled.channels").default("source").group(RUNTIME)
-            .doc("Where signals come from: source (signal.data.collection), file (signal.file), kafka \
-                  (signal.kafka.topic); jmx and in-process have no counterpart."),
+            .doc("Where signals come from: source (signal.data.collection) and file (signal.file). kafka, jmx and in-process \
+                  are not in this build."),
         pub(crate) notification_enabled_channels: Option<Vec<String>> = key("notification.enabled.channels").group(RUNTIME)
-            .doc("Where notifications go: sink (notification.sink.topic.name), log; jmx has no counterpart."),
+            .doc("Where notifications go; none are sent in this build."),
         pub(crate) notification_sink_topic_name: Option<String> = key("notification.sink.topic.name").group(RUNTIME)
-            .doc("Topic of the sink channel; needed with sink."),
+            .doc("The topic of notifications; none are sent in this build."),
         pub(crate) incremental_snapshot_allow_schema_changes: bool = key("incremental.snapshot.allow.schema.changes").default(false).group(RUNTIME)
             .doc("Without effect: a chunk is read with the columns that the table has then."),
         pub(crate) queue_provider_type: String = key("queue.provider.type").default("memory").group(RUNTIME)

@@ -20,13 +20,12 @@ pub(crate) fn named(error: &sqlx::Error, doing: &str) -> Error {
             let text = database.message().to_owned();
             return classify(&Known { code: code.as_deref(), text, network: false }, doing);
         }
-        sqlx::Error::Io(io) => Known { code: None, text: io.to_string(), network: true },
-        sqlx::Error::Tls(tls) => {
-            return Error::config(format!(
-                "{doing}: TLS failed: {tls}. Check database.sslmode, database.sslrootcert (the authority that signed the \
-                 server's certificate), database.sslcert and database.sslkey."
-            ));
+        // A handshake fails while bytes are read.
+        sqlx::Error::Io(io) if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
+            return tls_failed(doing, io);
         }
+        sqlx::Error::Io(io) => Known { code: None, text: io.to_string(), network: true },
+        sqlx::Error::Tls(tls) => return tls_failed(doing, tls),
         sqlx::Error::PoolClosed | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => {
             Known { code: None, text: error.to_string(), network: true }
         }
@@ -34,6 +33,13 @@ pub(crate) fn named(error: &sqlx::Error, doing: &str) -> Error {
         other => Known { code: None, text: other.to_string(), network: false },
     };
     classify(&known, doing)
+}
+
+fn tls_failed(doing: &str, why: &dyn std::fmt::Display) -> Error {
+    Error::config(format!(
+        "{doing}: TLS failed: {why}. Check database.sslmode, database.sslrootcert (the authority that signed the server's \
+         certificate), database.sslcert and database.sslkey."
+    ))
 }
 
 /// As [`named`], for errors of the replication connection.

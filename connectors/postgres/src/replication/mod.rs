@@ -5,6 +5,7 @@
 
 mod bridge;
 mod history;
+mod identity;
 mod publication;
 mod queue;
 mod session;
@@ -12,6 +13,7 @@ mod slot;
 mod stream;
 
 pub(crate) use history::{Origin, diverged};
+pub(crate) use identity::{check as check_identities, set as set_identities};
 pub(crate) use publication::{Publication, prepare as prepare_publication};
 pub(crate) use session::{Session, Target};
 pub(crate) use slot::{Position, Slot, check as check_slot, find as find_slot};

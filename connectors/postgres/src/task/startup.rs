@@ -20,6 +20,7 @@ use crate::offset::{Offset, Resume, Snapshot, SnapshotKind};
 use crate::pgoutput::Lsn;
 use crate::replication::{
     Origin, Position, Publication, Session, Slot, check_slot, diverged, find_slot, prepare_publication,
+    set_identities,
 };
 use crate::snapshot::{
     Isolation, Progress, SnapshotRun, TableRead, View, chunks, has_rows_of_its_own, join, order, start,
@@ -51,6 +52,11 @@ pub(super) async fn run(
     if settings.replication.plugin_name == PluginName::Decoderbufs && stored.is_none() {
         tracing::warn!(task = %context.id, "plugin.name is decoderbufs (or not set); pgoutput is used, as with plugin.name=pgoutput");
     }
+    if stored.is_none() || !past_snapshot {
+        for message in settings.without_effect() {
+            tracing::warn!(task = %context.id, "{message}");
+        }
+    }
     let mut connection = context.server.connect().await?;
     let version = version(&mut connection).await?;
     check_server(&mut connection, version).await?;
@@ -61,6 +67,9 @@ pub(super) async fn run(
     let ids: Vec<TableId> = captured.iter().map(|table| table.id.clone()).collect();
     if !past_snapshot {
         prepare_publication(&mut connection, &publication, &ids).await?;
+        if let Some(identities) = &settings.replication.replica_identity_autoset_values {
+            set_identities(&mut connection, identities, &ids).await?;
+        }
     }
     let types = all_types(&mut connection).await?;
 

@@ -13,3 +13,4 @@ mod modes;
 mod restart;
 mod rig;
 mod stream;
+mod tls;

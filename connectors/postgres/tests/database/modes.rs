@@ -134,3 +134,19 @@ async fn tables_can_be_chosen_and_read_by_a_query() {
     assert!(task.is_quiet().await);
     task.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replica_identities_are_set_at_the_start() {
+    let server = database();
+    server.sql("create table a (id int primary key, v text); create table b (id int primary key)");
+    let config = config(
+        &server,
+        &[("snapshot.mode", "no_data"), ("replica.identity.autoset.values", r"public\.a:FULL,public\.b:DEFAULT")],
+    );
+    let mut task = Running::start(&config, &Store::default()).await.unwrap();
+    server.sql("insert into a values (1, 'old'); update a set v = 'new'");
+    let records = task.take(2).await;
+    let before = at(&records[1].record.value.value, "before.v").and_then(Value::as_str);
+    assert_eq!(before, Some("old"));
+    task.stop().await;
+}
