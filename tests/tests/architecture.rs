@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lavka-ports", &["lavka-api"]),
     ("lavka-converters", &["lavka-api"]),
     ("lavka-columnar", &["lavka-api"]),
+    ("lavka-kcql", &[]),
     ("lavka-schema-registry", &["lavka-api"]),
     ("lavka-avro", &["lavka-api", "lavka-schema-registry"]),
     ("lavka-protobuf", &["lavka-api", "lavka-schema-registry"]),
@@ -45,7 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What a crate under `connectors/` or `transforms/` may know.
-const PLUGIN: &[&str] = &["lavka-api", "lavka-converters", "lavka-columnar", "lavka-models"];
+const PLUGIN: &[&str] = &["lavka-api", "lavka-converters", "lavka-columnar", "lavka-kcql", "lavka-models"];
 
 /// The models know no records: they take columns of numbers, and anybody may use them.
 const MODELS: &str = "lavka-models";
@@ -178,6 +179,7 @@ const PURE: &[&str] = &[
     "lavka-ports",
     "lavka-converters",
     "lavka-columnar",
+    "lavka-kcql",
     "lavka-models",
     "lavka-score",
     "lavka-transforms",

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use crate::config::MqttConfig;
 use crate::environment::Environment;
 use crate::filter::assign;
-use crate::task::MqttTask;
+use crate::task::{Dialect, MqttTask};
 use crate::validate::{self, KeyError, cross_check};
 
 /// The connector: splits the filters over its tasks.
@@ -25,6 +25,10 @@ impl Default for MqttSource {
         Self { config: Config::new(), environment: Environment::SYSTEM }
     }
 }
+
+/// Why offsets cannot be set.
+pub(crate) const NO_OFFSETS: &str = "The MQTT source has no offsets to set: the MQTT server keeps what was not \
+                                     acknowledged, in the session of the task's client id";
 
 /// Errors beyond single keys; none where a key is wrong in itself, of which the definition tells.
 async fn check(config: &Config) -> Vec<KeyError> {
@@ -67,7 +71,7 @@ impl SourceConnector for MqttSource {
     }
 
     fn task(&self, config: &Config) -> Result<Box<dyn SourceTask>> {
-        Ok(Box::new(MqttTask::new(MqttConfig::from_config(config)?, self.environment)))
+        Ok(Box::new(MqttTask::new(MqttConfig::from_config(config)?, Dialect::Confluent, self.environment)))
     }
 
     async fn stop(&mut self) {}
@@ -76,10 +80,7 @@ impl SourceConnector for MqttSource {
     /// under this name is fine.
     fn alter_offsets(&self, _config: &Config, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
         if offsets.iter().any(|(_, offset)| offset.is_some()) {
-            return Err(Error::fatal(
-                "The MQTT source has no offsets to set: the MQTT server keeps what was not acknowledged, in the \
-                 session of the task's client id (lavka.mqtt.client.id)",
-            ));
+            return Err(Error::fatal(NO_OFFSETS));
         }
         Ok(false)
     }

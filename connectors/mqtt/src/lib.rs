@@ -1,6 +1,6 @@
 //! The MQTT source: messages of an MQTT 3.1.1 or 5 server to Kafka, at least once.
 //!
-//! Takes the configurations of Confluent's `MqttSourceConnector`. A record has the MQTT topic as its key, the payload
+//! Takes the configurations of Confluent's `MqttSourceConnector`, and of Lenses' (module `lenses`). With the former a record has the MQTT topic as its key, the payload
 //! as its value, and the headers `mqtt.message.id`, `mqtt.qos`, `mqtt.retained` and `mqtt.duplicate`.
 //!
 //! # Delivery
@@ -33,6 +33,7 @@
 //! - `connector`, `config`, `validate`, `filter`, `server`, `tls`, `settings`: from the configuration to what a
 //!   connection needs.
 //! - `task`, `record`: from messages to records.
+//! - `lenses`: the same under the keys of Lenses' connector, with its records.
 //! - `exchange`: what connection, `poll` and deliveries share; inside, pure: `inbox` (what waits to be handed out) and
 //!   `window` (what waits to be acknowledged).
 //! - `connection`: the task that owns the connection; `backoff`, `refusal` and `environment` decide when it is worth
@@ -49,6 +50,7 @@ mod environment;
 mod exchange;
 mod filter;
 mod inbox;
+mod lenses;
 mod link;
 mod message;
 mod record;
@@ -69,13 +71,25 @@ pub use counters::{Losses, losses};
 /// The plugins of this crate.
 #[must_use]
 pub fn plugins() -> Vec<Plugin> {
-    vec![Plugin {
-        class: "io.confluent.connect.mqtt.MqttSourceConnector",
-        aliases: &[],
-        version: LAVKA_VERSION,
-        doc: "Writes the messages of MQTT topics to a Kafka topic and acknowledges each to the MQTT server when Kafka \
+    vec![
+        Plugin {
+            class: "io.confluent.connect.mqtt.MqttSourceConnector",
+            // The short names, which would mean Lenses' connector as well.
+            aliases: &["MqttSourceConnector", "MqttSource"],
+            version: LAVKA_VERSION,
+            doc: "Writes the messages of MQTT topics to a Kafka topic and acknowledges each to the MQTT server when Kafka \
               has it.",
-        definition: config::MqttConfig::definition,
-        factory: Factory::Source(|| Box::new(connector::MqttSource::default())),
-    }]
+            definition: config::MqttConfig::definition,
+            factory: Factory::Source(|| Box::new(connector::MqttSource::default())),
+        },
+        Plugin {
+            class: "io.lenses.streamreactor.connect.mqtt.source.MqttSourceConnector",
+            aliases: &["com.datamountaineer.streamreactor.connect.mqtt.source.MqttSourceConnector"],
+            version: LAVKA_VERSION,
+            doc: "Writes the messages of MQTT topics to Kafka topics by KCQL statements, and acknowledges each to the MQTT server \
+              when Kafka has it.",
+            definition: lenses::LensesConfig::definition,
+            factory: Factory::Source(|| Box::new(lenses::LensesSource::default())),
+        },
+    ]
 }

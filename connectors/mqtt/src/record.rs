@@ -14,7 +14,16 @@ use crate::exchange::Exchange;
 use crate::inbox::Arrival;
 use crate::message::{Message, Properties};
 
-/// Makes records; one per task.
+/// From a message to its record, as a dialect of configurations has it.
+pub(crate) trait MakeRecord: Send {
+    /// The record; none for a message that is left out on purpose.
+    ///
+    /// # Errors
+    /// What fails the task.
+    fn record(&mut self, message: Message) -> Result<Option<Record>>;
+}
+
+/// Makes records as Confluent's connector; one per task.
 pub(crate) struct RecordMaker {
     task: TaskId,
     topic: Topic,
@@ -50,6 +59,55 @@ pub(crate) struct Made {
     pub(crate) failure: Option<Error>,
 }
 
+/// Records of `arrivals`, in their order. Messages that are left out need nothing more, of which `exchange` hears.
+pub(crate) fn make(maker: &mut dyn MakeRecord, arrivals: Vec<Arrival>, exchange: &Arc<Exchange>) -> Made {
+    let mut records = Vec::with_capacity(arrivals.len());
+    let mut skipped = Vec::new();
+    let mut failure = None;
+    for Arrival { token, message } in arrivals {
+        match maker.record(message) {
+            Ok(Some(record)) => records.push(SourceRecord { record, position: None, token }),
+            Ok(None) => skipped.push(token),
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        }
+    }
+    if !skipped.is_empty() {
+        exchange.delivered(&skipped);
+    }
+    Made { records, failure }
+}
+
+impl MakeRecord for RecordMaker {
+    fn record(&mut self, message: Message) -> Result<Option<Record>> {
+        let mut headers = self.headers(&message);
+        let format = self.decoder.format(&message);
+        let value = match self.decoder.payloads.decode(format, &message.payload, message.received) {
+            Ok(value) => value,
+            Err(error) => match self.decoder.on_error {
+                OnError::Bytes => {
+                    let reason = Datum::new(self.string.clone(), error.to_string());
+                    headers.add(Str::from_static("lavka.payload.error"), reason);
+                    self.decoder.payloads.bytes(&message.payload)
+                }
+                OnError::Skip => {
+                    self.decoder.skip(&self.task, &message, format, &error);
+                    return Ok(None);
+                }
+                OnError::Fail => return Err(undecodable(&message, format, error)),
+            },
+        };
+        let mut record = Record::for_topic(self.topic.clone());
+        record.key = Datum::new(self.string.clone(), message.topic);
+        record.value = value;
+        record.timestamp = Some(message.received);
+        record.headers = headers;
+        Ok(Some(record))
+    }
+}
+
 impl RecordMaker {
     pub(crate) fn new(config: &MqttConfig, task: TaskId) -> Self {
         let on_error = match config.payload_on_error.as_str() {
@@ -76,53 +134,6 @@ impl RecordMaker {
             int64: Schema::of(Type::Int64),
             boolean: Schema::of(Type::Boolean),
         }
-    }
-
-    /// Records of `arrivals`, in their order. Messages that are skipped need nothing more, of which `exchange` hears.
-    pub(crate) fn make(&mut self, arrivals: Vec<Arrival>, exchange: &Arc<Exchange>) -> Made {
-        let mut records = Vec::with_capacity(arrivals.len());
-        let mut skipped = Vec::new();
-        let mut failure = None;
-        for Arrival { token, message } in arrivals {
-            match self.record(message) {
-                Ok(Some(record)) => records.push(SourceRecord { record, position: None, token }),
-                Ok(None) => skipped.push(token),
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
-            }
-        }
-        if !skipped.is_empty() {
-            exchange.delivered(&skipped);
-        }
-        Made { records, failure }
-    }
-
-    fn record(&mut self, message: Message) -> Result<Option<Record>> {
-        let mut headers = self.headers(&message);
-        let format = self.decoder.format(&message);
-        let value = match self.decoder.payloads.decode(format, &message.payload, message.received) {
-            Ok(value) => value,
-            Err(error) => match self.decoder.on_error {
-                OnError::Bytes => {
-                    let reason = Datum::new(self.string.clone(), error.to_string());
-                    headers.add(Str::from_static("lavka.payload.error"), reason);
-                    self.decoder.payloads.bytes(&message.payload)
-                }
-                OnError::Skip => {
-                    self.decoder.skip(&self.task, &message, format, &error);
-                    return Ok(None);
-                }
-                OnError::Fail => return Err(undecodable(&message, format, error)),
-            },
-        };
-        let mut record = Record::for_topic(self.topic.clone());
-        record.key = Datum::new(self.string.clone(), message.topic);
-        record.value = value;
-        record.timestamp = Some(message.received);
-        record.headers = headers;
-        Ok(Some(record))
     }
 
     fn headers(&self, message: &Message) -> Headers {

@@ -13,13 +13,27 @@ use crate::connection::Connection;
 use crate::environment::Environment;
 use crate::exchange::Exchange;
 use crate::inbox::Limits;
-use crate::record::RecordMaker;
+use crate::lenses::{LensesRecords, Statement};
+use crate::record::{MakeRecord, RecordMaker, make};
 use crate::settings::Settings;
 use crate::tls;
+
+/// Whose configurations and records they are.
+#[derive(Debug)]
+pub(crate) enum Dialect {
+    Confluent,
+    Lenses {
+        statements: Vec<Statement>,
+        throw_on_error: bool,
+        /// As it is, without the task's number.
+        client_id: Option<String>,
+    },
+}
 
 /// A task: a connection of its own, under a client id of its own.
 pub(crate) struct MqttTask {
     config: MqttConfig,
+    dialect: Dialect,
     environment: Environment,
     batch_size: usize,
     exchange: Arc<Exchange>,
@@ -32,13 +46,13 @@ pub(crate) struct MqttTask {
 
 struct Running {
     connection: Connection,
-    records: RecordMaker,
+    records: Box<dyn MakeRecord>,
     /// What keeps `poll` from going on, behind the records before it.
     failure: Option<Error>,
 }
 
 impl MqttTask {
-    pub(crate) fn new(config: MqttConfig, environment: Environment) -> Self {
+    pub(crate) fn new(config: MqttConfig, dialect: Dialect, environment: Environment) -> Self {
         let positive = |number: i32| usize::try_from(number).unwrap_or(1).max(1);
         let limits = Limits {
             messages: positive(config.queue_size),
@@ -51,6 +65,7 @@ impl MqttTask {
             dropped: Counter::new("message-dropped-total"),
             skipped: Counter::new("message-skipped-total"),
             config,
+            dialect,
             running: None,
         }
     }
@@ -67,6 +82,15 @@ impl SourceTask for MqttTask {
             let tls = spawn_blocking(move || tls::client_config(&config)).await;
             settings.tls = Some(tls.map_err(|panic| Error::fatal(panic.to_string()))??);
         }
+        let records: Box<dyn MakeRecord> = match &self.dialect {
+            Dialect::Confluent => Box::new(RecordMaker::new(&self.config, start.id)),
+            Dialect::Lenses { statements, throw_on_error, client_id } => {
+                if let Some(id) = client_id {
+                    settings.client_id.clone_from(id);
+                }
+                Box::new(LensesRecords::new(statements.clone(), *throw_on_error, start.id)?)
+            }
+        };
         self.running = Some(Running {
             connection: Connection::start(
                 settings,
@@ -74,7 +98,7 @@ impl SourceTask for MqttTask {
                 self.environment,
                 self.dropped.clone(),
             ),
-            records: RecordMaker::new(&self.config, start.id),
+            records,
             failure: None,
         });
         Ok(())
@@ -91,7 +115,7 @@ impl SourceTask for MqttTask {
             // Nothing is awaited between taking messages out of the exchange and handing them out.
             let arrivals = self.exchange.take(self.batch_size).await?;
             let taken = arrivals.len();
-            let made = running.records.make(arrivals, &self.exchange);
+            let made = make(running.records.as_mut(), arrivals, &self.exchange);
             if made.failure.is_none() {
                 let skipped = taken.saturating_sub(made.records.len());
                 self.skipped.add(u64::try_from(skipped).unwrap_or(u64::MAX));

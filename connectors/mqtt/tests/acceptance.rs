@@ -12,18 +12,16 @@ use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
 /// Fewer than Mosquitto sends without an acknowledgement.
 const MESSAGES: usize = 8;
 
-/// Publishes a round's messages, once the source's subscription is there to keep them.
-fn publish(broker: &Mosquitto, config: &Config) {
-    let client = config.get("lavka.mqtt.client.id").unwrap();
-    let subscribed = format!("Sending SUBACK to {client}-0");
+/// Publishes a round's messages to `topic`, once the subscription of `client` is there to keep them.
+fn publish(broker: &Mosquitto, client: &str, topic: &str) {
+    let subscribed = format!("Sending SUBACK to {client}");
     eventually("the subscription", Duration::from_secs(30), || {
         broker.log().contains(&subscribed).then_some(())
     });
-    let topic = config.get("mqtt.topics").unwrap().replace('#', "1");
     let (publisher, mut connection) =
         Client::new(MqttOptions::new("publisher", "127.0.0.1", broker.port()), 100);
     for message in 0..MESSAGES {
-        publisher.publish(topic.as_str(), QoS::AtLeastOnce, false, message.to_string()).unwrap();
+        publisher.publish(topic, QoS::AtLeastOnce, false, message.to_string()).unwrap();
     }
     let acknowledged = connection
         .iter()
@@ -54,7 +52,10 @@ fn check(version: &'static str) {
         // A message that was acknowledged when the connection broke may come again.
         .may_repeat()
         .round(round)
-        .fill(move |config| publish(&broker, config))
+        .fill(move |config| {
+            let client = format!("{}-0", config.get("lavka.mqtt.client.id").unwrap());
+            publish(&broker, &client, &config.get("mqtt.topics").unwrap().replace('#', "1"));
+        })
         // The key names the round's topic.
         .identity(|handed| format!("{:?}", handed.record.value.value))
         .check()
@@ -69,4 +70,34 @@ fn mqtt_source_of_3_1_1() {
 #[test]
 fn mqtt_source_of_5() {
     check("5");
+}
+
+#[test]
+fn mqtt_source_of_lenses() {
+    let broker = Arc::new(Mosquitto::start(&MosquittoConfig::default()).unwrap());
+    let port = broker.port();
+    let round = move |round: usize| {
+        Config::from([
+            ("connect.mqtt.hosts", format!("tcp://127.0.0.1:{port}")),
+            ("connect.mqtt.kcql", format!("INSERT INTO k SELECT * FROM lenses{round}/#")),
+            ("connect.mqtt.service.quality", "1".into()),
+            ("connect.mqtt.clean", "false".into()),
+            ("connect.mqtt.client.id", format!("lenses{round}")),
+            ("lavka.mqtt.reconnect.backoff.ms", "20".into()),
+        ])
+    };
+    acceptance::source(lavka_connector_mqtt::plugins().remove(1))
+        .config(round(0))
+        .refuses("connect.mqtt.hosts", "http://localhost")
+        .refuses("connect.mqtt.kcql", "INSERT INTO k")
+        .records(MESSAGES)
+        .may_repeat()
+        .round(round)
+        .fill(move |config| {
+            let client = config.get("connect.mqtt.client.id").unwrap();
+            publish(&broker, client, &format!("{client}/1"));
+        })
+        .identity(|handed| format!("{:?}", handed.record.value.value))
+        .check()
+        .assert_clean();
 }

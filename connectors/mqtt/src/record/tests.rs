@@ -33,11 +33,11 @@ fn exchange() -> Arc<Exchange> {
 }
 
 /// Sends `payloads` through an exchange, as a connection does, and makes records of them.
-async fn make(maker: &mut RecordMaker, exchange: &Arc<Exchange>, payloads: &[&str]) -> Made {
+async fn made(maker: &mut RecordMaker, exchange: &Arc<Exchange>, payloads: &[&str]) -> Made {
     for (id, payload) in (1..).zip(payloads) {
         exchange.arrived(Message { packet_id: id, ..message(payload) }).unwrap();
     }
-    maker.make(exchange.take(100).await.unwrap(), exchange)
+    make(maker, exchange.take(100).await.unwrap(), exchange)
 }
 
 fn acks(exchange: &Exchange) -> Vec<u16> {
@@ -149,7 +149,7 @@ async fn skipped_messages_are_acknowledged_and_counted() {
     let (mut maker, exchange) =
         (maker(&[("lavka.payload.format", "json"), ("lavka.payload.on.error", "skip")]), exchange());
     let before = counters::losses().skipped;
-    let made = make(&mut maker, &exchange, &["{", "1", "{"]).await;
+    let made = made(&mut maker, &exchange, &["{", "1", "{"]).await;
     assert_eq!(made.records.len(), 1);
     assert!(made.failure.is_none());
     assert_eq!(acks(&exchange), [1]);
@@ -162,7 +162,7 @@ async fn skipped_messages_are_acknowledged_and_counted() {
 async fn a_failure_comes_behind_the_records_before_it_and_is_not_acknowledged() {
     let (mut maker, exchange) =
         (maker(&[("lavka.payload.format", "json"), ("lavka.payload.on.error", "fail")]), exchange());
-    let made = make(&mut maker, &exchange, &["1", "{", "3"]).await;
+    let made = made(&mut maker, &exchange, &["1", "{", "3"]).await;
     assert_eq!(made.records.len(), 1);
     let error = made.failure.unwrap();
     let text = error.to_string();
