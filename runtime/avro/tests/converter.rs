@@ -266,3 +266,41 @@ fn references_are_followed() {
     let Some(Value::Struct(home)) = person.get("home") else { panic!("no struct") };
     assert_eq!(home.get("city"), Some(&"Ov".into()));
 }
+
+/// What this converter does not do is refused by name; what Confluent's understands is understood.
+#[test]
+fn settings_are_checked() {
+    use lavka_api::plugin::Factory;
+
+    let plugin = lavka_avro::plugins().remove(0);
+    let definition = (plugin.definition)();
+    for key in [
+        "enhanced.avro.schema.support",
+        "scrub.invalid.names",
+        "connect.meta.data",
+        "allow.optional.map.keys",
+        "flatten.singleton.unions",
+        "generalized.sum.type.support",
+        "ignore.default.for.nullables",
+        "discard.type.doc.default",
+        "schemas.cache.config",
+        "auto.register.schemas",
+    ] {
+        assert!(definition.get(key).is_some(), "{key}");
+    }
+    let Factory::Converter(make) = plugin.factory else { panic!("no converter") };
+    for (key, value) in [
+        ("specific.avro.reader", "true"),
+        ("avro.use.logical.type.converters", "true"),
+        ("schema.backup.enabled", "true"),
+        ("schemas.cache.config", "0"),
+        ("scrub.invalid.names", "perhaps"),
+    ] {
+        let config: Config = [("schema.registry.url", "http://registry"), (key, value)].into_iter().collect();
+        let error = make(&config, ConverterRole::Value).err().unwrap();
+        assert_eq!(error.class(), ErrorClass::Config);
+        assert!(error.to_string().contains(key), "{error}");
+    }
+    let missing = make(&Config::new(), ConverterRole::Value).err().unwrap();
+    assert!(missing.to_string().contains("schema.registry.url"), "{missing}");
+}
