@@ -15,6 +15,7 @@ mod lake;
 mod mqtt_away;
 mod pipeline;
 mod poison;
+mod postgres;
 mod publisher;
 mod requests;
 mod standalone;

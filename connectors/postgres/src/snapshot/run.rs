@@ -29,6 +29,9 @@ pub(crate) struct SnapshotRun {
     /// The offset of the rows that come now.
     offset: Offset,
     map: OffsetMap,
+    /// The offset of the last row that was handed out. One is always held back, so it may be behind.
+    handed_out: Offset,
+    renewed: bool,
     reader: RowReader,
     /// Rows so far, for the log and the metrics.
     rows: u64,
@@ -55,6 +58,8 @@ impl SnapshotRun {
             marker: Marker::default(),
             xmin,
             progress: None,
+            handed_out: offset.clone(),
+            renewed: true,
             offset,
             map,
             reader: RowReader::default(),
@@ -123,7 +128,7 @@ impl SnapshotRun {
 
     /// The offset behind what was handed out; once done, the one from which the stream goes on.
     pub(crate) fn offset(&self) -> &Offset {
-        &self.offset
+        if self.done { &self.offset } else { &self.handed_out }
     }
 
     /// Rows so far.
@@ -144,6 +149,7 @@ impl SnapshotRun {
     fn renew(&mut self) {
         self.offset.progress = self.progress.as_ref().map(|progress| Str::from(progress.to_string()));
         self.map = self.offset.to_map();
+        self.renewed = true;
     }
 
     fn record(&mut self, row: &Marked, now_nanos: i64, out: &mut Vec<SourceRecord>) -> Result<()> {
@@ -159,6 +165,9 @@ impl SnapshotRun {
             now_nanos,
         )?;
         out.push(record);
+        if std::mem::take(&mut self.renewed) {
+            self.handed_out.clone_from(&self.offset);
+        }
         self.rows += 1;
         Ok(())
     }

@@ -48,6 +48,8 @@ struct Running {
     attempts: i32,
     slot_attempts: i32,
     out: Vec<SourceRecord>,
+    /// What ends the task, once the records before it are handed out.
+    failure: Option<Error>,
 }
 
 enum Phase {
@@ -90,6 +92,7 @@ impl SourceTask for PostgresTask {
             attempts: 0,
             slot_attempts: 0,
             out: Vec::new(),
+            failure: None,
         };
         // What is wrong with the configuration fails the task here; what may pass by itself is left to `poll`.
         let first = running.spawn();
@@ -132,6 +135,9 @@ impl Running {
 
     async fn poll(&mut self) -> Result<Vec<SourceRecord>> {
         loop {
+            if let Some(failure) = &self.failure {
+                return Err(failure.clone());
+            }
             let outcome = match &mut self.phase {
                 Phase::Starting(_) => {
                     self.advance_start().await?;
@@ -171,11 +177,11 @@ impl Running {
                     outcome
                 }
             };
-            // What was made before a failure is handed out first; the failure comes back with the next poll.
+            // What was made before a failure is handed out first; what is final comes back with the next poll.
             if let Err(error) = outcome {
-                self.retry_or_fail(error)?;
+                self.failure = self.retry_or_fail(error).err();
             }
-            let streaming = matches!(self.phase, Phase::Streaming(_));
+            let streaming = matches!(self.phase, Phase::Streaming(_)) && self.failure.is_none();
             if !self.out.is_empty() || streaming {
                 let records = std::mem::take(&mut self.out);
                 self.acks.handed_out(&records);

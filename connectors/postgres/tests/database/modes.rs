@@ -141,7 +141,10 @@ async fn replica_identities_are_set_at_the_start() {
     server.sql("create table a (id int primary key, v text); create table b (id int primary key)");
     let config = config(
         &server,
-        &[("snapshot.mode", "no_data"), ("replica.identity.autoset.values", r"public\.a:FULL,public\.b:DEFAULT")],
+        &[
+            ("snapshot.mode", "no_data"),
+            ("replica.identity.autoset.values", r"public\.a:FULL,public\.b:DEFAULT"),
+        ],
     );
     let mut task = Running::start(&config, &Store::default()).await.unwrap();
     server.sql("insert into a values (1, 'old'); update a set v = 'new'");
@@ -149,4 +152,38 @@ async fn replica_identities_are_set_at_the_start() {
     let before = at(&records[1].record.value.value, "before.v").and_then(Value::as_str);
     assert_eq!(before, Some("old"));
     task.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_whose_connections_are_lost_starts_over_and_misses_nothing() {
+    let server = database();
+    server.sql(
+        "create table big (id int primary key, v text); alter table big alter v set storage plain; \
+         insert into big select i, repeat('x', 4000) from generate_series(1, 18000) i; \
+         create table one (id int primary key); insert into one values (100001)",
+    );
+    for threads in ["1", "3"] {
+        let slot = format!("threads{threads}");
+        let config = config(&server, &[("snapshot.max.threads", threads), ("slot.name", &slot)]);
+        let mut task = Running::start(&config, &Store::default()).await.unwrap();
+        let mut ids = std::collections::BTreeSet::new();
+        for _ in 0..4 {
+            ids.extend(rows(&task.take(3000).await, "id"));
+            server.sql("select pg_terminate_backend(pid) from pg_stat_activity where query like 'COPY%'");
+        }
+        while ids.len() < 18_001 {
+            ids.extend(rows(&task.take(1).await, "id"));
+        }
+        server.sql("insert into one values (100002)");
+        loop {
+            let records = task.take(1).await;
+            let rows = rows(&records, "id");
+            if rows.contains(&"c100002".to_owned()) {
+                break;
+            }
+            assert!(rows.iter().all(|row| row.starts_with('r')), "{rows:?}");
+        }
+        server.sql("delete from one where id = 100002");
+        task.stop().await;
+    }
 }
