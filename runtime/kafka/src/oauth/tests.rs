@@ -4,11 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lavka_api::config::Config;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use lavka_testkit::Authority;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::settings::Security;
+
+/// A stream, encrypted or not.
+trait Both: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Both for S {}
 
 /// A server that answers each request with the next of `answers`, and the last one from then on; and what it was asked.
 struct Server {
@@ -19,8 +28,14 @@ struct Server {
 
 impl Server {
     async fn start(answers: &[(&str, String)]) -> Self {
+        Self::behind(None, answers).await
+    }
+
+    /// Behind TLS where there is an acceptor.
+    async fn behind(tls: Option<TlsAcceptor>, answers: &[(&str, String)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/token?tenant=hidden-tenant", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}/token?tenant=hidden-tenant", listener.local_addr().unwrap());
         let answers: Vec<String> = answers
             .iter()
             .map(|(status, body)| {
@@ -34,7 +49,14 @@ impl Server {
         let (noted, counted) = (Arc::clone(&asked), Arc::clone(&count));
         tokio::spawn(async move {
             loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
+                let (plain, _) = listener.accept().await.unwrap();
+                let mut stream: Box<dyn Both> = match &tls {
+                    None => Box::new(plain),
+                    Some(acceptor) => match acceptor.accept(plain).await {
+                        Ok(stream) => Box::new(stream),
+                        Err(_) => continue,
+                    },
+                };
                 let mut request = String::new();
                 let mut buffer = [0; 4096];
                 while !request.contains("grant_type=") {
@@ -44,6 +66,7 @@ impl Server {
                 noted.lock().unwrap().push(request);
                 let number = counted.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
                 stream.write_all(answers[number].as_bytes()).await.unwrap();
+                stream.shutdown().await.unwrap();
             }
         });
         Self { url, asked, count }
@@ -184,4 +207,42 @@ async fn files_and_unsecured_tokens_need_no_server_and_threads_may_ask() {
     let handle = Handle::current();
     let asked = std::thread::spawn(move || unsecured.token_blocking(&handle).unwrap().principal);
     assert_eq!(tokio::task::spawn_blocking(|| asked.join().unwrap()).await.unwrap(), "alice");
+}
+
+/// As in Java the certificates to trust are options of the login module.
+#[tokio::test]
+async fn an_endpoint_behind_tls_has_to_be_trusted() {
+    let authority = Authority::new("idp");
+    let identity = authority.server();
+    let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+    let config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+    let server = Server::behind(Some(TlsAcceptor::from(Arc::new(config))), &[("200 OK", token(60))]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let ask = |certificate: &str| {
+        std::fs::write(&file, certificate).unwrap();
+        let jaas = format!(
+            "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId=me \
+             clientSecret=hunter2 ssl.truststore.type=PEM ssl.truststore.location=\"{}\";",
+            file.display()
+        );
+        let quick = [
+            ("sasl.login.retry.backoff.ms", "5"),
+            ("sasl.login.retry.backoff.max.ms", "20"),
+            ("sasl.jaas.config", jaas.as_str()),
+        ];
+        server.source(&quick)
+    };
+    assert_eq!(ask(authority.certificate()).token().await.unwrap().principal, "svc");
+    let error = ask(Authority::new("stranger").certificate()).token().await.unwrap_err().to_string();
+    assert!(error.contains("certificate") && !error.contains("hunter2"), "{error}");
+    let error = ask("no certificate").token().await.unwrap_err();
+    assert!(error.to_string().contains("there is no certificate"), "{error}");
 }
