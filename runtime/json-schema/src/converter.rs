@@ -32,13 +32,13 @@ pub fn plugins() -> Vec<Plugin> {
         definition,
         factory: Factory::Converter(|config, role| {
             let session = Session::new(config, role, SchemaType::Json)?;
-            Ok(Box::new(JsonSchemaConverter::new(config, session)?))
+            Ok(Box::new(JsonSchemaConverter::over(session, config)?))
         }),
     }]
 }
 
 /// The converter of keys or of values.
-pub(crate) struct JsonSchemaConverter {
+pub struct JsonSchemaConverter {
     session: Session,
     config: JsonSchemaConfig,
     reader: JsonReader,
@@ -59,7 +59,11 @@ struct WritePlan {
 }
 
 impl JsonSchemaConverter {
-    pub(crate) fn new(config: &Config, session: Session) -> Result<Self> {
+    /// The converter over a session that is there already.
+    ///
+    /// # Errors
+    /// A config error that names the first wrong key.
+    pub fn over(session: Session, config: &Config) -> Result<Self> {
         let config = JsonSchemaConfig::read(config)?;
         let most = config.cached();
         Ok(Self {

@@ -36,4 +36,4 @@ mod plans;
 mod tests;
 mod text;
 
-pub use converter::plugins;
+pub use converter::{JsonSchemaConverter, plugins};

@@ -35,7 +35,7 @@ impl Rig {
     pub(super) fn on(registry: &MockRegistry, entries: &[(&str, &str)]) -> Self {
         let config: Config = entries.iter().copied().collect();
         let session = registry.session(&config, ConverterRole::Value, SchemaType::Json).unwrap();
-        let converter = JsonSchemaConverter::new(&config, session).unwrap();
+        let converter = JsonSchemaConverter::over(session, &config).unwrap();
         Self { registry: registry.clone(), converter, topic: Topic::from("t") }
     }
 
