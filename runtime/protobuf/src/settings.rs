@@ -33,9 +33,9 @@ lavka_api::config! {
         pub wrapper_for_nullables: bool = key("wrapper.for.nullables").default(false)
             .doc("Whether optional fields are written as wrapper messages (google/protobuf/wrappers.proto), and wrapper \
                   messages read as optional fields."),
-        /// Whether a wrapper message at the root is the value in it.
+        /// Whether a wrapper message is the value in it.
         pub wrapper_for_raw_primitives: bool = key("wrapper.for.raw.primitives").default(true)
-            .doc("Whether a wrapper message that is a whole record is read as the value in it."),
+            .doc("Whether a wrapper message, as a whole record or in a field, is read as the value in it."),
         /// Whether a message that is missing is read as one with all fields at their defaults.
         pub struct_for_nulls: bool = key("generate.struct.for.nulls").default(false)
             .doc("Whether a message that is missing is read as a struct of defaults instead of null."),

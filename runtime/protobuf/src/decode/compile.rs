@@ -31,7 +31,8 @@ pub(super) fn root(
     let message = pool
         .message_named(full_name)
         .ok_or_else(|| Error::data(format!("Could not find descriptor with name {full_name}")))?;
-    let mut compiler = Compiler { pool, settings, known: HashMap::new(), open: Vec::new() };
+    let mut compiler =
+        Compiler { pool, settings, known: HashMap::new(), first_tags: HashMap::new(), open: Vec::new() };
     let (builder, body) = compiler.message(message)?;
     let schema = builder.version(version).build()?;
     Ok((schema.clone(), Root::Message(MessageReader { schema, body })))
@@ -42,6 +43,8 @@ struct Compiler<'c> {
     settings: &'c MappingSettings,
     /// Messages that were compiled.
     known: HashMap<usize, (SchemaBuilder, Arc<Body>)>,
+    /// The number of the field that each of them was compiled for, unless that was a list.
+    first_tags: HashMap<usize, u32>,
     /// Those that are being compiled, each inside the one before it.
     open: Vec<usize>,
 }
@@ -90,14 +93,11 @@ impl Compiler<'_> {
         for (at, oneof) in descriptor.oneofs.iter().enumerate() {
             let members = oneof.members.iter().filter_map(|&member| descriptor.fields.get(member));
             if self.settings.flatten_unions {
-                let slots: Vec<usize> = (parts.slots..parts.slots + oneof.members.len()).collect();
+                let group = parts.slots as u32;
                 for field in members {
                     let compiled = self.field(descriptor, field)?;
                     builder = builder.field(field.name.clone(), compiled.schema.clone());
-                    let slot = parts.slots;
-                    let others = slots.iter().copied().filter(|&other| other != slot).collect();
-                    let group = slots.first().copied().unwrap_or(slot) as u32;
-                    parts.add(field, compiled.element, Target::Flat { slot, group, others });
+                    parts.add(field, compiled.element, Target::Flat { slot: parts.slots, group });
                     parts.slots += 1;
                 }
             } else {
@@ -162,9 +162,9 @@ impl Compiler<'_> {
             Kind::Enum(at) => {
                 let made = self.pool.enumeration(at).ok_or_else(|| Error::data("Invalid enum name"))?;
                 let element = if self.settings.int_for_enums {
-                    Element::Number(
-                        (!made.open).then(|| made.values.iter().map(|(_, number)| *number).collect()),
-                    )
+                    let mut numbers: Vec<i32> = made.values.iter().map(|(_, number)| *number).collect();
+                    numbers.sort_unstable();
+                    Element::Number((!made.open).then(|| numbers.into()))
                 } else {
                     let mut by_number: Vec<(i32, Str)> =
                         made.values.iter().map(|(name, number)| (*number, name.clone())).collect();
@@ -188,7 +188,19 @@ impl Compiler<'_> {
                     entry = Some(Box::new(reader));
                     (builder.optional(), Element::JsonObject)
                 } else {
-                    let (builder, element) = self.message_field(field, inner, at)?;
+                    let is_first = !self.known.contains_key(&at);
+                    let (mut builder, element) = self.message_field(field, inner, at)?;
+                    match (field.repeated, is_first, self.first_tags.get(&at)) {
+                        (false, true, _) if self.known.contains_key(&at) => {
+                            self.first_tags.insert(at, field.number);
+                        }
+                        // In the Java client a message's schema is one object, which its first field has put its
+                        // number on; other fields have their own, and lists show it.
+                        (true, false, Some(tag)) => {
+                            builder = builder.parameter(vocabulary::TAG, tag.to_string());
+                        }
+                        _ => {}
+                    }
                     (builder.optional(), element)
                 }
             }
@@ -232,7 +244,8 @@ impl Compiler<'_> {
         if let Some(element) = json {
             return Ok((Schema::builder(Type::String).name(full_name), element));
         }
-        if self.settings.wrapper_for_nullables
+        // What says "at the root" counts for fields too, as in the Java client.
+        if (self.settings.wrapper_for_nullables || self.settings.wrapper_for_raw_primitives)
             && let Some(scalar) = wrapped(full_name)
         {
             let value = Element::Scalar(scalar, Narrow::Not);

@@ -19,7 +19,7 @@ pub(super) enum Element {
     LooseText,
     /// An enum by its symbol.
     Symbol(Symbols),
-    /// An enum by its number; of a closed one those that it has.
+    /// An enum by its number; of a closed one those that it has, sorted.
     Number(Option<Box<[i32]>>),
     /// The value in a wrapper message.
     Wrapper(Box<Element>),
@@ -87,7 +87,7 @@ impl Element {
             Element::Symbol(symbols) => Ok(symbols.symbol(reader.varint()? as i32)),
             Element::Number(known) => {
                 let number = reader.varint()? as i32;
-                let known = known.as_ref().is_none_or(|known| known.contains(&number));
+                let known = known.as_ref().is_none_or(|known| known.binary_search(&number).is_ok());
                 Ok(known.then_some(Value::Int32(number)))
             }
             _ => self.read_message(reader.bytes()?).map(Some),

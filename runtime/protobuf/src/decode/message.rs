@@ -48,11 +48,10 @@ pub(super) enum Target {
         union: Schema,
         member: usize,
     },
-    /// A slot of its own; the other members' slots are emptied.
+    /// A member of a oneof with a slot of its own; members of one group replace each other.
     Flat {
         slot: usize,
         group: u32,
-        others: Box<[usize]>,
     },
 }
 
@@ -110,6 +109,41 @@ impl MessageReader {
     }
 }
 
+/// Of each oneof the member that counts, unless it is a message: the position of its field, and its value.
+type Chosen = HashMap<u32, (usize, Value)>;
+
+impl Target {
+    /// What is the same for the members of one oneof.
+    fn group(&self) -> u32 {
+        match self {
+            Target::Slot(slot) | Target::List(slot) | Target::Map(slot, _) | Target::Member { slot, .. } => {
+                *slot as u32
+            }
+            Target::Flat { group, .. } => *group,
+        }
+    }
+
+    /// Puts a value in its place.
+    fn set(&self, values: &mut [Value], value: Value) -> Result<()> {
+        let (slot, value) = match self {
+            Target::Slot(slot) | Target::Flat { slot, .. } | Target::List(slot) | Target::Map(slot, _) => {
+                (slot, value)
+            }
+            Target::Member { slot, union, member } => {
+                let mut members = Struct::empty(union.clone())?;
+                if let Some(slot) = members.values_mut().get_mut(*member) {
+                    *slot = value;
+                }
+                (slot, Value::from(members))
+            }
+        };
+        if let Some(slot) = values.get_mut(*slot) {
+            *slot = value;
+        }
+        Ok(())
+    }
+}
+
 /// A list or map that grows while its message is read.
 struct Growing {
     slot: usize,
@@ -123,6 +157,7 @@ impl Body {
         values.resize_with(self.slots, Value::default);
         let mut growing: Vec<Growing> = Vec::new();
         let mut pending = PendingMessages::default();
+        let mut chosen = Chosen::new();
         let mut reader = Reader::new(bytes);
         while !reader.is_empty() {
             let (number, wire) = reader.field()?;
@@ -171,33 +206,20 @@ impl Body {
                     map.keys.get_or_insert_default().push(key);
                     map.items.push(item);
                 }
-                Target::Member { slot, .. } if element.is_message() => {
-                    let bytes = Some(message(&mut reader, field)?);
-                    pending.push(Pending { group: *slot as u32, field: at, bytes });
-                }
-                Target::Member { slot, union, member } => {
-                    if let Some(value) = element.read(&mut reader)? {
-                        pending.reset(*slot as u32, at);
-                        set_member(&mut values, *slot, union, *member, value)?;
-                    }
-                }
-                Target::Flat { group, others, .. } if element.is_message() => {
-                    let bytes = Some(message(&mut reader, field)?);
-                    empty(&mut values, others);
-                    pending.push(Pending { group: *group, field: at, bytes });
-                }
-                Target::Flat { slot, group, others } => {
-                    if let Some(value) = element.read(&mut reader)? {
-                        empty(&mut values, others);
-                        pending.reset(*group, at);
-                        if let Some(slot) = values.get_mut(*slot) {
-                            *slot = value;
-                        }
+                Target::Member { .. } | Target::Flat { .. } => {
+                    let group = field.target.group();
+                    if element.is_message() {
+                        let bytes = Some(message(&mut reader, field)?);
+                        chosen.remove(&group);
+                        pending.push(Pending { group, field: at, bytes });
+                    } else if let Some(value) = element.read(&mut reader)? {
+                        pending.reset(group, at);
+                        chosen.insert(group, (at, value));
                     }
                 }
             }
         }
-        self.finish(values, growing, pending)
+        self.finish(values, growing, pending, chosen)
     }
 
     fn finish(
@@ -205,23 +227,17 @@ impl Body {
         mut values: Vec<Value>,
         growing: Vec<Growing>,
         pending: PendingMessages<'_>,
+        chosen: Chosen,
     ) -> Result<Vec<Value>> {
-        pending.finish(|at, bytes| {
-            let Some(field) = self.fields.get(at) else { return Ok(()) };
-            let value = field.element.read_message(bytes)?;
-            match &field.target {
-                Target::Member { slot, union, member } => {
-                    set_member(&mut values, *slot, union, *member, value)?;
-                }
-                Target::Slot(slot) | Target::Flat { slot, .. } => {
-                    if let Some(slot) = values.get_mut(*slot) {
-                        *slot = value;
-                    }
-                }
-                Target::List(_) | Target::Map(..) => {}
-            }
-            Ok::<_, Error>(())
+        pending.finish(|at, bytes| match self.fields.get(at) {
+            Some(field) => field.target.set(&mut values, field.element.read_message(bytes)?),
+            None => Ok(()),
         })?;
+        for (at, value) in chosen.into_values() {
+            if let Some(field) = self.fields.get(at) {
+                field.target.set(&mut values, value)?;
+            }
+        }
         for grown in growing {
             if let Some(slot) = values.get_mut(grown.slot) {
                 *slot = match grown.keys {
@@ -289,23 +305,4 @@ fn grown<'g>(
         }
     };
     &mut growing[at]
-}
-
-fn set_member(values: &mut [Value], slot: usize, union: &Schema, member: usize, value: Value) -> Result<()> {
-    let mut members = Struct::empty(union.clone())?;
-    if let Some(slot) = members.values_mut().get_mut(member) {
-        *slot = value;
-    }
-    if let Some(slot) = values.get_mut(slot) {
-        *slot = Value::from(members);
-    }
-    Ok(())
-}
-
-fn empty(values: &mut [Value], slots: &[usize]) {
-    for &slot in slots {
-        if let Some(slot) = values.get_mut(slot) {
-            *slot = Value::Null;
-        }
-    }
 }

@@ -36,13 +36,22 @@ pub(super) fn decimal(bytes: &[u8]) -> Result<Value> {
     rounded(Decimal::from_be_bytes(unscaled, scale), precision).map(Value::from)
 }
 
+/// Bits of an unscaled value whose digits are counted; counting those of larger ones takes too long.
+const MAX_BITS: u64 = 1 << 19;
+
 /// The decimal with at most `precision` digits, halves away from zero (`MathContext`); 0 means all of them.
 fn rounded(decimal: Decimal, precision: u32) -> Result<Decimal> {
     // 3 bits are less than a digit: so many digits there cannot be more of.
     if precision == 0 || decimal.unscaled().bits() <= 3 * u64::from(precision) {
         return Ok(decimal);
     }
-    let digits = decimal.unscaled().magnitude().to_str_radix(10).len();
+    let digits = match u64::try_from(decimal.unscaled().magnitude()) {
+        Ok(small) => small.checked_ilog10().unwrap_or(0) as usize + 1,
+        Err(_) if decimal.unscaled().bits() > MAX_BITS => {
+            return Err(Error::data(format!("A decimal of more than {MAX_BITS} bits cannot be rounded")));
+        }
+        Err(_) => decimal.unscaled().magnitude().to_str_radix(10).len(),
+    };
     let surplus = u32::try_from(digits).unwrap_or(u32::MAX).saturating_sub(precision);
     if surplus == 0 {
         return Ok(decimal);

@@ -169,7 +169,9 @@ impl Compiler<'_> {
             let symbol = key.strip_prefix(parameter)?.strip_prefix('.')?;
             Some((symbol.into(), number.parse().ok()?))
         });
-        symbols.collect()
+        let mut symbols: Vec<(Str, i32)> = symbols.collect();
+        symbols.sort();
+        symbols.into()
     }
 
     fn map(

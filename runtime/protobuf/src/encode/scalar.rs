@@ -50,7 +50,7 @@ pub(super) struct ScalarWriter {
 #[derive(Debug)]
 pub(super) enum Form {
     Plain(Scalar),
-    /// An enum's number, by the symbol.
+    /// An enum's number, by the symbol; sorted.
     Symbols(Box<[(Str, i32)]>),
     /// In a wrapper message.
     Wrapper(Box<ScalarWriter>),
@@ -151,7 +151,7 @@ impl ScalarWriter {
         match &self.form {
             Form::Plain(scalar) => self.write_plain(*scalar, value, out),
             Form::Symbols(symbols) => match value {
-                Value::String(symbol) => match symbols.iter().find(|(known, _)| known == symbol) {
+                Value::String(symbol) => match position(symbols, symbol) {
                     Some((_, number)) => {
                         write_varint(out, i64::from(*number).cast_unsigned());
                         Ok(())
@@ -240,6 +240,10 @@ impl ScalarWriter {
     fn mistyped(&self, value: &Value) -> Error {
         Error::data(format!("Invalid type for {}: class {}", self.ty, value.java_class()))
     }
+}
+
+fn position<'s>(symbols: &'s [(Str, i32)], symbol: &Str) -> Option<&'s (Str, i32)> {
+    symbols.binary_search_by(|(known, _)| known.cmp(symbol)).ok().and_then(|at| symbols.get(at))
 }
 
 #[inline]

@@ -193,7 +193,11 @@ impl Maker<'_> {
                     "The {field} of map {name} is a union, which is a field of messages only"
                 )));
             }
-            let made = self.field(&mut message, inner, field, number, false, depth)?;
+            let mut made = self.field(&mut message, inner, field, number, false, depth)?;
+            if made.label == Label::Optional {
+                // The Java client has no `optional` in entries.
+                made.label = Label::None;
+            }
             message.fields.push(made);
         }
         Ok(message)

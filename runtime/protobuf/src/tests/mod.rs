@@ -2,6 +2,7 @@
 
 mod converting;
 mod hostile;
+mod java;
 mod oracle;
 mod reading;
 mod records;
