@@ -1,4 +1,4 @@
-//! Released jars of Kafka and of the schema registry, resolved once into the cache folder.
+//! Released jars of Kafka, of Debezium and of the schema registry, resolved once into the cache folder.
 //!
 //! Invariants: a folder with the final name is complete (it is renamed into place), and one process at a time
 //! works in the cache (a lock file), so an aborted or a concurrent download is never taken for a finished one.
@@ -16,6 +16,7 @@ use crate::progress::say;
 /// Shared with `setup.sh`, which installs Maven only where this version is not in the cache.
 const VERSION: &str = include_str!("../../kafka-version");
 const REGISTRY_VERSION: &str = include_str!("../../registry-version");
+const DEBEZIUM_VERSION: &str = "3.6.3.Final";
 /// The logging facade ships without an implementation; the released server brings log4j, this is a smaller one.
 const LOGGING: (&str, &str, &str) = ("org.slf4j", "slf4j-simple", "1.7.36");
 const COPY_DEPENDENCIES: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
@@ -29,6 +30,8 @@ pub enum JarSet {
     Server,
     /// Java's Connect worker with its file connectors, JSON converter and transforms, to compare with.
     Connect,
+    /// Debezium's transforms, with what they need of Connect.
+    Debezium,
     /// Apicurio Registry: a folder with the jar that starts it and `lib` beside it.
     Registry,
 }
@@ -38,6 +41,7 @@ impl JarSet {
         match self {
             Self::Server => "kafka",
             Self::Connect => "connect",
+            Self::Debezium => "debezium",
             Self::Registry => "registry",
         }
     }
@@ -45,6 +49,7 @@ impl JarSet {
     fn version(self) -> &'static str {
         match self {
             Self::Server | Self::Connect => VERSION.trim(),
+            Self::Debezium => DEBEZIUM_VERSION,
             Self::Registry => REGISTRY_VERSION.trim(),
         }
     }
@@ -52,6 +57,7 @@ impl JarSet {
     fn title(self) -> &'static str {
         match self {
             Self::Server | Self::Connect => "Apache Kafka",
+            Self::Debezium => "Debezium",
             Self::Registry => "Apicurio Registry",
         }
     }
@@ -60,6 +66,7 @@ impl JarSet {
     fn size(self) -> &'static str {
         match self {
             Self::Server | Self::Connect => "50 MB",
+            Self::Debezium => "30 MB",
             Self::Registry => "140 MB",
         }
     }
@@ -68,6 +75,7 @@ impl JarSet {
         match self {
             Self::Server => &["kafka_2.13"],
             Self::Connect => &["connect-runtime", "connect-file", "connect-json", "connect-transforms"],
+            Self::Debezium => &["connect-json", "connect-transforms"],
             Self::Registry => &[],
         }
     }
@@ -178,7 +186,7 @@ fn download(set: JarSet, cache: &Path, folder: &Path) -> Result<(), Unavailable>
     let mut command = Command::new(maven);
     command.args(["--batch-mode", "--no-transfer-progress"]).current_dir(&partial);
     match set {
-        JarSet::Server | JarSet::Connect => {
+        JarSet::Server | JarSet::Connect | JarSet::Debezium => {
             let pom = try_write_file(&partial, "pom.xml", pom(set).as_bytes())?;
             command.arg("--file").arg(pom).args([COPY_DEPENDENCIES, "-DincludeScope=runtime"]);
         }
@@ -205,7 +213,9 @@ fn download(set: JarSet, cache: &Path, folder: &Path) -> Result<(), Unavailable>
 
 fn pom(set: JarSet) -> String {
     let own = set.artifacts().iter().map(|artifact| ("org.apache.kafka", *artifact, Jars::version()));
+    let debezium = ("io.debezium", "debezium-connect-plugins", DEBEZIUM_VERSION);
     let dependencies: String = own
+        .chain((set == JarSet::Debezium).then_some(debezium))
         .chain([LOGGING])
         .map(|(group, artifact, version)| {
             format!(

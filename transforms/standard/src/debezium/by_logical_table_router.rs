@@ -133,7 +133,7 @@ fn compile_key(
     field: Option<&Str>,
     adjustment: Adjustment,
 ) -> Result<KeyPlan> {
-    let nulls = NullRules::copying(schema, true);
+    let nulls = NullRules::copying(schema, false);
     let mut builder = schema.to_builder().default_value(None).name(adjustment.adjust(format!("{topic}.Key")));
     if let Some(field) = field {
         builder = builder.field(field.clone(), Schema::of(Type::String));
@@ -161,7 +161,8 @@ fn compile_envelope(schema: &Schema, topic: &Topic, adjustment: Adjustment) -> R
         builder =
             builder.field(field.name().clone(), if is_row { row.clone() } else { field.schema().clone() });
     }
-    let row_nulls = NullRules::copying(before, true);
+    // Debezium takes defaults for nulls of the envelope alone.
+    let row_nulls = NullRules::copying(before, false);
     Ok(EnvelopePlan {
         schema: builder.build()?,
         row,

@@ -233,7 +233,7 @@ const ONE_TOPIC: Keys<'static> = &[
 fn routed() -> Vec<Case> {
     let given = Record { topic: "srv.shard_7.acct".into(), ..source_record(insert()) };
     let row = row_fields().name("srv.all.acct.Value").optional().build().unwrap();
-    let mut value = event_of(&row, "c", None, Some(values_with_default(2, "c")));
+    let mut value = event_of(&row, "c", None, Some(values(2, "c")));
     let schema = envelope_schema(&row, "srv.all.acct");
     if let Value::Struct(event) = &mut value.value {
         let values = event.values().to_vec();
@@ -299,10 +299,6 @@ fn routed() -> Vec<Case> {
 }
 
 const DEFAULT_FIELD: &str = "__dbz__physicalTableIdentifier";
-
-fn values_with_default(id: i32, name: &str) -> Vec<Value> {
-    vec![Value::Int32(id), name.into(), "plain".into()]
-}
 
 fn outbox_schema() -> Schema {
     let time =
@@ -425,7 +421,7 @@ fn messages() -> Vec<Case> {
             OUTBOX,
             &[
                 ("table.fields.additional.placement", "zz:header"),
-                ("table.fields.additional.error.on.missing", "false"),
+                ("table.field.additional.missing", "ignore"),
             ],
             given(),
             message(payload()),

@@ -14,6 +14,7 @@
 mod configs;
 mod data;
 mod dates;
+mod debezium;
 mod differences;
 mod oracle;
 mod regexes;
@@ -25,7 +26,7 @@ use lavka_api::ErrorClass;
 use lavka_api::config::Config;
 use lavka_api::data::{Record, Schema};
 use lavka_api::plugin::{Catalogue, Factory, Plugin, Verdict};
-use lavka_testkit::Chance;
+use lavka_testkit::{Chance, JarSet};
 use serde_json::{Value as Json, json};
 
 use configs::Keys;
@@ -158,8 +159,8 @@ fn drawn(chance: &mut Chance, classes: &[(String, &str)], each: usize) -> Vec<Ca
     classes.iter().flat_map(|class| (0..each).map(|_| one(class, chance)).collect::<Vec<_>>()).collect()
 }
 
-fn compare(seed: u64, cases: &[Case]) {
-    let Some(oracle) = Oracle::find() else { return };
+fn compare(seed: u64, cases: &[Case], jars: JarSet) {
+    let Some(oracle) = Oracle::find(jars) else { return };
     let catalogue = Catalogue::new(lavka_transforms::plugins());
     let theirs = oracle.run(cases.iter().map(Case::json));
     assert_eq!(theirs.len(), cases.len());
@@ -236,7 +237,7 @@ fn transforms_of_keys_and_values() {
         .collect();
     let mut chance = chance();
     let cases = drawn(&mut chance, &classes, lavka_testkit::count(800, 30_000));
-    compare(chance.seed(), &cases);
+    compare(chance.seed(), &cases, JarSet::Connect);
 }
 
 #[test]
@@ -245,7 +246,7 @@ fn transforms_of_records_and_predicates() {
     classes.extend(PREDICATES.iter().map(|simple| (format!("{PACKAGE}predicates.{simple}"), *simple)));
     let mut chance = chance();
     let cases = drawn(&mut chance, &classes, lavka_testkit::count(2000, 40_000));
-    compare(chance.seed(), &cases);
+    compare(chance.seed(), &cases, JarSet::Connect);
 }
 
 /// Patterns that people write and such that nobody would, to write instants by and to read texts by.
@@ -255,7 +256,7 @@ fn dates() {
     let cases: Vec<Case> = (0..lavka_testkit::count(4000, 200_000))
         .map(|_| dates::case(&mut chance, format!("{PACKAGE}TimestampConverter$Value")))
         .collect();
-    compare(chance.seed(), &cases);
+    compare(chance.seed(), &cases, JarSet::Connect);
 }
 
 /// Regular expressions, matched against whole names of topics and used to rewrite them.
@@ -267,5 +268,14 @@ fn regular_expressions() {
     let cases: Vec<Case> = (0..lavka_testkit::count(6000, 200_000))
         .map(|_| regexes::case(&mut chance, &router, &predicate))
         .collect();
-    compare(chance.seed(), &cases);
+    compare(chance.seed(), &cases, JarSet::Connect);
+}
+
+/// Change events and the rows of outbox tables.
+#[test]
+fn transforms_of_debezium() {
+    let mut chance = chance();
+    let cases: Vec<Case> =
+        (0..lavka_testkit::count(3000, 100_000)).map(|_| debezium::case(&mut chance)).collect();
+    compare(chance.seed(), &cases, JarSet::Debezium);
 }

@@ -14,9 +14,9 @@ pub(crate) struct Oracle(JavaProgram);
 
 impl Oracle {
     /// Compiles the program; `None` where this machine has no compiler or cannot have the jars, unless they are required.
-    pub(crate) fn find() -> Option<Self> {
+    pub(crate) fn find(jars: JarSet) -> Option<Self> {
         let test = "the comparison with Java's transforms";
-        JavaProgram::compile(Path::new(SOURCE), JarSet::Connect, test).map(Self)
+        JavaProgram::compile(Path::new(SOURCE), jars, test).map(Self)
     }
 
     /// One result for each case, in order.
@@ -24,7 +24,9 @@ impl Oracle {
         let mut java = self
             .0
             .java()
-            .args(["-Duser.language=en", "-Duser.country=US", "-Duser.timezone=UTC", "TransformOracle"])
+            .args(["-Duser.language=en", "-Duser.country=US", "-Duser.timezone=UTC"])
+            // What is refused is in the results.
+            .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=off", "TransformOracle"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -27,8 +27,11 @@ lavka_api::config! {
             }))
             .doc("More columns of the message, as column:placement or column:placement:name. Placements: header, envelope \
                   (the message becomes a struct with the payload in its field payload) and partition."),
+        missing: String = key("table.field.additional.missing").default("error")
+            .check(Check::one_of_ignoring_case(&["error", "ignore"]))
+            .doc("What becomes of a row that lacks one of those columns. error: it fails. ignore: it does without."),
         error_on_missing: bool = key("table.fields.additional.error.on.missing").default(true)
-            .doc("Whether a row that lacks one of those columns fails."),
+            .doc("Older name of the key before: false is ignore."),
         route_by: String = key("route.by.field").default("aggregatetype").high()
             .doc("Column whose text the topic is made of."),
         topic_regex: String = key("route.topic.regex").default("(?<routedByValue>.*)").low().check(valid_regex())
@@ -120,7 +123,7 @@ impl Settings {
             payload: config.payload,
             timestamp: config.timestamp.and_then(unless_empty),
             version: config.version.and_then(unless_empty),
-            error_on_missing: config.error_on_missing,
+            error_on_missing: config.error_on_missing && config.missing.eq_ignore_ascii_case("error"),
             route_by: config.route_by,
             topic_regex: JavaRegex::compile(&config.topic_regex).map_err(Error::config)?,
             topic_replacement: config.topic_replacement,

@@ -139,13 +139,14 @@ impl Inference {
     /// The one schema of all items but nulls.
     fn items(&self, name: &str, items: &[Value]) -> Option<Schema> {
         let mut common: Option<Schema> = None;
+        let has_nulls = items.iter().any(Value::is_null);
         for item in items.iter().filter(|item| !item.is_null()) {
             let is_object = matches!(item, Value::Object(_));
             let schema = self.schema(if is_object { name } else { "" }, item)??;
             common = Some(match common {
                 None => schema,
-                Some(known) if is_object && known.ty() == Type::Struct => merged(&known, &schema)?,
                 Some(known) if known == schema => known,
+                Some(known) if is_object && known.ty() == Type::Struct => merged(&known, &schema, has_nulls)?,
                 Some(_) => return None,
             });
         }
@@ -158,9 +159,13 @@ fn named(name: &str) -> SchemaBuilder {
     if name.is_empty() { builder } else { builder.name(name) }
 }
 
-/// The fields of both; of one that both have, that which is not of bytes, as nulls are, counts.
-fn merged(left: &Schema, right: &Schema) -> Option<Schema> {
-    let mut builder = Schema::structure().basics_of(left).optional();
+/// The fields of both; of one that both have, that which is not of bytes, as nulls are, counts. As in Debezium it is
+/// not optional any more, unless there are nulls beside such objects.
+fn merged(left: &Schema, right: &Schema, has_nulls: bool) -> Option<Schema> {
+    let mut builder = Schema::structure().basics_of(left);
+    if has_nulls {
+        builder = builder.optional();
+    }
     for field in left.fields() {
         let other = right.field(field.name()).map(|field| field.schema());
         let schema = match other {
@@ -243,7 +248,7 @@ mod tests {
         assert_eq!(
             format!("{:?}", datum.schema.unwrap()),
             "STRUCT(payload)?{\"i\": INT32?, \"l\": INT64?, \"f\": FLOAT64?, \"s\": STRING?, \"b\": BOOLEAN?, \
-             \"a\": ARRAY?<INT32?>, \"o\": STRUCT(payload.o)?{\"p\": ARRAY?<STRUCT(payload.o.p)?{\"q\": INT32?, \"r\": \
+             \"a\": ARRAY?<INT32?>, \"o\": STRUCT(payload.o)?{\"p\": ARRAY?<STRUCT(payload.o.p){\"q\": INT32?, \"r\": \
              STRING?}>}}"
         );
         let shown = lavka_api::java::connect_text(&datum.value);
@@ -254,7 +259,7 @@ mod tests {
         let nulls = expand("p", r#"{"n":null,"a":[{"x":null},{"x":1}]}"#, true).unwrap();
         assert_eq!(
             format!("{:?}", nulls.schema.unwrap()),
-            "STRUCT(p)?{\"n\": BYTES?, \"a\": ARRAY?<STRUCT(p.a)?{\"x\": INT32?}>}"
+            "STRUCT(p)?{\"n\": BYTES?, \"a\": ARRAY?<STRUCT(p.a){\"x\": INT32?}>}"
         );
     }
 

@@ -230,8 +230,9 @@ impl Message {
             match (field.placement, value) {
                 (Placement::Header, value) => headers.push(header(&field.name, value, schema)?),
                 (Placement::Envelope, value) => beside_payload.push(value.clone()),
-                (Placement::Partition, Value::Int32(number)) => partition = Some(*number),
-                (Placement::Partition, Value::Null) => partition = None,
+                (Placement::Partition, value) if schema.ty() == Type::Int32 => {
+                    partition = if let Value::Int32(number) = value { Some(*number) } else { None };
+                }
                 (Placement::Partition, _) => {
                     return Err(Error::data(format!("Field '{}' is not of type INT32", field.column)));
                 }
@@ -244,9 +245,8 @@ impl Message {
                 Some((Value::Int32(version), _)) => Some(*version),
                 Some((Value::Null, _)) | None => None,
                 Some(_) => {
-                    return Err(Error::data(
-                        "the column of table.field.event.schema.version is not of type INT32",
-                    ));
+                    let name = settings.version.as_deref().unwrap_or_default();
+                    return Err(Error::data(format!("Field '{name}' is not of type INT32")));
                 }
             };
             let payload_schema = payload.schema.unwrap_or_else(|| payload_field.schema().clone());
