@@ -156,3 +156,63 @@ pub(crate) fn sent_timestamp(record: &Record) -> Result<Option<i64>> {
         timestamp => Ok(timestamp.filter(|ms| *ms >= 0)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lavka_api::data::{Blob, Headers, Schema, Type};
+
+    /// Writes nothing but a header of bytes.
+    struct Adding;
+
+    impl Converter for Adding {
+        fn decode(&mut self, _: &Topic, _: Option<&Blob>) -> Result<Datum> {
+            Ok(Datum::NULL)
+        }
+
+        fn encode(
+            &mut self,
+            _: &Topic,
+            headers: &mut Headers,
+            _: Option<&Schema>,
+            _: &Value,
+            _: &mut Vec<u8>,
+        ) -> Result<bool> {
+            headers.add("added", Datum::new(Schema::of(Type::Bytes), Blob::from(b"\x01\xff")));
+            Ok(false)
+        }
+    }
+
+    struct Marking;
+
+    impl HeaderConverter for Marking {
+        fn decode(&mut self, _: &Topic, _: &str, _: Option<&Blob>) -> Result<Datum> {
+            Ok(Datum::NULL)
+        }
+
+        fn encode(&mut self, _: &Topic, _: &str, _: &Datum, out: &mut Vec<u8>) -> Result<bool> {
+            out.extend_from_slice(b"converted");
+            Ok(true)
+        }
+    }
+
+    #[test]
+    fn headers_that_converters_add_are_sent_as_they_are() {
+        let mut encoder = Encoder::new(
+            ("Key".into(), Box::new(Adding)),
+            ("Value".into(), Box::new(Adding)),
+            ("Header".into(), Box::new(Marking)),
+        );
+        let mut record = Record::for_topic("t");
+        record.headers.add("own", Datum::new(Schema::of(Type::Bytes), Blob::from(b"\x02")));
+        let Ok(encoded) = encoder.encode(&mut record) else { panic!("not encoded") };
+        assert_eq!(
+            encoded.headers,
+            [
+                ("own", Some(b"converted".as_slice())),
+                ("added", Some(b"\x01\xff".as_slice())),
+                ("added", Some(b"\x01\xff".as_slice())),
+            ]
+        );
+    }
+}
