@@ -268,11 +268,7 @@ impl Builder<'_> {
                     format!("Duplicate field {name} in record {}", self.types.kind(id).label()),
                 ));
             }
-            let doc = if old {
-                field.schema().doc().map(Str::as_str)
-            } else {
-                schema.parameter(&field_doc(field)).map(Str::as_str)
-            };
+            let doc = schema.parameter(&field_doc(field)).map(Str::as_str);
             fields.push(self.field(&name, field.schema(), doc)?);
         }
         if let Some(Kind::Record(record)) = self.types.get_mut(id).map(|ty| &mut ty.kind) {
@@ -292,7 +288,8 @@ impl Builder<'_> {
         let ty = self.any(schema, false)?;
         crate::schema::valid_name(name)?;
         let mut field = RecordField::new(name, ty);
-        field.doc = doc.map(str::to_owned);
+        let old = self.mapping.discard_type_doc_default;
+        field.doc = if old { schema.doc().map(Str::as_str) } else { doc }.map(str::to_owned);
         // What does not fit is left out; Java logs a warning.
         field.default = default.filter(|default| avro_defaults::fits(&self.types, ty, default));
         if self.mapping.connect_meta_data && met_before && self.is_named(ty) {
@@ -387,7 +384,7 @@ impl Builder<'_> {
                     lavka_api::ErrorClass::Data,
                     SCHEMA_PARSE,
                     format!(
-                        "Can't redefine: {}. Two different schemas of the record have this name",
+                        "Can't redefine: {}. Two different types in the record's schema have this name: give one of them another",
                         name.full()
                     ),
                 ));
