@@ -39,13 +39,11 @@
 //! - `connection`: the task that owns the connection; `backoff`, `refusal` and `environment` decide when it is worth
 //!   trying again.
 //! - `link`: the client library, one face for both protocol versions.
-//! - `counters`: what was lost.
 
 mod backoff;
 mod config;
 mod connection;
 mod connector;
-mod counters;
 mod environment;
 mod exchange;
 mod filter;
@@ -65,8 +63,6 @@ mod window;
 use lavka_api::LAVKA_VERSION;
 use lavka_api::config::ConfigSpec;
 use lavka_api::plugin::{Factory, Plugin};
-
-pub use counters::{Losses, losses};
 
 /// The plugins of this crate.
 #[must_use]

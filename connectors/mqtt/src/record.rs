@@ -8,7 +8,6 @@ use lavka_api::{Error, Result, error::exception};
 use lavka_converters::payload::{Format, PayloadDecoder};
 
 use crate::config::MqttConfig;
-use crate::counters;
 use crate::environment::Throttle;
 use crate::exchange::Exchange;
 use crate::inbox::Arrival;
@@ -185,7 +184,6 @@ impl Decoder {
 
     fn skip(&mut self, task: &TaskId, message: &Message, format: Format, error: &Error) {
         self.skipped += 1;
-        counters::count_skipped();
         if self.warnings.due(message.received) {
             tracing::warn!(
                 %task,

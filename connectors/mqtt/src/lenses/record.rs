@@ -11,7 +11,6 @@ use lavka_converters::payload::{Format as Payload, PayloadDecoder};
 
 use super::json::SchemaReader;
 use super::statement::{Format, Statement, Target, kafka_topic};
-use crate::counters;
 use crate::environment::Throttle;
 use crate::message::Message;
 use crate::record::MakeRecord;
@@ -119,7 +118,6 @@ impl MakeRecord for LensesRecords {
             .caused_by(error)),
             Err(error) => {
                 self.skipped += 1;
-                counters::count_skipped();
                 if self.warnings.due(message.received) {
                     tracing::warn!(
                         task = %self.task,

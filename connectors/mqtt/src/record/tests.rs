@@ -145,17 +145,15 @@ async fn by_default_what_is_not_json_goes_on_as_bytes_with_the_reason() {
 }
 
 #[tokio::test]
-async fn skipped_messages_are_acknowledged_and_counted() {
+async fn skipped_messages_are_acknowledged() {
     let (mut maker, exchange) =
         (maker(&[("lavka.payload.format", "json"), ("lavka.payload.on.error", "skip")]), exchange());
-    let before = counters::losses().skipped;
     let made = made(&mut maker, &exchange, &["{", "1", "{"]).await;
     assert_eq!(made.records.len(), 1);
     assert!(made.failure.is_none());
     assert_eq!(acks(&exchange), [1]);
     exchange.delivered(&[made.records[0].token]);
     assert_eq!(acks(&exchange), [2, 3]);
-    assert!(counters::losses().skipped >= before + 2);
 }
 
 #[tokio::test]
