@@ -56,6 +56,18 @@ fn together(settings: &Settings) -> Vec<(&'static str, String)> {
     {
         found.push(("replica.identity.autoset.values", error.message().unwrap_or_default().to_owned()));
     }
+    let channels = settings.run.notification_enabled_channels.as_deref().unwrap_or_default();
+    if channels.iter().any(|channel| channel.trim().eq_ignore_ascii_case("sink"))
+        && settings.run.notification_sink_topic_name.is_none()
+    {
+        found.push((
+            "notification.sink.topic.name",
+            invalid(
+                "notification.sink.topic.name",
+                "Notification topic name must be provided when the sink channel is on",
+            ),
+        ));
+    }
     let overrides = settings.overrides();
     for table in settings.snapshot.snapshot_select_statement_overrides.iter().flat_map(|list| list.split(','))
     {

@@ -276,9 +276,11 @@ impl Settings {
             }
         }
         for channel in self.run.notification_enabled_channels.iter().flatten() {
-            out.push(format!(
-                "notification.enabled.channels: {channel} is not in this build; no notifications are sent"
-            ));
+            if !["sink", "log", ""].contains(&channel.trim().to_ascii_lowercase().as_str()) {
+                out.push(format!(
+                    "notification.enabled.channels: {channel} is not in this build; sink and log are"
+                ));
+            }
         }
         if self.connection.read_only && self.run.signal_data_collection.is_some() {
             out.push(
@@ -327,7 +329,7 @@ mod tests {
         assert_eq!(refused(&custom).len(), 4);
         let missing = settings(&[
             ("signal.enabled.channels", "source,kafka"),
-            ("notification.enabled.channels", "sink"),
+            ("notification.enabled.channels", "sink,jmx"),
         ]);
         assert_eq!(missing.without_effect().len(), 2);
     }

@@ -55,9 +55,10 @@ lavka_api::config! {
             .doc("Where signals come from: source (signal.data.collection) and file (signal.file). kafka, jmx and in-process \
                   are not in this build."),
         pub(crate) notification_enabled_channels: Option<Vec<String>> = key("notification.enabled.channels").group(RUNTIME)
-            .doc("Where notifications go; none are sent in this build."),
+            .doc("Where notifications of the initial snapshot go: sink (notification.sink.topic.name), log. jmx is not in this \
+                  build."),
         pub(crate) notification_sink_topic_name: Option<String> = key("notification.sink.topic.name").group(RUNTIME)
-            .doc("The topic of notifications; none are sent in this build."),
+            .doc("The topic of notifications; needed with sink."),
         pub(crate) incremental_snapshot_allow_schema_changes: bool = key("incremental.snapshot.allow.schema.changes").default(false).group(RUNTIME)
             .doc("Without effect: a chunk is read with the columns that the table has then."),
         pub(crate) queue_provider_type: String = key("queue.provider.type").default("memory").group(RUNTIME)

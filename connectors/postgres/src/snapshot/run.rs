@@ -13,6 +13,7 @@ use super::reader::{Reading, TableRead};
 use super::rows::{Marked, Marker};
 use crate::event::{ReadKind, Recorder, TablePlan};
 use crate::model::ColumnText;
+use crate::notification::Notifier;
 use crate::offset::{Offset, Snapshot};
 
 /// A snapshot that is being read.
@@ -21,6 +22,9 @@ pub(crate) struct SnapshotRun {
     /// Dropped with it, which ends the readers.
     _readers: JoinSet<()>,
     recorder: Arc<Recorder>,
+    notifier: Notifier,
+    /// The beginning was told.
+    told: bool,
     plans: Vec<Arc<TablePlan>>,
     tables: Arc<[TableRead]>,
     marker: Marker,
@@ -35,6 +39,8 @@ pub(crate) struct SnapshotRun {
     reader: RowReader,
     /// Rows so far, for the log and the metrics.
     rows: u64,
+    /// Rows of the table that is read.
+    rows_of_table: u64,
     done: bool,
 }
 
@@ -42,7 +48,7 @@ impl SnapshotRun {
     /// The rows of `tables`, each by its plan; `offset` is what their records carry, its snapshot part filled.
     pub(crate) fn new(
         (readings, readers): (mpsc::Receiver<Reading>, JoinSet<()>),
-        recorder: Arc<Recorder>,
+        (recorder, notifier): (Arc<Recorder>, Notifier),
         plans: Vec<Arc<TablePlan>>,
         tables: Arc<[TableRead]>,
         xmin: u64,
@@ -53,6 +59,8 @@ impl SnapshotRun {
             readings,
             _readers: readers,
             recorder,
+            notifier,
+            told: false,
             plans,
             tables,
             marker: Marker::default(),
@@ -64,6 +72,7 @@ impl SnapshotRun {
             map,
             reader: RowReader::default(),
             rows: 0,
+            rows_of_table: 0,
             done: false,
         };
         run.begin_table(0);
@@ -83,10 +92,15 @@ impl SnapshotRun {
             return Err(Error::retriable("the readers of the snapshot have ended before it was done"));
         };
         // Nothing is awaited from here on.
+        if !std::mem::replace(&mut self.told, true) {
+            self.notifier.snapshot("STARTED", &[], now_nanos(), &self.handed_out, out)?;
+            self.tell_table(0, now_nanos(), out)?;
+        }
         match reading {
             Reading::Rows { table, lines } => {
                 out.reserve(lines.len());
                 let now = now_nanos();
+                self.rows_of_table += lines.len() as u64;
                 for line in lines {
                     if let Some(row) = self.marker.row(table, line) {
                         self.record(&row, now, out)?;
@@ -101,7 +115,16 @@ impl SnapshotRun {
             }
             Reading::TableDone { table } => {
                 self.marker.table_done(table);
+                let name = self.tables.get(table).map(|table| table.id.to_string()).unwrap_or_default();
+                let rows = std::mem::take(&mut self.rows_of_table).to_string();
+                let data = [
+                    ("scanned_collection", name),
+                    ("total_rows_scanned", rows),
+                    ("status", "SUCCEEDED".to_owned()),
+                ];
+                self.notifier.snapshot("TABLE_SCAN_COMPLETED", &data, now_nanos(), &self.handed_out, out)?;
                 self.begin_table(table + 1);
+                self.tell_table(table + 1, now_nanos(), out)?;
             }
             Reading::Done => {
                 self.done = true;
@@ -115,6 +138,7 @@ impl SnapshotRun {
                 if let Some(row) = self.marker.done() {
                     self.record(&row, now_nanos(), out)?;
                 }
+                self.notifier.snapshot("COMPLETED", &[], now_nanos(), &self.offset, out)?;
             }
             Reading::Failed(error) => return Err(error),
         }
@@ -134,6 +158,16 @@ impl SnapshotRun {
     /// Rows so far.
     pub(crate) fn rows(&self) -> u64 {
         self.rows
+    }
+
+    fn tell_table(&self, table: usize, now_nanos: i64, out: &mut Vec<SourceRecord>) -> Result<()> {
+        let Some(current) = self.tables.get(table).filter(|_| self.notifier.is_on()) else { return Ok(()) };
+        let names: Vec<String> = self.tables.iter().map(|table| table.id.to_string()).collect();
+        let data = [
+            ("data_collections", names.join(", ")),
+            ("current_collection_in_progress", current.id.to_string()),
+        ];
+        self.notifier.snapshot("IN_PROGRESS", &data, now_nanos, &self.handed_out, out)
     }
 
     fn begin_table(&mut self, table: usize) {

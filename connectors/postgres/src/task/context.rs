@@ -90,3 +90,18 @@ pub(super) fn now_nanos() -> i64 {
 pub(super) fn random() -> u64 {
     RandomState::new().hash_one(now_nanos())
 }
+
+/// A UUID of version 4: the name of a window or a notification.
+pub(super) fn uuid() -> String {
+    let (high, low) = (random(), random());
+    let high = (high & !0xf000) | 0x4000;
+    let low = (low & !(0b11 << 62)) | (0b10 << 62);
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xffff,
+        low >> 48,
+        low & 0xffff_ffff_ffff
+    )
+}

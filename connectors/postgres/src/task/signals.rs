@@ -8,7 +8,7 @@ use lavka_api::data::{SourceRecord, Str};
 use lavka_api::{Error, Result};
 use tokio::task::JoinHandle;
 
-use super::context::{Context, now_nanos, random};
+use super::context::{Context, now_nanos, uuid};
 use crate::event::{At, Emitter, ReadKind};
 use crate::incremental::{Chunk, KeyNames, Marker, Request, Running, Signal, read};
 use crate::model::{ColumnText, TableId};
@@ -242,7 +242,7 @@ impl Signals {
             emitter.offset_mut().incremental = None;
             return Ok(());
         };
-        let Some((table, last, max, window)) = self.running.next(window_id) else { return Ok(()) };
+        let Some((table, last, max, window)) = self.running.next(uuid) else { return Ok(()) };
         self.key_names = Arc::new(OnceLock::new());
         let request = Request {
             server: context.server.clone(),
@@ -358,21 +358,6 @@ fn key_of(tuple: Tuple<'_>, columns: &[String], names: &[String]) -> Vec<Option<
         .collect()
 }
 
-/// A UUID of version 4, as Debezium names windows.
-fn window_id() -> String {
-    let (high, low) = (random(), random());
-    let high = (high & !0xf000) | 0x4000;
-    let low = (low & !(0b11 << 62)) | (0b10 << 62);
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xffff,
-        high & 0xffff,
-        low >> 48,
-        low & 0xffff_ffff_ffff
-    )
-}
-
 /// An instant in ISO 8601, UTC, as the window's rows have it.
 fn instant(nanos: i64) -> String {
     let (days, of_day) = (nanos.div_euclid(86_400_000_000_000), nanos.rem_euclid(86_400_000_000_000));
@@ -404,7 +389,7 @@ mod tests {
     fn windows_have_uuids_and_instants() {
         assert_eq!(instant(1_795_217_467_953_911_519), "2026-11-20T23:31:07.953911519Z");
         assert_eq!(instant(951_782_400_000_000_000), "2000-02-29T00:00:00.000000000Z");
-        let id = window_id();
+        let id = uuid();
         assert_eq!((id.len(), id.as_bytes()[14], id.split('-').count()), (36, b'4', 5));
     }
 

@@ -8,7 +8,7 @@ use lavka_api::{Error, Result};
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
-use super::context::{Context, now_nanos};
+use super::context::{Context, now_nanos, uuid};
 use super::signals::Signals;
 use super::streaming::Streaming;
 use crate::catalog::{Found, all_types, describe, list};
@@ -16,6 +16,7 @@ use crate::config::{GuardrailAction, LockingMode, PluginName, Settings, Snapshot
 use crate::database::{named, version};
 use crate::event::{Emitter, Recorder};
 use crate::model::{TableId, TypeCatalog};
+use crate::notification::Notifier;
 use crate::offset::{Offset, Resume, Snapshot, SnapshotKind};
 use crate::pgoutput::Lsn;
 use crate::replication::{
@@ -333,8 +334,15 @@ async fn begin_snapshot(
     });
     tracing::info!(task = %context.id, tables = reads.len(), threads, "reading the snapshot at {}", begun.lsn);
     let reads: Arc<[TableRead]> = reads.into();
-    let run =
-        SnapshotRun::new(start(readers, Arc::clone(&reads)), recorder, plans, reads, xmin, offset.clone());
+    let notifier = Notifier::new(settings, uuid)?;
+    let run = SnapshotRun::new(
+        start(readers, Arc::clone(&reads)),
+        (recorder, notifier),
+        plans,
+        reads,
+        xmin,
+        offset.clone(),
+    );
     Ok(Started { offset, step: Step::Snapshot(Box::new(run)) })
 }
 

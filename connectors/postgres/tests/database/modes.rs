@@ -187,3 +187,30 @@ async fn a_snapshot_whose_connections_are_lost_starts_over_and_misses_nothing() 
         task.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_told_of_in_notifications() {
+    let server = database();
+    server.sql("create table a (id int primary key); insert into a values (1), (2); create table b (id int primary key)");
+    let config = config(
+        &server,
+        &[("notification.enabled.channels", "sink"), ("notification.sink.topic.name", "told")],
+    );
+    let mut task = Running::start(&config, &Store::default()).await.unwrap();
+    let records = task.drain().await;
+    let told: Vec<String> = records
+        .iter()
+        .filter(|record| &*record.record.topic == "told")
+        .map(|record| {
+            let value = &record.record.value.value;
+            assert_eq!(at(value, "id"), at(&record.record.key.value, "id"));
+            assert_eq!(at(value, "aggregate_type").and_then(Value::as_str), Some("Initial Snapshot"));
+            at(value, "type").and_then(Value::as_str).unwrap().to_owned()
+        })
+        .collect();
+    let table = ["IN_PROGRESS", "TABLE_SCAN_COMPLETED"];
+    assert_eq!(told, [&["STARTED"], &table[..], &table[..], &["COMPLETED"]].concat());
+    let last = records.last().unwrap().position.as_ref().unwrap().offset.clone();
+    assert_eq!(last.get("snapshot_completed"), Some(&Value::Boolean(true)));
+    task.stop().await;
+}
