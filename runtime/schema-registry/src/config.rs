@@ -1,9 +1,10 @@
 //! The keys that all converters with a registry share.
 
+use std::fmt;
 use std::time::Duration;
 
 use lavka_api::Result;
-use lavka_api::config::{Check, ClassName, Config, ConfigSpec, Password, key};
+use lavka_api::config::{Check, ClassName, Config, ConfigSpec, ConfigType, Kind, Password, key};
 use lavka_api::plugin::ConverterRole;
 
 use crate::schema::Guid;
@@ -40,7 +41,7 @@ lavka_api::config! {
     /// ```
     pub struct RegistryConfig {
         /// Where the registry is.
-        pub urls: Vec<String> = key("schema.registry.url")
+        pub urls: Urls = key("schema.registry.url")
             .high()
             .check(Check::non_empty_list())
             .check(unsupported::urls())
@@ -335,6 +336,24 @@ lavka_api::config! {
             .default("https")
             .check(unsupported::host_verification())
             .doc("How the registry's host name is checked against its certificate: https."),
+    }
+}
+
+/// URLs, which may hold a password: `Debug` tells how many there are.
+#[derive(Clone)]
+pub struct Urls(pub(crate) Vec<String>);
+
+impl ConfigType for Urls {
+    const KIND: Kind = Kind::List;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Vec::<String>::parse(text).map(Self)
+    }
+}
+
+impl fmt::Debug for Urls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} URLs", self.0.len())
     }
 }
 

@@ -46,7 +46,7 @@ impl HttpTransport {
     pub(crate) fn new(keys: &RegistryConfig, config: &Config) -> Result<Self> {
         let mut urls = Vec::new();
         let mut endpoints = Vec::new();
-        for (at, text) in keys.urls.iter().enumerate() {
+        for (at, text) in keys.urls.0.iter().enumerate() {
             let mut url = Url::parse(text).map_err(|error| {
                 Error::config(format!(
                     "Invalid value for configuration schema.registry.url: URL {} cannot be read: {error}",

@@ -61,7 +61,7 @@ mod unsupported;
 pub mod wire;
 
 pub use client::Registry;
-pub use config::RegistryConfig;
+pub use config::{RegistryConfig, Urls};
 pub use schema::{
     Compatibility, Dependency, Guid, Reference, RegisteredSchema, ResolvedSchema, SchemaId, SchemaKey,
     SchemaText, SchemaType,

@@ -43,8 +43,14 @@ impl OAuth {
         if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
             return Err(Error::invalid_value(
                 "bearer.auth.issuer.endpoint.url",
-                endpoint,
+                "",
                 "it does not begin with http:// or https://",
+            ));
+        }
+        if endpoint.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
+            return Err(Error::config(
+                "bearer.auth.issuer.endpoint.url may not hold user and password: set bearer.auth.client.id and \
+                 bearer.auth.client.secret",
             ));
         }
         Ok(Self {

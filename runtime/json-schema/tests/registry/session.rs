@@ -167,3 +167,16 @@ fn ids_are_asked_for_once() {
     }
     assert_eq!(ids.len(), 5);
 }
+
+#[test]
+fn the_contract_of_converters_is_kept() {
+    let Some(registry) = services().schema_registry_for("the_contract_of_converters_is_kept") else { return };
+    let plugin = lavka_json_schema::plugins().remove(0);
+    let converter = lavka_testkit::acceptance::converter(plugin)
+        .config([("schema.registry.url", registry.url()), ("max.retries", "0")])
+        .keeps(reading())
+        .refuses("decimal.format", "HEX")
+        .refuses("schema.registry.url", "localhost")
+        .refuses("value.subject.name.strategy", "org.example.Mine");
+    converter.check().assert_clean();
+}

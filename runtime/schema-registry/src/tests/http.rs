@@ -90,7 +90,10 @@ async fn secrets_are_nowhere_to_be_read() {
         error.to_string().contains("who are you") && error.to_string().contains("basic.auth.user.info"),
         "{error}"
     );
-    let shown = format!("{error} {error:?} {session:?} {:?}", session.registry());
+    let mut config = Config::from([("schema.registry.url", url.as_str())]);
+    config.set("basic.auth.user.info", "ada:s3cret");
+    let keys = crate::RegistryConfig::read(&config).unwrap();
+    let shown = format!("{error} {error:?} {session:?} {:?} {keys:?}", session.registry());
     assert!(!shown.contains("s3cret") && shown.contains(&server.port.to_string()), "{shown}");
     let broken = super::http::session("http://ada:s3cret@", &[]).unwrap_err();
     assert!(!broken.to_string().contains("s3cret"), "{broken}");
