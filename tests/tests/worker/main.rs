@@ -6,10 +6,10 @@
     reason = "a helper that fails, fails its test"
 )]
 
-mod avro;
 mod clients;
 mod mqtt;
 mod new_topics;
 mod pipeline;
+mod registry;
 mod support;
 mod validation;

@@ -35,6 +35,7 @@ impl TestWorker {
         }
         let plugins = [
             lavka_avro::plugins(),
+            lavka_protobuf::plugins(),
             lavka_converters::plugins(),
             lavka_transforms::plugins(),
             lavka_score::plugins(),

@@ -11,7 +11,7 @@ use super::plan;
 use crate::MappingSettings;
 use crate::decode::DecodePlan;
 use crate::schema::{File, Pool};
-use crate::wire::write_delimited;
+use crate::wire::{WireType, tag, write_delimited, write_varint};
 
 /// Something of everything.
 const TEXT: &str = "import \"google/protobuf/struct.proto\"; import \"google/protobuf/timestamp.proto\"; import \
@@ -203,4 +203,22 @@ fn defaults_do_not_grow_beyond_measure() {
     let generating = MappingSettings { struct_for_nulls: true, ..MappingSettings::default() };
     let error = plan(&text, "M0", &generating).unwrap_err().to_string();
     assert!(error.contains("larger than"), "{error}");
+}
+
+#[test]
+fn wide_oneofs_cost_what_is_in_the_message() {
+    let members: String = (1..=20_000).map(|i| format!("int32 f{i} = {i}; ")).collect();
+    let text = format!("syntax = \"proto3\"; message M {{ oneof o {{ {members} }} }}");
+    let mut bytes = Vec::new();
+    for i in 1..=20_000_u32 {
+        write_varint(&mut bytes, tag(i % 15 + 1, WireType::Varint).into());
+        write_varint(&mut bytes, i.into());
+    }
+    for flatten_unions in [false, true] {
+        let settings = MappingSettings { flatten_unions, ..MappingSettings::default() };
+        let plan = plan(&text, "M", &settings).unwrap();
+        let info = allocation_counter::measure(|| assert!(plan.read(&bytes).is_ok()));
+        // One struct of all members, not one for each time that a member is met.
+        assert!(info.bytes_total < 4_000_000, "{info:?}");
+    }
 }
