@@ -12,8 +12,10 @@ const MAX_DEPTH: usize = 6;
 #[derive(Clone, Debug)]
 pub(super) struct Elements {
     pub(super) codec: Codec,
-    /// Whether null has no place among them: Debezium's schema of enum arrays says so.
+    /// Whether null has no place among them: Debezium's schemas of some arrays say so.
     pub(super) required: bool,
+    /// What stands between elements (`pg_type.typdelim`).
+    pub(super) delimiter: u8,
 }
 
 impl Elements {
@@ -26,7 +28,11 @@ impl Elements {
             let equals = rest.iter().position(|&byte| byte == b'=').ok_or(NO_ARRAY)?;
             rest = rest.get(equals + 1..).unwrap_or_default();
         }
-        let mut reader = Reader { rest: rest.strip_prefix(b"{").ok_or(NO_ARRAY)?, unescaped: Vec::new() };
+        let mut reader = Reader {
+            rest: rest.strip_prefix(b"{").ok_or(NO_ARRAY)?,
+            unescaped: Vec::new(),
+            delimiter: self.delimiter,
+        };
         let mut values = Vec::new();
         loop {
             values.push(match reader.element()? {
@@ -40,7 +46,7 @@ impl Elements {
                 Element::Unescaped => self.codec.value(&reader.unescaped)?,
             });
             match reader.next() {
-                Some(b',') => {}
+                Some(byte) if byte == self.delimiter => {}
                 Some(b'}') => break,
                 _ => return Err(NO_ARRAY),
             }
@@ -62,6 +68,7 @@ enum Element<'a> {
 
 struct Reader<'a> {
     rest: &'a [u8],
+    delimiter: u8,
     unescaped: Vec<u8>,
 }
 
@@ -87,7 +94,11 @@ impl<'a> Reader<'a> {
                 self.quoted()
             }
             _ => {
-                let end = self.rest.iter().position(|byte| matches!(byte, b',' | b'}')).ok_or(NO_ARRAY)?;
+                let end = self
+                    .rest
+                    .iter()
+                    .position(|&byte| byte == self.delimiter || byte == b'}')
+                    .ok_or(NO_ARRAY)?;
                 let (plain, rest) = self.rest.split_at(end);
                 self.rest = rest;
                 Ok(if plain == b"NULL" { Element::Null } else { Element::Plain(plain) })
@@ -143,7 +154,7 @@ mod tests {
     use super::*;
 
     fn texts(text: &str) -> Result<Value, Unconvertible> {
-        Elements { codec: Codec(Kind::Text), required: false }.value(text.as_bytes())
+        Elements { codec: Codec(Kind::Text), required: false, delimiter: b',' }.value(text.as_bytes())
     }
 
     #[test]
@@ -178,7 +189,7 @@ mod tests {
         ] {
             assert!(texts(text).is_err(), "{text}");
         }
-        let required = Elements { codec: Codec(Kind::Text), required: true };
+        let required = Elements { codec: Codec(Kind::Text), required: true, delimiter: b',' };
         assert!(required.value(b"{a,NULL}").is_err());
     }
 

@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Text,
     Bit,
     Bits,
+    /// No value is converted.
+    BitArray,
     Bytea(BinaryMode),
     /// A type that is not known: its text as bytes.
     Opaque(BinaryMode),
@@ -123,7 +125,7 @@ impl Codec {
             Kind::Float32 => Value::Float32(0.0),
             Kind::Float64 | Kind::DecimalDouble | Kind::MoneyDouble { .. } => Value::Float64(0.0),
             Kind::Text => empty(),
-            Kind::Bits => Value::Bytes(lavka_api::data::Blob::default()),
+            Kind::Bits | Kind::BitArray => Value::Bytes(lavka_api::data::Blob::default()),
             Kind::Bytea(mode) | Kind::Opaque(mode) | Kind::OpaqueGeometric(mode) => mode.value(&[]),
             Kind::Date(unit) => unit.date_value(0).unwrap_or_default(),
             Kind::Time(unit) => unit.time_value(0).unwrap_or_default(),
@@ -151,6 +153,9 @@ fn rare_value(kind: &Kind, text: &[u8]) -> Result<Value, Unconvertible> {
     match kind {
         Kind::Bit => bits::bit(text),
         Kind::Bits => bits::bits(text),
+        Kind::BitArray => {
+            Err(Unconvertible("an array of bits, which has no place in Debezium's schema for it"))
+        }
         Kind::Bytea(mode) => binary::bytea(text, *mode),
         Kind::Opaque(mode) => Ok(mode.value(text)),
         Kind::OpaqueGeometric(mode) => Ok(mode.value(&geometry::driver_text(text)?)),

@@ -27,7 +27,10 @@ pub struct ColumnType {
 
 /// The elements of these have no schema in Debezium, whatever it is told of unknown types.
 const UNSUPPORTED_ELEMENTS: &[u32] =
-    &[oid::MONEY, oid::NAME, oid::INTERVAL, oid::BIT, oid::VARBIT, oid::XML, oid::POINT, oid::REFCURSOR];
+    &[oid::MONEY, oid::NAME, oid::INTERVAL, oid::VARBIT, oid::XML, oid::POINT, oid::REFCURSOR];
+
+/// Arrays of these have no null in Debezium's schema, as those of enums, of `tsvector` and of unknown types.
+const REQUIRED_ELEMENTS: &[&str] = &["vector", "halfvec", "sparsevec", "isbn"];
 
 /// Arrays in arrays end here; the server has none.
 const MAX_NESTING: usize = 4;
@@ -88,19 +91,39 @@ fn array(
     if UNSUPPORTED_ELEMENTS.contains(&element) {
         return None;
     }
+    if element == oid::BIT {
+        return bit_array(modifier);
+    }
     let inner = match is_domain {
         true => opaque(Kind::Opaque(modes.binary), modes)?,
         false => nested(types, element, modifier, modes, nesting + 1)?,
     };
-    let is_enum = matches!(types.get(element).map(|ty| &ty.kind), Some(TypeKind::Enum { .. }));
-    let required = is_enum || matches!(inner.codec.0, Kind::Opaque(_) | Kind::OpaqueGeometric(_));
+    let required = match types.get(element) {
+        Some(PgType { kind: TypeKind::Enum { .. }, .. }) => true,
+        Some(ty) => {
+            let opaque = matches!(inner.codec.0, Kind::Opaque(_) | Kind::OpaqueGeometric(_));
+            opaque || ty.oid == oid::TSVECTOR || REQUIRED_ELEMENTS.contains(&ty.name.as_str())
+        }
+        None => true,
+    };
     let item = inner.schema.optional_if(!required).build().ok()?;
     let mut codec = inner.codec;
     codec.bind(&item);
     let schema = Schema::array(item).to_builder();
-    let kind = Kind::Array(Box::new(Elements { codec, required: is_enum }));
+    let delimiter = if element == oid::BOX { b';' } else { b',' };
+    let kind = Kind::Array(Box::new(Elements { codec, required, delimiter }));
     let shape = Shape::of_array(element);
     Some(ColumnType { precision: inner.precision, shape, ..plain(schema, kind, 0, -1) })
+}
+
+/// An array of bits has the schema of its element in Debezium, and therefore no value.
+fn bit_array(modifier: i32) -> Option<ColumnType> {
+    let precision = Precision::of(oid::BIT, modifier);
+    let schema = match precision.length > 1 {
+        true => bits::schema(precision.length),
+        false => Schema::builder(Type::Boolean),
+    };
+    Some(plain(schema, Kind::BitArray, oid::BIT, modifier))
 }
 
 fn scalar(ty: &PgType, modifier: i32, modes: &Conversions) -> Option<ColumnType> {

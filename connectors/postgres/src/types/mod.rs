@@ -3,11 +3,13 @@
 //! A column's type is looked at once ([`ColumnType::of`]): it gives the schema and a [`Codec`], which turns texts into values
 //! for as long as the relation keeps its shape. The modes of the configuration are in [`Conversions`].
 //!
-//! # Where Debezium's snapshot and its stream differ
+//! # Where values are other than Debezium's
 //!
 //! Debezium 3.6.3 reads snapshots through JDBC and changes from text, and gives two values for some inputs. Here there is
-//! one path, and it gives what Debezium's stream gives: dates before Christ and `infinity` as its stream counts them. The
-//! exception is the type `name`, which Debezium's stream leaves null and its snapshot fills: here it is always filled.
+//! one path, and it gives what Debezium's stream gives: dates before Christ and `infinity` as its stream counts them. Where
+//! its stream loses a value, here it stays: columns of the type `name`, fractions in arrays of `timetz`, NaN in arrays of
+//! `numeric`, a `bytea` that was not sent where it is Base64, negative scales of `numeric`. Masks apply to `citext` too.
+//! The list with examples is in `tests/captures/volatile.rs`.
 //!
 //! # Map
 //!

@@ -5,7 +5,7 @@ use lavka_connector_postgres::schema::{
     ColumnFilter, ColumnMappers, KeyColumns, NameAdjustment, TableFilter, TopicNaming,
 };
 use lavka_connector_postgres::types::{
-    BinaryMode, Conversions, DecimalMode, HstoreMode, IntervalMode, TimePrecision,
+    BinaryMode, Conversions, DecimalMode, HstoreMode, IntervalMode, Placeholder, TimePrecision,
 };
 
 use crate::captured::{self, Captured};
@@ -180,4 +180,50 @@ fn types_in_microseconds() {
 #[test]
 fn types_in_nanoseconds() {
     types("types-nanoseconds", Conversions { time: TimePrecision::Nanoseconds, ..Conversions::default() });
+}
+
+fn masks() -> ColumnMappers {
+    ColumnMappers::from_config([
+        ("column.mask.with.3.chars", "e.masked.(v|t|mo|ci|u|j|n)"),
+        ("column.mask.hash.SHA-512.with.salt.S a", "e.masked.(h|hv)"),
+        ("column.mask.hash.v2.MD5.with.salt.p", "e.masked.h2"),
+        ("column.truncate.to.4.chars", "e.masked.(tr|trv|trj|trb)"),
+    ])
+    .unwrap()
+}
+
+#[test]
+fn edges_of_types_defaults_zeros_and_masks() {
+    hold("edge", "edge-default", EventSettings { mappers: masks(), ..settings("e") }, None, none);
+}
+
+#[test]
+fn edges_as_connect_s_own_with_unknown_types_and_source_types() {
+    let settings = EventSettings {
+        conversions: Conversions {
+            time: TimePrecision::Connect,
+            decimal: DecimalMode::String,
+            binary: BinaryMode::Hex,
+            interval: IntervalMode::String,
+            hstore: HstoreMode::Map,
+            include_unknown: true,
+            ..Conversions::default()
+        },
+        mappers: ColumnMappers::from_config([("column.propagate.source.type", "e.odd.*")]).unwrap(),
+        ..settings("e")
+    };
+    hold("edge", "edge-connect", settings, None, none);
+}
+
+#[test]
+fn edges_as_iso_8601_and_doubles_with_a_placeholder_of_bytes() {
+    let conversions = Conversions {
+        time: TimePrecision::IsoString,
+        decimal: DecimalMode::Double,
+        binary: BinaryMode::Base64,
+        include_unknown: true,
+        placeholder: Placeholder::parse("hex:ff00").unwrap(),
+        ..Conversions::default()
+    };
+    hold("edge", "edge-iso", EventSettings { conversions, ..settings("e") }, None, none);
 }
