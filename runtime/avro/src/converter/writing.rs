@@ -167,8 +167,11 @@ fn is_same(before: (&Topic, Option<&Schema>), topic: &Topic, schema: Option<&Sch
     same_schema && before.0 == topic
 }
 
-/// An error of the registry, with the schema that it is about.
+/// A registry's refusal, with the schema that it is about. What is wrong with the registry itself stays as it is.
 #[cold]
 fn of_serializer(error: Error, doing: &str, mapped: &Mapped) -> Error {
+    if !is_of_one_schema(&error) {
+        return error;
+    }
     error.wrapped_in(exception::SERIALIZATION, format!("{doing}{}", mapped.text.text()))
 }
