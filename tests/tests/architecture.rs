@@ -62,8 +62,12 @@ const TESTS: &str = "lavka-tests";
 const TESTKIT: &str = "lavka-testkit";
 
 /// What the tests of a crate may know besides what the crate may: the testkit, and these.
-const DEV_ONLY: &[(&str, &str)] =
-    &[("lavka-kafka", "lavka-devbroker"), ("lavka-rest", "lavka-ports"), ("lavka-avro", "lavka-converters")];
+const DEV_ONLY: &[(&str, &str)] = &[
+    ("lavka-kafka", "lavka-devbroker"),
+    ("lavka-rest", "lavka-ports"),
+    ("lavka-avro", "lavka-converters"),
+    ("lavka-protobuf", "lavka-converters"),
+];
 
 /// Who may name an outside crate. `tests` stands for the test code of `lavka-tests`, which looks from outside.
 struct Owned {
