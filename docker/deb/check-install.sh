@@ -29,10 +29,10 @@ trap finish EXIT
 echo "check: a fresh Debian ($suite)"
 # What is mounted on the way is seen by these processes alone, and gone with the last of them.
 unshare --mount --propagation private \
-    debootstrap --variant=minbase --include=ca-certificates,libssl3,zlib1g "$suite" "$work/root" >"$work/log" 2>&1 ||
+    debootstrap --variant=minbase --include=ca-certificates,libssl3,zlib1g "$suite" "$work/debian" >"$work/log" 2>&1 ||
     fail "no Debian: $(tail -n 5 "$work/log")"
-cp "$package" "$work/root/lavka.deb"
-cat >"$work/root/check" <<'INSIDE'
+cp "$package" "$work/debian/lavka.deb"
+cat >"$work/debian/check" <<'INSIDE'
 set -eu
 mount -t proc proc /proc
 echo 'check: it installs, and every file is as packaged'
@@ -62,5 +62,5 @@ dpkg --purge lavka
 INSIDE
 # A network of its own: the port of the worker file is free there.
 unshare --mount --net --propagation private \
-    sh -c 'ip link set lo up && exec chroot "$1" sh /check' check "$work/root" || fail 'see above'
+    sh -c 'ip link set lo up && exec chroot "$1" sh /check' check "$work/debian" || fail 'see above'
 echo 'check: all is well'
