@@ -19,7 +19,7 @@ const ALL: &str = "
     FROM pg_catalog.pg_type t
     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
     LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
-    WHERE t.typtype <> 'c' AND (t.typcategory <> 'A' OR e.typtype <> 'c')";
+    WHERE t.typtype <> 'c' AND e.typtype IS DISTINCT FROM 'c'";
 
 const SOME: &str = "
     SELECT t.oid::int8, t.typname::text, n.nspname::text, t.typtype::text, t.typcategory::text, t.typelem::int8, \
