@@ -55,7 +55,12 @@ pub(super) fn consumed(partition: &TopicPartition, offset: i64, record: Record) 
         timestamp: record.timestamp.or(Some(now())),
         ..record
     };
-    let origin = KafkaOrigin { topic: partition.topic.clone(), partition: partition.partition, offset, leader_epoch: None };
+    let origin = KafkaOrigin {
+        topic: partition.topic.clone(),
+        partition: partition.partition,
+        offset,
+        leader_epoch: None,
+    };
     SinkRecord { record, origin, raw_key: None, raw_value: None }
 }
 

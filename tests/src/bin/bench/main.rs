@@ -82,7 +82,10 @@ async fn avro_path(bootstrap: &str) -> Result<(), Box<dyn Error>> {
             shares.push(converter.cpu_seconds / path.cpu_seconds);
         }
     }
-    println!("  the converter takes {:.0} % of the path's CPU (median of {ROUNDS})", 100.0 * median(&mut shares));
+    println!(
+        "  the converter takes {:.0} % of the path's CPU (median of {ROUNDS})",
+        100.0 * median(&mut shares)
+    );
     Ok(())
 }
 
