@@ -9,13 +9,14 @@ use lavka_api::plugin::{Converter, Factory, Plugin, Undecoded};
 use lavka_api::{Error, ErrorClass, Result, async_trait};
 use lavka_converters::json::{JsonReader, PayloadReader, PayloadWriter};
 use lavka_schema_registry::wire::{Frame, Located};
-use lavka_schema_registry::{RegisteredSchema, SchemaKey, SchemaText, SchemaType, Session};
+use lavka_schema_registry::{
+    Cache, Plans, RegisteredSchema, ResolvedSchema, SchemaKey, SchemaText, SchemaType, Session,
+};
 
 use crate::compatibility::accepts;
 use crate::config::{JsonSchemaConfig, definition};
 use crate::connect::schema_of;
 use crate::load::load;
-use crate::plans::Plans;
 use crate::text::text_of;
 
 /// The class name, under which users know the converter.
@@ -42,20 +43,23 @@ pub struct JsonSchemaConverter {
     session: Session,
     config: JsonSchemaConfig,
     reader: JsonReader,
-    texts: Plans<Schema, SchemaText>,
-    writers: Plans<(Topic, Schema), WritePlan>,
-    readers: Plans<(Topic, SchemaKey), Arc<PayloadReader>>,
-    /// What the record before was written and read with.
-    last_writer: Option<((Topic, Schema), WritePlan)>,
-    last_reader: Option<((Topic, SchemaKey), Arc<PayloadReader>)>,
+    texts: Cache<Schema, SchemaText>,
+    writers: Plans<(Topic, Schema), Writer>,
+    readers: Plans<(Topic, SchemaKey), Reader>,
 }
 
 /// How values of one schema are written to one topic.
-#[derive(Clone)]
-struct WritePlan {
+struct Writer {
     registered: Arc<RegisteredSchema>,
     frame: Frame,
-    writer: Arc<PayloadWriter>,
+    payload: PayloadWriter,
+}
+
+/// How payloads of one schema are read.
+struct Reader {
+    payload: PayloadReader,
+    /// The schema that it reads as, where that is the newest one instead of the writer's.
+    latest: Option<Arc<ResolvedSchema>>,
 }
 
 impl JsonSchemaConverter {
@@ -69,16 +73,15 @@ impl JsonSchemaConverter {
         Ok(Self {
             session,
             reader: JsonReader::new(),
-            texts: Plans::new(most),
+            texts: Cache::new(most),
             writers: Plans::new(most),
             readers: Plans::new(most),
-            last_writer: None,
-            last_reader: None,
             config,
         })
     }
 
-    async fn prepare_writer(&mut self, topic: &Topic, schema: &Schema) -> Result<()> {
+    async fn writer(&mut self, key: &(Topic, Schema)) -> Result<Arc<Writer>> {
+        let (topic, schema) = key;
         let text = match self.texts.get(schema) {
             Some(text) => text.clone(),
             None => {
@@ -87,60 +90,41 @@ impl JsonSchemaConverter {
                 text
             }
         };
-        self.texts.keep(schema);
         let subject = self.session.subject(topic, schema.name().map(|name| name.as_str()))?;
-        let registered = self.session.resolve_for_encode(&subject, &text, &accepts).await;
-        let registered = registered.map_err(|error| writing_failed(topic, error))?;
-        let key = (topic.clone(), schema.clone());
-        if self.writers.get(&key).is_some_and(|plan| Arc::ptr_eq(&plan.registered, &registered)) {
-            self.writers.keep(&key);
-            return Ok(());
+        let failed = |error| writing_failed(topic, error);
+        let registered = self.session.resolve_for_encode(&subject, &text, &accepts).await.map_err(failed)?;
+        if let Some(known) = self.writers.known(key)
+            && Arc::ptr_eq(&known.registered, &registered)
+        {
+            return Ok(known);
         }
-        let writer = Arc::new(PayloadWriter::new(schema, self.config.write_options())?);
-        let frame = self.session.frame(&registered, &[]).map_err(|error| writing_failed(topic, error))?;
-        self.writers.put(key, WritePlan { registered, frame, writer });
-        Ok(())
+        let payload = PayloadWriter::new(schema, self.config.write_options())?;
+        let frame = self.session.frame(&registered, &[]).map_err(failed)?;
+        Ok(Arc::new(Writer { registered, frame, payload }))
     }
 
-    async fn prepare_reader(&mut self, topic: &Topic, located: &Located<'_>) -> Result<()> {
-        let key = (topic.clone(), located.key);
-        if self.readers.get(&key).is_some() {
-            self.readers.keep(&key);
-            return Ok(());
-        }
+    async fn reader(&mut self, located: &Located<'_>, key: &(Topic, SchemaKey)) -> Result<Arc<Reader>> {
+        let topic = &key.0;
+        let known = self.readers.known(key);
         let failed = |error| reading_failed(topic, error);
-        let found = self.session.resolve_for_decode(located, topic).await.map_err(failed)?;
-        let model = load(&found)?;
-        let title = model.node(model.root).title.clone();
-        let version = self.session.version_for_decode(&found.schema, topic, title.as_deref()).await;
-        let schema = schema_of(&model, version.map_err(failed)?, &self.config)?;
-        self.readers.put(key, Arc::new(PayloadReader::new(&schema)?));
-        Ok(())
-    }
-
-    /// What values of `schema` are written to `topic` with.
-    fn writer(&mut self, topic: &Topic, schema: &Schema) -> Result<&WritePlan> {
-        let is_last = |last: &((Topic, Schema), WritePlan)| last.0.1.same(schema) && last.0.0 == *topic;
-        if !self.last_writer.as_ref().is_some_and(is_last) {
-            let key = (topic.clone(), schema.clone());
-            let plan = self.writers.get(&key).cloned();
-            let plan = plan.ok_or_else(|| unprepared("written", topic))?;
-            self.last_writer = Some((key, plan));
+        let written = match &known {
+            Some(known) if known.latest.is_none() => return Ok(Arc::clone(known)),
+            _ => self.session.resolve_for_decode(located, topic).await.map_err(failed)?,
+        };
+        let mut model = load(&written)?;
+        let latest = self.session.latest_for_decode(topic, model.title()).await.map_err(failed)?;
+        if let Some(known) = known
+            && known.latest == latest
+        {
+            return Ok(known);
         }
-        self.last_writer.as_ref().map(|(_, plan)| plan).ok_or_else(|| unprepared("written", topic))
-    }
-
-    /// What payloads of this schema of `topic` are read with.
-    fn reader(&mut self, topic: &Topic, schema: SchemaKey) -> Result<Arc<PayloadReader>> {
-        let is_last =
-            |last: &((Topic, SchemaKey), Arc<PayloadReader>)| last.0.1 == schema && last.0.0 == *topic;
-        if let Some((_, reader)) = self.last_reader.as_ref().filter(|last| is_last(last)) {
-            return Ok(Arc::clone(reader));
+        if let Some(latest) = &latest {
+            model = load(latest)?;
         }
-        let key = (topic.clone(), schema);
-        let reader = self.readers.get(&key).cloned().ok_or_else(|| unprepared("read", topic))?;
-        self.last_reader = Some((key, Arc::clone(&reader)));
-        Ok(reader)
+        let text = &latest.as_ref().unwrap_or(&written).schema;
+        let version = self.session.version_for_decode(text, topic, model.title()).await.map_err(failed)?;
+        let schema = schema_of(&model, version, &self.config)?;
+        Ok(Arc::new(Reader { payload: PayloadReader::new(&schema)?, latest }))
     }
 }
 
@@ -148,33 +132,36 @@ impl JsonSchemaConverter {
 impl Converter for JsonSchemaConverter {
     async fn prepare_decode(&mut self, batch: &[Undecoded<'_>]) -> Result<()> {
         self.readers.begin();
-        let mut last: Option<(&Topic, SchemaKey)> = None;
+        let mut before: Option<(&Topic, SchemaKey)> = None;
         for undecoded in batch {
             // What names no schema is an error of that record, in `decode_record`.
             let Ok(Some(located)) = self.session.locate(undecoded) else { continue };
-            if last.is_some_and(|(topic, key)| key == located.key && topic == undecoded.topic) {
+            if before.is_some_and(|(topic, key)| key == located.key && topic == undecoded.topic) {
                 continue;
             }
-            last = Some((undecoded.topic, located.key));
-            self.prepare_reader(undecoded.topic, &located).await?;
+            before = Some((undecoded.topic, located.key));
+            let key = (undecoded.topic.clone(), located.key);
+            if !self.readers.is_settled(&key) {
+                let reader = self.reader(&located, &key).await;
+                self.readers.settle(key, reader)?;
+            }
         }
         Ok(())
     }
 
     async fn prepare_encode(&mut self, batch: &[(&Topic, &Datum)]) -> Result<()> {
-        self.texts.begin();
         self.writers.begin();
-        // Plans may be of a newer schema than the record before was written with.
-        self.last_writer = None;
-        let mut last: Option<(&Topic, &Schema)> = None;
+        let mut before: Option<(&Topic, &Schema)> = None;
         for &(topic, datum) in batch {
             let Some(schema) = &datum.schema else { continue };
-            if last.is_some_and(|(before, known)| known.same(schema) && before == topic) {
+            if before.is_some_and(|(before, known)| known.same(schema) && before == topic) {
                 continue;
             }
-            last = Some((topic, schema));
-            if !self.writers.is_ready(&(topic.clone(), schema.clone())) {
-                self.prepare_writer(topic, schema).await?;
+            before = Some((topic, schema));
+            let key = (topic.clone(), schema.clone());
+            if !self.writers.is_settled(&key) {
+                let writer = self.writer(&key).await;
+                self.writers.settle(key, writer)?;
             }
         }
         Ok(())
@@ -188,9 +175,12 @@ impl Converter for JsonSchemaConverter {
         let located =
             self.session.locate(undecoded).map_err(|error| reading_failed(undecoded.topic, error))?;
         let Some(located) = located else { return Ok(Datum::NULL) };
-        let reader = self.reader(undecoded.topic, located.key)?;
-        let value = reader.read(located.payload, &mut self.reader)?;
-        Ok(Datum { schema: Some(reader.schema().clone()), value })
+        let topic = undecoded.topic;
+        let reader = self
+            .readers
+            .find(|last| last.1 == located.key && last.0 == *topic, || (topic.clone(), located.key))?;
+        let value = reader.payload.read(located.payload, &mut self.reader)?;
+        Ok(Datum { schema: Some(reader.payload.schema().clone()), value })
     }
 
     fn encode(
@@ -210,12 +200,14 @@ impl Converter for JsonSchemaConverter {
                  use org.apache.kafka.connect.json.JsonConverter with schemas.enable=false"
             )));
         };
-        let plan = self.writer(topic, schema)?;
-        if !plan.writer.writes(value) {
+        let writer = self
+            .writers
+            .find(|last| last.1.same(schema) && last.0 == *topic, || (topic.clone(), schema.clone()))?;
+        if !writer.payload.writes(value) {
             return Ok(false);
         }
-        plan.frame.write(headers, out);
-        plan.writer.write(value, out)
+        writer.frame.write(headers, out);
+        writer.payload.write(value, out)
     }
 }
 
@@ -241,12 +233,4 @@ fn failed(topic: &Topic, doing: &str, error: Error) -> Error {
         }
     };
     error.wrapped_in(name, text)
-}
-
-/// A record that was not among those of the last batch.
-#[cold]
-fn unprepared(doing: &str, topic: &Topic) -> Error {
-    Error::data(format!(
-        "A record of topic {topic} cannot be {doing}: its schema was not prepared, since the registry gave none"
-    ))
 }

@@ -9,7 +9,7 @@
 //!
 //! # Map
 //!
-//! - `converter`: the converter; `plans` keeps what it made of schemas.
+//! - `converter`: the converter.
 //! - `config`: its keys.
 //! - `text`: a Connect schema as the text of a JSON schema; `java_order` is the order in which Java prints members.
 //! - `model`: JSON schemas as they are read, with their references; `load` reads them.
@@ -31,7 +31,6 @@ mod converter;
 mod java_order;
 mod load;
 mod model;
-mod plans;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use lavka_api::{Error, Result};
 use lavka_schema_registry::ResolvedSchema;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::java_order;
@@ -308,29 +309,9 @@ impl<'d> Loader<'d> {
             .strip_prefix("/$defs/")
             .map(|rest| format!("/definitions/{rest}"))
             .or_else(|| pointer.strip_prefix("/definitions/").map(|rest| format!("/$defs/{rest}")));
-        let pointer = percent_decoded(pointer);
-        let found = root.pointer(&pointer).or_else(|| root.pointer(&percent_decoded(&other?)));
+        // A fragment of a URL may have escapes.
+        let at = |pointer: &str| root.pointer(&percent_decode_str(pointer).decode_utf8_lossy());
+        let found = at(pointer).or_else(|| at(&other?));
         found.map(|found| (document, found)).ok_or_else(nowhere)
     }
-}
-
-/// A fragment of a URL may have escapes.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        let digits =
-            behind.get(..2).filter(|_| first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = behind.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(first);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

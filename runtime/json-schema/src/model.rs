@@ -93,6 +93,11 @@ pub(crate) enum Criterion {
 }
 
 impl Model {
+    /// The name of the whole, which subjects may be named by.
+    pub(crate) fn title(&self) -> Option<&str> {
+        self.node(self.root).title.as_deref()
+    }
+
     /// The node `id`.
     pub(crate) fn node(&self, id: NodeId) -> &Node {
         // Numbers come from the loader, which made the nodes; another would be anything.

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lavka_api::config::Config;
 use lavka_api::{Error, Result};
+use percent_encoding::percent_decode_str;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 
@@ -123,8 +124,8 @@ pub(crate) fn url_credentials(url: &Url) -> Option<HeaderValue> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }
-    let user = percent_decoded(url.username());
-    let password = percent_decoded(url.password().unwrap_or_default());
+    let user = percent_decode_str(url.username()).decode_utf8_lossy();
+    let password = percent_decode_str(url.password().unwrap_or_default()).decode_utf8_lossy();
     Some(basic_header(&format!("{user}:{password}")))
 }
 
@@ -147,26 +148,6 @@ fn unsendable(key: &str) -> Error {
     Error::config(format!(
         "The value of {key} cannot be sent as an HTTP header: it holds characters that are not allowed"
     ))
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        let digits =
-            behind.get(..2).filter(|_| first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = behind.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(first);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The value of option `name` of a JAAS line: `Module required name="value" other='value' bare=value;`.

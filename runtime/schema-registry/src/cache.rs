@@ -1,71 +1,56 @@
-//! Bounded caches whose entries may age. Time comes in as an argument.
+//! A bounded map that forgets what was used longest ago.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::time::{Duration, Instant};
 
-/// At most `capacity` entries; where there is no more room, the one that was asked for longest ago goes.
+/// At most `capacity` entries; none at all with a capacity of 0. Where there is no more room, the one that was asked for
+/// longest ago goes.
+///
+/// ```
+/// use lavka_schema_registry::Cache;
+///
+/// let mut cache = Cache::new(2);
+/// cache.put("a", 1);
+/// cache.put("b", 2);
+/// assert_eq!(cache.get("a"), Some(&1));
+/// cache.put("c", 3);
+/// assert_eq!(cache.get("b"), None);
+/// ```
 #[derive(Debug)]
-pub(crate) struct Cache<K, V> {
+pub struct Cache<K, V> {
     entries: HashMap<K, Entry<V>>,
     capacity: usize,
-    /// How long an entry counts; `None`: for ever.
-    lifetime: Option<Duration>,
     clock: u64,
 }
 
 #[derive(Debug)]
 struct Entry<V> {
     value: V,
-    since: Instant,
     used: u64,
 }
 
-/// What a cache has under a key.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found<V> {
-    /// It counts.
-    Fresh(V),
-    /// It did count, and whoever asks again may find the same.
-    Stale(V),
-    /// Nothing.
-    Nothing,
-}
-
-impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
-    pub(crate) fn new(capacity: usize, lifetime: Option<Duration>) -> Self {
-        Self { entries: HashMap::new(), capacity, lifetime, clock: 0 }
+impl<K: Hash + Eq + Clone, V> Cache<K, V> {
+    /// An empty cache.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { entries: HashMap::new(), capacity, clock: 0 }
     }
 
-    /// The value of `key`, if it is there and young enough.
-    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&mut self, key: &Q, now: Instant) -> Option<V>
+    /// The value of `key`.
+    pub fn get<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
-        match self.find(key, now) {
-            Found::Fresh(value) => Some(value),
-            Found::Stale(_) | Found::Nothing => None,
-        }
-    }
-
-    /// The value of `key`, young or old.
-    pub(crate) fn find<Q: Hash + Eq + ?Sized>(&mut self, key: &Q, now: Instant) -> Found<V>
-    where
-        K: Borrow<Q>,
-    {
-        let Some(entry) = self.entries.get_mut(key) else { return Found::Nothing };
-        if self.lifetime.is_some_and(|lifetime| now.saturating_duration_since(entry.since) >= lifetime) {
-            return Found::Stale(entry.value.clone());
-        }
         self.clock += 1;
+        let entry = self.entries.get_mut(key)?;
         entry.used = self.clock;
-        Found::Fresh(entry.value.clone())
+        Some(&entry.value)
     }
 
-    /// Puts `value` in, at the age of zero.
-    pub(crate) fn put(&mut self, key: K, value: V, now: Instant) {
-        if self.capacity == 0 || self.lifetime == Some(Duration::ZERO) {
+    /// Puts `value` in.
+    pub fn put(&mut self, key: K, value: V) {
+        if self.capacity == 0 {
             return;
         }
         if self.entries.len() >= self.capacity && !self.entries.contains_key(&key) {
@@ -76,7 +61,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
             }
         }
         self.clock += 1;
-        self.entries.insert(key, Entry { value, since: now, used: self.clock });
+        self.entries.insert(key, Entry { value, used: self.clock });
     }
 }
 
@@ -86,29 +71,21 @@ mod tests {
 
     #[test]
     fn the_least_used_goes_first() {
-        let now = Instant::now();
-        let mut cache = Cache::new(2, None);
-        cache.put("a", 1, now);
-        cache.put("b", 2, now);
-        assert_eq!(cache.get("a", now), Some(1));
-        cache.put("c", 3, now);
-        assert_eq!((cache.get("a", now), cache.get("b", now), cache.get("c", now)), (Some(1), None, Some(3)));
-        let mut none = Cache::new(0, None);
-        none.put("a", 1, now);
-        assert_eq!(none.get("a", now), None);
+        let mut cache = Cache::new(2);
+        let look = |cache: &mut Cache<&str, i32>| ["a", "b", "c"].map(|key| cache.get(key).copied());
+        cache.put("a", 1);
+        cache.put("b", 2);
+        assert_eq!(cache.get("a"), Some(&1));
+        cache.put("c", 3);
+        assert_eq!(look(&mut cache), [Some(1), None, Some(3)]);
+        cache.put("a", 4);
+        assert_eq!(look(&mut cache), [Some(4), None, Some(3)]);
     }
 
     #[test]
-    fn what_is_old_is_gone() {
-        let now = Instant::now();
-        let mut cache = Cache::new(2, Some(Duration::from_secs(60)));
-        cache.put("a", 1, now);
-        assert_eq!(cache.get("a", now + Duration::from_secs(59)), Some(1));
-        assert_eq!(cache.get("a", now + Duration::from_secs(60)), None);
-        assert_eq!(cache.find("a", now + Duration::from_secs(60)), Found::Stale(1));
-        assert_eq!(cache.find("b", now), Found::Nothing);
-        let mut never = Cache::new(2, Some(Duration::ZERO));
-        never.put("a", 1, now);
-        assert_eq!(never.get("a", now), None);
+    fn without_room_nothing_is_kept() {
+        let mut cache = Cache::new(0);
+        cache.put("a", 1);
+        assert_eq!(cache.get("a"), None);
     }
 }

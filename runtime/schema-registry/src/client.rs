@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use lavka_api::{Error, ErrorClass, Result};
 
+use crate::aging::AgingCache;
 use crate::answer::{self, Described};
-use crate::cache::Cache;
 use crate::config::{RegistryConfig, millis, seconds, size};
 use crate::failure;
 use crate::retry::RetryPolicy;
@@ -39,12 +39,12 @@ struct Shared {
 }
 
 struct Caches {
-    schemas: Cache<(Box<str>, SchemaKey), Arc<ResolvedSchema>>,
-    versions: Cache<(Box<str>, i32), Arc<Described>>,
-    subject_versions: Cache<(Box<str>, SchemaText), Option<i32>>,
-    missing_keys: Cache<(Box<str>, SchemaKey), Error>,
-    missing_versions: Cache<(Box<str>, i32), Error>,
-    missing_schemas: Cache<(Box<str>, SchemaText), Error>,
+    schemas: AgingCache<(Box<str>, SchemaKey), Arc<ResolvedSchema>>,
+    versions: AgingCache<(Box<str>, i32), Arc<Described>>,
+    subject_versions: AgingCache<(Box<str>, SchemaText), Option<i32>>,
+    missing_keys: AgingCache<(Box<str>, SchemaKey), Error>,
+    missing_versions: AgingCache<(Box<str>, i32), Error>,
+    missing_schemas: AgingCache<(Box<str>, SchemaText), Error>,
 }
 
 impl Registry {
@@ -68,12 +68,12 @@ impl Registry {
             random,
             transport,
             caches: Mutex::new(Caches {
-                schemas: Cache::new(schemas, None),
-                versions: Cache::new(schemas, None),
-                subject_versions: Cache::new(schemas, None),
-                missing_keys: Cache::new(missing, Some(seconds(config.missing_id_ttl))),
-                missing_versions: Cache::new(missing, Some(seconds(config.missing_version_ttl))),
-                missing_schemas: Cache::new(missing, Some(seconds(config.missing_schema_ttl))),
+                schemas: AgingCache::new(schemas, None),
+                versions: AgingCache::new(schemas, None),
+                subject_versions: AgingCache::new(schemas, None),
+                missing_keys: AgingCache::new(missing, Some(seconds(config.missing_id_ttl))),
+                missing_versions: AgingCache::new(missing, Some(seconds(config.missing_version_ttl))),
+                missing_schemas: AgingCache::new(missing, Some(seconds(config.missing_schema_ttl))),
             }),
         }))
     }

@@ -8,6 +8,7 @@
 //!   ([`resolve_for_encode`](Session::resolve_for_encode)), in `prepare_decode` the one a message was written with
 //!   ([`resolve_for_decode`](Session::resolve_for_decode)). Both ask the registry at most once per schema, so they are
 //!   called for every distinct schema of a batch.
+//! - What it makes of them it keeps in [`Plans`], which has all that a batch needs, whatever the bound.
 //! - Per record there are [`Session::locate`] on the way in and [`Frame::write`](wire::Frame::write) on the way out,
 //!   neither of which does I/O.
 //!
@@ -32,13 +33,15 @@
 //!
 //! - `config`, `unsupported`: the keys, and checks that name what does not work.
 //! - `schema`: [`SchemaText`], [`ResolvedSchema`], [`RegisteredSchema`], ids and GUIDs.
+//! - `plans`: [`Plans`], what a converter made of schemas, over a [`Cache`].
 //! - `subject`, [`wire`]: names of subjects, wire forms.
 //! - `session`: [`Session`].
-//! - `client`: [`Registry`], over a [`Transport`]; `answer` reads bodies, `failure` classifies errors, `retry` and `cache`
-//!   decide.
+//! - `client`: [`Registry`], over a [`Transport`]; `answer` reads bodies, `failure` classifies errors, `retry`, `cache` and
+//!   `aging` decide.
 //! - `http`: the transport; `auth`, `oauth` and `tls` serve it.
 //! - `mock` (feature `mock`): a registry in memory for tests.
 
+mod aging;
 mod answer;
 mod auth;
 mod cache;
@@ -49,6 +52,7 @@ mod http;
 #[cfg(any(test, feature = "mock"))]
 pub mod mock;
 mod oauth;
+mod plans;
 mod retry;
 mod schema;
 mod session;
@@ -60,8 +64,10 @@ mod transport;
 mod unsupported;
 pub mod wire;
 
+pub use cache::Cache;
 pub use client::Registry;
 pub use config::{RegistryConfig, Urls};
+pub use plans::Plans;
 pub use schema::{
     Compatibility, Dependency, Guid, Reference, RegisteredSchema, ResolvedSchema, SchemaId, SchemaKey,
     SchemaText, SchemaType,

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use lavka_api::config::{Config, ConfigSpec as _};
 use lavka_api::plugin::ConverterRole;
 use lavka_api::{Result, async_trait};
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::answer::Described;
@@ -232,23 +233,7 @@ fn refusal(status: u16, code: i32, message: &str) -> Answer {
 }
 
 fn decoded(segment: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = segment.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        let hex =
-            (first == b'%').then(|| behind.get(..2)).flatten().and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = behind.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(first);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
 /// Carries requests to a registry in memory.

@@ -7,7 +7,7 @@ use lavka_api::config::Config;
 use lavka_api::plugin::{ConverterRole, Undecoded};
 use lavka_api::{Error, Result};
 
-use crate::cache::{Cache, Found};
+use crate::aging::{AgingCache, Found};
 use crate::client::{FOREVER, Registry, now};
 use crate::config::{Options, RegistryConfig};
 use crate::http::HttpTransport;
@@ -42,8 +42,10 @@ pub struct Session {
 }
 
 struct Caches {
-    own: Cache<(Arc<str>, SchemaText), Arc<RegisteredSchema>>,
-    latest: Cache<(Arc<str>, SchemaText), Arc<RegisteredSchema>>,
+    own: AgingCache<(Arc<str>, SchemaText), Arc<RegisteredSchema>>,
+    latest: AgingCache<(Arc<str>, SchemaText), Arc<RegisteredSchema>>,
+    /// The newest schemas of subjects, to read with.
+    newest: AgingCache<Arc<str>, Arc<ResolvedSchema>>,
 }
 
 impl Session {
@@ -81,8 +83,9 @@ impl Session {
             );
         }
         let caches = Caches {
-            own: Cache::new(options.max_schemas, FOREVER),
-            latest: Cache::new(options.latest_cache_size, options.latest_lifetime),
+            own: AgingCache::new(options.max_schemas, FOREVER),
+            latest: AgingCache::new(options.latest_cache_size, options.latest_lifetime),
+            newest: AgingCache::new(options.latest_cache_size, options.latest_lifetime),
         };
         Ok(Self { registry, role, ty, options, caches: Mutex::new(caches) })
     }
@@ -261,6 +264,32 @@ impl Session {
             return Err(wrong_type(&format!("The schema with {}", located.key), found.schema.ty(), self.ty));
         }
         Ok(found)
+    }
+
+    /// Under `use.latest.version`, the schema that messages of `topic` with the full name `record` are read as: the newest
+    /// of their subject. `None` without that key. Asks the registry, or remembers.
+    ///
+    /// # Errors
+    /// By what the registry answers, and a data error for a schema of another type.
+    pub async fn latest_for_decode(
+        &self,
+        topic: &str,
+        record: Option<&str>,
+    ) -> Result<Option<Arc<ResolvedSchema>>> {
+        if !self.options.latest {
+            return Ok(None);
+        }
+        let subject = self.subject(topic, record)?;
+        if let Some(newest) = self.caches().newest.get(&subject, now()) {
+            return Ok(Some(newest));
+        }
+        let newest = Arc::new(self.registry.latest(&subject).await?.schema);
+        let found = newest.schema.ty();
+        if found != self.ty {
+            return Err(wrong_type(&format!("The newest schema of subject {subject}"), found, self.ty));
+        }
+        self.caches().newest.put(subject, Arc::clone(&newest), now());
+        Ok(Some(newest))
     }
 
     /// The version of `schema` under the subject of `topic` and `record`; `None` where it is not under it, as for

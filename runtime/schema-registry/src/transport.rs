@@ -3,6 +3,7 @@
 use std::fmt;
 
 use lavka_api::async_trait;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The verb of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,22 +59,12 @@ pub trait Transport: Send + Sync {
     async fn exchange(&self, url: usize, request: &Request) -> Result<Answer, Trouble>;
 }
 
+/// All but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// Appends `text` to a path, percent-encoded but for unreserved characters.
 pub(crate) fn push_encoded(path: &mut String, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                path.push(char::from(byte));
-            }
-            _ => {
-                path.push('%');
-                for half in [byte >> 4, byte & 15] {
-                    path.push(char::from(HEX.get(usize::from(half)).copied().unwrap_or(b'0')));
-                }
-            }
-        }
-    }
+    path.extend(utf8_percent_encode(text, RESERVED));
 }
 
 #[cfg(test)]

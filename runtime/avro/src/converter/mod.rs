@@ -1,6 +1,5 @@
 //! `io.confluent.connect.avro.AvroConverter`.
 
-mod cache;
 mod catalogue;
 mod compatibility;
 mod config;
@@ -13,7 +12,7 @@ use lavka_api::data::{Blob, Datum, Headers, Schema, Topic, Value};
 use lavka_api::error::{ErrorClass, exception};
 use lavka_api::plugin::{Converter, ConverterRole, Undecoded};
 use lavka_api::{Error, Result};
-use lavka_schema_registry::{RegistryConfig, ResolvedSchema, SchemaType, Session};
+use lavka_schema_registry::{ResolvedSchema, SchemaType, Session};
 
 pub use catalogue::plugins;
 use config::MappingConfig;
@@ -44,12 +43,11 @@ impl AvroConverter {
     /// As [`new`](Self::new).
     pub fn over(session: Session, config: &Config) -> Result<Self> {
         let keys = MappingConfig::from_config(config)?;
-        let registry = RegistryConfig::from_config(config)?;
         let capacity = usize::try_from(keys.cache_size).unwrap_or(1);
         Ok(Self {
             session,
             writers: Writers::new(keys.mapping(), capacity),
-            readers: Readers::new(keys.mapping(), capacity, &registry),
+            readers: Readers::new(keys.mapping(), capacity),
         })
     }
 }

@@ -1,15 +1,13 @@
 //! From records to messages of Kafka.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use lavka_api::data::{Datum, Headers, Schema, Topic, Value};
 use lavka_api::error::exception;
 use lavka_api::{Error, Result};
 use lavka_schema_registry::wire::Frame;
-use lavka_schema_registry::{RegisteredSchema, SchemaText, SchemaType, Session};
+use lavka_schema_registry::{Cache, Plans, RegisteredSchema, SchemaText, SchemaType, Session};
 
-use super::cache::Cache;
 use super::{compatibility, is_of_one_schema, parse};
 use crate::codec::Encoder;
 use crate::mapping::Mapping;
@@ -22,11 +20,7 @@ pub(super) struct Writers {
     mapping: Mapping,
     /// What follows from a schema alone.
     mapped: Cache<Option<Schema>, Arc<Mapped>>,
-    writers: Cache<Key, Arc<Writer>>,
-    /// What the batch needs, whatever the caches have room for: how to write it, or why it cannot be written.
-    batch: HashMap<Key, Result<Arc<Writer>>>,
-    /// The one that was used last.
-    last: Option<Arc<Writer>>,
+    writers: Plans<Key, Writer>,
 }
 
 struct Mapped {
@@ -36,7 +30,6 @@ struct Mapped {
 
 /// How records of one schema are written to one topic.
 struct Writer {
-    key: Key,
     registered: Arc<RegisteredSchema>,
     frame: Frame,
     encoder: Encoder,
@@ -44,19 +37,12 @@ struct Writer {
 
 impl Writers {
     pub(super) fn new(mapping: Mapping, capacity: usize) -> Self {
-        Self {
-            mapping,
-            mapped: Cache::new(capacity),
-            writers: Cache::new(capacity),
-            batch: HashMap::new(),
-            last: None,
-        }
+        Self { mapping, mapped: Cache::new(capacity), writers: Plans::new(capacity) }
     }
 
     /// Registers or looks up what the batch needs. What is wrong with one schema is said when a record of it is written.
     pub(super) async fn prepare(&mut self, session: &Session, batch: &[(&Topic, &Datum)]) -> Result<()> {
-        self.batch.clear();
-        self.last = None;
+        self.writers.begin();
         let mut before: Option<(&Topic, Option<&Schema>)> = None;
         for (topic, datum) in batch {
             let schema = datum.schema.as_ref();
@@ -65,16 +51,10 @@ impl Writers {
             }
             before = Some((topic, schema));
             let key = ((*topic).clone(), schema.cloned());
-            if self.batch.contains_key(&key) {
-                continue;
+            if !self.writers.is_settled(&key) {
+                let writer = self.writer(session, &key).await;
+                self.writers.settle(key, writer)?;
             }
-            let writer = self.writer(session, &key).await;
-            if let Err(error) = &writer
-                && !is_of_one_schema(error)
-            {
-                return writer.map(drop);
-            }
-            self.batch.insert(key, writer);
         }
         Ok(())
     }
@@ -88,7 +68,7 @@ impl Writers {
             .resolve_for_encode(&subject, &mapped.text, &compatibility::check)
             .await
             .map_err(|error| of_serializer(error, "Error registering or retrieving Avro schema", &mapped))?;
-        if let Some(known) = self.writers.get(key)
+        if let Some(known) = self.writers.known(key)
             && Arc::ptr_eq(&known.registered, &registered)
         {
             return Ok(known);
@@ -100,15 +80,13 @@ impl Writers {
             parse(&registered.schema)?
         };
         let encoder = Encoder::new(&self.mapping, schema.as_ref(), &target)?;
-        let writer = Arc::new(Writer { key: key.clone(), registered, frame, encoder });
-        self.writers.put(key.clone(), Arc::clone(&writer));
-        Ok(writer)
+        Ok(Arc::new(Writer { registered, frame, encoder }))
     }
 
     fn mapped(&mut self, schema: Option<&Schema>) -> Result<Arc<Mapped>> {
         let key = schema.cloned();
         if let Some(known) = self.mapped.get(&key) {
-            return Ok(known);
+            return Ok(Arc::clone(known));
         }
         let avro = self.mapping.to_avro(schema)?;
         let text = SchemaText::new(SchemaType::Avro, avro.to_string());
@@ -134,19 +112,10 @@ impl Writers {
                 _ => Ok(false),
             };
         }
-        let is_last = |writer: &Writer| is_same((&writer.key.0, writer.key.1.as_ref()), topic, schema);
-        if !self.last.as_deref().is_some_and(is_last) {
-            self.last = None;
-            let key = (topic.clone(), schema.cloned());
-            match self.batch.get(&key) {
-                Some(Ok(writer)) => self.last = Some(Arc::clone(writer)),
-                Some(Err(error)) => return Err(error.clone()),
-                None => {}
-            }
-        }
-        let writer = self.last.as_deref().ok_or_else(|| {
-            Error::fatal(format!("a record for topic {topic} was not in the batch that was prepared"))
-        })?;
+        let writer = self.writers.find(
+            |last| is_same((&last.0, last.1.as_ref()), topic, schema),
+            || (topic.clone(), schema.cloned()),
+        )?;
         writer.frame.write(headers, out);
         writer.encoder.encode(value, out).map_err(|error| match error.exception() {
             exception::SERIALIZATION => {

@@ -110,6 +110,53 @@ fn the_latest_version_is_written_if_it_takes_the_data() {
     assert_eq!(rig.encode(&datum).unwrap().unwrap(), b"\0\0\0\0\x021");
 }
 
+/// Room for one schema is enough for a batch of several, and a schema that is refused is the fault of its records alone.
+#[test]
+fn a_batch_may_need_more_schemas_than_the_cache_holds() {
+    let mut rig = Rig::new(&[("schemas.cache.config", "1"), ("auto.register.schemas", "false")]);
+    let id = |place: u8, json: &str| [&[0, 0, 0, 0, place], json.as_bytes()].concat();
+    for text in ["integer", "string", "boolean"] {
+        let ty = if text == "integer" { r#"integer","connect.type":"int32"# } else { text };
+        rig.registry.put("t-value", &SchemaText::new(SchemaType::Json, format!(r#"{{"type":"{ty}"}}"#)));
+    }
+    let batch = [
+        Datum::new(Schema::of(Type::Int32), Value::Int32(1)),
+        Datum::new(Schema::of(Type::Float32), Value::Float32(1.5)),
+        Datum::new(Schema::of(Type::String), "a"),
+        Datum::new(Schema::of(Type::Boolean), true),
+        Datum::new(Schema::of(Type::Int32), Value::Int32(2)),
+    ];
+    let expected = [id(1, "1"), id(2, "\"a\""), id(3, "true"), id(1, "2")];
+    for _ in 0..2 {
+        let written = rig.encode_batch(&batch).unwrap();
+        let (written, refused): (Vec<_>, Vec<_>) = written.into_iter().partition(Result::is_ok);
+        assert_eq!(written.into_iter().flatten().flatten().collect::<Vec<_>>(), expected);
+        assert_eq!(refused.len(), 1);
+        assert!(refused[0].as_ref().unwrap_err().to_string().contains("40403"), "{refused:?}");
+        let unknown = id(9, "1");
+        let read = rig.decode_batch(&[&expected[..2], &[unknown], &expected[2..]].concat()).unwrap();
+        let (read, refused): (Vec<_>, Vec<_>) = read.into_iter().partition(Result::is_ok);
+        let values: Vec<_> = read.into_iter().map(|datum| datum.unwrap().value).collect();
+        assert_eq!(values, [Value::Int32(1), "a".into(), true.into(), Value::Int32(2)]);
+        assert_eq!(refused.len(), 1);
+        assert!(refused[0].as_ref().unwrap_err().to_string().contains("40403"), "{refused:?}");
+    }
+}
+
+#[test]
+fn the_latest_version_is_read() {
+    let settings = [("auto.register.schemas", "false"), ("use.latest.version", "true")];
+    let json = |text: &str| SchemaText::new(SchemaType::Json, text);
+    let mut rig = Rig::new(&settings);
+    rig.registry.put("t-value", &json(r#"{"type":"object","properties":{"a":{"type":"integer"}}}"#));
+    let newest = r#"{"type":"object","properties":{"a":{"type":"number"},"b":{"oneOf":[{"type":"null"},{"type":"string"}]}}}"#;
+    rig.registry.put("t-value", &json(newest));
+    let back = rig.decode(Some(b"\0\0\0\0\x01{\"a\":7}")).unwrap();
+    assert_eq!(back.schema.unwrap().version(), Some(2));
+    let Value::Struct(back) = back.value else { panic!("no struct") };
+    assert_eq!(back.values(), [Value::Float64(7.0), Value::Null]);
+}
+
 #[test]
 fn without_registering_schemas_are_looked_up() {
     let mut rig = Rig::new(&[("auto.register.schemas", "false")]);

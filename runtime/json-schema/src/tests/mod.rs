@@ -51,6 +51,29 @@ impl Rig {
         Ok(wrote.then_some(out))
     }
 
+    /// What each record of a batch is written as, or what is in the way.
+    pub(super) fn encode_batch(&mut self, batch: &[Datum]) -> Result<Vec<Result<Option<Vec<u8>>>>> {
+        let together: Vec<_> = batch.iter().map(|datum| (&self.topic, datum)).collect();
+        block_on(self.converter.prepare_encode(&together))?;
+        let mut encode = |datum: &Datum| {
+            let mut out = Vec::new();
+            let (schema, headers) = (datum.schema.as_ref(), &mut Headers::new());
+            let wrote = self.converter.encode(&self.topic, headers, schema, &datum.value, &mut out)?;
+            Ok(wrote.then_some(out))
+        };
+        Ok(batch.iter().map(&mut encode).collect())
+    }
+
+    /// What each message of a batch is read as, or what is in the way.
+    pub(super) fn decode_batch(&mut self, batch: &[Vec<u8>]) -> Result<Vec<Result<Datum>>> {
+        let payloads: Vec<Blob> = batch.iter().map(|bytes| Blob::from(&**bytes)).collect();
+        let topic = self.topic.clone();
+        let undecoded = |payload| Undecoded { topic: &topic, payload: Some(payload), headers: &[] };
+        let together: Vec<_> = payloads.iter().map(undecoded).collect();
+        block_on(self.converter.prepare_decode(&together))?;
+        Ok(together.iter().map(|undecoded| self.converter.decode_record(undecoded)).collect())
+    }
+
     pub(super) fn decode(&mut self, bytes: Option<&[u8]>) -> Result<Datum> {
         let payload = bytes.map(Blob::from);
         self.decode_record(&Undecoded { topic: &self.topic.clone(), payload: payload.as_ref(), headers: &[] })

@@ -1,6 +1,5 @@
 //! `io.confluent.connect.protobuf.ProtobufConverter`.
 
-mod cache;
 mod catalogue;
 mod compatibility;
 mod config;
@@ -101,9 +100,4 @@ fn wrapped(error: Error, message: String) -> Error {
     } else {
         error
     }
-}
-
-/// Whether an error is about one schema, so that the records of others can go on.
-fn is_of_one_schema(error: &Error) -> bool {
-    error.class() == ErrorClass::Data
 }

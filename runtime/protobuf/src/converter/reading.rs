@@ -1,18 +1,16 @@
 //! From messages of Kafka to records.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use lavka_api::data::{Datum, Topic};
 use lavka_api::error::exception;
 use lavka_api::plugin::Undecoded;
 use lavka_api::{Error, Result};
 use lavka_schema_registry::wire::Located;
-use lavka_schema_registry::{ResolvedSchema, SchemaKey, SchemaText, Session};
+use lavka_schema_registry::{Plans, ResolvedSchema, SchemaKey, SchemaText, Session};
 
-use super::cache::Cache;
-use super::{Settings, is_of_one_schema};
+use super::Settings;
 use crate::decode::DecodePlan;
 use crate::schema::{File, Pool};
 
@@ -25,15 +23,7 @@ struct Key {
 }
 
 /// Everything that is known of the schemas that were read.
-pub(super) struct Readers {
-    readers: Cache<Key, Arc<Reader>>,
-    /// The one that was used last.
-    last: Option<(Key, Arc<Reader>)>,
-    /// Schemas of the batch that cannot be read.
-    refused: HashMap<Key, Error>,
-    /// The newest schemas of subjects (`use.latest.version`), and when they were asked for.
-    latest: Cache<Arc<str>, (Instant, Arc<ResolvedSchema>)>,
-}
+pub(super) struct Readers(Plans<Key, Reader>);
 
 struct Reader {
     plan: DecodePlan,
@@ -43,12 +33,7 @@ struct Reader {
 
 impl Readers {
     pub(super) fn new(capacity: usize) -> Self {
-        Self {
-            readers: Cache::new(capacity),
-            last: None,
-            refused: HashMap::new(),
-            latest: Cache::new(capacity),
-        }
+        Self(Plans::new(capacity))
     }
 
     /// Fetches the schemas that the batch needs. What is wrong with one schema is said when a record of it is read.
@@ -58,24 +43,15 @@ impl Readers {
         settings: &Settings,
         batch: &[Undecoded<'_>],
     ) -> Result<()> {
-        self.refused.clear();
-        self.last = None;
-        let mut seen = HashSet::new();
+        self.0.begin();
         for undecoded in batch {
             // What names no schema is refused when it is read.
             let Ok(Some(located)) = session.locate(undecoded) else { continue };
             let Ok((indexes, _)) = located.take_indexes() else { continue };
             let key = Key { topic: undecoded.topic.clone(), schema: located.key, indexes };
-            if seen.contains(&key) {
-                continue;
-            }
-            seen.insert(key.clone());
-            match self.reader(session, settings, &located, &key).await {
-                Ok(()) => {}
-                Err(error) if is_of_one_schema(&error) => {
-                    self.refused.insert(key, error);
-                }
-                Err(error) => return Err(error),
+            if !self.0.is_settled(&key) {
+                let reader = self.reader(session, settings, &located, &key).await;
+                self.0.settle(key, reader)?;
             }
         }
         Ok(())
@@ -87,26 +63,21 @@ impl Readers {
         settings: &Settings,
         located: &Located<'_>,
         key: &Key,
-    ) -> Result<()> {
-        let follows_latest = settings.registry.latest;
-        if !follows_latest && self.readers.get(key).is_some() {
-            return Ok(());
-        }
-        let written = session.resolve_for_decode(located, &key.topic).await?;
+    ) -> Result<Arc<Reader>> {
+        let known = self.0.known(key);
+        let written = match &known {
+            Some(known) if known.latest.is_none() => return Ok(Arc::clone(known)),
+            _ => session.resolve_for_decode(located, &key.topic).await?,
+        };
         let file = parse(&written.schema)?;
         let name = file
             .message_name(&key.indexes)
             .ok_or_else(|| Error::data(format!("Invalid message indexes: {:?}", key.indexes)))?;
-        let latest = match follows_latest {
-            true => Some(self.latest(session, settings, &key.topic, &name).await?),
-            false => None,
-        };
-        let is_known = |known: &Arc<Reader>| match (&known.latest, &latest) {
-            (Some(known), Some(latest)) => Arc::ptr_eq(known, latest),
-            (known, latest) => known.is_none() && latest.is_none(),
-        };
-        if self.readers.get(key).is_some_and(is_known) {
-            return Ok(());
+        let latest = session.latest_for_decode(&key.topic, Some(&name)).await?;
+        if let Some(known) = known
+            && known.latest == latest
+        {
+            return Ok(known);
         }
         let version = session.version_for_decode(&written.schema, &key.topic, Some(&name)).await?;
         let newest = latest.as_ref().map(|latest| linked(latest)).transpose()?;
@@ -116,55 +87,21 @@ impl Readers {
             _ => link(&file, &written)?,
         };
         let plan = DecodePlan::compile(&pool, &name, version, &settings.mapping)?;
-        self.readers.put(key.clone(), Arc::new(Reader { plan, latest }));
-        Ok(())
-    }
-
-    /// The newest schema of the subject, asked for again in its time.
-    async fn latest(
-        &mut self,
-        session: &Session,
-        settings: &Settings,
-        topic: &Topic,
-        name: &str,
-    ) -> Result<Arc<ResolvedSchema>> {
-        let subject = session.subject(topic, Some(name))?;
-        let lifetime = u64::try_from(settings.registry.latest_cache_ttl).ok().map(Duration::from_secs);
-        let before = self.latest.get(&subject).cloned();
-        if let Some((asked, known)) = &before
-            && lifetime.is_none_or(|lifetime| asked.elapsed() < lifetime)
-        {
-            return Ok(Arc::clone(known));
-        }
-        let found = session.registry().latest(&subject).await?.schema;
-        let found = match before {
-            Some((_, known)) if *known == found => known,
-            _ => Arc::new(found),
-        };
-        self.latest.put(subject, (Instant::now(), Arc::clone(&found)));
-        Ok(found)
+        Ok(Arc::new(Reader { plan, latest }))
     }
 
     /// Reads a record.
     pub(super) fn read(&mut self, session: &Session, undecoded: &Undecoded<'_>) -> Result<Datum> {
         let Some(located) = session.locate(undecoded)? else { return Ok(Datum::NULL) };
         let (indexes, payload) = located.take_indexes()?;
-        let is_last =
-            |key: &Key| key.schema == located.key && key.indexes == indexes && key.topic == *undecoded.topic;
-        if !self.last.as_ref().is_some_and(|(key, _)| is_last(key)) {
-            let key = Key { topic: undecoded.topic.clone(), schema: located.key, indexes };
-            if let Some(error) = self.refused.get(&key) {
-                return Err(named(error.clone(), &located));
-            }
-            let found = self.readers.get(&key).ok_or_else(|| {
-                Error::data(format!(
-                    "The schema with {} was not prepared for topic {}",
-                    key.schema, key.topic
-                ))
-            })?;
-            self.last = Some((key, Arc::clone(found)));
-        }
-        let Some((_, reader)) = &self.last else { return Ok(Datum::NULL) };
+        let topic = undecoded.topic;
+        let reader = self
+            .0
+            .find(
+                |last| last.schema == located.key && last.indexes == indexes && last.topic == *topic,
+                || Key { topic: topic.clone(), schema: located.key, indexes: indexes.clone() },
+            )
+            .map_err(|error| named(error, &located))?;
         reader.read(payload, &located)
     }
 }

@@ -1,27 +1,23 @@
 //! From records to messages of Kafka.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lavka_api::data::{Datum, Headers, Schema, Topic, Value};
 use lavka_api::{Error, Result};
 use lavka_schema_registry::wire::{Frame, write_indexes};
-use lavka_schema_registry::{RegisteredSchema, ResolvedSchema, SchemaText, Session};
+use lavka_schema_registry::{Cache, Plans, RegisteredSchema, ResolvedSchema, SchemaText, Session};
 
-use super::cache::Cache;
-use super::{Settings, compatibility, is_of_one_schema, references};
+use super::{Settings, compatibility, references};
 use crate::encode::EncodePlan;
 use crate::mapping::{Derived, derive};
 use crate::schema::File;
 
+type Key = (Topic, Schema);
+
 /// Everything that is known of the schemas that were written, by topic where that matters.
 pub(super) struct Writers {
-    plans: Cache<Schema, Arc<Planned>>,
-    writers: Cache<(Topic, Schema), Arc<Writer>>,
-    /// The one that was used last.
-    last: Option<Arc<Writer>>,
-    /// Schemas of the batch that cannot be written.
-    refused: HashMap<(Topic, Schema), Error>,
+    planned: Cache<Schema, Arc<Planned>>,
+    writers: Plans<Key, Writer>,
 }
 
 /// What follows from a schema alone.
@@ -33,8 +29,6 @@ struct Planned {
 
 /// How records of one schema are written to one topic.
 struct Writer {
-    topic: Topic,
-    schema: Schema,
     planned: Arc<Planned>,
     registered: Arc<RegisteredSchema>,
     frame: Frame,
@@ -42,12 +36,7 @@ struct Writer {
 
 impl Writers {
     pub(super) fn new(capacity: usize) -> Self {
-        Self {
-            plans: Cache::new(capacity),
-            writers: Cache::new(capacity),
-            last: None,
-            refused: HashMap::new(),
-        }
+        Self { planned: Cache::new(capacity), writers: Plans::new(capacity) }
     }
 
     /// Registers or looks up what the batch needs. What is wrong with one schema is said when a record of it is written.
@@ -57,44 +46,36 @@ impl Writers {
         settings: &Settings,
         batch: &[(&Topic, &Datum)],
     ) -> Result<()> {
-        self.refused.clear();
-        self.last = None;
-        let mut seen = HashSet::new();
-        for (topic, datum) in batch {
+        self.writers.begin();
+        let mut before: Option<(&Topic, &Schema)> = None;
+        for &(topic, datum) in batch {
             let Some(schema) = datum.schema.as_ref().filter(|_| !datum.value.is_null()) else { continue };
-            if !seen.insert((topic.as_str().as_ptr().addr(), schema.address())) {
+            if before.is_some_and(|before| before.1.same(schema) && before.0 == topic) {
                 continue;
             }
-            match self.writer(session, settings, topic, schema).await {
-                Ok(()) => {}
-                Err(error) if is_of_one_schema(&error) => {
-                    self.refused.insert(((*topic).clone(), schema.clone()), error);
-                }
-                Err(error) => return Err(error),
+            before = Some((topic, schema));
+            let key = (topic.clone(), schema.clone());
+            if !self.writers.is_settled(&key) {
+                let writer = self.writer(session, settings, &key).await;
+                self.writers.settle(key, writer)?;
             }
         }
         Ok(())
     }
 
-    async fn writer(
-        &mut self,
-        session: &Session,
-        settings: &Settings,
-        topic: &Topic,
-        schema: &Schema,
-    ) -> Result<()> {
+    async fn writer(&mut self, session: &Session, settings: &Settings, key: &Key) -> Result<Arc<Writer>> {
+        let (topic, schema) = key;
         let planned = self.planned(session, settings, schema).await?;
         let subject = session.subject(topic, Some(&planned.derived.message))?;
         // What stays the same comes from the session's memory; what may change is asked for again in its time.
         let registered = session.resolve_for_encode(&subject, &planned.text, &compatible).await?;
-        let key = (topic.clone(), schema.clone());
-        if self.writers.get(&key).is_some_and(|known| Arc::ptr_eq(&known.registered, &registered)) {
-            return Ok(());
+        if let Some(known) = self.writers.known(key)
+            && Arc::ptr_eq(&known.registered, &registered)
+        {
+            return Ok(known);
         }
         let frame = frame(session, &planned, &registered)?;
-        let writer = Writer { topic: topic.clone(), schema: schema.clone(), planned, registered, frame };
-        self.writers.put(key, Arc::new(writer));
-        Ok(())
+        Ok(Arc::new(Writer { planned, registered, frame }))
     }
 
     async fn planned(
@@ -103,14 +84,14 @@ impl Writers {
         settings: &Settings,
         schema: &Schema,
     ) -> Result<Arc<Planned>> {
-        if let Some(known) = self.plans.get(schema) {
+        if let Some(known) = self.planned.get(schema) {
             return Ok(Arc::clone(known));
         }
         let derived = derive(schema, &settings.mapping)?;
         let plan = EncodePlan::compile(schema, &derived, &settings.mapping)?;
         let text = references::with_references(session, settings, &derived).await?;
         let planned = Arc::new(Planned { derived, plan, text });
-        self.plans.put(schema.clone(), Arc::clone(&planned));
+        self.planned.put(schema.clone(), Arc::clone(&planned));
         Ok(planned)
     }
 
@@ -133,18 +114,9 @@ impl Writers {
                 ));
             }
         };
-        let is_last = |writer: &Writer| writer.schema.same(schema) && writer.topic == *topic;
-        if !self.last.as_deref().is_some_and(is_last) {
-            let key = (topic.clone(), schema.clone());
-            if let Some(error) = self.refused.get(&key) {
-                return Err(error.clone());
-            }
-            let found = self.writers.get(&key).ok_or_else(|| {
-                Error::data(format!("The schema of this record was not prepared for topic {topic}"))
-            })?;
-            self.last = Some(Arc::clone(found));
-        }
-        let Some(writer) = &self.last else { return Ok(false) };
+        let writer = self
+            .writers
+            .find(|last| last.1.same(schema) && last.0 == *topic, || (topic.clone(), schema.clone()))?;
         writer.frame.write(headers, out);
         writer.planned.plan.write(value, out)?;
         Ok(true)

@@ -151,6 +151,43 @@ async fn the_newest_schema_is_written_with_and_read_with() {
     assert!(write(&mut lax, "u", &reading()).await.is_ok());
 }
 
+/// Room for one schema is enough for a batch of several: what a batch needs is kept until the next one.
+#[tokio::test]
+async fn a_batch_may_need_more_schemas_than_the_cache_holds() {
+    let mock = MockRegistry::new();
+    let mut converter = converter(&mock, &[("schemas.cache.config", "1")]);
+    let topic = Topic::from("t");
+    let refused = Datum::new(Schema::structure().build().unwrap(), Value::Null);
+    let of = |name: &str| {
+        let schema = Schema::structure().name(name).field("x", Schema::of(Type::Int32)).build().unwrap();
+        Datum::new(schema.clone(), Struct::new(schema, [Value::Int32(7)]).unwrap())
+    };
+    let batch = [of("A"), of("B"), of("C"), refused, of("A")];
+    for _ in 0..2 {
+        let together: Vec<_> = batch.iter().map(|datum| (&topic, datum)).collect();
+        converter.prepare_encode(&together).await.unwrap();
+        let mut messages = Vec::new();
+        for datum in &batch {
+            let mut out = Vec::new();
+            let schema = datum.schema.as_ref();
+            if converter.encode(&topic, &mut Headers::new(), schema, &datum.value, &mut out).unwrap() {
+                messages.push(Blob::from(out));
+            }
+        }
+        let together: Vec<_> = messages
+            .iter()
+            .map(|payload| Undecoded { topic: &topic, payload: Some(payload), headers: &[] })
+            .collect();
+        converter.prepare_decode(&together).await.unwrap();
+        let names: Vec<_> = together
+            .iter()
+            .map(|undecoded| converter.decode_record(undecoded).unwrap().schema.unwrap())
+            .map(|schema| schema.name().unwrap().to_string())
+            .collect();
+        assert_eq!(names, ["A", "B", "C", "A"]);
+    }
+}
+
 #[tokio::test]
 async fn trouble_of_the_registry_keeps_its_class() {
     let mock = MockRegistry::new();
