@@ -32,6 +32,8 @@ pub enum JarSet {
     Connect,
     /// Debezium's transforms, with what they need of Connect.
     Debezium,
+    /// Debezium's PostgreSQL connector, with Java's Connect worker to run it.
+    DebeziumPostgres,
     /// Apicurio Registry: a folder with the jar that starts it and `lib` beside it.
     Registry,
 }
@@ -42,6 +44,7 @@ impl JarSet {
             Self::Server => "kafka",
             Self::Connect => "connect",
             Self::Debezium => "debezium",
+            Self::DebeziumPostgres => "debezium-postgres",
             Self::Registry => "registry",
         }
     }
@@ -49,7 +52,7 @@ impl JarSet {
     fn version(self) -> &'static str {
         match self {
             Self::Server | Self::Connect => VERSION.trim(),
-            Self::Debezium => DEBEZIUM_VERSION,
+            Self::Debezium | Self::DebeziumPostgres => DEBEZIUM_VERSION,
             Self::Registry => REGISTRY_VERSION.trim(),
         }
     }
@@ -57,7 +60,7 @@ impl JarSet {
     fn title(self) -> &'static str {
         match self {
             Self::Server | Self::Connect => "Apache Kafka",
-            Self::Debezium => "Debezium",
+            Self::Debezium | Self::DebeziumPostgres => "Debezium",
             Self::Registry => "Apicurio Registry",
         }
     }
@@ -67,6 +70,7 @@ impl JarSet {
         match self {
             Self::Server | Self::Connect => "50 MB",
             Self::Debezium => "30 MB",
+            Self::DebeziumPostgres => "70 MB",
             Self::Registry => "140 MB",
         }
     }
@@ -76,6 +80,7 @@ impl JarSet {
             Self::Server => &["kafka_2.13"],
             Self::Connect => &["connect-runtime", "connect-file", "connect-json", "connect-transforms"],
             Self::Debezium => &["connect-json", "connect-transforms"],
+            Self::DebeziumPostgres => &["connect-runtime", "connect-json", "connect-transforms"],
             Self::Registry => &[],
         }
     }
@@ -186,7 +191,7 @@ fn download(set: JarSet, cache: &Path, folder: &Path) -> Result<(), Unavailable>
     let mut command = Command::new(maven);
     command.args(["--batch-mode", "--no-transfer-progress"]).current_dir(&partial);
     match set {
-        JarSet::Server | JarSet::Connect | JarSet::Debezium => {
+        JarSet::Server | JarSet::Connect | JarSet::Debezium | JarSet::DebeziumPostgres => {
             let pom = try_write_file(&partial, "pom.xml", pom(set).as_bytes())?;
             command.arg("--file").arg(pom).args([COPY_DEPENDENCIES, "-DincludeScope=runtime"]);
         }
@@ -213,9 +218,14 @@ fn download(set: JarSet, cache: &Path, folder: &Path) -> Result<(), Unavailable>
 
 fn pom(set: JarSet) -> String {
     let own = set.artifacts().iter().map(|artifact| ("org.apache.kafka", *artifact, Jars::version()));
-    let debezium = ("io.debezium", "debezium-connect-plugins", DEBEZIUM_VERSION);
+    let debezium = match set {
+        JarSet::Debezium => Some("debezium-connect-plugins"),
+        JarSet::DebeziumPostgres => Some("debezium-connector-postgres"),
+        JarSet::Server | JarSet::Connect | JarSet::Registry => None,
+    };
+    let debezium = debezium.map(|artifact| ("io.debezium", artifact, DEBEZIUM_VERSION));
     let dependencies: String = own
-        .chain((set == JarSet::Debezium).then_some(debezium))
+        .chain(debezium)
         .chain([LOGGING])
         .map(|(group, artifact, version)| {
             format!(
