@@ -11,74 +11,15 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Tree;
 use apache_avro::writer::datum::GenericDatumWriter;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lavka_api::data::{Logical, Schema, ShapeTable, Struct, Type, Value};
+use lavka_api::data::{Schema, ShapeTable, Struct, Value};
 use lavka_avro::{Decoder, Encoder, Mapping};
+use lavka_testkit::measure::{processor_time, reading_schema, readings};
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_avro_fast::ser::SerializerConfig;
 
-const RECORDS: usize = 1000;
-
-fn schema() -> Schema {
-    let optional = |ty| Schema::optional(ty);
-    let of = |ty| Schema::of(ty);
-    Schema::structure()
-        .name("org.example.Reading")
-        .field("id", of(Type::Int64))
-        .field("device", of(Type::String))
-        .field("site", of(Type::String))
-        .field("sequence", of(Type::Int32))
-        .field("at", Schema::logical_of(Logical::Timestamp))
-        .field("temperature", of(Type::Float64))
-        .field("humidity", of(Type::Float64))
-        .field("pressure", of(Type::Float32))
-        .field("valid", of(Type::Boolean))
-        .field("alarm", of(Type::Boolean))
-        .field("count", of(Type::Int32))
-        .field("total", of(Type::Int64))
-        .field("latitude", of(Type::Float64))
-        .field("longitude", of(Type::Float64))
-        .field("status", optional(Type::String))
-        .field("note", optional(Type::String))
-        .field("level", of(Type::Int32))
-        .field("day", Schema::logical_of(Logical::Date))
-        .field("code", optional(Type::Int64))
-        .field("operator", of(Type::String))
-        .build()
-        .unwrap()
-}
-
-fn records(schema: &Schema) -> Vec<Value> {
-    let record = |i: usize| {
-        let n = i32::try_from(i).unwrap();
-        let x = f64::from(n);
-        let values: Vec<Value> = vec![
-            (i64::from(n) * 7919 + 1_000_000).into(),
-            format!("device-{:04}", n % 500).into(),
-            ["Praha", "Brno", "Ostrava"][i % 3].into(),
-            n.into(),
-            Value::Timestamp(1_760_000_000_000 + i64::from(n) * 250),
-            (20.0 + x / 100.0).into(),
-            (40.0 + x / 50.0).into(),
-            (1013.25_f32).into(),
-            i.is_multiple_of(2).into(),
-            i.is_multiple_of(17).into(),
-            (n * 31).into(),
-            (i64::from(n) * 1_000_003).into(),
-            (50.0 + x / 1e4).into(),
-            (14.0 + x / 1e4).into(),
-            Value::Null,
-            "measured by the second probe".into(),
-            (n % 7).into(),
-            Value::Date(20_000 + n % 30),
-            if i.is_multiple_of(3) { Value::Null } else { Value::Int64(i64::from(n) * 11) },
-            "night shift".into(),
-        ];
-        Value::from(Struct::new(schema.clone(), values).unwrap())
-    };
-    (0..RECORDS).map(record).collect()
-}
+const RECORDS: u16 = 1000;
 
 /// A row as `serde_avro_fast` takes it from somebody who learns its fields when the program runs.
 struct Row<'a>(&'a Struct, &'a [&'static str]);
@@ -201,9 +142,9 @@ fn tree(value: &Value, schema: &Schema, optional: bool) -> Tree {
 
 fn codec(criterion: &mut Criterion) {
     let mapping = Mapping::default();
-    let schema = schema();
+    let schema = reading_schema();
     let avro = mapping.to_avro(Some(&schema)).unwrap();
-    let records = records(&schema);
+    let records = readings(&schema, RECORDS);
     let names: Vec<&'static str> =
         schema.fields().iter().map(|field| &*field.name().as_str().to_owned().leak()).collect();
     let text = avro.to_string();
@@ -233,73 +174,85 @@ fn codec(criterion: &mut Criterion) {
         assert_eq!(*record, decoder.decode(ours, &mut ShapeTable::new(10)).unwrap());
     }
     let bytes: usize = data.iter().map(Vec::len).sum();
-    println!("{} bytes a record", bytes / RECORDS);
+    println!("{} bytes a record", bytes / usize::from(RECORDS));
 
     let mut group = criterion.benchmark_group("encode");
     group
-        .throughput(Throughput::Elements(RECORDS as u64))
+        .throughput(Throughput::Elements(RECORDS.into()))
         .measurement_time(Duration::from_secs(4))
         .sample_size(30);
     group.bench_function("lavka", |bencher| {
         let mut out = Vec::with_capacity(2 * bytes);
-        bencher.iter(|| {
-            out.clear();
-            for record in &records {
-                encoder.encode(black_box(record), &mut out).unwrap();
-            }
-            out.len()
+        bencher.iter_custom(|rounds| {
+            processor_time(rounds, || {
+                out.clear();
+                for record in &records {
+                    encoder.encode(black_box(record), &mut out).unwrap();
+                }
+            })
         });
     });
     group.bench_function("apache-avro", |bencher| {
         let mut out = Vec::with_capacity(2 * bytes);
-        bencher.iter(|| {
-            out.clear();
-            for tree in &trees {
-                apache_writer.write_value_ref(&mut out, black_box(tree)).unwrap();
-            }
-            out.len()
+        bencher.iter_custom(|rounds| {
+            processor_time(rounds, || {
+                out.clear();
+                for tree in &trees {
+                    apache_writer.write_value_ref(&mut out, black_box(tree)).unwrap();
+                }
+            })
         });
     });
     group.bench_function("serde_avro_fast", |bencher| {
         let mut out = Vec::with_capacity(2 * bytes);
-        bencher.iter(|| {
-            out.clear();
-            for record in &records {
-                let Value::Struct(row) = black_box(record) else { unreachable!() };
-                out =
-                    serde_avro_fast::to_datum(&Row(row, &names), std::mem::take(&mut out), &mut fast_config)
-                        .unwrap();
-            }
-            out.len()
+        bencher.iter_custom(|rounds| {
+            processor_time(rounds, || {
+                out.clear();
+                for record in &records {
+                    let Value::Struct(row) = black_box(record) else { unreachable!() };
+                    out = serde_avro_fast::to_datum(
+                        &Row(row, &names),
+                        std::mem::take(&mut out),
+                        &mut fast_config,
+                    )
+                    .unwrap();
+                }
+            })
         });
     });
     group.finish();
 
     let mut group = criterion.benchmark_group("decode");
     group
-        .throughput(Throughput::Elements(RECORDS as u64))
+        .throughput(Throughput::Elements(RECORDS.into()))
         .measurement_time(Duration::from_secs(4))
         .sample_size(30);
     group.bench_function("lavka", |bencher| {
         let mut shapes = ShapeTable::new(10);
-        bencher.iter(|| {
-            for datum in &data {
-                black_box(decoder.decode(black_box(datum), &mut shapes).unwrap());
-            }
+        bencher.iter_custom(|rounds| {
+            processor_time(rounds, || {
+                for datum in &data {
+                    black_box(decoder.decode(black_box(datum), &mut shapes).unwrap());
+                }
+            })
         });
     });
     group.bench_function("apache-avro", |bencher| {
-        bencher.iter(|| {
-            for datum in &data {
-                black_box(apache_reader.read_value(&mut black_box(&**datum)).unwrap());
-            }
+        bencher.iter_custom(|rounds| {
+            processor_time(rounds, || {
+                for datum in &data {
+                    black_box(apache_reader.read_value(&mut black_box(&**datum)).unwrap());
+                }
+            })
         });
     });
     group.bench_function("serde_avro_fast", |bencher| {
-        bencher.iter(|| {
-            for datum in &data {
-                black_box(serde_avro_fast::from_datum_slice::<Cells>(black_box(datum), &fast).unwrap().0);
-            }
+        bencher.iter_custom(|rounds| {
+            processor_time(rounds, || {
+                for datum in &data {
+                    black_box(serde_avro_fast::from_datum_slice::<Cells>(black_box(datum), &fast).unwrap().0);
+                }
+            })
         });
     });
     group.finish();

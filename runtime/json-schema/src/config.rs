@@ -23,6 +23,7 @@ lavka_api::config! {
         pub(crate) cached: i32 = key("schemas.cache.config")
             .default(1000)
             .low()
+            .check(Check::at_least(1))
             .doc("How many schemas and plans are kept."),
         pub(crate) additional: bool = key("object.additional.properties")
             .default(true)

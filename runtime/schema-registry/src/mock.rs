@@ -1,5 +1,7 @@
 //! A registry in memory, for the tests of converters: what the client asks for, without a service.
 
+mod server;
+
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::collections::hash_map::DefaultHasher;
@@ -18,6 +20,8 @@ use crate::config::RegistryConfig;
 use crate::schema::{Guid, SchemaText, SchemaType};
 use crate::session::Session;
 use crate::transport::{Answer, Method, Request, Transport, Trouble};
+
+pub use server::MockServer;
 
 /// A registry in memory. Cloning copies a pointer. It checks no schema and no compatibility.
 ///
@@ -101,6 +105,14 @@ impl MockRegistry {
         }
         let keys = RegistryConfig::from_config(&config)?;
         Session::over(Registry::new(Arc::new(Carrier::new(self.clone())), &keys), &config, role, ty)
+    }
+
+    /// Serves this registry on a port of its own, over HTTP.
+    ///
+    /// # Errors
+    /// Where there is no port.
+    pub fn serve(&self) -> std::io::Result<MockServer> {
+        MockServer::start(self)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

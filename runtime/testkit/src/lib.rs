@@ -34,6 +34,9 @@
 //! | `lavka` | the executable under test: found, built, called, started, stopped |
 //! | `rest` | a JSON client that returns every answer |
 //! | `python` | clients and serializers in Python |
+//! | `exchange` | messages back and forth with those serializers |
+//! | `driven` | a converter as the engine drives it |
+//! | [`measure`] | what benches of converters measure with |
 //! | `certificates` | an authority for one test |
 //! | `leash` | processes that end with their owner |
 //! | `missed` | tests that could not run |
@@ -43,7 +46,8 @@
 //! | `environment` | the variables that steer a run |
 //! | `bin/testrun` | starts the services once, runs `cargo test` with them, stops them |
 //!
-//! The feature `harness` (default) is what test code uses on top of the launchers, `acceptance` (default) is the suite;
+//! The feature `harness` (default) is what test code uses on top of the launchers, `acceptance` (default) is the suite and what
+//! drives and measures converters;
 //! `testrun` is built without either, and a plugin crate's tests may take the suite alone.
 
 #[cfg(feature = "acceptance")]
@@ -51,12 +55,17 @@ pub mod acceptance;
 #[cfg(feature = "harness")]
 mod certificates;
 mod chance;
+#[cfg(feature = "acceptance")]
+mod driven;
 mod environment;
+mod exchange;
 mod failure;
 mod folders;
 mod kafka;
 mod lavka;
 mod leash;
+#[cfg(feature = "acceptance")]
+pub mod measure;
 mod missed;
 mod mosquitto;
 mod names;
@@ -75,7 +84,10 @@ mod waiting;
 #[cfg(feature = "harness")]
 pub use certificates::{Authority, Identity};
 pub use chance::Chance;
+#[cfg(feature = "acceptance")]
+pub use driven::DrivenConverter;
 pub use environment::{count, soak};
+pub use exchange::{PythonExchange, from_hex, to_hex};
 pub use failure::Failure;
 pub use folders::{temp_dir, write_file};
 #[cfg(feature = "harness")]

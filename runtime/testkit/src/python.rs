@@ -92,6 +92,8 @@ impl Python {
     /// When it does not end in time, or not with status 0; with what it printed.
     pub fn run(&self, folder: &Path, arguments: &[&str], limit: Duration) -> Result<String, Failure> {
         let log = folder.join("python.log");
+        // What an earlier run printed says nothing of this one.
+        let _ = fs::remove_file(&log);
         let mut command = Command::new(self.program());
         command.args(arguments).current_dir(folder).env("PYTHONUNBUFFERED", "1");
         let launch = Launch { name: "python", command: &command, log: Some(&log), remove: None };

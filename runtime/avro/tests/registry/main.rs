@@ -8,47 +8,16 @@
 )]
 
 mod everything;
+mod header;
 mod python;
 
 use lavka_api::ErrorClass;
-use lavka_api::config::Config;
-use lavka_api::data::{Blob, Datum, Headers, Schema, Struct, Topic, Type, Value};
-use lavka_api::plugin::{Converter, ConverterRole, Factory, Undecoded};
-use lavka_testkit::{RestClient, services, unique};
+use lavka_api::data::{Datum, Schema, Struct, Topic, Type, Value};
+use lavka_testkit::{DrivenConverter, RestClient, services, unique};
 
 /// The converter as a worker makes it.
-fn converter(url: &str, entries: &[(&str, &str)]) -> Box<dyn Converter> {
-    let mut config = Config::from([("schema.registry.url", url), ("converter.type", "value")]);
-    for (key, value) in entries {
-        config.set(*key, *value);
-    }
-    let Factory::Converter(make) = lavka_avro::plugins().remove(0).factory else { panic!("not a converter") };
-    make(&config, ConverterRole::Value).unwrap()
-}
-
-fn encode(converter: &mut dyn Converter, topic: &Topic, datum: &Datum) -> lavka_api::Result<Vec<u8>> {
-    block_on(converter.prepare_encode(&[(topic, datum)]))?;
-    let mut out = Vec::new();
-    let wrote =
-        converter.encode(topic, &mut Headers::new(), datum.schema.as_ref(), &datum.value, &mut out)?;
-    assert!(wrote);
-    Ok(out)
-}
-
-fn decode(converter: &mut dyn Converter, topic: &Topic, bytes: &[u8]) -> lavka_api::Result<Datum> {
-    let payload = Blob::from(bytes);
-    let undecoded = Undecoded { topic, payload: Some(&payload), headers: &[] };
-    block_on(converter.prepare_decode(&[undecoded]))?;
-    converter.decode_record(&undecoded)
-}
-
-/// One runtime for all of a thread: the client keeps its connections on it.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    thread_local! {
-        static RUNTIME: tokio::runtime::Runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    }
-    RUNTIME.with(|runtime| runtime.block_on(future))
+fn converter(url: &str, keys: &[(&str, &str)]) -> DrivenConverter {
+    DrivenConverter::new(&lavka_avro::plugins().remove(0), &[&[("schema.registry.url", url)], keys].concat())
 }
 
 fn reading(optional: bool) -> Datum {
@@ -72,17 +41,17 @@ fn schemas_are_registered_looked_up_and_evolve() {
     let topic = Topic::from(unique("readings"));
     let client = RestClient::new(registry.url());
     let mut first = converter(registry.url(), &[]);
-    let old = encode(&mut *first, &topic, &reading(false)).unwrap();
-    let new = encode(&mut *first, &topic, &reading(true)).unwrap();
+    let old = first.write(&topic, &reading(false)).unwrap();
+    let new = first.write(&topic, &reading(true)).unwrap();
     let versions = client.get(&format!("/subjects/{topic}-value/versions")).body;
     assert_eq!(versions, serde_json::json!([1, 2]));
     let mut second = converter(registry.url(), &[("auto.register.schemas", "false")]);
-    assert_eq!(encode(&mut *second, &topic, &reading(true)).unwrap(), new);
+    assert_eq!(second.write(&topic, &reading(true)).unwrap(), new);
 
     // By the writer's schema, and by the newest.
     for (settings, fields) in [(&[][..], 1), (&[("use.latest.version", "true")], 2)] {
         let mut reader = converter(registry.url(), settings);
-        let back = decode(&mut *reader, &topic, &old).unwrap();
+        let back = reader.read(&topic, &old).unwrap();
         assert_eq!(back.schema.as_ref().and_then(Schema::version), Some(1));
         let Value::Struct(record) = back.value else { panic!("no struct") };
         assert_eq!(record.get("device"), Some(&"d-1".into()));
@@ -91,7 +60,7 @@ fn schemas_are_registered_looked_up_and_evolve() {
     // Where the newest is to be written, an older record gets its defaults.
     let settings = [("auto.register.schemas", "false"), ("use.latest.version", "true")];
     let mut latest = converter(registry.url(), &settings);
-    let bytes = encode(&mut *latest, &topic, &reading(false)).unwrap();
+    let bytes = latest.write(&topic, &reading(false)).unwrap();
     assert_eq!((&bytes[..5], &bytes[9..]), (&new[..5], &[0][..]));
 }
 
@@ -103,7 +72,7 @@ fn an_incompatible_schema_is_a_data_error() {
     };
     let topic = Topic::from(unique("strict"));
     let mut converter = converter(registry.url(), &[]);
-    encode(&mut *converter, &topic, &reading(false)).unwrap();
+    converter.write(&topic, &reading(false)).unwrap();
     let client = RestClient::new(registry.url());
     let level = client
         .put(&format!("/config/{topic}-value"), &serde_json::json!({ "compatibility": "BACKWARD" }))
@@ -116,7 +85,7 @@ fn an_incompatible_schema_is_a_data_error() {
         .build()
         .unwrap();
     let datum = Datum::new(schema.clone(), Struct::new(schema, ["d".into(), Value::Int32(1)]).unwrap());
-    let error = encode(&mut *converter, &topic, &datum).unwrap_err();
+    let error = converter.write(&topic, &datum).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Data, "{error}");
     for part in ["409", "\"required\"", &format!("{topic}-value")] {
         assert!(error.to_string().contains(part), "{part} in {error}");

@@ -1,15 +1,11 @@
 //! What confluent-kafka's `AvroSerializer` writes is read, and what is written its `AvroDeserializer` reads.
 
-use std::time::Duration;
-
 use lavka_api::data::{Schema, Topic, Value};
-use lavka_testkit::{Python, SchemaRegistry, cannot_run, services, temp_dir, unique, write_file};
+use lavka_testkit::{PythonExchange, from_hex};
 use serde_json::Value as Json;
 
+use crate::converter;
 use crate::everything::{everything, nulls, record};
-use crate::{converter, decode, encode};
-
-const LONGEST: Duration = Duration::from_secs(120);
 
 /// Reads messages in hexadecimal, one a line, and prints what they say as JSON.
 const READER: &str = r#"
@@ -50,81 +46,47 @@ for line in open("messages.txt"):
     print(serializer(value, SerializationContext(sys.argv[2] + "-again", MessageField.VALUE)).hex())
 "#;
 
-struct Rig {
-    registry: &'static SchemaRegistry,
-    python: Python,
-    topic: Topic,
-    folder: lavka_testkit::TempDir,
-}
-
-impl Rig {
-    fn new(test: &str) -> Option<Self> {
-        let registry = services().schema_registry_for(test)?;
-        match Python::for_registry() {
-            Ok(python) => {
-                Some(Self { registry, python, topic: Topic::from(unique("python")), folder: temp_dir() })
-            }
-            Err(unavailable) => {
-                let failure = lavka_testkit::Failure::from(unavailable);
-                cannot_run(test, &format!("confluent-kafka for Python: {failure}"));
-                None
-            }
-        }
-    }
-
-    fn run(&self, program: &str, messages: &[Vec<u8>]) -> Vec<String> {
-        let hex = |bytes: &Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
-        write_file(self.folder.path(), "messages.txt", messages.iter().map(hex).collect::<String>());
-        write_file(self.folder.path(), "program.py", program);
-        let arguments = ["program.py", self.registry.url(), &self.topic];
-        let printed = self.python.run(self.folder.path(), &arguments, LONGEST).unwrap();
-        printed.lines().map(str::to_owned).collect()
-    }
-}
-
 /// Settings under which enums are enums.
-const ENHANCED: &[(&str, &str)] = &[("enhanced.avro.schema.support", "true")];
+pub(crate) const ENHANCED: &[(&str, &str)] = &[("enhanced.avro.schema.support", "true")];
 
 #[test]
 fn python_reads_every_type() {
-    let Some(rig) = Rig::new("python_reads_every_type") else { return };
-    let mut converter = converter(rig.registry.url(), ENHANCED);
+    let Some(python) = PythonExchange::new("python_reads_every_type") else { return };
+    let mut converter = converter(&python.url, ENHANCED);
+    let topic = Topic::from(python.topic.as_str());
     let mut messages = Vec::new();
     let mut expected = Vec::new();
     for (datum, json) in [record(), nulls()] {
-        messages.push(encode(&mut *converter, &rig.topic, &datum).unwrap());
+        messages.push(converter.write(&topic, &datum).unwrap());
         expected.push(json);
     }
     for (name, schema, value, json) in everything() {
         // Bytes alone have no length before them in Java's form; Python writes and wants one.
         if name != "bytes" && name != "decimal" {
             let datum = lavka_api::data::Datum::new(schema, value);
-            let topic = Topic::from(format!("{}-{name}", rig.topic));
-            messages.push(encode(&mut *converter, &topic, &datum).unwrap());
+            let topic = Topic::from(format!("{topic}-{name}"));
+            messages.push(converter.write(&topic, &datum).unwrap());
             expected.push(json);
         }
     }
     let read: Vec<Json> =
-        rig.run(READER, &messages).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        python.run(READER, &[], &messages).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(read, expected);
 }
 
 #[test]
 fn what_python_writes_is_read() {
-    let Some(rig) = Rig::new("what_python_writes_is_read") else { return };
-    let mut converter = converter(rig.registry.url(), ENHANCED);
+    let Some(python) = PythonExchange::new("what_python_writes_is_read") else { return };
+    let mut converter = converter(&python.url, ENHANCED);
+    let topic = Topic::from(python.topic.as_str());
     let data = [record().0, nulls().0];
-    let messages: Vec<Vec<u8>> =
-        data.iter().map(|datum| encode(&mut *converter, &rig.topic, datum).unwrap()).collect();
-    let written = rig.run(WRITER, &messages);
-    let again = Topic::from(format!("{}-again", rig.topic));
+    let messages: Vec<Vec<u8>> = data.iter().map(|datum| converter.write(&topic, datum).unwrap()).collect();
+    let written = python.run(WRITER, &[], &messages);
+    let again = Topic::from(format!("{topic}-again"));
     for ((datum, message), written) in data.iter().zip(&messages).zip(&written) {
-        let bytes: Vec<u8> = (0..written.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&written[at..at + 2], 16).unwrap())
-            .collect();
+        let bytes = from_hex(written);
         assert_eq!(bytes[5..], message[5..], "the same data");
-        let back = decode(&mut *converter, &again, &bytes).unwrap();
+        let back = converter.read(&again, &bytes).unwrap();
         let (Value::Struct(before), Value::Struct(after)) = (&datum.value, &back.value) else {
             panic!("no structs")
         };

@@ -1,16 +1,12 @@
 //! What confluent-kafka's `JSONSerializer` writes is read, and what is written its `JSONDeserializer` reads, validating it
 //! against the whole schema.
 
-use std::time::Duration;
-
 use lavka_api::data::{Blob, Datum, Decimal, Logical, Schema, Struct, Topic, Type, Value};
 use lavka_converters::json::ONE_OF;
-use lavka_testkit::{Python, SchemaRegistry, cannot_run, services, temp_dir, unique, write_file};
+use lavka_testkit::{PythonExchange, from_hex, write_file};
 use serde_json::json;
 
-use crate::{converter, decode, encode};
-
-const LONGEST: Duration = Duration::from_secs(120);
+use crate::converter;
 
 /// Reads messages in hexadecimal, one a line, and prints what they say as JSON with sorted keys.
 const READER: &str = r#"
@@ -41,41 +37,8 @@ for value in json.load(open("values.json")):
     print(message.hex())
 "#;
 
-struct Rig {
-    registry: &'static SchemaRegistry,
-    python: Python,
-    topic: Topic,
-    folder: lavka_testkit::TempDir,
-}
-
-impl Rig {
-    fn new(test: &str) -> Option<Self> {
-        let registry = services().schema_registry_for(test)?;
-        match Python::for_registry() {
-            Ok(python) => {
-                let topic = Topic::from(unique("python"));
-                Some(Self { registry, python, topic, folder: temp_dir() })
-            }
-            Err(unavailable) => {
-                cannot_run(
-                    test,
-                    &format!("confluent-kafka for Python: {}", lavka_testkit::Failure::from(unavailable)),
-                );
-                None
-            }
-        }
-    }
-
-    fn run(&self, program: &str) -> Vec<String> {
-        write_file(self.folder.path(), "program.py", program);
-        let arguments = ["program.py", self.registry.url(), &self.topic];
-        let printed = self.python.run(self.folder.path(), &arguments, LONGEST).unwrap();
-        printed.lines().map(str::to_owned).collect()
-    }
-}
-
 /// Every type of Connect in one record, twice optional: set and null.
-fn everything() -> Vec<(&'static str, Schema, Value, serde_json::Value)> {
+pub(crate) fn everything() -> Vec<(&'static str, Schema, Value, serde_json::Value)> {
     let point =
         Schema::structure().name("Point").field("x", Schema::of(Type::Int32)).optional().build().unwrap();
     let at = Value::from(Struct::new(point.clone(), [Value::Int32(3)]).unwrap());
@@ -133,7 +96,7 @@ fn everything() -> Vec<(&'static str, Schema, Value, serde_json::Value)> {
 
 #[test]
 fn python_reads_every_type() {
-    let Some(rig) = Rig::new("python_reads_every_type") else { return };
+    let Some(python) = PythonExchange::new("python_reads_every_type") else { return };
     let mut builder = Schema::structure().name("Everything");
     for (name, schema, ..) in everything() {
         builder = builder.field(name, schema);
@@ -141,18 +104,16 @@ fn python_reads_every_type() {
     let schema = builder.build().unwrap();
     let values: Vec<Value> = everything().into_iter().map(|(_, _, value, _)| value).collect();
     let datum = Datum::new(schema.clone(), Struct::new(schema, values).unwrap());
-    let mut converter = converter(rig.registry.url(), &[]);
-    let bytes = encode(&mut *converter, &rig.topic, &datum).unwrap();
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    write_file(rig.folder.path(), "messages.txt", &text);
-    let read: serde_json::Value = serde_json::from_str(&rig.run(READER)[0]).unwrap();
+    let topic = Topic::from(python.topic.as_str());
+    let mut converter = converter(&python.url, &[]);
+    let bytes = converter.write(&topic, &datum).unwrap();
+    let read: serde_json::Value =
+        serde_json::from_str(&python.run(READER, &[], std::slice::from_ref(&bytes))[0]).unwrap();
     for (name, _, _, expected) in everything() {
         assert_eq!(read[name], expected, "{name}");
     }
     // And back: what was written comes back as it was.
-    let Value::Struct(back) = decode(&mut *converter, &rig.topic, &bytes).unwrap().value else {
-        panic!("no struct")
-    };
+    let Value::Struct(back) = converter.read(&topic, &bytes).unwrap().value else { panic!("no struct") };
     for (name, _, value, _) in everything() {
         assert_eq!(back.get_without_default(name), Some(&value), "{name}");
     }
@@ -160,7 +121,7 @@ fn python_reads_every_type() {
 
 #[test]
 fn what_python_writes_is_read() {
-    let Some(rig) = Rig::new("what_python_writes_is_read") else { return };
+    let Some(python) = PythonExchange::new("what_python_writes_is_read") else { return };
     let schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Order",
@@ -181,17 +142,12 @@ fn what_python_writes_is_read() {
     });
     let full = json!({ "id": 1, "total": 2.5, "paid": true, "state": "SENT", "note": null,
         "lines": [{ "sku": "a", "count": 2 }, { "sku": "b" }], "first": { "sku": "c" }, "payload": "p" });
-    write_file(rig.folder.path(), "schema.json", schema.to_string());
-    write_file(rig.folder.path(), "values.json", json!([full, { "id": 2, "payload": 7 }]).to_string());
-    let messages: Vec<Vec<u8>> = rig
-        .run(WRITER)
-        .iter()
-        .map(|line| {
-            (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap()).collect()
-        })
-        .collect();
-    let mut converter = converter(rig.registry.url(), &[("use.optional.for.nonrequired", "true")]);
-    let mut read = |bytes: &[u8]| match decode(&mut *converter, &rig.topic, bytes).unwrap().value {
+    write_file(python.folder.path(), "schema.json", schema.to_string());
+    write_file(python.folder.path(), "values.json", json!([full, { "id": 2, "payload": 7 }]).to_string());
+    let messages: Vec<Vec<u8>> = python.run(WRITER, &[], &[]).iter().map(|line| from_hex(line)).collect();
+    let topic = Topic::from(python.topic.as_str());
+    let mut converter = converter(&python.url, &[("use.optional.for.nonrequired", "true")]);
+    let mut read = |bytes: &[u8]| match converter.read(&topic, bytes).unwrap().value {
         Value::Struct(record) => *record,
         other => panic!("{other:?}"),
     };

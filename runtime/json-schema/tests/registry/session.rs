@@ -5,7 +5,7 @@ use lavka_api::data::{Datum, Schema, Struct, Topic, Type, Value};
 use lavka_testkit::{RestClient, SchemaRegistryServer, services, unique};
 use serde_json::json;
 
-use crate::{converter, decode, encode};
+use crate::converter;
 
 fn reading() -> Datum {
     let schema = Schema::structure()
@@ -33,23 +33,23 @@ fn schemas_are_registered_looked_up_and_read_back() {
     let topic = Topic::from(unique("readings"));
     let datum = reading();
     let mut first = converter(registry.url(), &[]);
-    let bytes = encode(&mut *first, &topic, &datum).unwrap();
+    let bytes = first.write(&topic, &datum).unwrap();
     let client = RestClient::new(registry.url());
     let latest = client.get(&format!("/subjects/{topic}-value/versions/latest")).body;
     assert_eq!(latest["id"], json!(i32::from_be_bytes(bytes[1..5].try_into().unwrap())));
     // Another converter looks the same schema up, and a third reads what either wrote.
     let mut second =
         converter(registry.url(), &[("auto.register.schemas", "false"), ("normalize.schemas", "true")]);
-    assert_eq!(encode(&mut *second, &topic, &datum).unwrap(), bytes);
+    assert_eq!(second.write(&topic, &datum).unwrap(), bytes);
     let mut third =
         converter(registry.url(), &[("auto.register.schemas", "false"), ("use.latest.version", "true")]);
-    assert_eq!(encode(&mut *third, &topic, &datum).unwrap(), bytes);
-    let back = decode(&mut *third, &topic, &bytes).unwrap();
+    assert_eq!(third.write(&topic, &datum).unwrap(), bytes);
+    let back = third.read(&topic, &bytes).unwrap();
     assert_eq!(back.schema.as_ref().and_then(Schema::version), Some(1));
     let Value::Struct(record) = back.value else { panic!("no struct") };
     assert_eq!(record.values(), ["d-1".into(), Value::Float64(21.5)]);
     // A topic that was copied from elsewhere has no subject.
-    let copied = decode(&mut *third, &Topic::from(unique("copied")), &bytes).unwrap();
+    let copied = second.read(&Topic::from(unique("copied")), &bytes).unwrap();
     assert_eq!(copied.schema.and_then(|schema| schema.version()), None);
 }
 
@@ -64,9 +64,9 @@ fn the_subject_follows_the_strategy() {
     ] {
         let class = format!("io.confluent.kafka.serializers.subject.{strategy}");
         let mut converter = converter(registry.url(), &[("value.subject.name.strategy", &class)]);
-        let bytes = encode(&mut *converter, &topic, &reading()).unwrap();
+        let bytes = converter.write(&topic, &reading()).unwrap();
         assert_eq!(client.get(&format!("/subjects/{subject}/versions/latest")).status, 200, "{subject}");
-        assert!(decode(&mut *converter, &topic, &bytes).is_ok());
+        assert!(converter.read(&topic, &bytes).is_ok());
     }
 }
 
@@ -78,15 +78,15 @@ fn what_the_registry_refuses_is_passed_on() {
     let client = RestClient::new(registry.url());
     let topic = Topic::from(unique("strict"));
     let mut converter = converter(registry.url(), &[]);
-    encode(&mut *converter, &topic, &holding(Type::String, "a")).unwrap();
+    converter.write(&topic, &holding(Type::String, "a")).unwrap();
     let config = client.put(&format!("/config/{topic}-value"), &json!({ "compatibility": "BACKWARD" }));
     assert_eq!(config.status, 200, "{}", config.text);
-    let refused = encode(&mut *converter, &topic, &holding(Type::Boolean, true)).unwrap_err();
+    let refused = converter.write(&topic, &holding(Type::Boolean, true)).unwrap_err();
     assert_eq!(refused.class(), ErrorClass::Data);
     let text = refused.to_string();
     assert!(text.contains(&format!("{topic}-value")) && text.contains("status 409"), "{text}");
     // What was registered before still goes through.
-    encode(&mut *converter, &topic, &holding(Type::String, "b")).unwrap();
+    converter.write(&topic, &holding(Type::String, "b")).unwrap();
 }
 
 #[test]
@@ -110,9 +110,7 @@ fn references_are_resolved_by_the_registry() {
     let mut converter = converter(registry.url(), &[]);
     let message =
         [&[0], i32::try_from(id).unwrap().to_be_bytes().as_slice(), br#"{"at":{"city":"Bern"}}"#].concat();
-    let Value::Struct(visit) = decode(&mut *converter, &topic, &message).unwrap().value else {
-        panic!("no struct")
-    };
+    let Value::Struct(visit) = converter.read(&topic, &message).unwrap().value else { panic!("no struct") };
     let Some(Value::Struct(at)) = visit.get("at") else { panic!("no struct") };
     assert_eq!(at.get("city"), Some(&"Bern".into()));
 }
@@ -127,22 +125,22 @@ fn a_registry_that_is_down_is_retriable_and_a_second_url_takes_over() {
     let topic = Topic::from(unique("down"));
     let mut single = converter(&own.url(), &hasty);
     let known = holding(Type::String, "a");
-    encode(&mut *single, &topic, &known).unwrap();
+    single.write(&topic, &known).unwrap();
     let mut several = converter(&format!("{}, {}", own.url(), shared.url()), &hasty);
     own.kill();
-    encode(&mut *single, &topic, &known).unwrap();
+    single.write(&topic, &known).unwrap();
     let unknown = holding(Type::Boolean, true);
-    let error = encode(&mut *single, &topic, &unknown).unwrap_err();
+    let error = single.write(&topic, &unknown).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Retriable);
     assert!(error.to_string().contains(&own.url()), "{error}");
-    encode(&mut *several, &topic, &unknown).unwrap();
+    several.write(&topic, &unknown).unwrap();
     own.restart().unwrap();
     own.pause();
-    let error = encode(&mut *single, &topic, &unknown).unwrap_err();
+    let error = single.write(&topic, &unknown).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Retriable);
     assert!(error.to_string().contains("the time is up"), "{error}");
     own.resume();
-    encode(&mut *single, &topic, &unknown).unwrap();
+    single.write(&topic, &unknown).unwrap();
 }
 
 #[test]
@@ -159,24 +157,11 @@ fn ids_are_asked_for_once() {
             }
             let schema = builder.build().unwrap();
             let datum = Datum::new(schema.clone(), Struct::empty(schema.clone()).unwrap());
-            let bytes = encode(&mut *converter, &topic, &datum).unwrap();
+            let bytes = converter.write(&topic, &datum).unwrap();
             let id: [u8; 4] = bytes[1..5].try_into().unwrap();
             let before = ids.insert(format!("S{count}"), id);
             assert!(before == (round > 0).then_some(id), "S{count}");
         }
     }
     assert_eq!(ids.len(), 5);
-}
-
-#[test]
-fn the_contract_of_converters_is_kept() {
-    let Some(registry) = services().schema_registry_for("the_contract_of_converters_is_kept") else { return };
-    let plugin = lavka_json_schema::plugins().remove(0);
-    let converter = lavka_testkit::acceptance::converter(plugin)
-        .config([("schema.registry.url", registry.url()), ("max.retries", "0")])
-        .keeps(reading())
-        .refuses("decimal.format", "HEX")
-        .refuses("schema.registry.url", "localhost")
-        .refuses("value.subject.name.strategy", "org.example.Mine");
-    converter.check().assert_clean();
 }

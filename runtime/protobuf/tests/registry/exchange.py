@@ -1,7 +1,9 @@
 """Writes and reads the message org.example.Reading with confluent-kafka's serializers.
 
-    exchange.py URL TOPIC write       registers exchange.proto and prints messages, a line of hexadecimal digits each
-    exchange.py URL TOPIC read HEX..  reads messages and prints each as JSON, a line each
+    URL _ TOPIC write         registers exchange.proto and prints messages, a line of hexadecimal digits each
+    URL _ TOPIC read          reads the messages of messages.txt and prints each as JSON, a line each
+    URL _ TOPIC write-header  as write, in the header form: two lines each, header and payload
+    URL _ TOPIC read-header   as read, in the header form
 
 Names of fields are those of the file, numbers of 64 bits are text, as ProtoJSON has them.
 """
@@ -12,7 +14,12 @@ import os
 import sys
 
 import grpc_tools
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, topic_subject_name_strategy
+from confluent_kafka.schema_registry import (
+    Schema,
+    SchemaRegistryClient,
+    header_schema_id_serializer,
+    topic_subject_name_strategy,
+)
 from confluent_kafka.schema_registry.confluent.type import decimal_pb2  # noqa: F401, for the pool
 from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer, ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -40,17 +47,24 @@ class Client(SchemaRegistryClient):
     """Compiles texts itself where the deserializer asks for descriptors, which Apicurio does not make of them."""
 
     def get_schema(self, schema_id, subject_name=None, fmt=None, reference_format=None):
-        schema = super().get_schema(schema_id, subject_name, fmt, reference_format)
-        if fmt != "serialized" or "message" not in schema.schema_str:
-            return schema
-        # Files are registered without the import of this option, as Confluent's client does it.
-        text = schema.schema_str
-        if "(confluent.field_meta)" in text:
-            text = text.replace("\nmessage", '\nimport "confluent/meta.proto";\nmessage', 1)
-        with open("registered.proto", "w") as file:
-            file.write(text)
-        descriptor = base64.standard_b64encode(compiled("registered.proto").SerializeToString())
-        return Schema(descriptor.decode("ascii"), "PROTOBUF", schema.references)
+        return in_format(super().get_schema(schema_id, subject_name, fmt, reference_format), fmt)
+
+    def get_schema_by_guid(self, guid, fmt=None):
+        return in_format(super().get_schema_by_guid(guid, fmt), fmt)
+
+
+def in_format(schema, fmt):
+    """The schema as a descriptor, where that is asked for."""
+    if fmt != "serialized" or "message" not in schema.schema_str:
+        return schema
+    # Files are registered without the import of this option, as Confluent's client does it.
+    text = schema.schema_str
+    if "(confluent.field_meta)" in text:
+        text = text.replace("\nmessage", '\nimport "confluent/meta.proto";\nmessage', 1)
+    with open("registered.proto", "w") as file:
+        file.write(text)
+    descriptor = base64.standard_b64encode(compiled("registered.proto").SerializeToString())
+    return Schema(descriptor.decode("ascii"), "PROTOBUF", schema.references)
 
 
 def reading():
@@ -84,19 +98,32 @@ def messages(cls):
 
 
 def main():
-    url, topic, what = sys.argv[1:4]
+    url, _, topic, what = sys.argv[1:5]
     cls = reading()
     client = Client({"url": url})
-    context = SerializationContext(topic, MessageField.VALUE)
-    names = {"subject.name.strategy": topic_subject_name_strategy}
+    what, in_header = what.removesuffix("-header"), what.endswith("-header")
+
+    def context(headers):
+        return SerializationContext(topic, MessageField.VALUE, headers)
+
+    conf = {"subject.name.strategy": topic_subject_name_strategy}
     if what == "write":
-        serializer = ProtobufSerializer(cls, client, dict(names))
+        if in_header:
+            conf["schema.id.serializer"] = header_schema_id_serializer
+        serializer = ProtobufSerializer(cls, client, conf)
         for message in messages(cls):
-            print(serializer(message, context).hex())
+            headers = []
+            payload = serializer(message, context(headers))
+            for _, name in headers:
+                print(name.hex())
+            print(payload.hex())
     else:
-        deserializer = ProtobufDeserializer(cls, dict(names), client)
-        for line in sys.argv[4:]:
-            message = deserializer(bytes.fromhex(line), context)
+        deserializer = ProtobufDeserializer(cls, conf, client)
+        lines = [bytes.fromhex(line.strip()) for line in open("messages.txt")]
+        names, payloads = (lines[::2], lines[1::2]) if in_header else ([None] * len(lines), lines)
+        for name, payload in zip(names, payloads):
+            headers = [("__value_schema_id", name)] if in_header else []
+            message = deserializer(payload, context(headers))
             print(json.dumps(json_format.MessageToDict(message, preserving_proto_field_name=True), sort_keys=True))
 
 
