@@ -23,11 +23,20 @@ pub struct Chain {
 /// Anything that carries a record through a chain.
 pub(crate) trait Carrier {
     fn record(&mut self) -> &mut Record;
+
+    /// Whether there is no record in it, only a place.
+    fn is_progress(&self) -> bool {
+        false
+    }
 }
 
 impl Carrier for SourceRecord {
     fn record(&mut self) -> &mut Record {
         &mut self.record
+    }
+
+    fn is_progress(&self) -> bool {
+        SourceRecord::is_progress(self)
     }
 }
 
@@ -127,7 +136,8 @@ impl Chain {
         items: &mut [T],
         policy: &mut ErrorPolicy,
     ) -> Result<Vec<Fate>, Stopping> {
-        let mut fates: Vec<Fate> = items.iter().map(|_| Fate::Live).collect();
+        let fate = |item: &T| if item.is_progress() { Fate::Dropped } else { Fate::Live };
+        let mut fates: Vec<Fate> = items.iter().map(fate).collect();
         for link in &mut self.links {
             for (place, verdict) in link.apply_batch(items, &fates) {
                 let verdict = match verdict {

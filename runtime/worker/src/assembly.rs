@@ -219,7 +219,7 @@ impl Assembly {
         match Connector::new(plugin)? {
             Connector::Source(source) => Ok(spawn_source(SourceTaskSpec {
                 id: id.clone(),
-                task: source.task(config)?,
+                task: self.source_task(id, connector, config, &*source)?,
                 chain,
                 encoder: Encoder::new(converters.key, converters.value, converters.header),
                 policy: ErrorPolicy::new(id.clone(), &errors, None, error_metrics, target.subscribe())

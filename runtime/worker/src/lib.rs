@@ -25,6 +25,7 @@ mod providers;
 mod reload;
 mod stage;
 mod topic_names;
+mod topics;
 mod validate;
 mod worker;
 

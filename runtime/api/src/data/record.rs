@@ -281,6 +281,31 @@ pub struct SourceRecord {
     pub token: u64,
 }
 
+impl SourceRecord {
+    /// Nothing for Kafka, only a place: the source has looked at everything up to `position`, and none of it becomes a
+    /// record. It counts as delivered once all before it are, so that the offset moves on while nothing is captured.
+    ///
+    /// ```
+    /// use lavka_api::data::{OffsetMap, SourcePosition, SourceRecord};
+    ///
+    /// let position = SourcePosition {
+    ///     partition: OffsetMap::new([("server", "orders")]),
+    ///     offset: OffsetMap::new([("lsn", 42_i64)]),
+    /// };
+    /// assert!(SourceRecord::progress(position).is_progress());
+    /// ```
+    #[must_use]
+    pub fn progress(position: SourcePosition) -> Self {
+        Self { record: Record::for_topic(""), position: Some(position), token: 0 }
+    }
+
+    /// Whether it is a place without a record.
+    #[must_use]
+    pub fn is_progress(&self) -> bool {
+        self.record.topic.is_empty()
+    }
+}
+
 /// The place in Kafka that a sink record was read from; transforms do not change it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KafkaOrigin {

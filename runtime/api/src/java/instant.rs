@@ -6,7 +6,7 @@ const MS_PER_DAY: i64 = 86_400_000;
 
 /// Appends `yyyy-MM-dd` for days since the epoch.
 pub fn write_date(out: &mut Vec<u8>, days: i64) {
-    let (year, month, day) = civil(days);
+    let (year, month, day) = civil_from_days(days);
     // Writing to a Vec cannot fail.
     let _ = write!(out, "{year:04}-{month:02}-{day:02}");
 }
@@ -37,9 +37,10 @@ pub fn write_instant(out: &mut Vec<u8>, epoch_ms: i64) {
     }
 }
 
-/// Days since the epoch to year, month and day of the proleptic Gregorian calendar. Eras of 400 years with the year
-/// beginning in March, so that the leap day comes last.
-fn civil(days: i64) -> (i64, i64, i64) {
+/// Days since the epoch to year (astronomical: 0 is 1 BC), month and day of the proleptic Gregorian calendar. Eras of 400
+/// years with the year beginning in March, so that the leap day comes last.
+#[must_use]
+pub fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days.saturating_add(719_468);
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);

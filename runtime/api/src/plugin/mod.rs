@@ -139,18 +139,22 @@ mod catalogue;
 mod connector;
 mod converter;
 mod counter;
+mod gauge;
 mod remarks;
 mod sink;
 mod source;
+mod topics;
 mod transform;
 
 pub use catalogue::{Catalogue, LookupError};
 pub use connector::{ConnectorContext, TaskId};
 pub use converter::{Converter, ConverterRole, HeaderConverter, Undecoded};
 pub use counter::Counter;
+pub use gauge::Gauge;
 pub use remarks::{Remark, RemarkLevel, Remarks};
 pub use sink::{ErrantRecord, Offsets, SinkBatch, SinkConnector, SinkContext, SinkTask, SinkTaskStart};
 pub use source::{DeliveryListener, OffsetReader, SourceConnector, SourceTask, SourceTaskStart};
+pub use topics::{TopicMessage, TopicReader, Topics};
 pub use transform::{Predicate, Transform, Verdict};
 
 use crate::config::{Config, ConfigDef};

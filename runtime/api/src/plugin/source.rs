@@ -6,6 +6,8 @@ use async_trait::async_trait;
 
 use super::connector::{ConnectorContext, TaskId};
 use super::counter::Counter;
+use super::gauge::Gauge;
+use super::topics::Topics;
 use crate::config::{Config, ConfigDef, KeyReport};
 use crate::data::{OffsetMap, SourceRecord};
 use crate::error::Result;
@@ -103,6 +105,16 @@ pub trait SourceTask: Send {
     /// What the task counts for metrics beside what the engine does. Asked once, after `start`.
     fn counters(&self) -> Vec<Counter> {
         Vec::new()
+    }
+
+    /// What the task measures for metrics. Asked once, after `start`.
+    fn gauges(&self) -> Vec<Gauge> {
+        Vec::new()
+    }
+
+    /// Called before `start` by a worker that has a Kafka cluster: how to read topics, for a task that takes orders there.
+    fn take_topics(&mut self, topics: Arc<dyn Topics>) {
+        let _ = topics;
     }
 
     /// Stops the task: no more polls. Deliveries of records in flight were waited for, up to the worker's time-out.

@@ -84,6 +84,9 @@ async fn run(spec: SourceTaskSpec, mut target: watch::Receiver<Target>) -> Resul
     for counter in task.counters() {
         spec.metrics.counter(counter.name(), move || counter.value());
     }
+    for gauge in task.gauges() {
+        spec.metrics.gauge(gauge.name(), move || gauge.value());
+    }
     let books = Arc::new(Books::new(spec.producer, task.delivery_listener(), spec.metrics));
     let committer = Committer { connector: id.connector.clone(), offsets, books: Arc::clone(&books) };
     let mut pump = Pump {

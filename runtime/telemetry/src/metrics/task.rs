@@ -17,6 +17,19 @@ pub struct SourceTaskMetrics {
     active_max: AtomicU64,
     polls: Times,
     plugin: Mutex<BTreeMap<&'static str, OfPlugin>>,
+    gauges: Mutex<Gauges>,
+}
+
+/// Reads a gauge of a plugin.
+type ReadGauge = Box<dyn Fn() -> f64 + Send + Sync>;
+
+#[derive(Default)]
+struct Gauges(BTreeMap<&'static str, ReadGauge>);
+
+impl fmt::Debug for Gauges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(name, read)| (name, read()))).finish()
+    }
 }
 
 /// Reads a counter of a plugin.
@@ -53,6 +66,11 @@ impl SourceTaskMetrics {
         plugin.insert(name, OfPlugin { earlier, read: Box::new(read) });
     }
 
+    /// The task has a gauge of its own, which `read` reads. It takes the place of that of an earlier run.
+    pub fn gauge(&self, name: &'static str, read: impl Fn() -> f64 + Send + Sync + 'static) {
+        self.gauges.lock().unwrap_or_else(PoisonError::into_inner).0.insert(name, Box::new(read));
+    }
+
     /// A poll returned `records` after `took`.
     pub fn polled(&self, records: usize, took: Duration) {
         self.polled.fetch_add(records as u64, Relaxed);
@@ -83,7 +101,10 @@ impl Group for SourceTaskMetrics {
     ];
 
     fn of_plugin(&self) -> Vec<(&'static str, f64)> {
-        self.plugin().iter().map(|(name, counter)| (*name, double(counter.value()))).collect()
+        let counted = self.plugin().iter().map(|(name, counter)| (*name, double(counter.value()))).collect();
+        let gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        let measured = gauges.0.iter().map(|(name, read)| (*name, read()));
+        Iterator::chain(Vec::into_iter(counted), measured).collect()
     }
 }
 

@@ -42,6 +42,12 @@ pub(super) fn connector(plugin: &Plugin) -> Result<Box<dyn SourceConnector>, Str
     }
 }
 
+/// Records that `task` handed out. Places without a record are left out, as if the task ended before they were committed.
+fn handed(records: Vec<SourceRecord>, task: usize) -> Vec<Handed> {
+    let sent = records.into_iter().filter(|record| !record.is_progress());
+    sent.map(|record| Handed { task, record }).collect()
+}
+
 /// A context that takes requests for new task configurations and does nothing about them.
 pub(super) fn context() -> ConnectorContext {
     ConnectorContext::new("acceptance", || {})
@@ -91,7 +97,7 @@ impl SourceRun {
         })
         .await;
         let records = records.map_err(|error| format!("poll failed: {error}"))?;
-        Ok(records.into_iter().map(|record| Handed { task, record }).collect())
+        Ok(handed(records, task))
     }
 
     /// Polls until `count` records have come; whole batches, so some more may.
@@ -152,9 +158,7 @@ impl SourceRun {
             }
         });
         match tokio::time::timeout(Duration::from_millis(5), some).await {
-            Ok(Some(Ok(records))) => {
-                Ok(Some(records.into_iter().map(|record| Handed { task: 0, record }).collect()))
-            }
+            Ok(Some(Ok(records))) => Ok(Some(handed(records, 0))),
             Ok(Some(Err(error))) => Err(format!("poll failed: {error}")),
             Ok(None) | Err(_) => Ok(None),
         }
