@@ -34,9 +34,10 @@ impl Marker {
     /// A row; gives the one before it.
     pub(super) fn row(&mut self, table: usize, line: Bytes) -> Option<Marked> {
         let marker = match self.last_table {
-            None => SnapshotMarker::First,
-            Some(last) if last != table => SnapshotMarker::FirstInTable,
-            Some(_) => SnapshotMarker::Between,
+            // Where the very first table is empty, Debezium calls no row the first.
+            None if table == 0 => SnapshotMarker::First,
+            Some(last) if last == table => SnapshotMarker::Between,
+            _ => SnapshotMarker::FirstInTable,
         };
         self.last_table = Some(table);
         let before = self.held.replace(Held { table, line, marker, last_in_table: false });
@@ -83,7 +84,7 @@ mod tests {
     fn rows_are_marked_as_debezium_does() {
         assert_eq!(marks(&[3, 2]), [First, Between, LastInTable, FirstInTable, Last]);
         assert_eq!(marks(&[1, 1, 0]), [LastInTable, Last]);
-        assert_eq!(marks(&[0, 2, 0]), [First, Last]);
+        assert_eq!(marks(&[0, 2, 0]), [FirstInTable, Last]);
         assert_eq!(marks(&[0]), []);
     }
 }

@@ -111,13 +111,13 @@ pub(super) async fn run(
             Some(session.create_slot(failover, limit).await?)
         }
     };
+    let place = created.as_ref().map(|created| created.consistent).or(slot.and_then(|slot| slot.confirmed));
     if plan.snapshot {
-        let consistent = created.as_ref().map(|created| created.consistent);
         let view = match created.and_then(|created| created.snapshot) {
             Some(name) => View::Exported(name),
             None => View::Own(Isolation(settings.snapshot.snapshot_isolation_mode)),
         };
-        let lsn = consistent.or(slot.and_then(|slot| slot.confirmed)).unwrap_or_default();
+        let lsn = place.unwrap_or_default();
         let begun = Begun { lsn, view, cluster, resumed: stored.filter(Offset::snapshot_is_unfinished) };
         let started = begin_snapshot(&context, &mut connection, version, &types, captured, begun).await?;
         // The session has exported the snapshot; the readers have it now.
@@ -138,7 +138,8 @@ pub(super) async fn run(
     };
     tracing::info!(task = %context.id, slot = context.target.slot, "streaming from {from}");
     let stream = session.start(context.confirmed.clone()).await?;
-    let emitter = Emitter::new(context.events.clone(), types, offset.clone())?;
+    let mut emitter = Emitter::new(context.events.clone(), types, offset.clone())?;
+    emitter.start(offset.lsn.or(place).unwrap_or(from));
     let known = ids.iter().map(ToString::to_string).collect();
     let signals = Signals::new(&context, known, &offset);
     let streaming = Streaming::new(stream, emitter, resume, connection, version, signals, settings);
