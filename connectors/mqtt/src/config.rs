@@ -5,8 +5,10 @@
 
 use lavka_api::config::{Check, Password, key};
 
+use crate::access::Access;
 use crate::filter::check_filter;
 use crate::server::Server;
+use crate::tls::Files;
 
 const CONNECTION: &str = "MQTT Connection";
 const SESSION: &str = "MQTT Session";
@@ -144,6 +146,31 @@ lavka_api::config! {
 }
 
 impl MqttConfig {
+    /// How servers are reached.
+    pub(crate) fn access(&self) -> Access {
+        Access {
+            servers: self.server_uris.clone(),
+            username: self.username.clone(),
+            password: self.password.clone(),
+            client_id: self.client_id.clone(),
+            clean_session: self.clean_session,
+            connect_timeout: self.connect_timeout,
+            keep_alive: self.keep_alive,
+            v5: self.is_v5(),
+            session_expiry: self.session_expiry,
+            max_packet: self.max_packet,
+            backoff: self.backoff,
+            backoff_max: self.backoff_max,
+            files: Files {
+                ca: self.ca_pem.clone(),
+                certificate: self.cert_pem.clone(),
+                key: self.key_pem.clone(),
+                trust_store: self.trust_store.clone(),
+                key_store: self.key_store.clone(),
+            },
+        }
+    }
+
     /// Whether each message says what its payload is.
     pub(crate) fn goes_by_content_type(&self) -> bool {
         self.payload_format == "auto"

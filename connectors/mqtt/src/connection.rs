@@ -178,7 +178,7 @@ impl Driver {
                     self.take(message);
                     Ok(())
                 }
-                Ok(Event::Connected { session_present, keep_alive, session_expiry }) => {
+                Ok(Event::Connected { session_present, keep_alive, session_expiry, .. }) => {
                     stage = Stage::Up { since: Instant::now() };
                     let keep_alive =
                         keep_alive.map_or(settings.keep_alive, |s| Duration::from_secs(s.into()));
@@ -188,7 +188,7 @@ impl Driver {
                     self.connected(server, session_present, &requests, &mut events)
                 }
                 Ok(Event::Subscribed(answers)) => self.subscribed(&answers),
-                Ok(Event::Other) => Ok(()),
+                Ok(Event::Written(_) | Event::Settled(..) | Event::Other) => Ok(()),
             };
             if let Err(cause) = taken {
                 return End::Lost(cause, lifetime);
@@ -368,12 +368,13 @@ impl Driver {
 }
 
 /// Waits until the connection is to end.
-async fn told(stopping: &mut watch::Receiver<bool>) {
+pub(crate) async fn told(stopping: &mut watch::Receiver<bool>) {
     // An error means that nobody is left who could tell, which is the same.
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-async fn until(deadline: Option<Instant>) {
+/// Waits for a point in time; for ever where there is none.
+pub(crate) async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,

@@ -40,6 +40,7 @@
 //!   trying again.
 //! - `link`: the client library, one face for both protocol versions.
 
+mod access;
 mod backoff;
 mod config;
 mod connection;
@@ -55,6 +56,7 @@ mod record;
 mod refusal;
 mod server;
 mod settings;
+mod sink;
 mod task;
 mod tls;
 mod validate;
@@ -86,6 +88,24 @@ pub fn plugins() -> Vec<Plugin> {
               when Kafka has it.",
             definition: lenses::LensesConfig::definition,
             factory: Factory::Source(|| Box::new(lenses::LensesSource::default())),
+        },
+        Plugin {
+            class: "io.confluent.connect.mqtt.MqttSinkConnector",
+            // The short names, which would mean Lenses' connector as well.
+            aliases: &["MqttSinkConnector", "MqttSink"],
+            version: LAVKA_VERSION,
+            doc: "Publishes records to topics of an MQTT server, and moves offsets when the server has acknowledged them.",
+            definition: sink::SinkConfig::definition,
+            factory: Factory::Sink(|| Box::new(sink::MqttSink::default())),
+        },
+        Plugin {
+            class: "io.lenses.streamreactor.connect.mqtt.sink.MqttSinkConnector",
+            aliases: &["com.datamountaineer.streamreactor.connect.mqtt.sink.MqttSinkConnector"],
+            version: LAVKA_VERSION,
+            doc: "Publishes records to topics of an MQTT server by KCQL statements, and moves offsets when the server has \
+                  acknowledged them.",
+            definition: sink::LensesSinkConfig::definition,
+            factory: Factory::Sink(|| Box::new(sink::LensesSink::default())),
         },
     ]
 }

@@ -59,6 +59,35 @@ pub(crate) struct Properties {
     pub(crate) user: Vec<(String, String)>,
 }
 
+/// A message of our own.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Publication {
+    pub(crate) topic: Str,
+    pub(crate) payload: Blob,
+    pub(crate) qos: Qos,
+    pub(crate) retain: bool,
+    /// With MQTT 5.
+    pub(crate) properties: Option<Box<Properties>>,
+}
+
+impl Publication {
+    /// Bytes of its packet at most: fixed header, topic, packet id, properties with their identifiers and lengths,
+    /// payload.
+    pub(crate) fn packet_size(&self) -> usize {
+        let properties = self.properties.as_deref().map_or(0, |properties| {
+            let text = |text: &Option<String>| text.as_ref().map_or(0, |text| 3 + text.len());
+            let user = |(name, value): &(String, String)| 5 + name.len() + value.len();
+            text(&properties.content_type)
+                + text(&properties.response_topic)
+                + properties.correlation_data.as_ref().map_or(0, |data| 3 + data.len())
+                + 5
+                + 2
+                + properties.user.iter().map(user).sum::<usize>()
+        });
+        5 + 2 + self.topic.len() + 2 + 4 + properties + self.payload.len()
+    }
+}
+
 impl Message {
     /// Bytes it takes in memory, roughly.
     pub(crate) fn size(&self) -> usize {

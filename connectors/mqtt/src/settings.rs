@@ -8,9 +8,13 @@ use lavka_api::plugin::TaskId;
 use lavka_api::{Error, Result};
 use rustls::ClientConfig;
 
+use crate::access::Access;
 use crate::config::MqttConfig;
 use crate::message::Qos;
 use crate::server::Server;
+
+/// Room for messages of our own where there are none; the client library wants some.
+const NO_MESSAGES: u16 = 16;
 
 /// Settings of the connection of one task. No `Debug`: there are secrets in it.
 #[derive(Clone)]
@@ -20,7 +24,10 @@ pub(crate) struct Settings {
     pub(crate) servers: Vec<Server>,
     pub(crate) client_id: String,
     pub(crate) filters: Vec<String>,
+    /// What is asked for.
     pub(crate) qos: Qos,
+    /// QoS 1 and 2 messages of our own that may be under way.
+    pub(crate) outgoing: u16,
     pub(crate) credentials: Option<(String, Password)>,
     pub(crate) clean_session: bool,
     pub(crate) keep_alive: Duration,
@@ -45,41 +52,61 @@ pub(crate) struct V5 {
 }
 
 impl Settings {
-    /// Settings of task `id`, without the files that `tls` is read from.
+    /// Settings of the source's task `id`, without the files that `tls` is read from.
     pub(crate) fn new(config: &MqttConfig, id: &TaskId) -> Result<Self> {
-        let servers = config.server_uris.iter().map(|uri| Server::parse(uri));
+        let access = config.access();
+        Ok(Self {
+            filters: config.topics.clone(),
+            qos: Qos::from_number(config.qos),
+            v5: config.is_v5().then(|| V5 {
+                receive_maximum: u16::try_from(config.max_inflight).unwrap_or(u16::MAX),
+                properties: config.v5_headers || config.goes_by_content_type(),
+                ..V5::new(&access)
+            }),
+            ..Self::to_reach(&access, id)?
+        })
+    }
+
+    /// Settings of a connection of task `id` that asks for nothing, without the files that `tls` is read from.
+    pub(crate) fn to_reach(access: &Access, id: &TaskId) -> Result<Self> {
+        let servers = access.servers.iter().map(|uri| Server::parse(uri));
         let servers = servers.collect::<Result<Vec<_>, _>>().map_err(Error::config)?;
-        let prefix = config.client_id.clone().unwrap_or_else(|| format!("lavka-{}", id.connector));
+        let prefix = access.client_id.clone().unwrap_or_else(|| format!("lavka-{}", id.connector));
         let millis = |ms: i64| Duration::from_millis(ms.unsigned_abs());
         let seconds = |s: i32| Duration::from_secs(s.unsigned_abs().into());
         Ok(Self {
             task: id.clone(),
             servers,
             client_id: format!("{prefix}-{}", id.task),
-            filters: config.topics.clone(),
-            qos: Qos::from_number(config.qos),
-            credentials: (!config.username.is_empty())
-                .then(|| (config.username.clone(), config.password.clone())),
-            clean_session: config.clean_session,
-            keep_alive: seconds(config.keep_alive),
-            connect_timeout: seconds(config.connect_timeout),
-            max_packet: u32::try_from(config.max_packet).unwrap_or(u32::MAX),
+            filters: Vec::new(),
+            qos: Qos::AtMostOnce,
+            outgoing: NO_MESSAGES,
+            credentials: (!access.username.is_empty())
+                .then(|| (access.username.clone(), access.password.clone())),
+            clean_session: access.clean_session,
+            keep_alive: seconds(access.keep_alive),
+            connect_timeout: seconds(access.connect_timeout),
+            max_packet: u32::try_from(access.max_packet).unwrap_or(u32::MAX),
             tls: None,
-            backoff: (millis(config.backoff), millis(config.backoff_max)),
-            v5: config.is_v5().then(|| V5 {
-                receive_maximum: u16::try_from(config.max_inflight).unwrap_or(u16::MAX),
-                session_expiry: if config.clean_session {
-                    0
-                } else {
-                    u32::try_from(config.session_expiry).unwrap_or(u32::MAX)
-                },
-                properties: config.v5_headers || config.goes_by_content_type(),
-            }),
+            backoff: (millis(access.backoff), millis(access.backoff_max)),
+            v5: access.v5.then(|| V5::new(access)),
         })
     }
 
     /// The protocol version as configured.
     pub(crate) fn version_name(&self) -> &'static str {
         if self.v5.is_some() { "5" } else { "3.1.1" }
+    }
+}
+
+impl V5 {
+    /// For a connection that asks for nothing.
+    fn new(access: &Access) -> Self {
+        let session_expiry = u32::try_from(access.session_expiry).unwrap_or(u32::MAX);
+        Self {
+            receive_maximum: u16::MAX,
+            session_expiry: if access.clean_session { 0 } else { session_expiry },
+            properties: false,
+        }
     }
 }

@@ -16,7 +16,6 @@ use crate::inbox::Limits;
 use crate::lenses::{LensesRecords, Statement};
 use crate::record::{MakeRecord, RecordMaker, make};
 use crate::settings::Settings;
-use crate::tls;
 
 /// Whose configurations and records they are.
 #[derive(Debug)]
@@ -77,11 +76,9 @@ impl SourceTask for MqttTask {
     /// away will be back, and one that refuses fails the next `poll`.
     async fn start(&mut self, start: SourceTaskStart) -> Result<()> {
         let mut settings = Settings::new(&self.config, &start.id)?;
-        if settings.servers.iter().any(|server| server.tls) {
-            let config = self.config.clone();
-            let tls = spawn_blocking(move || tls::client_config(&config)).await;
-            settings.tls = Some(tls.map_err(|panic| Error::fatal(panic.to_string()))??);
-        }
+        let access = self.config.access();
+        let tls = spawn_blocking(move || access.tls()).await;
+        settings.tls = tls.map_err(|panic| Error::fatal(panic.to_string()))??;
         let records: Box<dyn MakeRecord> = match &self.dialect {
             Dialect::Confluent => Box::new(RecordMaker::new(&self.config, start.id)),
             Dialect::Lenses { statements, throw_on_error, client_id } => {

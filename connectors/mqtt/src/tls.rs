@@ -8,19 +8,33 @@ use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::config::MqttConfig;
 use crate::validate::KeyError;
 
 const CA: &str = "lavka.mqtt.ssl.ca.pem";
 const CERTIFICATE: &str = "lavka.mqtt.ssl.cert.pem";
 const KEY: &str = "lavka.mqtt.ssl.key.pem";
 
+/// The files that a configuration names; empty stores are none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Files {
+    /// Trusted certificates, PEM.
+    pub(crate) ca: Option<String>,
+    /// The client's certificate and the chain above it, PEM.
+    pub(crate) certificate: Option<String>,
+    /// Its private key, PEM.
+    pub(crate) key: Option<String>,
+    /// Trusted certificates, a Java key store.
+    pub(crate) trust_store: String,
+    /// The client's certificate and key, a Java key store.
+    pub(crate) key_store: String,
+}
+
 /// Reads the files that `config` names. Blocks.
 ///
 /// # Errors
 /// What is wrong with them, by key.
-pub(crate) fn client_config(config: &MqttConfig) -> Result<Arc<ClientConfig>, KeyError> {
-    let roots = match &config.ca_pem {
+pub(crate) fn client_config(config: &Files) -> Result<Arc<ClientConfig>, KeyError> {
+    let roots = match &config.ca {
         Some(file) => named_roots(file)?,
         None => system_roots()?,
     };
@@ -29,7 +43,7 @@ pub(crate) fn client_config(config: &MqttConfig) -> Result<Arc<ClientConfig>, Ke
         .with_safe_default_protocol_versions()
         .map_err(|error| KeyError::new(CA, format!("TLS cannot be set up: {error}")))?
         .with_root_certificates(roots);
-    let client = match (&config.cert_pem, &config.key_pem) {
+    let client = match (&config.certificate, &config.key) {
         (None, None) => builder.with_no_client_auth(),
         (Some(certificate), Some(key)) => {
             let chain = certificates(CERTIFICATE, certificate)?;

@@ -5,9 +5,9 @@ use std::fmt::Display;
 use lavka_api::Error;
 use lavka_api::config::{Config, ConfigDef, KeyReport};
 
+use crate::access::Access;
 use crate::config::MqttConfig;
-use crate::server::Server;
-use crate::tls;
+use crate::tls::{self, Files};
 
 /// What is wrong with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,21 +36,28 @@ impl From<KeyError> for Error {
 /// The producer's `acks`, which decides what an acknowledgement to the MQTT server is worth.
 const ACKS: &str = "producer.override.acks";
 
-/// Everything that is wrong with `config` beyond its single keys. Reads files, so it blocks.
+/// Everything that is wrong with the source's `config` beyond its single keys. Reads files, so it blocks.
 pub(crate) fn cross_check(config: &Config, parsed: &MqttConfig) -> Vec<KeyError> {
     let mut errors = Vec::new();
     errors.extend(acks(config));
-    errors.extend(credentials(parsed));
-    errors.extend(protocol_version(parsed));
-    errors.extend(key_stores(parsed));
-    let wants_tls = parsed.server_uris.iter().any(|uri| Server::parse(uri).is_ok_and(|server| server.tls));
-    if wants_tls {
+    errors.extend(properties(parsed));
+    errors.extend(check_access(&parsed.access()));
+    errors
+}
+
+/// Everything that is wrong with the way to the servers. Reads files, so it blocks.
+pub(crate) fn check_access(access: &Access) -> Vec<KeyError> {
+    let mut errors = Vec::new();
+    errors.extend(credentials(access));
+    errors.extend(keep_alive(access));
+    errors.extend(key_stores(&access.files));
+    if access.wants_tls() {
         // Without the converted store there is nothing to read.
         if errors.iter().all(|error| !error.key.starts_with("mqtt.ssl.")) {
-            errors.extend(tls::client_config(parsed).err());
+            errors.extend(access.tls().err());
         }
     } else {
-        errors.extend(unused_tls(parsed));
+        errors.extend(unused_tls(&access.files));
     }
     errors
 }
@@ -68,8 +75,8 @@ fn acks(config: &Config) -> Option<KeyError> {
     })
 }
 
-fn credentials(parsed: &MqttConfig) -> Option<KeyError> {
-    (parsed.username.is_empty() && !parsed.password.reveal().is_empty()).then(|| {
+fn credentials(access: &Access) -> Option<KeyError> {
+    (access.username.is_empty() && !access.password.reveal().is_empty()).then(|| {
         KeyError::new(
             "mqtt.username",
             "mqtt.username is missing: MQTT knows no password without a user name (mqtt.password is set)"
@@ -78,15 +85,18 @@ fn credentials(parsed: &MqttConfig) -> Option<KeyError> {
     })
 }
 
-fn protocol_version(parsed: &MqttConfig) -> Vec<KeyError> {
-    let mut errors = Vec::new();
-    if parsed.is_v5() && parsed.keep_alive < 5 {
-        errors.push(KeyError::invalid(
+fn keep_alive(access: &Access) -> Option<KeyError> {
+    (access.v5 && access.keep_alive < 5).then(|| {
+        KeyError::invalid(
             "mqtt.keepalive.interval.seconds",
-            parsed.keep_alive,
+            access.keep_alive,
             "must be at least 5 with lavka.mqtt.version=5".into(),
-        ));
-    }
+        )
+    })
+}
+
+fn properties(parsed: &MqttConfig) -> Vec<KeyError> {
+    let mut errors = Vec::new();
     if !parsed.is_v5() && parsed.v5_headers {
         errors.push(KeyError::invalid(
             "lavka.mqtt.v5.headers",
@@ -104,25 +114,25 @@ fn protocol_version(parsed: &MqttConfig) -> Vec<KeyError> {
     errors
 }
 
-fn key_stores(parsed: &MqttConfig) -> Vec<KeyError> {
+fn key_stores(files: &Files) -> Vec<KeyError> {
     let mut errors = Vec::new();
-    if !parsed.trust_store.is_empty() && parsed.ca_pem.is_none() {
-        let detail = tls::conversion(&parsed.trust_store, false);
-        errors.push(KeyError::invalid("mqtt.ssl.trust.store.path", &parsed.trust_store, detail));
+    if !files.trust_store.is_empty() && files.ca.is_none() {
+        let detail = tls::conversion(&files.trust_store, false);
+        errors.push(KeyError::invalid("mqtt.ssl.trust.store.path", &files.trust_store, detail));
     }
-    if !parsed.key_store.is_empty() && parsed.cert_pem.is_none() {
-        let detail = tls::conversion(&parsed.key_store, true);
-        errors.push(KeyError::invalid("mqtt.ssl.key.store.path", &parsed.key_store, detail));
+    if !files.key_store.is_empty() && files.certificate.is_none() {
+        let detail = tls::conversion(&files.key_store, true);
+        errors.push(KeyError::invalid("mqtt.ssl.key.store.path", &files.key_store, detail));
     }
     errors
 }
 
 /// Certificates for servers that are all spoken to in the clear: whoever configured that expects otherwise.
-fn unused_tls(parsed: &MqttConfig) -> Option<KeyError> {
+fn unused_tls(files: &Files) -> Option<KeyError> {
     let set = [
-        ("lavka.mqtt.ssl.ca.pem", &parsed.ca_pem),
-        ("lavka.mqtt.ssl.cert.pem", &parsed.cert_pem),
-        ("lavka.mqtt.ssl.key.pem", &parsed.key_pem),
+        ("lavka.mqtt.ssl.ca.pem", &files.ca),
+        ("lavka.mqtt.ssl.cert.pem", &files.certificate),
+        ("lavka.mqtt.ssl.key.pem", &files.key),
     ];
     let (key, file) = set.into_iter().find_map(|(key, file)| Some((key, file.as_ref()?)))?;
     Some(KeyError::invalid(

@@ -74,7 +74,7 @@ lavka_api::config! {
 }
 
 /// The servers in `hosts`, those without a scheme as plain TCP.
-fn servers(hosts: &str) -> impl Iterator<Item = String> {
+pub(crate) fn servers(hosts: &str) -> impl Iterator<Item = String> {
     hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).map(|host| match host.contains("://") {
         true => host.to_owned(),
         false => format!("tcp://{host}"),
@@ -109,12 +109,16 @@ impl LensesConfig {
 
     /// What is wrong beyond single keys, as Lenses has it.
     pub(crate) fn certificates(&self) -> Result<(), String> {
-        let given = [&self.ca, &self.cert, &self.key].into_iter().flatten().count();
-        match given {
-            0 | 3 => Ok(()),
-            _ => Err("You can't define one of the connect.mqtt.ssl.ca.cert,connect.mqtt.ssl.cert, connect.mqtt.ssl.key \
-                      without the other"
-                .into()),
-        }
+        all_or_none([&self.ca, &self.cert, &self.key])
+    }
+}
+
+/// Lenses takes all three files or none.
+pub(crate) fn all_or_none(files: [&Option<String>; 3]) -> Result<(), String> {
+    match files.into_iter().flatten().count() {
+        0 | 3 => Ok(()),
+        _ => Err("You can't define one of the connect.mqtt.ssl.ca.cert,connect.mqtt.ssl.cert, connect.mqtt.ssl.key \
+                  without the other"
+            .into()),
     }
 }

@@ -54,7 +54,7 @@ async fn check(config: &Config) -> Vec<KeyError> {
 }
 
 /// Reports an error at the key that the user wrote.
-fn in_lenses_words(error: KeyError) -> KeyError {
+pub(crate) fn in_lenses_words(error: KeyError) -> KeyError {
     let key = match error.key {
         "mqtt.server.uri" => "connect.mqtt.hosts",
         "mqtt.username" => "connect.mqtt.username",

@@ -14,7 +14,7 @@ mod json;
 mod record;
 mod statement;
 
-pub(crate) use config::LensesConfig;
-pub(crate) use connector::LensesSource;
+pub(crate) use config::{LensesConfig, all_or_none, servers};
+pub(crate) use connector::{LensesSource, in_lenses_words};
 pub(crate) use record::LensesRecords;
 pub(crate) use statement::Statement;

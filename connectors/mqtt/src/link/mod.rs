@@ -23,7 +23,7 @@ mod v5;
 
 use std::time::Duration;
 
-use crate::message::Message;
+use crate::message::{Message, Publication};
 use crate::refusal::Cause;
 use crate::server::Server;
 use crate::settings::Settings;
@@ -33,8 +33,6 @@ use crate::window::Ack;
 const REQUESTS: usize = 64;
 /// The largest packet that MQTT knows; our own packets have no other limit.
 const LARGEST_PACKET: u32 = 268_435_455 + 5;
-/// Messages of our own under way: there are none, but the library wants room for some.
-const OUTGOING: u16 = 16;
 
 /// What a connection has to say.
 #[derive(Debug)]
@@ -47,16 +45,24 @@ pub(crate) enum Event {
         keep_alive: Option<u16>,
         /// How long it keeps the session while we are away, in seconds, if it overrules us.
         session_expiry: Option<u32>,
+        /// QoS 1 and 2 messages of ours that it takes before it has acknowledged some (MQTT 5).
+        receive_maximum: Option<u16>,
+        /// Bytes of the largest packet that it takes (MQTT 5).
+        max_packet: Option<u32>,
     },
     /// A message arrived.
     Message(Message),
     /// For each filter, in order, the QoS granted or why it was refused.
     Subscribed(Vec<Result<u8, Denial>>),
+    /// The next message of ours, in the order of [`Requests::publish`], was written under this packet id; 0 for QoS 0.
+    Written(u16),
+    /// The server has the message with this packet id, or gives up on it.
+    Settled(u16, Result<(), Denial>),
     /// Something else was read or written.
     Other,
 }
 
-/// A subscription that was refused.
+/// A subscription or a message that was refused.
 #[derive(Debug)]
 pub(crate) struct Denial {
     /// The server's words.
@@ -85,6 +91,15 @@ impl Requests {
         match self {
             Requests::V3(client) => v3::acknowledge(client, ack),
             Requests::V5(client) => v5::acknowledge(client, ack),
+        }
+    }
+
+    /// Sends a message; false if there is no room for the request now. What comes of it is told by
+    /// [`Event::Written`], and with QoS 1 and 2 by [`Event::Settled`].
+    pub(crate) fn publish(&self, publication: &Publication) -> bool {
+        match self {
+            Requests::V3(client) => v3::publish(client, publication),
+            Requests::V5(client) => v5::publish(client, publication),
         }
     }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 use lavka_api::data::{Blob, Str};
 use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, EventLoop, MqttOptions, Packet, Publish, QoS,
+    AsyncClient, ConnectReturnCode, ConnectionError, EventLoop, MqttOptions, Outgoing, Packet, Publish, QoS,
     StateError, SubscribeFilter, SubscribeReasonCode, TlsError,
 };
 
-use super::{Denial, Event, LARGEST_PACKET, OUTGOING, REQUESTS, network, transport};
-use crate::message::{Message, Qos};
+use super::{Denial, Event, LARGEST_PACKET, REQUESTS, network, transport};
+use crate::message::{Message, Publication, Qos};
 use crate::refusal::Cause;
 use crate::server::Server;
 use crate::settings::Settings;
@@ -23,7 +23,7 @@ pub(super) fn open(settings: &Settings, server: &Server) -> (AsyncClient, EventL
         .set_keep_alive(settings.keep_alive.max(Duration::from_secs(1)))
         .set_clean_session(settings.clean_session)
         .set_max_packet_size(to_usize(settings.max_packet), to_usize(LARGEST_PACKET))
-        .set_inflight(OUTGOING)
+        .set_inflight(settings.outgoing.max(1))
         .set_manual_acks(true);
     if let Some((user, password)) = &settings.credentials {
         options.set_credentials(user.as_str(), password.reveal());
@@ -48,6 +48,11 @@ pub(super) fn acknowledge(client: &AsyncClient, ack: Ack) -> bool {
     client.try_ack(&publish).is_ok()
 }
 
+pub(super) fn publish(client: &AsyncClient, publication: &Publication) -> bool {
+    let payload = publication.payload.as_slice();
+    client.try_publish(&*publication.topic, qos(publication.qos), publication.retain, payload).is_ok()
+}
+
 pub(super) async fn next(events: &mut EventLoop, now: fn() -> i64) -> Result<Event, Cause> {
     match events.poll().await {
         Ok(event) => Ok(translated(event, now)),
@@ -66,11 +71,16 @@ fn translated(event: rumqttc::Event, now: fn() -> i64) -> Event {
             session_present: answer.session_present,
             keep_alive: None,
             session_expiry: None,
+            receive_maximum: None,
+            max_packet: None,
         },
         rumqttc::Event::Incoming(Packet::Publish(publish)) => Event::Message(message(publish, now())),
         rumqttc::Event::Incoming(Packet::SubAck(answer)) => {
             Event::Subscribed(answer.return_codes.into_iter().map(granted).collect())
         }
+        rumqttc::Event::Incoming(Packet::PubAck(answer)) => Event::Settled(answer.pkid, Ok(())),
+        rumqttc::Event::Incoming(Packet::PubComp(answer)) => Event::Settled(answer.pkid, Ok(())),
+        rumqttc::Event::Outgoing(Outgoing::Publish(packet_id)) => Event::Written(packet_id),
         _ => Event::Other,
     }
 }

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use lavka_api::data::{Blob, Str};
 use rumqttc::v5::mqttbytes::v5::{
-    ConnAckProperties, ConnectProperties, ConnectReturnCode, DisconnectReasonCode, Filter, Packet, Publish,
-    PublishProperties, RetainForwardRule, SubscribeReasonCode,
+    ConnectProperties, ConnectReturnCode, DisconnectReasonCode, Filter, Packet, PubAckReason, PubRecReason,
+    Publish, PublishProperties, RetainForwardRule, SubscribeReasonCode,
 };
 use rumqttc::v5::mqttbytes::{Error as PacketError, QoS};
 use rumqttc::v5::{AsyncClient, ConnectionError, EventLoop, MqttOptions, StateError, TlsError};
 
-use super::{Denial, Event, OUTGOING, REQUESTS, network, transport};
-use crate::message::{Message, Properties, Qos};
+use super::{Denial, Event, REQUESTS, network, transport};
+use crate::message::{Message, Properties, Publication, Qos};
 use crate::refusal::Cause;
 use crate::server::Server;
 use crate::settings::{Settings, V5};
@@ -33,7 +34,7 @@ pub(super) fn open(settings: &Settings, v5: V5, server: &Server) -> (AsyncClient
         .set_clean_start(settings.clean_session)
         .set_connect_properties(properties)
         .set_connection_timeout(settings.connect_timeout.as_secs())
-        .set_outgoing_inflight_upper_limit(OUTGOING)
+        .set_outgoing_inflight_upper_limit(settings.outgoing.max(1))
         .set_manual_acks(true);
     options.set_network_options(network());
     if let Some((user, password)) = &settings.credentials {
@@ -43,11 +44,7 @@ pub(super) fn open(settings: &Settings, v5: V5, server: &Server) -> (AsyncClient
 }
 
 pub(super) fn subscribe(client: &AsyncClient, settings: &Settings) -> bool {
-    let qos = match settings.qos {
-        Qos::AtMostOnce => QoS::AtMostOnce,
-        Qos::AtLeastOnce => QoS::AtLeastOnce,
-        Qos::ExactlyOnce => QoS::ExactlyOnce,
-    };
+    let qos = qos(settings.qos);
     // A subscription that the session already has brings its retained messages no second time.
     let retain = if settings.clean_session {
         RetainForwardRule::OnEverySubscribe
@@ -67,6 +64,38 @@ pub(super) fn acknowledge(client: &AsyncClient, ack: Ack) -> bool {
     let mut publish = Publish::new("", qos, Vec::new(), None);
     publish.pkid = ack.packet_id;
     client.try_ack(&publish).is_ok()
+}
+
+pub(super) fn publish(client: &AsyncClient, publication: &Publication) -> bool {
+    let payload = Bytes::copy_from_slice(&publication.payload);
+    let (topic, qos, retain) = (&*publication.topic, qos(publication.qos), publication.retain);
+    let sent = match publication.properties.as_deref() {
+        None => client.try_publish(topic, qos, retain, payload),
+        Some(properties) => {
+            let properties = PublishProperties {
+                payload_format_indicator: properties.payload_format,
+                message_expiry_interval: properties.message_expiry,
+                response_topic: properties.response_topic.clone(),
+                correlation_data: properties
+                    .correlation_data
+                    .as_ref()
+                    .map(|data| Bytes::copy_from_slice(data)),
+                user_properties: properties.user.clone(),
+                content_type: properties.content_type.clone(),
+                ..PublishProperties::default()
+            };
+            client.try_publish_with_properties(topic, qos, retain, payload, properties)
+        }
+    };
+    sent.is_ok()
+}
+
+fn qos(qos: Qos) -> QoS {
+    match qos {
+        Qos::AtMostOnce => QoS::AtMostOnce,
+        Qos::AtLeastOnce => QoS::AtLeastOnce,
+        Qos::ExactlyOnce => QoS::ExactlyOnce,
+    }
 }
 
 pub(super) async fn next(
@@ -94,12 +123,13 @@ pub(super) fn left(events: &mut EventLoop, properties: bool, now: fn() -> i64) -
 fn translated(event: rumqttc::v5::Event, properties: bool, now: fn() -> i64) -> Event {
     match event {
         rumqttc::v5::Event::Incoming(Packet::ConnAck(answer)) => {
-            let overruled = |p: ConnAckProperties| (p.server_keep_alive, p.session_expiry_interval);
-            let (keep_alive, session_expiry) = answer.properties.map_or((None, None), overruled);
+            let said = answer.properties.as_ref();
             Event::Connected {
                 session_present: answer.session_present,
-                keep_alive: keep_alive.filter(|seconds| *seconds > 0),
-                session_expiry,
+                keep_alive: said.and_then(|said| said.server_keep_alive).filter(|seconds| *seconds > 0),
+                session_expiry: said.and_then(|said| said.session_expiry_interval),
+                receive_maximum: said.and_then(|said| said.receive_max),
+                max_packet: said.and_then(|said| said.max_packet_size),
             }
         }
         rumqttc::v5::Event::Incoming(Packet::Publish(publish)) => {
@@ -108,6 +138,20 @@ fn translated(event: rumqttc::v5::Event, properties: bool, now: fn() -> i64) -> 
         rumqttc::v5::Event::Incoming(Packet::SubAck(answer)) => {
             Event::Subscribed(answer.return_codes.into_iter().map(granted).collect())
         }
+        rumqttc::v5::Event::Incoming(Packet::PubAck(answer)) => {
+            let reason = answer.properties.and_then(|properties| properties.reason_string);
+            Event::Settled(answer.pkid, taken(answer.reason, reason))
+        }
+        // Only a refusal ends here: what was received goes on with PUBREL and PUBCOMP.
+        rumqttc::v5::Event::Incoming(Packet::PubRec(answer)) => {
+            let reason = answer.properties.and_then(|properties| properties.reason_string);
+            match taken(as_of_puback(answer.reason), reason) {
+                Ok(()) => Event::Other,
+                refused => Event::Settled(answer.pkid, refused),
+            }
+        }
+        rumqttc::v5::Event::Incoming(Packet::PubComp(answer)) => Event::Settled(answer.pkid, Ok(())),
+        rumqttc::v5::Event::Outgoing(rumqttc::Outgoing::Publish(packet_id)) => Event::Written(packet_id),
         _ => Event::Other,
     }
 }
@@ -148,6 +192,36 @@ fn kept(properties: PublishProperties) -> Properties {
         message_expiry: properties.message_expiry_interval,
         payload_format: properties.payload_format_indicator,
         user: properties.user_properties,
+    }
+}
+
+/// What the answer to a message says; `reason` are the server's own words.
+fn taken(code: PubAckReason, reason: Option<String>) -> Result<(), Denial> {
+    use PubAckReason as Code;
+    let for_good = match code {
+        Code::Success | Code::NoMatchingSubscribers => return Ok(()),
+        Code::NotAuthorized | Code::TopicNameInvalid | Code::PayloadFormatInvalid => true,
+        Code::UnspecifiedError
+        | Code::ImplementationSpecificError
+        | Code::PacketIdentifierInUse
+        | Code::QuotaExceeded => false,
+    };
+    let said = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+    Err(Denial { words: format!("{}{said}", words(&code)), for_good })
+}
+
+/// The library has the same codes twice.
+fn as_of_puback(code: PubRecReason) -> PubAckReason {
+    match code {
+        PubRecReason::Success => PubAckReason::Success,
+        PubRecReason::NoMatchingSubscribers => PubAckReason::NoMatchingSubscribers,
+        PubRecReason::UnspecifiedError => PubAckReason::UnspecifiedError,
+        PubRecReason::ImplementationSpecificError => PubAckReason::ImplementationSpecificError,
+        PubRecReason::NotAuthorized => PubAckReason::NotAuthorized,
+        PubRecReason::TopicNameInvalid => PubAckReason::TopicNameInvalid,
+        PubRecReason::PacketIdentifierInUse => PubAckReason::PacketIdentifierInUse,
+        PubRecReason::QuotaExceeded => PubAckReason::QuotaExceeded,
+        PubRecReason::PayloadFormatInvalid => PubAckReason::PayloadFormatInvalid,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The MQTT source against a real Mosquitto, used as the engine uses it; and against servers that play a script, for
+//! The MQTT source and sink against a real Mosquitto, used as the engine uses it; and against servers that play a script, for
 //! what Mosquitto does not do.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
@@ -10,6 +10,7 @@ mod records;
 mod scripted;
 mod security;
 mod session;
+mod sink;
 mod source;
 
 /// Both protocol versions, as configured.

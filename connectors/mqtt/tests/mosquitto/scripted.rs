@@ -12,10 +12,10 @@ use crate::VERSIONS;
 use crate::source::{Source, config_for, payloads};
 
 /// What to do with a connection.
-type Script = Box<dyn FnOnce(Peer) + Send>;
+pub(crate) type Script = Box<dyn FnOnce(Peer) + Send>;
 
 /// Listens and plays one script per connection, in order; further connections are refused. Its port.
-fn serve(scripts: Vec<Script>) -> u16 {
+pub(crate) fn serve(scripts: Vec<Script>) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -28,11 +28,12 @@ fn serve(scripts: Vec<Script>) -> u16 {
     port
 }
 
-struct Peer(TcpStream);
+/// The client at the other end.
+pub(crate) struct Peer(TcpStream);
 
 impl Peer {
     /// The next packet's first byte and body; `None` when the client is gone. Of clients that are short of words.
-    fn read(&mut self) -> Option<(u8, Vec<u8>)> {
+    pub(crate) fn read(&mut self) -> Option<(u8, Vec<u8>)> {
         let mut head = [0; 2];
         self.0.read_exact(&mut head).ok()?;
         assert!(head[1] < 128);
@@ -41,7 +42,7 @@ impl Peer {
         Some((head[0], body))
     }
 
-    fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         // The client may be gone already.
         let _ = self.0.write_all(bytes);
     }
@@ -74,7 +75,7 @@ impl Peer {
     }
 
     /// Waits until the client is gone.
-    fn linger(mut self) {
+    pub(crate) fn linger(mut self) {
         while self.read().is_some() {}
     }
 }

@@ -1,0 +1,52 @@
+//! How servers are reached, as configured: what source and sink have in common.
+
+use std::sync::Arc;
+
+use lavka_api::config::Password;
+use rustls::ClientConfig;
+
+use crate::server::Server;
+use crate::tls;
+use crate::validate::KeyError;
+
+/// Servers, session, credentials and certificates. No `Debug`: there are secrets in it.
+#[derive(Clone)]
+pub(crate) struct Access {
+    /// `mqtt.server.uri`, tried in this order.
+    pub(crate) servers: Vec<String>,
+    pub(crate) username: String,
+    pub(crate) password: Password,
+    /// What client ids begin with, in place of `lavka-` and the connector's name.
+    pub(crate) client_id: Option<String>,
+    pub(crate) clean_session: bool,
+    /// Seconds.
+    pub(crate) connect_timeout: i32,
+    /// Seconds.
+    pub(crate) keep_alive: i32,
+    /// Whether the protocol is MQTT 5.
+    pub(crate) v5: bool,
+    /// MQTT 5, seconds.
+    pub(crate) session_expiry: i64,
+    /// Bytes of the largest packet that is read.
+    pub(crate) max_packet: i64,
+    /// Milliseconds.
+    pub(crate) backoff: i64,
+    /// Milliseconds.
+    pub(crate) backoff_max: i64,
+    pub(crate) files: tls::Files,
+}
+
+impl Access {
+    /// Whether some server wants TLS.
+    pub(crate) fn wants_tls(&self) -> bool {
+        self.servers.iter().any(|uri| Server::parse(uri).is_ok_and(|server| server.tls))
+    }
+
+    /// What TLS needs, none where no server wants it. Reads files, so it blocks.
+    ///
+    /// # Errors
+    /// What is wrong with the files, by key.
+    pub(crate) fn tls(&self) -> Result<Option<Arc<ClientConfig>>, KeyError> {
+        self.wants_tls().then(|| tls::client_config(&self.files)).transpose()
+    }
+}

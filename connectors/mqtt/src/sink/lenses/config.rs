@@ -1,0 +1,125 @@
+//! Lenses' keys, and what each is in the sink's own.
+
+use lavka_api::config::{Check, Config, Password, key};
+
+use super::statement::Statement;
+use crate::lenses::servers;
+
+const CONNECTION: &str = "Connection";
+const SSL: &str = "SSL";
+const KCQL: &str = "KCQL";
+const METRICS: &str = "Metrics";
+const CONVERTER: &str = "Converter";
+
+lavka_api::config! {
+    /// Settings of Lenses' MQTT sink.
+    pub(crate) struct LensesSinkConfig {
+        pub(crate) hosts: String = key("connect.mqtt.hosts").high().group(CONNECTION)
+            .check(Check::new("tcp://host:port or ssl://host:port", |text| {
+                servers(text).try_for_each(|uri| crate::server::Server::parse(&uri).map(drop))
+            }))
+            .doc("MQTT servers, tcp://host:1883 or ssl://host:8883, with commas between them. They are tried in order until \
+                  one answers. Here: mqtt.server.uri."),
+        pub(crate) user: Option<String> = key("connect.mqtt.username").high().group(CONNECTION)
+            .doc("User name. Here: mqtt.username."),
+        pub(crate) password: Option<Password> = key("connect.mqtt.password").high().group(CONNECTION)
+            .doc("Password. Here: mqtt.password."),
+        pub(crate) qos: i32 = key("connect.mqtt.service.quality").group(CONNECTION)
+            .check(Check::between(0, 2))
+            .doc("Quality of service: 0 at most once, 1 at least once, 2 exactly once as far as one connection lasts. Here: \
+                  mqtt.qos."),
+        pub(crate) timeout: i32 = key("connect.mqtt.timeout").default(3000).low().group(CONNECTION)
+            .check(Check::at_least(1))
+            .doc("How long to wait for a connection to be accepted, in seconds, as Lenses' client has it. Here: \
+                  mqtt.connect.timeout.seconds."),
+        pub(crate) clean: bool = key("connect.mqtt.clean").default(true).low().group(CONNECTION)
+            .doc("Whether the server forgets the session when the task is away. Here: mqtt.clean.session.enabled."),
+        pub(crate) keep_alive: i32 = key("connect.mqtt.keep.alive").default(5000).low().group(CONNECTION)
+            .check(Check::between(1, 65_535))
+            .doc("How often to ping an idle server, in seconds, as Lenses' client has it. Here: \
+                  mqtt.keepalive.interval.seconds."),
+        pub(crate) client_id: Option<String> = key("connect.mqtt.client.id").low().group(CONNECTION)
+            .doc("The client id; with several tasks a hyphen and the task's number follow. By default lavka-, the \
+                  connector's name and the task's number. Here: lavka.mqtt.client.id."),
+        pub(crate) retained: bool = key("connect.mqtt.retained.messages").default(false).group(CONNECTION)
+            .doc("Whether the server keeps the last message of each topic. Here: mqtt.retained.enabled."),
+        pub(crate) error_policy: String = key("connect.mqtt.error.policy").default("THROW").high().group(CONNECTION)
+            .check(Check::one_of_ignoring_case(&["THROW", "NOOP", "RETRY"]))
+            .doc("What a failure leads to. THROW: the task fails when the server was away for 30 s, and at a record that \
+                  cannot be published (unless errors.tolerance takes it). RETRY: as THROW, with \
+                  connect.mqtt.max.retries tries. NOOP: records that cannot be published are logged and left out; while \
+                  the server is away the task goes on trying."),
+        pub(crate) retry_interval: i32 = key("connect.mqtt.retry.interval").default(60_000).group(CONNECTION)
+            .check(Check::at_least(1))
+            .doc("Milliseconds between two tries with connect.mqtt.error.policy=RETRY."),
+        pub(crate) max_retries: i32 = key("connect.mqtt.max.retries").default(20).group(CONNECTION)
+            .check(Check::at_least(0))
+            .doc("How often a batch is tried again with connect.mqtt.error.policy=RETRY. Here, times \
+                  connect.mqtt.retry.interval: max.retry.time.ms."),
+        pub(crate) ca: Option<String> = key("connect.mqtt.ssl.ca.cert").group(SSL)
+            .doc("PEM file with the certificates that a server's certificate is checked against. Here: \
+                  lavka.mqtt.ssl.ca.pem."),
+        pub(crate) cert: Option<String> = key("connect.mqtt.ssl.cert").group(SSL)
+            .doc("PEM file with the client's certificate. Here: lavka.mqtt.ssl.cert.pem."),
+        pub(crate) key: Option<String> = key("connect.mqtt.ssl.key").group(SSL)
+            .doc("PEM file with the client's private key. Here: lavka.mqtt.ssl.key.pem."),
+        pub(crate) kcql: String = key("connect.mqtt.kcql").high().group(KCQL)
+            .check(Check::new("KCQL", |text| Statement::parse_all(text).map(drop)))
+            .doc("Statements with ; between them: INSERT INTO <MQTT topic> SELECT *|<field> [AS <name>], ... FROM <Kafka \
+                  topic> [WITHTARGET=<field>] [PROPERTIES('mqtt.target.from.field'='true')]. The target `_key` is the \
+                  record's key, `_topic` its topic. Bytes and texts go out as they are, everything else as JSON."),
+        pub(crate) throw_on_error: bool = key("connect.mqtt.converter.throw.on.error").default(false).high().group(CONVERTER)
+            .doc("Accepted for compatibility, without effect on a sink: connect.mqtt.error.policy decides."),
+        pub(crate) avro_schemas: String = key("connect.converter.avro.schemas").default("").high().group(CONVERTER)
+            .check(Check::new("empty", |text| match text.trim() {
+                "" => Ok(()),
+                _ => Err("Lenses' AvroConverter is not there; leave WITHCONVERTER out, which publishes JSON".into()),
+            }))
+            .doc("Schemas for Lenses' AvroConverter, which is not supported."),
+        pub(crate) progress: bool = key("connect.progress.enabled").default(false).group(METRICS)
+            .doc("Accepted for compatibility, without effect: metrics tell how many records there were."),
+    }
+}
+
+impl LensesSinkConfig {
+    /// The same in the sink's own keys. Those that begin with `lavka.` are taken over from `config` as they are.
+    pub(crate) fn translated(&self, config: &Config) -> Config {
+        let mut own = Config::new();
+        for (name, value) in config.iter().filter(|(name, _)| name.starts_with("lavka.")) {
+            own.set(name, value.unwrap_or_default());
+        }
+        let retry_for = match self.error_policy.to_ascii_uppercase().as_str() {
+            "NOOP" => -1,
+            "RETRY" => i64::from(self.max_retries) * i64::from(self.retry_interval),
+            _ => 30_000,
+        };
+        own.set("max.retry.time.ms", retry_for.to_string());
+        own.set("mqtt.server.uri", servers(&self.hosts).collect::<Vec<_>>().join(","));
+        own.set("mqtt.qos", self.qos.to_string());
+        own.set("mqtt.retained.enabled", self.retained.to_string());
+        own.set("mqtt.username", self.user.clone().unwrap_or_default());
+        let password = self.password.as_ref().map(|password| password.reveal().to_owned());
+        own.set("mqtt.password", password.unwrap_or_default());
+        own.set("mqtt.clean.session.enabled", self.clean.to_string());
+        own.set("mqtt.connect.timeout.seconds", self.timeout.to_string());
+        own.set("mqtt.keepalive.interval.seconds", self.keep_alive.to_string());
+        let files = [("ca", &self.ca), ("cert", &self.cert), ("key", &self.key)];
+        for (part, file) in files {
+            if let Some(file) = file {
+                own.set(format!("lavka.mqtt.ssl.{part}.pem"), file.as_str());
+            }
+        }
+        own
+    }
+
+    /// Milliseconds between two tries, where Lenses' keys say it.
+    pub(crate) fn retry_every(&self) -> Option<u64> {
+        let retries = self.error_policy.eq_ignore_ascii_case("RETRY");
+        retries.then(|| u64::from(self.retry_interval.unsigned_abs()))
+    }
+
+    /// Whether records that cannot be published are left out.
+    pub(crate) fn leaves_out(&self) -> bool {
+        self.error_policy.eq_ignore_ascii_case("NOOP")
+    }
+}

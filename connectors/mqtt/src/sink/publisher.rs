@@ -1,0 +1,342 @@
+//! The task that owns the sink's connection: connects, publishes batches, connects again.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lavka_api::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::outbox::{Fate, Outbox};
+use crate::backoff::Backoff;
+use crate::connection::{told, until};
+use crate::environment::Environment;
+use crate::link::{self, Event, Events, Requests};
+use crate::message::Publication;
+use crate::refusal::{Cause, Loss, judge};
+use crate::server::Server;
+use crate::settings::Settings;
+
+/// How long a batch may take before what is left of it is given back.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait for a connection before the batch is given back.
+const CONNECTING: Duration = Duration::from_secs(3);
+/// How long the good-bye may take.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Added to what a server may take for an answer before the connection counts as lost.
+const GRACE: Duration = Duration::from_secs(5);
+/// The largest packet that MQTT knows.
+const LARGEST_PACKET: usize = 268_435_455 + 5;
+
+/// A running connection. Dropping it breaks it off.
+pub(crate) struct Publisher {
+    orders: mpsc::Sender<Order>,
+    standing: watch::Receiver<Standing>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// Of each message; none where that is not known.
+    pub(crate) fates: Vec<Option<Fate>>,
+    /// Why not all is known.
+    pub(crate) trouble: Option<String>,
+}
+
+struct Order {
+    publications: Vec<Publication>,
+    answer: oneshot::Sender<Outcome>,
+}
+
+/// How the connection stands.
+#[derive(Clone)]
+enum Standing {
+    /// There is none now, and why if that is known.
+    Down(Option<String>),
+    Up,
+    /// There will be none.
+    Failed(Error),
+}
+
+impl Publisher {
+    /// Starts to connect, on the runtime of the caller.
+    pub(crate) fn start(settings: Settings, environment: Environment) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let (stands, standing) = watch::channel(Standing::Down(None));
+        let (orders, taken) = mpsc::channel(1);
+        let driver = Driver {
+            settings: Arc::new(settings),
+            environment,
+            stopping,
+            stands,
+            orders: taken,
+            goodbye: None,
+        };
+        Self { orders, standing, stop, task: tokio::spawn(driver.run()) }
+    }
+
+    /// Why there will be no connection, if there will be none.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        if let Standing::Failed(error) = &*self.standing.borrow() {
+            return Some(error.clone());
+        }
+        self.task
+            .is_finished()
+            .then(|| Error::fatal("The MQTT connection ended unexpectedly; restart the task"))
+    }
+
+    /// Publishes a batch in order and waits for its fate, within bounded time. Where this future is dropped, messages may
+    /// still arrive at the server.
+    ///
+    /// # Errors
+    /// Why there will be no connection.
+    pub(crate) async fn publish(&mut self, publications: Vec<Publication>) -> Result<Outcome, Error> {
+        let count = publications.len();
+        let unknown = |trouble: String| Outcome { fates: vec![None; count], trouble: Some(trouble) };
+        let up = self.standing.wait_for(|standing| !matches!(standing, Standing::Down(_)));
+        let waited = timeout(CONNECTING, up).await.is_ok();
+        if let Some(failure) = self.failure() {
+            return Err(failure);
+        }
+        if !waited {
+            return Ok(unknown(self.trouble()));
+        }
+        let (answer, outcome) = oneshot::channel();
+        let order = Order { publications, answer };
+        if timeout(CONNECTING, self.orders.send(order)).await.is_err() {
+            return Ok(unknown(self.trouble()));
+        }
+        match timeout(PATIENCE + CONNECTING, outcome).await {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(_)) | Err(_) => match self.failure() {
+                Some(failure) => Err(failure),
+                None => Ok(unknown(self.trouble())),
+            },
+        }
+    }
+
+    fn trouble(&self) -> String {
+        match &*self.standing.borrow() {
+            Standing::Down(Some(why)) => why.clone(),
+            _ => "There is no connection to the MQTT server".to_owned(),
+        }
+    }
+
+    /// Says good-bye and ends, within bounded time.
+    pub(crate) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let _ = timeout(FAREWELL * 2, &mut self.task).await;
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Driver {
+    settings: Arc<Settings>,
+    environment: Environment,
+    stopping: watch::Receiver<bool>,
+    stands: watch::Sender<Standing>,
+    orders: mpsc::Receiver<Order>,
+    /// Until when the server may take its leave, once we have said good-bye.
+    goodbye: Option<Instant>,
+}
+
+/// How a connection ended.
+enum End {
+    /// As asked.
+    Stopped,
+    /// It was lost, after having been up that long, if at all.
+    Lost(Cause, Option<Duration>),
+    /// It is used up; another one is to be made at once.
+    Spent,
+}
+
+/// A connection that stands.
+struct Line {
+    since: Instant,
+    outbox: Outbox,
+    /// Who waits for the batch, and until when.
+    waiting: Option<(oneshot::Sender<Outcome>, Instant)>,
+}
+
+impl Line {
+    /// Takes an order, unless nobody waits for it any more.
+    fn begin(&mut self, order: Order) {
+        if !order.answer.is_closed() {
+            self.outbox.begin(order.publications);
+            self.waiting = Some((order.answer, Instant::now() + PATIENCE));
+        }
+    }
+
+    /// Answers where all is known, or the time is over, or nobody waits.
+    fn answer(&mut self) {
+        let Some((answer, until)) = &self.waiting else { return };
+        let late = Instant::now() >= *until;
+        let fates = match self.outbox.finished() {
+            Some(fates) => fates,
+            None if late || answer.is_closed() => self.outbox.give_up(),
+            None => return,
+        };
+        let trouble = late.then(|| {
+            format!("The MQTT server did not answer for all messages within {} s", PATIENCE.as_secs())
+        });
+        self.tell(Outcome { fates, trouble });
+    }
+
+    /// The connection is gone.
+    fn lost(&mut self, why: &str) {
+        let fates = self.outbox.give_up();
+        self.tell(Outcome { fates, trouble: Some(why.to_owned()) });
+    }
+
+    fn tell(&mut self, outcome: Outcome) {
+        if let Some((answer, _)) = self.waiting.take() {
+            // Nobody may wait any more.
+            let _ = answer.send(outcome);
+        }
+    }
+}
+
+impl Driver {
+    async fn run(mut self) {
+        let settings = Arc::clone(&self.settings);
+        let (first, longest) = settings.backoff;
+        let mut backoff = Backoff::new(first, longest);
+        'again: loop {
+            for server in &settings.servers {
+                let (cause, lifetime) = match self.serve(server).await {
+                    End::Stopped => return,
+                    End::Spent => continue 'again,
+                    End::Lost(cause, lifetime) => (cause, lifetime),
+                };
+                match judge(cause, &settings, server) {
+                    Loss::ForGood(error) => {
+                        tracing::error!(task = %settings.task, "{error}");
+                        self.stands.send_replace(Standing::Failed(error));
+                        return;
+                    }
+                    Loss::Passing(text) => {
+                        tracing::warn!(task = %settings.task, "{text}");
+                        self.stands.send_replace(Standing::Down(Some(text)));
+                    }
+                }
+                if let Some(lifetime) = lifetime {
+                    backoff.connection_ended(lifetime);
+                    break;
+                }
+            }
+            let wait = backoff.next((self.environment.random)());
+            tracing::info!(task = %settings.task, "connecting to MQTT again in {} ms", wait.as_millis());
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = told(&mut self.stopping) => return,
+            }
+        }
+    }
+
+    /// One connection, from beginning to end.
+    async fn serve(&mut self, server: &Server) -> End {
+        let settings = Arc::clone(&self.settings);
+        let (requests, mut events) = link::open(&settings, server);
+        let mut line: Option<Line> = None;
+        let mut patience = settings.connect_timeout + GRACE;
+        loop {
+            let Some(event) = self.next_event(&requests, &mut events, &mut line, patience).await else {
+                return End::Stopped;
+            };
+            if self.goodbye.is_some() {
+                // The server closes the connection when it has read the good-bye.
+                if event.is_err() {
+                    return End::Stopped;
+                }
+                continue;
+            }
+            match (event, &mut line) {
+                (Err(cause), line) => {
+                    if let Some(line) = line {
+                        line.lost(&format!("The connection to the MQTT server {server} was lost"));
+                    }
+                    return End::Lost(cause, line.as_ref().map(|line| line.since.elapsed()));
+                }
+                (Ok(Event::Connected { keep_alive, receive_maximum, max_packet, .. }), _) => {
+                    let keep_alive =
+                        keep_alive.map_or(settings.keep_alive, |s| Duration::from_secs(s.into()));
+                    patience = keep_alive * 2 + GRACE;
+                    let window =
+                        receive_maximum.map_or(settings.outgoing, |most| most.min(settings.outgoing));
+                    let max_packet = max_packet.and_then(|most| usize::try_from(most).ok());
+                    let max_packet = max_packet.unwrap_or(LARGEST_PACKET);
+                    let outbox = Outbox::new(window.into(), max_packet);
+                    line = Some(Line { since: Instant::now(), outbox, waiting: None });
+                    tracing::info!(
+                        task = %settings.task,
+                        client = settings.client_id,
+                        "connected to the MQTT server {server}, MQTT {}", settings.version_name()
+                    );
+                    self.stands.send_replace(Standing::Up);
+                }
+                (Ok(Event::Written(packet_id)), Some(line)) => line.outbox.written(packet_id),
+                (Ok(Event::Settled(packet_id, answer)), Some(line)) => {
+                    line.outbox.settled(packet_id, answer);
+                    if line.outbox.is_spent() {
+                        line.lost("The MQTT server refused messages");
+                        requests.disconnect();
+                        // The library writes it when it is driven next.
+                        let _ = timeout(FAREWELL, events.next(self.environment.now)).await;
+                        return End::Spent;
+                    }
+                }
+                (Ok(_), _) => {}
+            }
+        }
+    }
+
+    /// Drives the connection to its next event, taking orders and handing out messages meanwhile; none where it is time to
+    /// end. The library's future lives to its end in here: it may be in the middle of a write at any time.
+    async fn next_event(
+        &mut self,
+        requests: &Requests,
+        events: &mut Events,
+        line: &mut Option<Line>,
+        patience: Duration,
+    ) -> Option<Result<Event, Cause>> {
+        let mut next = pin!(events.next(self.environment.now));
+        let mut silence = pin!(sleep(patience));
+        loop {
+            if *self.stopping.borrow() && self.goodbye.is_none() {
+                if line.is_none() || !requests.disconnect() {
+                    return None;
+                }
+                self.goodbye = Some(Instant::now() + FAREWELL);
+            }
+            let leaving = self.goodbye.is_some();
+            let mut deadline = self.goodbye;
+            let mut free = false;
+            if let Some(line) = line.as_mut().filter(|_| !leaving) {
+                line.outbox.feed(|publication| requests.publish(publication));
+                line.answer();
+                deadline = line.waiting.as_ref().map(|(_, until)| *until);
+                free = line.waiting.is_none();
+            }
+            tokio::select! {
+                biased;
+                event = &mut next => return Some(event),
+                order = self.orders.recv(), if free => match (order, line.as_mut()) {
+                    (Some(order), Some(line)) => line.begin(order),
+                    _ => return None,
+                },
+                () = told(&mut self.stopping), if !leaving => {}
+                () = until(deadline), if deadline.is_some() => if leaving { return None },
+                () = &mut silence => return Some(Err(Cause::Passing("the server fell silent".into()))),
+            }
+        }
+    }
+}
