@@ -347,6 +347,13 @@ mod tests {
         }
     }
 
+    /// Any bytes, more often than not behind one of the two that a name begins with.
+    fn message() -> impl Strategy<Value = Vec<u8>> {
+        let any = proptest::collection::vec(any::<u8>(), 0..32);
+        (prop::sample::select(vec![None, Some(0), Some(1)]), any)
+            .prop_map(|(first, rest)| first.into_iter().chain(rest).collect())
+    }
+
     proptest! {
         #[test]
         fn indexes_come_back(indexes in proptest::collection::vec(0..i32::MAX, 1..8), tail in any::<[u8; 3]>()) {
@@ -356,6 +363,22 @@ mod tests {
             let mut rest = bytes.as_slice();
             prop_assert_eq!(read_indexes(&mut rest).unwrap(), indexes);
             prop_assert_eq!(rest, tail);
+        }
+
+        #[test]
+        fn hostile_messages_are_located_or_refused(
+            payload in message(), header in proptest::option::of(message()), key: bool
+        ) {
+            let (role, name) = if key { (ConverterRole::Key, "__key_schema_id") } else { (ConverterRole::Value, "__value_schema_id") };
+            let (topic, payload) = (Topic::from("t"), Blob::from(payload));
+            let headers = [("other".into(), None), (name.into(), header.map(Blob::from))];
+            let undecoded = Undecoded { topic: &topic, payload: Some(&payload), headers: &headers };
+            for place in [IdPlace::Prefix, IdPlace::HeaderOrPrefix] {
+                if let Ok(Some(located)) = locate(&undecoded, role, place) {
+                    prop_assert!(payload.ends_with(located.payload));
+                    let _ = located.take_indexes();
+                }
+            }
         }
 
         #[test]
