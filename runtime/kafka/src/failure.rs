@@ -66,6 +66,10 @@ static KNOWN: &[Known] = known! {
     44 "PolicyViolationException" "Request parameters do not satisfy the configured policy.",
     45 "OutOfOrderSequenceException" "The broker received an out of order sequence number.",
     47 "InvalidProducerEpochException" "Producer attempted to produce with an old epoch.",
+    48 "InvalidTxnStateException" "The producer attempted a transactional operation in an invalid state.",
+    49 "InvalidPidMappingException" "The producer attempted to use a producer id which is not currently assigned to its transactional id.",
+    50 "InvalidTxnTimeoutException" "The transaction timeout is larger than the maximum value allowed by the broker (as configured by transaction.max.timeout.ms).",
+    51 "ConcurrentTransactionsException" "The producer attempted to update a transaction while another concurrent operation on the same transaction was ongoing.",
     53 "TransactionalIdAuthorizationException" "Transactional Id authorization failed.",
     56 "KafkaStorageException" "Disk error when trying to access log file on the disk.",
     58 "SaslAuthenticationException" "SASL Authentication failed.",
@@ -80,6 +84,7 @@ static KNOWN: &[Known] = known! {
     86 "GroupSubscribedToTopicException" "Deleting offsets of a topic is forbidden while the consumer group is actively subscribed to it.",
     87 "InvalidRecordException" "This record has failed the validation on broker and hence will be rejected.",
     88 "UnstableOffsetCommitException" "There are unstable offsets that need to be cleared.",
+    90 "ProducerFencedException" "There is a newer producer with the same transactionalId which fences the current one.",
     89 "ThrottlingQuotaExceededException" "The throttling quota has been exceeded.",
 };
 
@@ -91,6 +96,8 @@ pub(crate) const AUTHENTICATION: &str = "org.apache.kafka.common.errors.SaslAuth
 pub(crate) const TLS: &str = "org.apache.kafka.common.errors.SslAuthenticationException";
 /// Java's exception for a mechanism that the broker does not offer.
 pub(crate) const MECHANISM: &str = "org.apache.kafka.common.errors.UnsupportedSaslMechanismException";
+/// Java's exception for a producer whose transactional id another one has by now.
+pub(crate) const FENCED: &str = "org.apache.kafka.common.errors.ProducerFencedException";
 /// Java's exception for a record beyond `max.request.size`.
 pub(crate) const RECORD_TOO_LARGE: &str = "org.apache.kafka.common.errors.RecordTooLargeException";
 /// Java's exception for a commit that another member's assignment overtook.

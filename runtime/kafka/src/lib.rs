@@ -6,9 +6,10 @@
 //! # Map
 //!
 //! - `settings`: Java's keys, one table row each, and the defaults. Pure.
-//! - `producer`: sending, with acknowledgements handed back in batches.
+//! - `producer`: sending, with acknowledgements handed back in batches; transactions.
+//! - `topic_log`: reading a topic as a whole.
 //! - `consumer`: a member of a group on a thread of its own, and the bounded inbox it fills.
-//! - `admin`: topics, end offsets and group offsets.
+//! - `admin`: topics, end offsets, group offsets, fencing of producers.
 //! - `wire`: connections, requests and authentication of our own client.
 //! - `oauth`: tokens of OAUTHBEARER, for librdkafka and the wire client.
 //! - `failure`: error codes as errors with Java's names and texts; `log`: librdkafka's log lines as ours.
@@ -31,13 +32,14 @@ mod log;
 mod oauth;
 mod producer;
 mod settings;
+mod topic_log;
 mod wire;
 
 use std::sync::Arc;
 
 use lavka_api::Result;
 use lavka_api::config::Config;
-use lavka_ports::{Admin, Buffer, Cluster, Consumer, Producer};
+use lavka_ports::{Admin, Buffer, Cluster, Consumer, LogReader, Producer, TransactionalProducer};
 
 pub use settings::{ClientKind, KeyFate, Translation, key_fate, translations};
 
@@ -59,6 +61,14 @@ impl RdKafkaCluster {
 impl Cluster for RdKafkaCluster {
     fn producer(&self, config: &Config) -> Result<Arc<dyn Producer>> {
         Ok(Arc::new(producer::RdKafkaProducer::new(config)?))
+    }
+
+    fn transactional_producer(&self, config: &Config) -> Result<Arc<dyn TransactionalProducer>> {
+        Ok(Arc::new(producer::RdKafkaProducer::transactional(config)?))
+    }
+
+    fn log_reader(&self, config: &Config, topic: &str) -> Result<Box<dyn LogReader>> {
+        Ok(Box::new(topic_log::TopicLog::new(config, topic)?))
     }
 
     fn consumer(&self, config: &Config, buffer: Buffer) -> Result<Box<dyn Consumer>> {

@@ -3,6 +3,8 @@
 //! A record costs one call and librdkafka's copy of its bytes; its token travels as the message's opaque pointer. What
 //! was acknowledged gathers in one vector, which [`acks`](Producer::acks) empties.
 
+mod transactions;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -25,7 +27,7 @@ use crate::admin::topics;
 use crate::failure;
 use crate::log::NativeLog;
 use crate::oauth::Tokens;
-use crate::settings;
+use crate::settings::{self, ProducerSettings};
 use crate::wire::WireClient;
 
 /// Records taken and not yet acknowledged to the caller, at most. librdkafka's own count stops at the acknowledgement,
@@ -131,7 +133,15 @@ pub(crate) struct RdKafkaProducer {
 impl RdKafkaProducer {
     /// Makes a producer and its thread; connects to nothing yet.
     pub(crate) fn new(config: &Config) -> Result<Self> {
-        let settings = settings::producer(config)?;
+        Self::with(settings::producer(config)?)
+    }
+
+    /// Makes a producer that sends in transactions, under the id of its configuration.
+    pub(crate) fn transactional(config: &Config) -> Result<Self> {
+        Self::with(settings::transactional_producer(config)?)
+    }
+
+    fn with(settings: ProducerSettings) -> Result<Self> {
         let deliveries = Deliveries {
             log: NativeLog::new(&settings.wire.client_id),
             tokens: Tokens::of(&settings.wire.security),

@@ -55,6 +55,13 @@ pub trait Admin: Send + Sync {
     /// Creates a topic.
     async fn create_topic(&self, topic: &NewTopic) -> Result<TopicCreated>;
 
+    /// The value of a setting of `topic` as it is in effect; `None` where the broker has no such setting.
+    async fn topic_setting(&self, topic: &str, setting: &str) -> Result<Option<String>>;
+
+    /// Sees to it that no producer which has one of these transactional ids now can write any more; transactions that
+    /// such a producer left open are aborted (`fenceProducers`).
+    async fn fence_producers(&self, transactional_ids: &[String]) -> Result<()>;
+
     /// End offsets (the offset of the next record) of `partitions`; those that do not exist are left out.
     async fn end_offsets(&self, partitions: &[TopicPartition]) -> Result<Offsets>;
 

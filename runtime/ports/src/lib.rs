@@ -6,11 +6,14 @@
 //! - [`Cluster`] opens clients from configurations written with Java's client keys.
 //! - [`Producer`] sends records, each with an integer token, and hands back tokens in batches: no future and no
 //!   allocation per record.
+//! - [`TransactionalProducer`] sends in transactions.
+//! - [`LogReader`] reads all of a topic.
 //! - [`Consumer`] reads as a member of a consumer group, with a handshake for rebalances.
 //! - [`Admin`] looks at and changes topics and consumer groups.
 
 mod admin;
 mod consumer;
+mod log;
 mod producer;
 
 use std::sync::Arc;
@@ -24,7 +27,8 @@ pub use consumer::{
     ConsumedRecord, Consumer, ConsumerEvent, RebalanceDone, RebalanceWaiter, Subscription,
     rebalance_handshake,
 };
-pub use producer::{Ack, OutgoingRecord, Producer, SendError};
+pub use log::{EachRecord, LogReader, LogRecord};
+pub use producer::{Ack, OutgoingRecord, Producer, SendError, TransactionalProducer};
 
 /// Opens clients of one kind of Kafka. Configurations use Java's client keys (`bootstrap.servers`, `acks`,
 /// `security.protocol` …) without any `producer.` or `consumer.` prefix; the implementation translates them.
@@ -35,6 +39,18 @@ pub trait Cluster: Send + Sync {
     /// # Errors
     /// A config error for a setting that is wrong or has no counterpart.
     fn producer(&self, config: &Config) -> Result<Arc<dyn Producer>>;
+
+    /// A producer that sends in transactions, under the `transactional.id` of `config`.
+    ///
+    /// # Errors
+    /// As [`producer`](Self::producer); and where there is no `transactional.id`.
+    fn transactional_producer(&self, config: &Config) -> Result<Arc<dyn TransactionalProducer>>;
+
+    /// A reader of all committed records of `topic`, by a consumer's configuration.
+    ///
+    /// # Errors
+    /// A config error for a setting that is wrong or has no counterpart.
+    fn log_reader(&self, config: &Config, topic: &str) -> Result<Box<dyn LogReader>>;
 
     /// A member of the consumer group that `config` names (`group.id`), not yet subscribed. `buffer` bounds what it
     /// holds ahead of the reader.

@@ -68,3 +68,27 @@ pub trait Producer: Send + Sync {
     /// Retriable where the cluster cannot be asked now.
     async fn partitions(&self, topic: &Topic, timeout: Duration) -> Result<Option<i32>>;
 }
+
+/// A producer whose records are seen by readers of committed records in wholes: all of a transaction, or none.
+///
+/// It has a transactional id (`transactional.id` of its configuration), which one producer holds at a time. An error that
+/// is not retriable leaves it of no use for the transaction that is open; one whose id another producer holds by now
+/// (`ProducerFencedException`) is of no use at all.
+#[async_trait]
+pub trait TransactionalProducer: Producer {
+    /// Takes its id: the producer that had it is fenced, and what that left open is aborted, or committed where the
+    /// commit was under way. The first call; may be repeated after a retriable error.
+    async fn init(&self, timeout: Duration) -> Result<()>;
+
+    /// Begins a transaction, to which belongs what is sent from here on.
+    fn begin(&self) -> Result<()>;
+
+    /// Sends what lingers, waits for every acknowledgement, and makes the transaction's records seen.
+    ///
+    /// # Errors
+    /// Retriable where `timeout` passed: the commit goes on, and is to be called again.
+    async fn commit(&self, timeout: Duration) -> Result<()>;
+
+    /// Gives up the transaction: its records are never seen. May be repeated after a retriable error.
+    async fn abort(&self, timeout: Duration) -> Result<()>;
+}

@@ -14,7 +14,8 @@ use lavka_engine::chain::Chain;
 use lavka_engine::errors::{DeadLetters, ErrorPolicy, ErrorSettings, redacted};
 use lavka_engine::sink::{Decoder, SinkTaskSpec, TopicSelection, spawn_sink};
 use lavka_engine::source::{
-    Encoder, OffsetStore, SourceDeadLetters, SourceTaskSpec, TopicCreation, TopicGroup, spawn_source,
+    Delivery, Encoder, OffsetStore, SourceDeadLetters, SourceTaskSpec, TopicCreation, TopicGroup,
+    spawn_source,
 };
 use lavka_engine::task::{Target, TaskHandle, TaskObserver};
 use lavka_ports::{Buffer, Cluster, NewTopic};
@@ -226,8 +227,10 @@ impl Assembly {
                     .hiding(secrets.clone()),
                 dead_letters: self.source_dead_letters(id, connector).await?,
                 topic_creation: self.topic_creation(id, connector)?,
-                producer: self.cluster.producer(&self.clients.producer(id, connector))?,
-                offsets: Arc::clone(&self.offsets),
+                delivery: Delivery::AtLeastOnce {
+                    producer: self.cluster.producer(&self.clients.producer(id, connector))?,
+                    offsets: Arc::clone(&self.offsets),
+                },
                 flush_interval: self.worker.flush_interval(),
                 flush_timeout: self.worker.flush_timeout(),
                 in_flight: SOURCE_WINDOW,

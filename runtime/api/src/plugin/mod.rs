@@ -144,6 +144,7 @@ mod remarks;
 mod sink;
 mod source;
 mod topics;
+mod transactions;
 mod transform;
 
 pub use catalogue::{Catalogue, LookupError};
@@ -155,6 +156,7 @@ pub use remarks::{Remark, RemarkLevel, Remarks};
 pub use sink::{ErrantRecord, Offsets, SinkBatch, SinkConnector, SinkContext, SinkTask, SinkTaskStart};
 pub use source::{DeliveryListener, OffsetReader, SourceConnector, SourceTask, SourceTaskStart};
 pub use topics::{TopicMessage, TopicReader, Topics};
+pub use transactions::{ExactlyOnceSupport, TransactionContext, TransactionEnd};
 pub use transform::{Predicate, Transform, Verdict};
 
 use crate::config::{Config, ConfigDef};

@@ -8,6 +8,7 @@ use super::connector::{ConnectorContext, TaskId};
 use super::counter::Counter;
 use super::gauge::Gauge;
 use super::topics::Topics;
+use super::transactions::{ExactlyOnceSupport, TransactionContext};
 use crate::config::{Config, ConfigDef, KeyReport};
 use crate::data::{OffsetMap, SourceRecord};
 use crate::error::Result;
@@ -46,6 +47,20 @@ pub trait SourceConnector: Send + Sync {
         let _ = (config, offsets);
         Ok(false)
     }
+
+    /// Whether tasks with this configuration can deliver exactly once where the worker offers it; `None` if the
+    /// connector does not know.
+    fn exactly_once_support(&self, config: &Config) -> Option<ExactlyOnceSupport> {
+        let _ = config;
+        None
+    }
+
+    /// Whether tasks with this configuration can say where transactions end, by
+    /// [`SourceTask::define_transactions`].
+    fn can_define_transaction_boundaries(&self, config: &Config) -> bool {
+        let _ = config;
+        false
+    }
 }
 
 /// Looks up committed source offsets.
@@ -71,7 +86,8 @@ pub struct SourceTaskStart {
 /// that goes by offsets alone needs none.
 pub trait DeliveryListener: Send + Sync {
     /// The records with these tokens need nothing more: Kafka has acknowledged them, or they were dropped by a
-    /// transform or by the error policy. Tokens come in no particular order, each exactly once.
+    /// transform or by the error policy. Tokens come in no particular order, each exactly once. With exactly-once
+    /// delivery they come once the transaction of their records has ended.
     fn delivered(&self, tokens: &[u64]) {
         let _ = tokens;
     }
@@ -89,6 +105,12 @@ pub trait DeliveryListener: Send + Sync {
 pub trait SourceTask: Send {
     /// Connects to the source and finds the place to go on from.
     async fn start(&mut self, start: SourceTaskStart) -> Result<()>;
+
+    /// Called before `start` where transactions end as the connector says (`transaction.boundary=connector`): nothing is
+    /// committed but by a request to `context`. Without this call transactions end as the user says.
+    fn define_transactions(&mut self, context: TransactionContext) {
+        let _ = context;
+    }
 
     /// The next records; waits until there are some, and may return none to say "nothing now" (the engine calls again
     /// at once, so wait before returning none).

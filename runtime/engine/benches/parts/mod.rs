@@ -18,7 +18,7 @@ use lavka_api::plugin::{
 use lavka_engine::chain::Chain;
 use lavka_engine::errors::{ErrorPolicy, ErrorSettings};
 use lavka_engine::sink::{Decoder, SinkTaskSpec, TopicSelection, spawn_sink};
-use lavka_engine::source::{Encoder, OffsetStore, SourceTaskSpec, spawn_source};
+use lavka_engine::source::{Delivery, Encoder, OffsetStore, SourceTaskSpec, spawn_source};
 use lavka_engine::task::{Target, TaskHandle, TaskObserver, TaskState};
 use lavka_ports::{
     Ack, Buffer, ConsumedRecord, Consumer, ConsumerEvent, OutgoingRecord, Producer, SendError, Subscription,
@@ -85,8 +85,10 @@ pub(crate) fn run_source(batches: Vec<Vec<SourceRecord>>) {
             policy: policy(&metrics, &target),
             dead_letters: None,
             topic_creation: None,
-            producer: Arc::new(Generous { acks: Mutex::default(), arrived: Notify::new() }),
-            offsets: Arc::new(Forgetful),
+            delivery: Delivery::AtLeastOnce {
+                producer: Arc::new(Generous { acks: Mutex::default(), arrived: Notify::new() }),
+                offsets: Arc::new(Forgetful),
+            },
             flush_interval: Duration::from_secs(60),
             flush_timeout: Duration::from_secs(60),
             in_flight: Buffer { records: 20_000, bytes: 32 << 20 },

@@ -29,15 +29,16 @@ struct Pages {
     unanswered: usize,
     /// Records that Kafka refused: for the pump to decide on, since policy belongs to one place.
     refused: VecDeque<Refused>,
-    /// Records under way that stand for others: dead letters.
-    dead_letters: HashSet<u64>,
+    /// Records under way that are the engine's own: dead letters, source offsets.
+    own: HashSet<u64>,
 }
 
 /// A record that Kafka refused.
 pub(super) struct Refused {
     pub(super) sequence: u64,
     pub(super) error: Error,
-    pub(super) dead_letter: bool,
+    /// It is the engine's own: a dead letter.
+    pub(super) own: bool,
 }
 
 impl Books {
@@ -58,23 +59,19 @@ impl Books {
         self.pages().tracker.submit(position, token, bytes)
     }
 
-    /// Notes a record in whose stead a dead letter of `bytes` is sent.
-    pub(super) fn submit_dead_letter(
-        &self,
-        position: Option<SourcePosition>,
-        token: u64,
-        bytes: usize,
-    ) -> u64 {
+    /// Notes a record of the engine's own, which no count of written records has in it: a dead letter, for the record in
+    /// whose stead it is sent, or an offset.
+    pub(super) fn submit_own(&self, position: Option<SourcePosition>, token: u64, bytes: usize) -> u64 {
         let mut pages = self.pages();
         let sequence = pages.tracker.submit(position, token, bytes);
-        pages.dead_letters.insert(sequence);
+        pages.own.insert(sequence);
         sequence
     }
 
     /// A submitted record was not sent after all.
     pub(super) fn withdraw(&self, sequence: u64) {
         let mut pages = self.pages();
-        pages.dead_letters.remove(&sequence);
+        pages.own.remove(&sequence);
         pages.tracker.withdraw(sequence);
     }
 
@@ -146,22 +143,22 @@ impl Books {
 
     fn acknowledge(&self, acks: &mut Vec<Ack>) {
         let mut delivered = Vec::with_capacity(acks.len());
-        let mut letters = 0;
+        let mut own_delivered = 0;
         {
             let mut pages = self.pages();
             pages.unanswered = pages.unanswered.saturating_sub(acks.len());
             for ack in acks.drain(..) {
                 let sequence = ack.token as u64;
-                let dead_letter = !pages.dead_letters.is_empty() && pages.dead_letters.remove(&sequence);
-                letters += usize::from(dead_letter && ack.outcome.is_ok());
+                let own = !pages.own.is_empty() && pages.own.remove(&sequence);
+                own_delivered += usize::from(own && ack.outcome.is_ok());
                 match ack.outcome {
                     Ok(_) => delivered.push(sequence),
                     // Before the wake-up in `settle`, so that the pump finds it.
-                    Err(error) => pages.refused.push_back(Refused { sequence, error, dead_letter }),
+                    Err(error) => pages.refused.push_back(Refused { sequence, error, own }),
                 }
             }
         }
-        self.metrics.written(delivered.len() - letters);
+        self.metrics.written(delivered.len() - own_delivered);
         self.settle(delivered);
     }
 

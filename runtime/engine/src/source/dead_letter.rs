@@ -64,6 +64,10 @@ impl Letter {
             + self.headers.iter().map(|(name, value)| name.len() + of(value)).sum::<usize>()
     }
 
+    pub(super) fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
     pub(super) fn headers(&self) -> Vec<(&str, Option<&[u8]>)> {
         self.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect()
     }

@@ -11,13 +11,16 @@ use lavka_ports::{Buffer, OutgoingRecord, SendError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::books::{Books, Refused};
+use super::books::Books;
 use super::dead_letter::SourceDeadLetters;
 use super::encode::{Encoder, sent_timestamp};
 use super::new_topics::TopicCreation;
+use super::refusals::{Refusals, refused};
+use super::run::told_to_stop;
+use super::transaction::Transactions;
 use crate::active_topics::ActiveTopics;
 use crate::chain::{Chain, Fate};
-use crate::errors::{Backoff, ErrorPolicy, Failure, Stage, Stopping, prepare};
+use crate::errors::{Backoff, ErrorPolicy, Failure, Stopping, prepare};
 use crate::task::{Target, TaskObserver, TaskState};
 
 /// How long a full client queue is waited for when no acknowledgement wakes the pump earlier.
@@ -25,9 +28,6 @@ const QUEUE_FULL_WAIT: Duration = Duration::from_millis(20);
 
 /// Waits after a poll that failed with a retriable error; there is no deadline.
 const POLL_BACKOFF: Backoff = Backoff { timeout_ms: None, max_delay_ms: 10_000 };
-
-/// The class that error reports name for records that Kafka did not take.
-const PRODUCER: &str = "org.apache.kafka.connect.runtime.WorkerSourceTask";
 
 pub(super) struct Pump {
     pub(super) task: Box<dyn SourceTask>,
@@ -37,6 +37,8 @@ pub(super) struct Pump {
     pub(super) dead_letters: Option<SourceDeadLetters>,
     pub(super) topic_creation: Option<TopicCreation>,
     pub(super) books: Arc<Books>,
+    /// Where records are sent in transactions.
+    pub(super) transactions: Option<Transactions>,
     /// Records of the current batch that are not sent, to be settled together.
     pub(super) skipped: Vec<u64>,
 }
@@ -82,6 +84,9 @@ impl Pump {
                 Target::Stopping => return Ok(()),
                 Target::Paused => {
                     self.judge_refused().await?;
+                    if let Some(transactions) = &mut self.transactions {
+                        transactions.rest().await?;
+                    }
                     tokio::select! {
                         changed = run.target.changed() => if changed.is_err() {
                             return Ok(());
@@ -102,11 +107,15 @@ impl Pump {
                 Ok(batch) => {
                     poll_failures = 0;
                     self.books.metrics.polled(batch.len(), started.elapsed());
+                    let mut flow = Flow::Go;
                     if !batch.is_empty() {
                         run.topics.begin(Instant::now());
                         let outcome = self.deliver(batch, &mut run).await;
                         self.settle_skipped();
-                        outcome?;
+                        flow = outcome?;
+                    }
+                    if let Some(transactions) = &mut self.transactions {
+                        transactions.after_batch(flow == Flow::Go).await?;
                     }
                 }
                 Err(error) if error.is_retriable() => {
@@ -124,22 +133,40 @@ impl Pump {
     }
 
     /// What the source hands out; `None` if there is a new target first. Records that Kafka refuses meanwhile are
-    /// decided on at once: the source may be waiting for just that.
+    /// decided on at once, and a transaction is committed when its time is up: the source may be waiting for just that.
     async fn poll(
         &mut self,
         target: &mut watch::Receiver<Target>,
     ) -> Result<Option<Result<Vec<SourceRecord>>>> {
-        let mut polling = self.task.poll();
+        let Self { task, books, policy, dead_letters, transactions, .. } = self;
+        let mut polling = task.poll();
         loop {
+            let due = transactions.as_ref().and_then(Transactions::due);
             tokio::select! {
                 biased;
                 _ = target.changed() => return Ok(None),
-                () = self.books.refusal() => {
-                    judge_refused(&self.books, &mut self.policy, self.dead_letters.as_ref()).await?;
+                () = books.refusal() => {
+                    let strict = transactions.is_some();
+                    Refusals { books, policy, dead_letters: dead_letters.as_ref(), strict }.judge().await?;
                 }
+                () = until(due) => if let Some(transactions) = transactions {
+                    transactions.commit().await?;
+                },
                 polled = &mut polling => return Ok(Some(polled)),
             }
         }
+    }
+
+    /// The last thing about transactions: a task that `failed` gives up the one that is open.
+    pub(super) async fn end_transactions(&mut self, failed: bool) -> Result<()> {
+        let judged = if failed { Ok(()) } else { self.judge_refused().await };
+        let Some(transactions) = &mut self.transactions else { return judged };
+        let ended = match failed || judged.is_err() {
+            true => transactions.abort().await,
+            false => transactions.finish().await,
+        };
+        transactions.close().await;
+        judged.and(ended)
     }
 
     pub(super) async fn stop(&mut self) {
@@ -161,30 +188,39 @@ impl Pump {
     }
 
     pub(super) async fn judge_refused(&mut self) -> Result<()> {
-        judge_refused(&self.books, &mut self.policy, self.dead_letters.as_ref()).await
+        self.refusals().judge().await
     }
 
-    async fn deliver(&mut self, mut batch: Vec<SourceRecord>, run: &mut Run<'_>) -> Result<()> {
+    fn refusals(&mut self) -> Refusals<'_> {
+        Refusals {
+            books: &self.books,
+            policy: &mut self.policy,
+            dead_letters: self.dead_letters.as_ref(),
+            strict: self.transactions.is_some(),
+        }
+    }
+
+    async fn deliver(&mut self, mut batch: Vec<SourceRecord>, run: &mut Run<'_>) -> Result<Flow> {
         // Transforms work in place; a dead letter has the record as it came.
         let keep = self.dead_letters.is_some() && !self.chain.is_empty();
         let kept: Vec<Record> = batch.iter().filter(|_| keep).map(|item| item.record.clone()).collect();
-        let Ok(fates) = self.prepare(&mut batch).await else { return Ok(()) };
+        let Ok(fates) = self.prepare(&mut batch).await else { return Ok(Flow::Stop) };
         let mut originals = kept.into_iter();
         for (mut item, fate) in batch.into_iter().zip(fates) {
             let original = originals.next();
             let flow = match fate {
                 Fate::Live => self.send(&mut item, original, run).await?,
                 Fate::Dropped => {
-                    self.skip(&mut item);
+                    self.skip(&mut item).await?;
                     Flow::Go
                 }
                 Fate::Failed(failure) => self.fail(&mut item, original, &failure, run).await?,
             };
             if flow == Flow::Stop {
-                return Ok(());
+                return Ok(Flow::Stop);
             }
         }
-        Ok(())
+        Ok(Flow::Go)
     }
 
     /// Transforms a batch and fetches what encoding it needs.
@@ -205,8 +241,13 @@ impl Pump {
     }
 
     /// A record that is not sent counts as delivered, like those before it: at the end of its batch.
-    fn skip(&mut self, item: &mut SourceRecord) {
+    async fn skip(&mut self, item: &mut SourceRecord) -> Result<()> {
+        if let Some(transactions) = &mut self.transactions {
+            transactions.note(item.position.take(), item.token);
+            return transactions.after_record(item.token).await;
+        }
         self.skipped.push(self.books.submit(item.position.take(), item.token, 0));
+        Ok(())
     }
 
     fn settle_skipped(&mut self) {
@@ -245,17 +286,29 @@ impl Pump {
         let failure = &self.policy.presentable(failure.clone());
         self.policy.failed(failure, None).await?;
         let Some(dead_letters) = &mut self.dead_letters else {
-            self.skip(item);
+            self.skip(item).await?;
             return Ok(Flow::Go);
         };
         let record = original.as_ref().unwrap_or(&item.record);
         let letter = dead_letters.write(run.id, failure, record, item.position.as_ref());
-        let sequence = self.books.submit_dead_letter(item.position.take(), item.token, letter.size());
+        let mut position = item.position.take();
+        let mut noted = None;
+        if let Some(transactions) = &mut self.transactions {
+            transactions.enter(letter.topic())?;
+            noted = position.take();
+        }
+        let sequence = self.books.submit_own(position, item.token, letter.size());
         let headers = letter.headers();
         let outgoing = letter.outgoing(&headers, usize::try_from(sequence).unwrap_or(usize::MAX));
         self.policy.metrics().dead_letter();
         match hand_over(&self.books, outgoing, sequence, run).await? {
-            Handed::Taken => self.books.sent(),
+            Handed::Taken => {
+                self.books.sent();
+                if let Some(transactions) = &mut self.transactions {
+                    transactions.note(noted, item.token);
+                    transactions.after_record(item.token).await?;
+                }
+            }
             Handed::Refused(error) => {
                 self.policy.metrics().dead_letter_failure();
                 return Err(dead_letters.lost(error.caused_by(failure.error.clone())));
@@ -283,12 +336,23 @@ impl Pump {
         if let Some(creation) = &mut self.topic_creation
             && creation.is_new(encoded.topic)
         {
-            let (policy, letters) = (&mut self.policy, self.dead_letters.as_ref());
-            if ensure(creation, encoded.topic, run, &self.books, policy, letters).await? == Flow::Stop {
+            let mut refusals = Refusals {
+                books: &self.books,
+                policy: &mut self.policy,
+                dead_letters: self.dead_letters.as_ref(),
+                strict: self.transactions.is_some(),
+            };
+            if ensure(creation, encoded.topic, run, &mut refusals).await? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
         }
-        let sequence = self.books.submit(item.position.take(), item.token, encoded.size());
+        let mut position = item.position.take();
+        let mut noted = None;
+        if let Some(transactions) = &mut self.transactions {
+            transactions.enter(encoded.topic)?;
+            noted = position.take();
+        }
+        let sequence = self.books.submit(position, item.token, encoded.size());
         let outgoing = OutgoingRecord {
             topic: encoded.topic,
             partition: encoded.partition,
@@ -305,6 +369,14 @@ impl Pump {
             Handed::Taken => {
                 self.books.sent();
                 run.note_topic(&item.record.topic);
+                if let Some(transactions) = &mut self.transactions {
+                    transactions.note(noted, item.token);
+                    transactions.after_record(item.token).await?;
+                }
+            }
+            Handed::Refused(error) if self.transactions.is_some() => {
+                self.books.withdraw(sequence);
+                return Err(error.wrapped_in(exception::CONNECT, "Unrecoverable exception trying to send"));
             }
             Handed::Refused(error) => {
                 refused(error, &mut self.policy).await?;
@@ -316,21 +388,27 @@ impl Pump {
     }
 }
 
+/// Comes at this moment, if ever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Has a topic created if it is missing. Records that Kafka refuses meanwhile are decided on at once.
 async fn ensure(
     creation: &mut TopicCreation,
     topic: &Topic,
     run: &Run<'_>,
-    books: &Books,
-    policy: &mut ErrorPolicy,
-    dead_letters: Option<&SourceDeadLetters>,
+    refusals: &mut Refusals<'_>,
 ) -> Result<Flow> {
     let mut ensured = std::pin::pin!(creation.ensure(topic));
     loop {
         tokio::select! {
             biased;
             () = run.stopping() => return Ok(Flow::Stop),
-            () = books.refusal() => judge_refused(books, policy, dead_letters).await?,
+            () = refusals.books.refusal() => refusals.judge().await?,
             outcome = &mut ensured => return outcome.map(|()| Flow::Go),
         }
     }
@@ -371,34 +449,6 @@ async fn hand_over(
     }
 }
 
-/// Decides about records that Kafka refused: skipped and reported where errors are tolerated. A dead letter that is lost
-/// fails the task.
-async fn judge_refused(
-    books: &Books,
-    policy: &mut ErrorPolicy,
-    dead_letters: Option<&SourceDeadLetters>,
-) -> Result<()> {
-    while let Some(Refused { sequence, error, dead_letter }) = books.next_refused() {
-        if let (true, Some(dead_letters)) = (dead_letter, dead_letters) {
-            policy.metrics().dead_letter_failure();
-            return Err(dead_letters.lost(error));
-        }
-        refused(error, policy).await?;
-        books.settle([sequence]);
-    }
-    Ok(())
-}
-
-/// `Ok` to go on without the record.
-async fn refused(error: Error, policy: &mut ErrorPolicy) -> Result<()> {
-    if !policy.tolerates() {
-        let text = "Unrecoverable exception from producer send callback";
-        return Err(error.wrapped_in(exception::CONNECT, text));
-    }
-    let failure = Failure { stage: Stage::KafkaProduce, class: PRODUCER.into(), error };
-    policy.failed(&failure, None).await
-}
-
 impl Run<'_> {
     fn announce(&self, now: Target) {
         match now {
@@ -415,8 +465,7 @@ impl Run<'_> {
 
     /// Returns when the task is to stop, or nobody is left who could tell.
     async fn stopping(&self) {
-        let mut target = self.target.clone();
-        let _ = target.wait_for(|target| target.is_stopping()).await;
+        told_to_stop(self.target.clone()).await;
     }
 
     fn note_topic(&mut self, topic: &Topic) {

@@ -3,6 +3,8 @@
 //! The *pump* polls, transforms, encodes and sends; the *collector* takes acknowledgements and tells the source; the
 //! *committer* writes settled offsets. They run side by side in one async task, so a `poll` that waits for
 //! acknowledgements (a full MQTT window) never stands in their way.
+//!
+//! With exactly-once delivery there is no committer: the pump ends its transactions itself, with the offsets in them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use super::encode::Encoder;
 use super::new_topics::TopicCreation;
 use super::pump::Pump;
 use super::store::OffsetStore;
+use super::transaction::{Boundary, ExactlyOnce, Transactions};
 use crate::chain::Chain;
 use crate::errors::ErrorPolicy;
 use crate::task::{Target, TaskHandle, TaskObserver, may_start};
@@ -41,10 +44,8 @@ pub struct SourceTaskSpec {
     pub dead_letters: Option<SourceDeadLetters>,
     /// What creates the topics that it is the first to use; `None` to leave that to the broker.
     pub topic_creation: Option<TopicCreation>,
-    /// Its producer, used by nobody else.
-    pub producer: Arc<dyn Producer>,
-    /// Where its offsets are kept.
-    pub offsets: Arc<dyn OffsetStore>,
+    /// Its producer, and where its offsets are kept.
+    pub delivery: Delivery,
     /// `offset.flush.interval.ms`.
     pub flush_interval: Duration,
     /// `offset.flush.timeout.ms`: how long the last records in flight are waited for when the task stops, and how long
@@ -60,6 +61,19 @@ pub struct SourceTaskSpec {
     pub target: watch::Sender<Target>,
 }
 
+/// What is promised of records.
+pub enum Delivery {
+    /// None is lost; after the process died some may come again.
+    AtLeastOnce {
+        /// The task's producer, used by nobody else.
+        producer: Arc<dyn Producer>,
+        /// Where its offsets are kept.
+        offsets: Arc<dyn OffsetStore>,
+    },
+    /// Readers of committed records see each record once.
+    ExactlyOnce(ExactlyOnce),
+}
+
 /// Starts the loop of a source task.
 #[must_use]
 pub fn spawn_source(spec: SourceTaskSpec) -> TaskHandle {
@@ -71,25 +85,48 @@ pub fn spawn_source(spec: SourceTaskSpec) -> TaskHandle {
 }
 
 async fn run(spec: SourceTaskSpec, mut target: watch::Receiver<Target>) -> Result<()> {
-    let SourceTaskSpec { id, mut task, observer, offsets, .. } = spec;
+    let SourceTaskSpec { id, mut task, observer, delivery, metrics, .. } = spec;
     drop(spec.target);
     if !may_start(&id, &mut target, &*observer).await {
         return Ok(());
     }
-    let reader = offsets.reader(&id.connector);
+    let (producer, reader) = match &delivery {
+        Delivery::AtLeastOnce { producer, offsets } => (Arc::clone(producer), offsets.reader(&id.connector)),
+        Delivery::ExactlyOnce(once) => {
+            let reader = tokio::select! {
+                biased;
+                () = told_to_stop(target.clone()) => return Ok(()),
+                reader = once.take_over(&id) => reader?,
+            };
+            if let Boundary::Connector(context) = &once.boundary {
+                task.define_transactions(context.clone());
+            }
+            (Arc::clone(&once.producer) as Arc<dyn Producer>, reader)
+        }
+    };
     if let Err(error) = task.start(SourceTaskStart { id: id.clone(), offsets: reader }).await {
         task.stop().await;
         return Err(error);
     }
     for counter in task.counters() {
-        spec.metrics.counter(counter.name(), move || counter.value());
+        metrics.counter(counter.name(), move || counter.value());
     }
     for gauge in task.gauges() {
-        spec.metrics.gauge(gauge.name(), move || gauge.value());
+        metrics.gauge(gauge.name(), move || gauge.value());
     }
-    let books = Arc::new(Books::new(spec.producer, task.delivery_listener(), spec.metrics));
-    let committer = Committer { connector: id.connector.clone(), offsets, books: Arc::clone(&books) };
-    let mut pump = Pump {
+    let listener = task.delivery_listener();
+    let (books, transactions, offsets) = match delivery {
+        Delivery::AtLeastOnce { offsets, .. } => {
+            (Arc::new(Books::new(producer, listener, metrics)), None, Some(offsets))
+        }
+        Delivery::ExactlyOnce(once) => {
+            // That Kafka has a record says nothing before its transaction has ended.
+            let books = Arc::new(Books::new(producer, None, metrics));
+            let transactions = Transactions::new(id.clone(), once, Arc::clone(&books), listener);
+            (books, Some(transactions), None)
+        }
+    };
+    let pump = Pump {
         task,
         chain: spec.chain,
         encoder: spec.encoder,
@@ -97,39 +134,90 @@ async fn run(spec: SourceTaskSpec, mut target: watch::Receiver<Target>) -> Resul
         dead_letters: spec.dead_letters,
         topic_creation: spec.topic_creation,
         books: Arc::clone(&books),
+        transactions,
         skipped: Vec::new(),
     };
-    let ended = Notify::new();
-    let mut committing = std::pin::pin!(committer.run(spec.flush_interval, &ended));
-    let outcome = tokio::select! {
-        outcome = pump.run(&id, &*observer, spec.in_flight, target) => outcome,
-        never = books.collect() => match never {},
-        () = &mut committing => Ok(()),
-    };
-    // Whatever ended the pump: what Kafka still acknowledges within the time given is committed.
-    ended.notify_one();
-    let patience = spec.flush_timeout;
-    let (answered, idle) =
-        tokio::join!(timeout(patience, books.collect_rest()), timeout(patience, &mut committing));
-    let judged = pump.judge_refused().await;
-    if answered.is_err() {
-        tracing::warn!(
-            task = %id,
-            "{} records were not acknowledged within {} ms; they will be read from the source again",
-            books.in_flight(),
-            patience.as_millis()
-        );
+    let run = Run { id, observer, books, window: spec.in_flight, patience: spec.flush_timeout };
+    match offsets {
+        Some(offsets) => run.at_least_once(pump, offsets, spec.flush_interval, target).await,
+        None => run.exactly_once(pump, target).await,
     }
-    let committed = match idle {
-        Ok(()) => timeout(patience, committer.commit()).await,
-        Err(late) => Err(late),
-    };
-    pump.stop().await;
-    outcome.and(judged)?;
-    committed.unwrap_or_else(|_| {
-        Err(Error::retriable(format!(
-            "Source offsets could not be committed within offset.flush.timeout.ms ({} ms)",
-            patience.as_millis()
-        )))
-    })
+}
+
+/// Returns when the task is to stop, or nobody is left who could tell.
+pub(super) async fn told_to_stop(mut target: watch::Receiver<Target>) {
+    let _ = target.wait_for(|target| target.is_stopping()).await;
+}
+
+/// What both ways of running a started task go by.
+struct Run {
+    id: TaskId,
+    observer: Arc<dyn TaskObserver>,
+    books: Arc<Books>,
+    window: Buffer,
+    patience: Duration,
+}
+
+impl Run {
+    async fn at_least_once(
+        self,
+        mut pump: Pump,
+        offsets: Arc<dyn OffsetStore>,
+        interval: Duration,
+        target: watch::Receiver<Target>,
+    ) -> Result<()> {
+        let Self { id, observer, books, window, patience } = self;
+        let committer = Committer { connector: id.connector.clone(), offsets, books: Arc::clone(&books) };
+        let ended = Notify::new();
+        let mut committing = std::pin::pin!(committer.run(interval, &ended));
+        let outcome = tokio::select! {
+            outcome = pump.run(&id, &*observer, window, target) => outcome,
+            never = books.collect() => match never {},
+            () = &mut committing => Ok(()),
+        };
+        // Whatever ended the pump: what Kafka still acknowledges within the time given is committed.
+        ended.notify_one();
+        let (answered, idle) =
+            tokio::join!(timeout(patience, books.collect_rest()), timeout(patience, &mut committing));
+        let judged = pump.judge_refused().await;
+        if answered.is_err() {
+            tracing::warn!(
+                task = %id,
+                "{} records were not acknowledged within {} ms; they will be read from the source again",
+                books.in_flight(),
+                patience.as_millis()
+            );
+        }
+        let committed = match idle {
+            Ok(()) => timeout(patience, committer.commit()).await,
+            Err(late) => Err(late),
+        };
+        pump.stop().await;
+        outcome.and(judged)?;
+        committed.unwrap_or_else(|_| Err(too_late(patience)))
+    }
+
+    async fn exactly_once(self, mut pump: Pump, target: watch::Receiver<Target>) -> Result<()> {
+        let Self { id, observer, books, window, patience } = self;
+        let outcome = tokio::select! {
+            outcome = pump.run(&id, &*observer, window, target) => outcome,
+            never = books.collect() => match never {},
+        };
+        let failed = outcome.is_err();
+        let ended = tokio::select! {
+            ended = timeout(patience, pump.end_transactions(failed)) => ended,
+            never = books.collect() => match never {},
+        };
+        pump.stop().await;
+        outcome?;
+        // What was not committed in time is not lost: the next start reads it from the source again.
+        ended.unwrap_or_else(|_| Err(too_late(patience)))
+    }
+}
+
+fn too_late(patience: Duration) -> Error {
+    Error::retriable(format!(
+        "Source offsets could not be committed within offset.flush.timeout.ms ({} ms)",
+        patience.as_millis()
+    ))
 }

@@ -93,6 +93,14 @@ impl Admin for FakeAdmin {
         Ok(TopicCreated::Created)
     }
 
+    async fn topic_setting(&self, _: &str, _: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    async fn fence_producers(&self, _: &[String]) -> Result<()> {
+        Ok(())
+    }
+
     async fn end_offsets(&self, _: &[TopicPartition]) -> Result<Offsets> {
         Ok(Offsets::default())
     }

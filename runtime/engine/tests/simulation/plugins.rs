@@ -13,7 +13,7 @@ use lavka_api::data::{
 use lavka_api::plugin::{
     Catalogue, Converter, Counter, DeliveryListener, Factory, HeaderConverter, Offsets, Plugin, Predicate,
     Remark, RemarkLevel, Remarks, SinkBatch, SinkContext, SinkTask, SinkTaskStart, SourceTask,
-    SourceTaskStart, Transform, Undecoded, Verdict,
+    SourceTaskStart, TransactionContext, Transform, Undecoded, Verdict,
 };
 use lavka_api::{Error, Result};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -274,6 +274,10 @@ impl SourceTask for FakeSource {
     async fn start(&mut self, _: SourceTaskStart) -> Result<()> {
         self.journal.note("start");
         self.start.clone()
+    }
+
+    fn define_transactions(&mut self, _: TransactionContext) {
+        self.journal.note("defines transactions");
     }
 
     async fn poll(&mut self) -> Result<Vec<SourceRecord>> {

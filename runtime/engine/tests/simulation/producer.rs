@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lavka_api::data::Topic;
 use lavka_api::{Error, Result};
-use lavka_ports::{Ack, OutgoingRecord, Producer, SendError};
+use lavka_ports::{Ack, OutgoingRecord, Producer, SendError, TransactionalProducer};
 use tokio::sync::Notify;
 
 /// A record that the producer was given.
@@ -55,6 +55,10 @@ struct State {
     acks: Vec<Ack>,
     decide: Decide,
     most_held: usize,
+    /// What was asked of it, in order: calls of the port by their names, records by their topics and texts.
+    calls: Vec<String>,
+    /// What the next calls come to, by their names.
+    orders: VecDeque<(&'static str, Error)>,
 }
 
 pub(crate) struct FakeProducer {
@@ -74,6 +78,8 @@ impl FakeProducer {
             acks: Vec::new(),
             decide: Box::new(decide),
             most_held: 0,
+            calls: Vec::new(),
+            orders: VecDeque::new(),
         };
         Arc::new(Self { state: Mutex::new(state), arrived: Notify::new() })
     }
@@ -114,6 +120,24 @@ impl FakeProducer {
         self.arrived.notify_one();
     }
 
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.state().calls.clone()
+    }
+
+    /// The next call of this name fails.
+    pub(crate) fn fail(&self, call: &'static str, error: Error) {
+        self.state().orders.push_back((call, error));
+    }
+
+    fn called(&self, call: &'static str) -> Result<()> {
+        let mut state = self.state();
+        state.calls.push(call.to_owned());
+        match state.orders.iter().position(|(name, _)| *name == call).and_then(|at| state.orders.remove(at)) {
+            Some((_, error)) => Err(error),
+            None => Ok(()),
+        }
+    }
+
     /// Acknowledges everything that is held.
     pub(crate) fn release(&self) {
         for _ in 0..self.held() {
@@ -148,6 +172,7 @@ impl Producer for FakeProducer {
             Answer::Nack(error) => Some(Err(error)),
         };
         let place = state.sent.len();
+        state.calls.push(format!("{} {}", sent.topic, sent.text()));
         state.sent.push(sent);
         match outcome {
             None => {
@@ -181,5 +206,29 @@ impl Producer for FakeProducer {
 
     async fn partitions(&self, _: &Topic, _: Duration) -> Result<Option<i32>> {
         Ok(Some(1))
+    }
+}
+
+#[async_trait]
+impl TransactionalProducer for FakeProducer {
+    async fn init(&self, _: Duration) -> Result<()> {
+        self.called("init")
+    }
+
+    fn begin(&self) -> Result<()> {
+        self.called("begin")
+    }
+
+    /// As a real one: nothing is committed before everything is acknowledged.
+    async fn commit(&self, timeout: Duration) -> Result<()> {
+        if self.held() > 0 {
+            tokio::time::sleep(timeout).await;
+            return Err(Error::retriable("records are in flight"));
+        }
+        self.called("commit")
+    }
+
+    async fn abort(&self, _: Duration) -> Result<()> {
+        self.called("abort")
     }
 }

@@ -13,7 +13,8 @@ use lavka_engine::chain::Chain;
 use lavka_engine::errors::{DeadLetters, ErrorPolicy, ErrorSettings};
 use lavka_engine::sink::{Decoder, SinkTaskSpec, TopicSelection, spawn_sink};
 use lavka_engine::source::{
-    Encoder, OffsetStore, SourceDeadLetters, SourceTaskSpec, TopicCreation, spawn_source,
+    Delivery, Encoder, ExactlyOnce, OffsetStore, SourceDeadLetters, SourceTaskSpec, TopicCreation,
+    spawn_source,
 };
 use lavka_engine::task::{Target, TaskHandle, TaskObserver, TaskState};
 use lavka_ports::Buffer;
@@ -24,6 +25,7 @@ use tokio::sync::{Notify, watch};
 use crate::broker::Broker;
 use crate::plugins::{CONVERTER, FakeSink, FakeSource, Journal, SinkScript, Step, TextConverter, catalogue};
 use crate::producer::FakeProducer;
+use crate::transactions::Once;
 
 pub(crate) fn id() -> TaskId {
     TaskId { connector: "c".into(), task: 0 }
@@ -186,6 +188,8 @@ pub(crate) struct SourceSetup {
     /// Whether records that fail go to `dlq`, and whether with context headers.
     pub(crate) dead_letters: Option<bool>,
     pub(crate) topic_creation: Option<TopicCreation>,
+    /// What delivery is exactly-once with, its producer but for.
+    pub(crate) once: Option<Once>,
 }
 
 impl Default for SourceSetup {
@@ -200,6 +204,7 @@ impl Default for SourceSetup {
             start: Ok(()),
             dead_letters: None,
             topic_creation: None,
+            once: None,
         }
     }
 }
@@ -227,8 +232,15 @@ impl SourceSetup {
                 .dead_letters
                 .map(|headers| SourceDeadLetters::new(Topic::from("dlq"), headers)),
             topic_creation: self.topic_creation,
-            producer: self.producer.clone(),
-            offsets: offsets.clone(),
+            delivery: match self.once {
+                Some(once) => Delivery::ExactlyOnce(ExactlyOnce {
+                    producer: self.producer.clone(),
+                    offsets: once.offsets,
+                    generation: once.generation,
+                    boundary: once.boundary,
+                }),
+                None => Delivery::AtLeastOnce { producer: self.producer.clone(), offsets: offsets.clone() },
+            },
             flush_interval: self.flush_interval,
             flush_timeout: self.flush_timeout,
             in_flight: self.window,

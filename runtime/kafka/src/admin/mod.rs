@@ -2,7 +2,8 @@
 //! words reach the user.
 
 mod groups;
-mod offsets;
+pub(crate) mod offsets;
+mod producers;
 pub(crate) mod topics;
 
 use async_trait::async_trait;
@@ -47,8 +48,16 @@ impl Admin for WireAdmin {
         topics::create(&self.wire, topic).await
     }
 
+    async fn topic_setting(&self, topic: &str, setting: &str) -> Result<Option<String>> {
+        topics::setting(&self.wire, topic, setting).await
+    }
+
+    async fn fence_producers(&self, transactional_ids: &[String]) -> Result<()> {
+        producers::fence(&self.wire, transactional_ids).await
+    }
+
     async fn end_offsets(&self, partitions: &[TopicPartition]) -> Result<Offsets> {
-        offsets::ends(&self.wire, partitions).await
+        offsets::ends(&self.wire, partitions, self.wire.settings().read_committed).await
     }
 
     async fn group_offsets(&self, group: &str) -> Result<Offsets> {

@@ -21,9 +21,13 @@ const UNKNOWN_TOPIC: i16 = 3;
 /// Partitions by leader and topic.
 type Shares = BTreeMap<BrokerId, BTreeMap<Topic, Vec<i32>>>;
 
-/// The end of each of `partitions`; those that do not exist are left out. With `isolation.level=read_committed` the end
-/// is that of what has been committed.
-pub(super) async fn ends(wire: &WireClient, partitions: &[TopicPartition]) -> Result<Offsets> {
+/// The end of each of `partitions`; those that do not exist are left out. `committed`: the end of what has been
+/// committed or aborted, below which no transaction is open.
+pub(crate) async fn ends(
+    wire: &WireClient,
+    partitions: &[TopicPartition],
+    committed: bool,
+) -> Result<Offsets> {
     if partitions.is_empty() {
         return Ok(Offsets::new());
     }
@@ -34,7 +38,7 @@ pub(super) async fn ends(wire: &WireClient, partitions: &[TopicPartition]) -> Re
         let metadata = wire.metadata(Some(&names)).await?;
         let mut ends = Offsets::new();
         for (leader, topics) in shares(&metadata, partitions)? {
-            ask(wire, &metadata, leader, topics, &mut ends).await?;
+            ask(wire, &metadata, leader, topics, committed, &mut ends).await?;
         }
         Ok(ends)
     })
@@ -72,6 +76,7 @@ async fn ask(
     metadata: &MetadataResponse,
     leader: BrokerId,
     share: BTreeMap<Topic, Vec<i32>>,
+    committed: bool,
     ends: &mut Offsets,
 ) -> Result<()> {
     let leader = wire.broker(metadata, leader).await?;
@@ -83,7 +88,7 @@ async fn ask(
     });
     let request = ListOffsetsRequest::default()
         .with_replica_id(BrokerId(CONSUMER))
-        .with_isolation_level(i8::from(wire.settings().read_committed))
+        .with_isolation_level(i8::from(committed))
         .with_topics(topics.collect());
     // Version 2 brought isolation levels, version 10 a timeout that only remote storage needs.
     let answer = leader.call(2..=9, |_| request).await?;

@@ -1,7 +1,8 @@
 //! Topics: looking at them and creating them.
 
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use kafka_protocol::messages::{CreateTopicsRequest, TopicName};
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::{CreateTopicsRequest, DescribeConfigsRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use lavka_api::{Error, Result};
 use lavka_ports::{NewTopic, TopicCreated, TopicInfo};
@@ -9,6 +10,8 @@ use lavka_ports::{NewTopic, TopicCreated, TopicInfo};
 use crate::failure;
 use crate::wire::WireClient;
 
+/// Resources whose configurations are described are of this kind.
+const TOPIC: i8 = 2;
 const UNKNOWN_TOPIC: i16 = 3;
 const TOPIC_EXISTS: i16 = 36;
 const NOT_CONTROLLER: i16 = 41;
@@ -63,6 +66,31 @@ pub(super) async fn create(wire: &WireClient, topic: &NewTopic) -> Result<TopicC
             TOPIC_EXISTS => Ok(TopicCreated::Existed),
             // Retriable, although the protocol says otherwise: the next attempt asks who the controller is.
             NOT_CONTROLLER => Err(Error::retriable(format!("{subject}: the controller has moved"))),
+            code => Err(failure::protocol(code, &subject, result.error_message.as_deref())),
+        }
+    })
+    .await
+}
+
+/// The value of a setting of a topic; `None` where the broker has no such setting.
+pub(super) async fn setting(wire: &WireClient, topic: &str, setting: &str) -> Result<Option<String>> {
+    let subject = format!("Setting {setting} of topic {topic}");
+    let text = |text: &str| StrBytes::from_string(text.to_owned());
+    wire.repeat(&subject, || async {
+        let resource = DescribeConfigsResource::default()
+            .with_resource_type(TOPIC)
+            .with_resource_name(text(topic))
+            .with_configuration_keys(Some(vec![text(setting)]));
+        let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
+        let answer = wire.any().await?.call(1..=4, |_| request).await?;
+        let Some(result) = answer.results.into_iter().next() else {
+            return Err(Error::retriable(format!("{subject}: the broker's answer does not speak of it")));
+        };
+        match result.error_code {
+            0 => {
+                let found = result.configs.into_iter().find(|config| config.name.as_str() == setting);
+                Ok(found.and_then(|config| config.value).map(|value| value.to_string()))
+            }
             code => Err(failure::protocol(code, &subject, result.error_message.as_deref())),
         }
     })

@@ -2,6 +2,8 @@
 //!
 //! Where librdkafka's default differs from Java's and users would notice, Java's (release 4.x) is taken.
 
+use std::time::Duration;
+
 use lavka_api::config::{Config, ConfigType};
 use lavka_api::{Error, Result};
 use lavka_ports::Buffer;
@@ -126,6 +128,23 @@ pub(super) fn complete_producer(config: &Config, native: &mut Native) -> Result<
             ));
         }
         native.set("delivery.timeout.ms", least);
+    }
+    Ok(())
+}
+
+/// What librdkafka requires of a producer that sends in transactions: a record that comes after its transaction has
+/// timed out is none.
+pub(super) fn transactional(id: &str, timeout: Duration, native: &mut Native) -> Result<()> {
+    if native.get("enable.idempotence") != Some("true") {
+        return Err(Error::config("Cannot set a transactional.id without also enabling idempotence."));
+    }
+    let timeout = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).clamp(1000, i64::from(i32::MAX));
+    native.set("transactional.id", id);
+    native.set("transaction.timeout.ms", timeout);
+    for key in ["delivery.timeout.ms", "socket.timeout.ms"] {
+        if native.number(key).is_none_or(|ms| ms == 0 || ms > timeout) {
+            native.set(key, timeout);
+        }
     }
     Ok(())
 }

@@ -189,6 +189,46 @@ pub(crate) fn producer(config: &Config) -> Result<ProducerSettings> {
     Ok(ProducerSettings { native, wire })
 }
 
+/// The settings of a producer that sends in transactions.
+///
+/// # Errors
+/// As [`producer`]; and where there is no `transactional.id`.
+pub(crate) fn transactional_producer(config: &Config) -> Result<ProducerSettings> {
+    let Some(id) = value(config, TRANSACTIONAL_ID).filter(|id| !id.is_empty()) else {
+        return Err(Error::config(
+            "Missing required configuration \"transactional.id\" which has no default value.",
+        ));
+    };
+    let timeout = millis(config, "transaction.timeout.ms", 60_000)?;
+    let others: Config = config
+        .iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .filter(|(key, _)| *key != TRANSACTIONAL_ID)
+        .collect();
+    let mut settings = producer(&others)?;
+    defaults::transactional(id, timeout, &mut settings.native)?;
+    Ok(settings)
+}
+
+/// What a producer is known by across its lives.
+const TRANSACTIONAL_ID: &str = "transactional.id";
+
+/// The settings of a reader of whole topics, which belongs to no group and sees committed records alone.
+///
+/// # Errors
+/// A config error for a value that is wrong or has no counterpart.
+pub(crate) fn log_reader(config: &Config, buffer: Buffer) -> Result<ConsumerSettings> {
+    let mut config = config.clone();
+    // librdkafka wants a group even of those who assign partitions to themselves; nothing is ever committed for it.
+    config.set("group.id", "lavka-log-reader");
+    config.set("isolation.level", "read_committed");
+    config.set("auto.offset.reset", "earliest");
+    config.set("enable.auto.commit", "false");
+    let mut settings = consumer(&config, buffer)?;
+    settings.native.set("enable.partition.eof", true);
+    Ok(settings)
+}
+
 /// The settings of a consumer that reads `buffer` ahead of its reader.
 ///
 /// # Errors

@@ -427,7 +427,12 @@ pub(super) static ROWS: &[Row] = &[
         Rule::Refused,
         "exactly-once is set by the worker, not by client settings",
     ),
-    row("transaction.timeout.ms", For::Producer, Rule::Moot, "exactly-once is set by the worker"),
+    row(
+        "transaction.timeout.ms",
+        For::Producer,
+        Rule::Ours(Kind::Int),
+        "bounds the transactions of exactly-once sources; also how long one record of theirs may take",
+    ),
     row("key.serializer", For::Producer, Rule::Moot, SERIALIZER),
     row("value.serializer", For::Producer, Rule::Moot, SERIALIZER),
     // Consumer.

@@ -1,6 +1,7 @@
 //! All brokers of a cluster: one connection each, and calls that are repeated while trouble passes.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,8 +19,35 @@ use super::stream::unreachable;
 use crate::failure;
 use crate::settings::{Endpoint, WireSettings};
 
-/// The kind of coordinator that a group has (KIP-98).
-const GROUP_COORDINATOR: i8 = 0;
+/// Who has a coordinator, by the kinds of the protocol (KIP-98).
+#[derive(Debug, Clone, Copy)]
+enum Coordinated<'a> {
+    Group(&'a str),
+    TransactionalId(&'a str),
+}
+
+impl Coordinated<'_> {
+    fn kind(self) -> i8 {
+        match self {
+            Self::Group(_) => 0,
+            Self::TransactionalId(_) => 1,
+        }
+    }
+
+    fn key(self) -> StrBytes {
+        let (Self::Group(key) | Self::TransactionalId(key)) = self;
+        StrBytes::from_string(key.to_owned())
+    }
+}
+
+impl fmt::Display for Coordinated<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(name) => write!(f, "group {name}"),
+            Self::TransactionalId(id) => write!(f, "transactional id {id}"),
+        }
+    }
+}
 
 /// The connection to a broker, while it lasts; the lock is held while it is opened, so that it is opened once.
 type Slot = Arc<tokio::sync::Mutex<Option<Arc<Connection>>>>;
@@ -166,10 +194,22 @@ impl WireClient {
     /// # Errors
     /// Retriable while the group has none.
     pub(crate) async fn coordinator(&self, group: &str) -> Result<Arc<Connection>> {
+        self.coordinator_of(Coordinated::Group(group)).await
+    }
+
+    /// A connection to the coordinator of a transactional id.
+    ///
+    /// # Errors
+    /// Retriable while it has none.
+    pub(crate) async fn transaction_coordinator(&self, id: &str) -> Result<Arc<Connection>> {
+        self.coordinator_of(Coordinated::TransactionalId(id)).await
+    }
+
+    async fn coordinator_of(&self, whose: Coordinated<'_>) -> Result<Arc<Connection>> {
         let connection = self.any().await?;
-        let key = StrBytes::from_string(group.to_owned());
+        let key = whose.key();
         let request = |version| {
-            let request = FindCoordinatorRequest::default().with_key_type(GROUP_COORDINATOR);
+            let request = FindCoordinatorRequest::default().with_key_type(whose.kind());
             if version >= 4 { request.with_coordinator_keys(vec![key]) } else { request.with_key(key) }
         };
         let answer = connection.call(1..=6, request).await?;
@@ -178,18 +218,11 @@ impl WireClient {
             None => (answer.error_code, answer.error_message, answer.host, answer.port),
         };
         if code != 0 {
-            return Err(failure::protocol(
-                code,
-                &format!("Coordinator of group {group}"),
-                message.as_deref(),
-            ));
+            return Err(failure::protocol(code, &format!("Coordinator of {whose}"), message.as_deref()));
         }
         match endpoint(&host, port) {
             Some(broker) => self.connection(&broker).await,
-            None => Err(unreachable(
-                connection.broker(),
-                format_args!("it knows no coordinator of group {group}"),
-            )),
+            None => Err(unreachable(connection.broker(), format_args!("it knows no coordinator of {whose}"))),
         }
     }
 

@@ -11,8 +11,8 @@ use lavka_api::data::{Topic, TopicPartition};
 use lavka_api::plugin::Offsets;
 use lavka_api::{Error, ErrorClass, Result};
 use lavka_ports::{
-    Ack, Admin, Buffer, Cluster, ClusterInfo, Consumer, ConsumerEvent, NewTopic, OutgoingRecord, Producer,
-    SendError, Subscription, TopicCreated, TopicInfo,
+    Ack, Admin, Buffer, Cluster, ClusterInfo, Consumer, ConsumerEvent, LogReader, NewTopic, OutgoingRecord,
+    Producer, SendError, Subscription, TopicCreated, TopicInfo, TransactionalProducer,
 };
 
 /// Groups by name.
@@ -83,6 +83,14 @@ impl Groups {
 impl Cluster for MemoryCluster {
     fn producer(&self, _config: &Config) -> Result<Arc<dyn Producer>> {
         Ok(Arc::new(Silent))
+    }
+
+    fn transactional_producer(&self, _: &Config) -> Result<Arc<dyn TransactionalProducer>> {
+        Err(Error::config("there are no transactions here"))
+    }
+
+    fn log_reader(&self, _: &Config, _: &str) -> Result<Box<dyn LogReader>> {
+        Err(Error::config("there is no log here"))
     }
 
     fn consumer(&self, _config: &Config, _buffer: Buffer) -> Result<Box<dyn Consumer>> {
@@ -165,6 +173,14 @@ impl Admin for MemoryAdmin {
     async fn create_topic(&self, topic: &NewTopic) -> Result<TopicCreated> {
         self.0.created.lock().unwrap_or_else(PoisonError::into_inner).push(topic.clone());
         Ok(TopicCreated::Created)
+    }
+
+    async fn topic_setting(&self, _: &str, _: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    async fn fence_producers(&self, _: &[String]) -> Result<()> {
+        Ok(())
     }
 
     async fn end_offsets(&self, _partitions: &[TopicPartition]) -> Result<Offsets> {

@@ -168,6 +168,39 @@ impl Times {
     }
 }
 
+/// Sizes: their least, greatest and average; not a number before the first.
+#[derive(Debug, Default)]
+struct Sizes {
+    count: AtomicU64,
+    total: AtomicU64,
+    /// One more than the least, so that 0 says that there was none.
+    least: AtomicU64,
+    most: AtomicU64,
+}
+
+impl Sizes {
+    fn add(&self, size: u64) {
+        self.count.fetch_add(1, Relaxed);
+        self.total.fetch_add(size, Relaxed);
+        self.most.fetch_max(size, Relaxed);
+        let noted = size.saturating_add(1);
+        let less = |least| (least == 0 || noted < least).then_some(noted);
+        let _ = self.least.fetch_update(Relaxed, Relaxed, less);
+    }
+
+    fn min(&self) -> f64 {
+        self.least.load(Relaxed).checked_sub(1).map_or(f64::NAN, double)
+    }
+
+    fn max(&self) -> f64 {
+        if self.count.load(Relaxed) == 0 { f64::NAN } else { count(&self.most) }
+    }
+
+    fn avg(&self) -> f64 {
+        count(&self.total) / count(&self.count)
+    }
+}
+
 fn count(counter: &AtomicU64) -> f64 {
     double(counter.load(Relaxed))
 }
@@ -203,6 +236,9 @@ mod tests {
         metrics.source_task("c", 0).written(2);
         source.active(2);
         source.active(1);
+        assert!(value(&metrics, "transaction-size-min").is_some_and(f64::is_nan));
+        source.transaction(4);
+        source.transaction(2);
         let sink = metrics.sink_task("s", 1);
         sink.read(7);
         sink.sent(4, Duration::from_millis(9));
@@ -219,6 +255,9 @@ mod tests {
             ("source-record-write-total", 2.0),
             ("source-record-active-count", 1.0),
             ("source-record-active-count-max", 2.0),
+            ("transaction-size-min", 2.0),
+            ("transaction-size-max", 4.0),
+            ("transaction-size-avg", 3.0),
             ("poll-batch-max-time-ms", 4.0),
             ("poll-batch-avg-time-ms", 3.0),
             ("sink-record-read-total", 7.0),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Group, Named, Times, count, double, number};
+use super::{Group, Named, Sizes, Times, count, double, number};
 
 /// `source-task-metrics`.
 #[derive(Debug, Default)]
@@ -16,6 +16,7 @@ pub struct SourceTaskMetrics {
     active: AtomicU64,
     active_max: AtomicU64,
     polls: Times,
+    transactions: Sizes,
     plugin: Mutex<BTreeMap<&'static str, OfPlugin>>,
     gauges: Mutex<Gauges>,
 }
@@ -82,6 +83,11 @@ impl SourceTaskMetrics {
         self.written.fetch_add(records as u64, Relaxed);
     }
 
+    /// A transaction of so many records was committed.
+    pub fn transaction(&self, records: usize) {
+        self.transactions.add(records as u64);
+    }
+
     /// This many records are in flight.
     pub fn active(&self, records: usize) {
         self.active.store(records as u64, Relaxed);
@@ -98,6 +104,9 @@ impl Group for SourceTaskMetrics {
         ("source-record-active-count-max", |m| count(&m.active_max)),
         ("poll-batch-max-time-ms", |m| m.polls.max()),
         ("poll-batch-avg-time-ms", |m| m.polls.avg()),
+        ("transaction-size-min", |m| m.transactions.min()),
+        ("transaction-size-max", |m| m.transactions.max()),
+        ("transaction-size-avg", |m| m.transactions.avg()),
     ];
 
     fn of_plugin(&self) -> Vec<(&'static str, f64)> {

@@ -8,7 +8,7 @@ use lavka_api::config::Config;
 use lavka_api::plugin::Catalogue;
 use lavka_api::{Error, Result};
 use lavka_coordination::herder::Herder;
-use lavka_ports::{Admin, Buffer, Cluster, Consumer, Producer};
+use lavka_ports::{Admin, Buffer, Cluster, Consumer, LogReader, Producer, TransactionalProducer};
 use lavka_telemetry::metrics::Metrics;
 use tokio::sync::{mpsc, watch};
 
@@ -25,6 +25,14 @@ struct NoCluster;
 impl Cluster for NoCluster {
     fn producer(&self, _config: &Config) -> Result<Arc<dyn Producer>> {
         Err(Error::fatal("there is no Kafka"))
+    }
+
+    fn transactional_producer(&self, _: &Config) -> Result<Arc<dyn TransactionalProducer>> {
+        Err(Error::config("there are no transactions here"))
+    }
+
+    fn log_reader(&self, _: &Config, _: &str) -> Result<Box<dyn LogReader>> {
+        Err(Error::config("there is no log here"))
     }
 
     fn consumer(&self, _config: &Config, _buffer: Buffer) -> Result<Box<dyn Consumer>> {
