@@ -1,0 +1,139 @@
+//! The lease on a log, which is HDFS's own.
+
+use std::sync::Arc;
+
+use hdfs_native::HdfsError;
+use hdfs_native::client::WriteOptions;
+use lavka_api::Result;
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+
+use super::HdfsStore;
+use super::errors::{is_held, is_missing};
+use super::holder::{Hold, is_dead};
+use super::open_file::{OpenFile, read_range, recover};
+use crate::LakePath;
+
+/// A note about the holder of a lease is a few short lines.
+const MAX_NOTE: usize = 1024;
+
+/// An open log.
+pub(super) struct Held {
+    store: HdfsStore,
+    path: LakePath,
+    file: Arc<Mutex<Option<OpenFile>>>,
+    runtime: Handle,
+    /// Notes of leases that are not in here are of dead ones.
+    hold: Option<Hold>,
+}
+
+impl Held {
+    /// Opens the log for appending, or creates it; `None` while somebody else has it open.
+    pub(super) async fn take(store: &HdfsStore, path: &LakePath) -> Result<Option<Self>> {
+        if store.opened(path).is_some() {
+            return Ok(None);
+        }
+        let client = store.client().await?;
+        let absolute = store.absolute(path);
+        let mut outcome = store.ask(client.append(&absolute)).await;
+        if outcome.as_ref().is_err_and(is_held)
+            && read_note(store, path).await.is_some_and(|note| is_dead(&note))
+        {
+            tracing::info!("{absolute}: the writer that had it open is dead; its lease is taken over");
+            match recover(client, &absolute).await {
+                Ok(()) => outcome = store.ask(client.append(&absolute)).await,
+                Err(error) if is_held(&error) => {}
+                Err(error) => return Err(store.explain("take over", path, &error)),
+            }
+        }
+        if outcome.as_ref().is_err_and(is_missing) {
+            outcome = store.ask(client.create(&absolute, WriteOptions::default())).await;
+        }
+        let writer = match outcome {
+            Ok(writer) => writer,
+            Err(error) if is_held(&error) => return Ok(None),
+            Err(error) => return Err(store.explain("open", path, &error)),
+        };
+        // Nobody else writes it from here on, so its length is what the name node says.
+        let status = store.ask(client.get_file_info(&absolute)).await;
+        let status = status.map_err(|error| store.explain("look at", path, &error))?;
+        let length = u64::try_from(status.length).unwrap_or(u64::MAX);
+        let file = OpenFile::new(absolute, store.inner.settings.key, writer, length, true);
+        let file = Arc::new(Mutex::new(Some(file)));
+        store.inner.open().insert(path.clone(), Arc::clone(&file));
+        let hold = Hold::begin();
+        let note = hold.note();
+        let held = Self {
+            store: store.clone(),
+            path: path.clone(),
+            file,
+            runtime: Handle::current(),
+            hold: Some(hold),
+        };
+        // The note is for a faster start after a crash, and for people; a lease without it is as good.
+        if let Err(error) = Box::pin(write_note(store, path, note)).await {
+            tracing::debug!("{error}");
+        }
+        Ok(Some(held))
+    }
+
+    pub(super) fn is_log(&self, path: &LakePath) -> bool {
+        self.path == *path
+    }
+
+    /// Whether the log can still be appended to. While an append is under way it can.
+    pub(super) fn is_sound(&self) -> bool {
+        self.file.try_lock().map_or(true, |file| file.as_ref().is_some_and(OpenFile::is_sound))
+    }
+
+    /// Closes the log, so that the next writer has it at once.
+    pub(super) async fn close(mut self) {
+        Box::pin(close(&self.store, &self.path, &self.file)).await;
+        self.hold = None;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closed on purpose.
+        let Some(hold) = self.hold.take() else { return };
+        let (store, path, file) = (self.store.clone(), self.path.clone(), Arc::clone(&self.file));
+        self.runtime.spawn(async move {
+            Box::pin(close(&store, &path, &file)).await;
+            drop(hold);
+        });
+    }
+}
+
+async fn close(store: &HdfsStore, path: &LakePath, file: &Mutex<Option<OpenFile>>) {
+    if let Some(file) = file.lock().await.take() {
+        Box::pin(file.close()).await;
+    }
+    store.inner.open().remove(path);
+}
+
+fn note_path(path: &LakePath) -> Result<LakePath> {
+    LakePath::new(&format!("{path}.holder"))
+}
+
+async fn write_note(store: &HdfsStore, path: &LakePath, note: String) -> Result<()> {
+    let path = note_path(path)?;
+    let client = store.client().await?;
+    let absolute = store.absolute(&path);
+    let written = async {
+        // Overwriting is for files that are there.
+        client.delete(&absolute, false).await?;
+        let mut writer = client.create(&absolute, WriteOptions::default()).await?;
+        Box::pin(writer.write_bytes(note.into())).await?;
+        Box::pin(writer.close()).await
+    };
+    store.ask(written).await.map_err(|error: HdfsError| store.explain("write", &path, &error))
+}
+
+/// The note beside the log `path`.
+pub(super) async fn read_note(store: &HdfsStore, path: &LakePath) -> Option<String> {
+    let path = note_path(path).ok()?;
+    let client = store.client().await.ok()?;
+    let bytes = store.ask(read_range(client, &store.absolute(&path), 0, MAX_NOTE)).await.ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,215 @@
+//! A file that is being written.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use hdfs_native::file::FileWriter;
+use hdfs_native::{Client, HdfsError};
+use lavka_api::{Error, Result};
+
+use super::errors::{explain, is_missing};
+use crate::Chunk;
+
+/// Waits for the data nodes to agree on the end of a file that somebody left open.
+const RECOVERY_POLL: Duration = Duration::from_millis(200);
+const RECOVERY_POLLS: usize = 300;
+
+/// Lets the bytes of a chunk go over the wire without a copy.
+struct Shared(Chunk);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+pub(super) fn shared(chunk: Chunk) -> Bytes {
+    Bytes::from_owner(Shared(chunk))
+}
+
+/// A file that this process writes, or wrote until something failed.
+pub(super) struct OpenFile {
+    path: String,
+    /// The configuration key that says where the store is.
+    key: &'static str,
+    writer: Option<FileWriter>,
+    /// Bytes that appends brought into it.
+    length: u64,
+    /// Whether the last operation went through. What a failed or cancelled one has done is not known.
+    sound: bool,
+    /// A log is fenced by HDFS's lease on it. After a failure nobody may take that back by force, because somebody else
+    /// may have it by now.
+    is_log: bool,
+}
+
+impl OpenFile {
+    pub(super) fn new(
+        path: String,
+        key: &'static str,
+        writer: FileWriter,
+        length: u64,
+        is_log: bool,
+    ) -> Self {
+        Self { path, key, writer: Some(writer), length, sound: true, is_log }
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        self.sound
+    }
+
+    fn explain(&self, doing: &str, error: &HdfsError) -> Error {
+        explain(self.key, doing, &self.path, error)
+    }
+
+    /// Writes `bytes` at `at`; see [`LakeStore::append`](crate::LakeStore::append).
+    pub(super) async fn append(&mut self, client: &Client, at: u64, bytes: Chunk) -> Result<()> {
+        let mut bytes = shared(bytes);
+        if !self.sound {
+            let there = self.reopen(client, at, &bytes).await?;
+            bytes = bytes.slice(there..);
+        } else if self.length != at {
+            return Err(Error::fatal(format!(
+                "{}: {} has {} bytes where {at} were written; restart the task",
+                self.key, self.path, self.length
+            )));
+        }
+        let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.sound = false;
+        let Some(writer) = &mut self.writer else { return Err(self.gone()) };
+        if let Err(error) = Box::pin(writer.write_bytes(bytes)).await {
+            return Err(self.failed("write to", &error));
+        }
+        self.length = self.length.saturating_add(count);
+        self.sound = true;
+        Ok(())
+    }
+
+    /// Brings what was written to the disks of the data nodes.
+    pub(super) async fn hsync(&mut self) -> Result<()> {
+        if !self.sound {
+            return Err(self.gone());
+        }
+        self.sound = false;
+        let Some(writer) = &mut self.writer else { return Err(self.gone()) };
+        if let Err(error) = Box::pin(writer.hsync()).await {
+            return Err(self.failed("bring to disk", &error));
+        }
+        self.sound = true;
+        Ok(())
+    }
+
+    /// Brings everything to the disks of the data nodes, and completes the file. May be repeated after an error.
+    pub(super) async fn finish(&mut self, client: &Client) -> Result<()> {
+        if !self.sound {
+            self.reopen(client, self.length, &Bytes::new()).await?;
+        }
+        self.sound = false;
+        let Some(writer) = &mut self.writer else { return Err(self.gone()) };
+        let closed = match Box::pin(writer.hsync()).await {
+            // Erasure coded files cannot be synced; closing them waits for every data node.
+            Ok(()) | Err(HdfsError::OperationFailed(_) | HdfsError::UnsupportedFeature(_)) => {
+                Box::pin(writer.close()).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = closed {
+            return Err(self.failed("complete", &error));
+        }
+        self.sound = true;
+        Ok(())
+    }
+
+    /// Gives the lease back, with the file as it is.
+    pub(super) async fn close(mut self) {
+        if let Some(mut writer) = self.writer.take()
+            && self.sound
+            && let Err(error) = Box::pin(writer.close()).await
+        {
+            tracing::warn!("{} (HDFS takes the lease back within a minute)", self.explain("close", &error));
+        }
+    }
+
+    /// After a failure: waits until the file has an end, looks which part of `bytes` made it there behind `at`, and opens
+    /// it again. Tells how many bytes that were.
+    async fn reopen(&mut self, client: &Client, at: u64, bytes: &Bytes) -> Result<usize> {
+        if self.is_log {
+            return Err(self.gone());
+        }
+        self.writer = None;
+        recover(client, &self.path).await.map_err(|error| self.explain("recover", &error))?;
+        let status =
+            client.get_file_info(&self.path).await.map_err(|error| self.explain("look at", &error))?;
+        let length = u64::try_from(status.length).unwrap_or(u64::MAX);
+        let there = length.checked_sub(at).and_then(|there| usize::try_from(there).ok());
+        let Some(there) = there.filter(|there| *there <= bytes.len()) else {
+            return Err(Error::fatal(format!(
+                "{}: {} has {length} bytes where {at} were written: the data nodes that had the others are gone. Restart the \
+                 task; it reads the records again",
+                self.key, self.path
+            )));
+        };
+        if there > 0 {
+            let tail = read_range(client, &self.path, at, there).await;
+            let tail = tail.map_err(|error| self.explain("read", &error))?;
+            if bytes.get(..there) != Some(tail.as_slice()) {
+                return Err(Error::fatal(format!(
+                    "{}: {} has bytes that this task did not write; restart the task",
+                    self.key, self.path
+                )));
+            }
+        }
+        let writer = client.append(&self.path).await.map_err(|error| self.explain("write to", &error))?;
+        (self.writer, self.length, self.sound) = (Some(writer), length, true);
+        Ok(there)
+    }
+
+    fn failed(&mut self, doing: &str, error: &HdfsError) -> Error {
+        self.writer = None;
+        self.explain(doing, error)
+    }
+
+    fn gone(&self) -> Error {
+        Error::retriable(format!(
+            "{}: writing to {} has failed, and another writer may have taken it over since; the partition is taken over \
+             anew",
+            self.key, self.path
+        ))
+    }
+}
+
+/// Takes the lease of whoever has `path` open, and waits until the file has an end.
+pub(super) async fn recover(client: &Client, path: &str) -> Result<(), HdfsError> {
+    for _ in 0..RECOVERY_POLLS {
+        match client.recover_lease(path).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(error) if is_missing(&error) => return Err(error),
+            Err(HdfsError::AlreadyExists(_)) => {}
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(RECOVERY_POLL).await;
+    }
+    Err(HdfsError::OperationFailed(format!("the lease of {path} was not recovered in a minute")))
+}
+
+/// `count` bytes from `at` on; fewer where the file ends before that.
+pub(super) async fn read_range(
+    client: &Client,
+    path: &str,
+    at: u64,
+    count: usize,
+) -> Result<Vec<u8>, HdfsError> {
+    let reader = client.read(path).await?;
+    let start = usize::try_from(at).unwrap_or(usize::MAX).min(reader.file_length());
+    let count = count.min(reader.file_length() - start);
+    let mut bytes = Vec::with_capacity(count);
+    if count == 0 {
+        return Ok(bytes);
+    }
+    let mut stream = std::pin::pin!(reader.read_range_stream(start, count));
+    while let Some(part) = stream.next().await {
+        bytes.extend_from_slice(&part?);
+    }
+    Ok(bytes)
+}

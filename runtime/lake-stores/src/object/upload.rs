@@ -1,0 +1,177 @@
+//! A file on its way into an object store.
+
+use std::collections::VecDeque;
+
+use lavka_api::{Error, Result};
+use object_store::multipart::PartId;
+use object_store::path::Path;
+
+use crate::Chunk;
+
+/// What is known of a file that is not finished. Below the size of a part its bytes wait here; from the first part on it is
+/// an upload, which nobody sees before it is completed.
+#[derive(Debug)]
+pub(super) struct Upload {
+    /// Where the upload will appear: under the file's final name if that is known from the start, so that the bytes travel
+    /// once; else under the temporary one, to be copied within the store.
+    pub(super) key: Path,
+    /// The store's name of the upload, once there is one.
+    pub(super) id: Option<String>,
+    pub(super) parts: Vec<PartId>,
+    waiting: VecDeque<Chunk>,
+    waiting_bytes: usize,
+    length: u64,
+    /// Whether all of it is in the store.
+    pub(super) stored: bool,
+}
+
+impl Upload {
+    pub(super) fn new(key: Path) -> Self {
+        Self {
+            key,
+            id: None,
+            parts: Vec::new(),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            length: 0,
+            stored: false,
+        }
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Bytes that are in memory alone.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// Takes `bytes`, unless an earlier call with them did.
+    pub(super) fn take(&mut self, at: u64, bytes: Chunk) -> Result<()> {
+        let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if at.saturating_add(count) == self.length && count > 0 {
+            return Ok(());
+        }
+        if at != self.length || self.stored {
+            return Err(Error::fatal(format!(
+                "{} bytes of {} came where {at} were written; restart the task",
+                self.length, self.key
+            )));
+        }
+        self.length = self.length.saturating_add(count);
+        self.waiting_bytes += bytes.len();
+        self.waiting.push_back(bytes);
+        Ok(())
+    }
+
+    /// A copy of the next `count` bytes that wait, or of all.
+    pub(super) fn peek(&self, count: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(count.min(self.waiting_bytes));
+        for chunk in &self.waiting {
+            let rest = count - bytes.len();
+            bytes.extend_from_slice(chunk.get(..rest).unwrap_or(chunk));
+            if bytes.len() >= count {
+                break;
+            }
+        }
+        bytes
+    }
+
+    /// The next `count` bytes are in the store.
+    pub(super) fn drop_front(&mut self, mut count: usize) {
+        while count > 0 {
+            let Some(chunk) = self.waiting.pop_front() else { return };
+            if chunk.len() > count {
+                let rest = chunk.get(count..).unwrap_or_default().to_vec();
+                self.waiting.push_front(Chunk::new(rest));
+                self.waiting_bytes -= count;
+                return;
+            }
+            count -= chunk.len();
+            self.waiting_bytes -= chunk.len();
+        }
+    }
+}
+
+/// What is put beside a temporary name while an upload is under way, so that the next owner can complete or abort it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct UploadNote {
+    pub(super) key: String,
+    pub(super) id: String,
+    /// Bytes and parts of the whole file, once all are in the store.
+    pub(super) whole: Option<(u64, Vec<String>)>,
+}
+
+const FIRST_LINE: &str = "lavka upload 1";
+/// More parts than any store allows.
+const MAX_PARTS: usize = 100_000;
+
+impl UploadNote {
+    pub(super) fn to_text(&self) -> String {
+        let mut text = format!("{FIRST_LINE}\nkey {}\nid {}\n", self.key, self.id);
+        if let Some((length, parts)) = &self.whole {
+            for part in parts {
+                text.push_str(&format!("part {part}\n"));
+            }
+            text.push_str(&format!("length {length}\n"));
+        }
+        text
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        if lines.next()? != FIRST_LINE {
+            return None;
+        }
+        let key = lines.next()?.strip_prefix("key ")?.to_owned();
+        let id = lines.next()?.strip_prefix("id ")?.to_owned();
+        let mut parts = Vec::new();
+        let mut whole = None;
+        for line in lines {
+            if let Some(part) = line.strip_prefix("part ") {
+                if parts.len() >= MAX_PARTS {
+                    return None;
+                }
+                parts.push(part.to_owned());
+            } else {
+                let length = line.strip_prefix("length ")?.parse().ok()?;
+                whole = Some((length, std::mem::take(&mut parts)));
+            }
+        }
+        Some(Self { key, id, whole })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_taken_once_and_leave_in_order() {
+        let mut upload = Upload::new(Path::from("k"));
+        let chunk = |text: &str| Chunk::new(text.as_bytes().to_vec());
+        upload.take(0, chunk("abc")).unwrap();
+        upload.take(0, chunk("abc")).unwrap();
+        upload.take(3, chunk("defg")).unwrap();
+        assert_eq!((upload.length(), upload.waiting_bytes()), (7, 7));
+        assert_eq!(upload.peek(4), b"abcd");
+        upload.drop_front(4);
+        assert_eq!((upload.peek(100).as_slice(), upload.waiting_bytes()), (b"efg".as_slice(), 3));
+        upload.take(3, chunk("defg")).unwrap();
+        assert!(upload.take(9, chunk("x")).is_err());
+        upload.drop_front(3);
+        assert_eq!(upload.waiting_bytes(), 0);
+    }
+
+    #[test]
+    fn notes_are_read_back() {
+        let mut note = UploadNote { key: "topics/t/x y".into(), id: "abc".into(), whole: None };
+        assert_eq!(UploadNote::parse(&note.to_text()), Some(note.clone()));
+        note.whole = Some((9, vec!["\"e1\"".into(), "e2".into()]));
+        assert_eq!(UploadNote::parse(&note.to_text()), Some(note));
+        for broken in ["", "x", "lavka upload 1\nkey a\n", "lavka upload 1\nkey a\nid b\nlength x\n"] {
+            assert_eq!(UploadNote::parse(broken), None, "{broken}");
+        }
+    }
+}
