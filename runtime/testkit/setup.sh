@@ -67,9 +67,10 @@ check_tests() {
     { kafka_is_cached && registry_is_cached; } || have mvn ||
         need maven "Maven to fetch the jars of Apache Kafka and of a schema registry"
     { python_is_cached python python-requirements.txt &&
-        python_is_cached python-registry python-registry-requirements.txt; } ||
+        python_is_cached python-registry python-registry-requirements.txt &&
+        python_is_cached python-coap python-coap-requirements.txt; } ||
         python3 -c 'import ensurepip, venv' 2>/dev/null ||
-        need python3-venv 'Python to call the REST API and a schema registry as others do'
+        need python3-venv 'Python to call the REST API, a schema registry and CoAP sources as others do'
 }
 
 # Debian keeps the server's programs of each version apart, off the search path.

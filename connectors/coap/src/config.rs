@@ -2,6 +2,7 @@
 
 use lavka_api::config::{Check, key};
 
+use crate::payload::FORMATS;
 use crate::resource::Resource;
 
 const SERVER: &str = "CoAP Server";
@@ -30,7 +31,7 @@ lavka_api::config! {
             .check(Check::non_empty())
             .doc("The Kafka topic for resources without one of their own."),
         pub(crate) payload_format: String = key("lavka.payload.format").default("bytes").group(RECORDS)
-            .check(Check::one_of(&["bytes", "text", "json", "cbor", "senml-json", "senml-cbor", "auto"]))
+            .check(Check::one_of(FORMATS))
             .doc("What payloads are: bytes, handed on as they are (use ByteArrayConverter); text; json or cbor, decoded into \
                   records without schema so that transforms can work on their fields (use JsonConverter with \
                   schemas.enable=false); senml-json or senml-cbor, resolved into an array of records with a schema; auto: \

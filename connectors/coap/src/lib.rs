@@ -28,12 +28,15 @@
 //! - `listener`: the socket; `handover`: what it shares with `poll` and deliveries.
 //! - `record`: from requests to records.
 
+mod channel;
 mod config;
 mod connector;
 mod directory;
 mod environment;
 mod handover;
 mod listener;
+mod observe;
+mod payload;
 mod peer;
 mod record;
 mod repeats;
@@ -55,12 +58,22 @@ type Millis = u64;
 /// The plugins of this crate.
 #[must_use]
 pub fn plugins() -> Vec<Plugin> {
-    vec![Plugin {
-        class: "io.lavka.connect.coap.CoapServerSourceConnector",
-        aliases: &["CoapServerSource"],
-        version: LAVKA_VERSION,
-        doc: "Is a CoAP server that devices write to, and answers each when Kafka has its reading.",
-        definition: config::ServerConfig::definition,
-        factory: Factory::Source(|| Box::new(connector::CoapServer::default())),
-    }]
+    vec![
+        Plugin {
+            class: "io.lavka.connect.coap.CoapServerSourceConnector",
+            aliases: &["CoapServerSource"],
+            version: LAVKA_VERSION,
+            doc: "Is a CoAP server that devices write to, and answers each when Kafka has its reading.",
+            definition: config::ServerConfig::definition,
+            factory: Factory::Source(|| Box::new(connector::CoapServer::default())),
+        },
+        Plugin {
+            class: "io.lavka.connect.coap.CoapObserveSourceConnector",
+            aliases: &["CoapObserveSource"],
+            version: LAVKA_VERSION,
+            doc: "Observes resources of CoAP servers, or polls those that cannot be observed.",
+            definition: observe::ObserveConfig::definition,
+            factory: Factory::Source(|| Box::new(observe::CoapObserver::default())),
+        },
+    ]
 }

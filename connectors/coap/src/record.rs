@@ -1,11 +1,10 @@
 //! From requests to records.
 
 use lavka_api::data::{Blob, Datum, Headers, Record, Schema, SourceRecord, Str, Topic, Type};
-use lavka_api::error::exception;
 use lavka_api::{Error, Result};
-use lavka_converters::payload::{Format, PayloadDecoder};
 
 use crate::config::ServerConfig;
+use crate::payload::Payloads;
 use crate::request::Request;
 use crate::resource::Resource;
 use crate::wire::code;
@@ -18,23 +17,12 @@ use crate::wire::code;
 #[derive(Debug)]
 pub(crate) struct RecordMaker {
     topics: Vec<Topic>,
-    payloads: PayloadDecoder,
-    /// None where each request says it.
-    format: Option<Format>,
-    on_error: OnError,
+    payloads: Payloads,
     string: Schema,
     bytes: Schema,
     int32: Schema,
     int64: Schema,
     boolean: Schema,
-}
-
-/// What becomes of a payload that cannot be decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OnError {
-    Bytes,
-    Reject,
-    Fail,
 }
 
 /// What came of some requests.
@@ -56,14 +44,7 @@ impl RecordMaker {
                 .iter()
                 .map(|resource| resource.topic.clone().unwrap_or_else(|| default.clone()))
                 .collect(),
-            payloads: PayloadDecoder::new(),
-            format: (config.payload_format != "auto")
-                .then(|| Format::named(&config.payload_format).unwrap_or(Format::Bytes)),
-            on_error: match config.payload_on_error.as_str() {
-                "reject" => OnError::Reject,
-                "fail" => OnError::Fail,
-                _ => OnError::Bytes,
-            },
+            payloads: Payloads::new(&config.payload_format, &config.payload_on_error),
             string: Schema::of(Type::String),
             bytes: Schema::of(Type::Bytes),
             int32: Schema::of(Type::Int32),
@@ -94,29 +75,17 @@ impl RecordMaker {
         let Some(topic) = self.topics.get(request.resource) else { return Ok(None) };
         let mut record = Record::for_topic(topic.clone());
         record.headers = self.headers(&request);
-        let format = self
-            .format
-            .unwrap_or_else(|| request.content_format.map_or(Format::Bytes, Format::of_content_format));
         let payload = Blob::from(request.payload);
-        record.value = match (self.payloads.decode(format, &payload, request.received), self.on_error) {
-            (Ok(value), _) => value,
-            (Err(error), OnError::Bytes) => {
-                let reason = Datum::new(self.string.clone(), error.to_string());
-                record.headers.add(Str::from_static("lavka.payload.error"), reason);
-                self.payloads.bytes(&payload)
-            }
-            (Err(_), OnError::Reject) => return Ok(None),
-            (Err(error), OnError::Fail) => {
-                return Err(Error::fatal(format!(
-                    "The payload of a request to {} ({} bytes) is not {format}, and lavka.payload.on.error is fail. Set it \
-                     to bytes or reject to go on.",
-                    request.path,
-                    payload.len()
-                ))
-                .with_exception(exception::CONNECT)
-                .caused_by(error));
-            }
-        };
+        let what = || format!("a request to {}", request.path);
+        let decoded = self.payloads.decode(
+            request.content_format,
+            &payload,
+            request.received,
+            &mut record.headers,
+            what,
+        )?;
+        let Some(value) = decoded else { return Ok(None) };
+        record.value = value;
         record.key = Datum::new(self.string.clone(), request.path);
         record.timestamp = Some(request.received);
         Ok(Some(record))

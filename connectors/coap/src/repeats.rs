@@ -90,6 +90,11 @@ impl Repeats {
         }
     }
 
+    /// The message is to be looked at anew when it comes again.
+    pub(crate) fn release(&mut self, name: MessageName) {
+        self.replies.remove(&name);
+    }
+
     fn forget(&mut self, now: Millis) {
         while self.ages.front().is_some_and(|(until, _)| *until <= now) {
             if let Some((_, name)) = self.ages.pop_front() {

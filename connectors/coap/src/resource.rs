@@ -82,6 +82,15 @@ impl Resource {
         rest.next().is_none().then_some(variables)
     }
 
+    /// The segments of a pattern without wildcards: the one path it stands for.
+    pub(crate) fn fixed(&self) -> Option<Vec<String>> {
+        let exactly = |segment: &Segment| match segment {
+            Segment::Exactly(name) => Some(name.clone()),
+            _ => None,
+        };
+        self.segments.iter().map(exactly).collect()
+    }
+
     /// The entry in `/.well-known/core` (RFC 6690): a link for a path that is fixed, a template (RFC 6570) in an attribute
     /// of the fixed part before it otherwise.
     pub(crate) fn link(&self) -> String {

@@ -17,7 +17,7 @@ pub(crate) struct Retransmission {
 
 impl Retransmission {
     /// The first time-out: between ACK_TIMEOUT and ACK_TIMEOUT · ACK_RANDOM_FACTOR (1.5), by 64 random bits.
-    fn first(self, random: u64) -> Millis {
+    pub(crate) fn first(self, random: u64) -> Millis {
         self.timeout.saturating_add(random % (self.timeout / 2).saturating_add(1))
     }
 }
@@ -90,17 +90,19 @@ impl Separate {
 /// Message ids, counted up for each peer, because one must not come twice to the same peer within EXCHANGE_LIFETIME
 /// (RFC 7252, section 4.4), which a counter shared by many would see to less and less the faster it runs.
 #[derive(Debug)]
-struct MessageIds {
+pub(crate) struct MessageIds {
     limit: usize,
     last: HashMap<Peer, (u16, Millis)>,
 }
 
 impl MessageIds {
-    fn new(limit: usize) -> Self {
+    /// For at most `limit` peers.
+    pub(crate) fn new(limit: usize) -> Self {
         Self { limit, last: HashMap::new() }
     }
 
-    fn next(&mut self, now: Millis, peer: Peer, random: u64) -> u16 {
+    /// An id for the next message to `peer`; `random` is 64 random bits.
+    pub(crate) fn next(&mut self, now: Millis, peer: Peer, random: u64) -> u16 {
         if let Some((last, used)) = self.last.get_mut(&peer) {
             *last = last.wrapping_add(1);
             *used = now;

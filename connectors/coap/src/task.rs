@@ -13,6 +13,7 @@ use crate::environment::Environment;
 use crate::handover::Handover;
 use crate::listener::Listener;
 use crate::record::RecordMaker;
+use crate::request::Request;
 use crate::resource::Resource;
 use crate::responder::Settings;
 use crate::separate::Retransmission;
@@ -28,7 +29,7 @@ pub(crate) struct ServerTask {
     /// What keeps `poll` from going on, behind the records before it.
     failure: Option<Error>,
     environment: Environment,
-    handover: Arc<Handover>,
+    handover: Arc<Handover<Request>>,
     listener: Option<Listener>,
 }
 

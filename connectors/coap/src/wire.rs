@@ -10,6 +10,8 @@ pub(crate) mod code {
     pub(crate) const GET: u8 = 0x01;
     pub(crate) const POST: u8 = 0x02;
     pub(crate) const PUT: u8 = 0x03;
+    /// 2.03, the answer to a request with an ETag that still holds.
+    pub(crate) const VALID: u8 = 0x43;
     /// 2.04, the answer to a reading that Kafka has.
     pub(crate) const CHANGED: u8 = 0x44;
     /// 2.05
@@ -40,6 +42,7 @@ pub(crate) mod code {
 pub(crate) mod option {
     pub(crate) const URI_HOST: u16 = 3;
     pub(crate) const ETAG: u16 = 4;
+    pub(crate) const OBSERVE: u16 = 6;
     pub(crate) const URI_PORT: u16 = 7;
     pub(crate) const URI_PATH: u16 = 11;
     pub(crate) const CONTENT_FORMAT: u16 = 12;
@@ -174,6 +177,11 @@ impl Draft {
     /// A Reset of message `id`.
     pub(crate) fn reset(id: u16) -> Self {
         Self::new(MessageType::Reset, code::EMPTY, id, &[])
+    }
+
+    /// The message id.
+    pub(crate) fn id(&self) -> u16 {
+        self.0.header.message_id
     }
 
     /// With an option of bytes.

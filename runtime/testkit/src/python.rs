@@ -39,6 +39,13 @@ const REGISTRY: Packages = Packages {
     what: "confluent-kafka with its serializers for Python (once, about 40 MB)",
 };
 
+const COAP: Packages = Packages {
+    folder: "python-coap",
+    list: "python-coap-requirements.txt",
+    requirements: include_str!("../python-coap-requirements.txt"),
+    what: "aiocoap for Python (once, under 1 MB)",
+};
+
 const LONGEST_DOWNLOAD: Duration = Duration::from_secs(600);
 
 /// A Python with packages.
@@ -67,6 +74,14 @@ impl Python {
     /// As [`resolve`](Self::resolve).
     pub fn for_registry() -> Result<Self, Unavailable> {
         Self::with(REGISTRY)
+    }
+
+    /// The one with [aiocoap](https://pypi.org/project/aiocoap), which makes CoAP servers and clients.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn for_coap() -> Result<Self, Unavailable> {
+        Self::with(COAP)
     }
 
     fn with(packages: Packages) -> Result<Self, Unavailable> {

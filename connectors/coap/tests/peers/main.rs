@@ -1,4 +1,4 @@
-//! The server mode with the clients of others.
+//! Both modes with the clients and servers of others, and over a network that loses and reorders.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,5 +7,9 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod aiocoap;
 mod libcoap;
+mod libcoap_server;
+mod lossy;
+mod observed;
 mod source;

@@ -2,44 +2,103 @@
 
 use std::net::UdpSocket;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use lavka_api::config::Config;
-use lavka_api::data::{OffsetMap, Record, Value};
-use lavka_api::plugin::{Factory, OffsetReader, SourceTaskStart, TaskId};
+use lavka_api::data::{OffsetMap, Record, SourceRecord, Value};
+use lavka_api::plugin::{Factory, OffsetReader, SourceTask, SourceTaskStart, TaskId};
 use tokio::task::JoinHandle;
 
-/// A server on a port of its own.
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A task of a source, with all that it hands out.
 pub(crate) struct Source {
+    /// Of a server, where it listens.
     pub(crate) port: u16,
-    records: Arc<Mutex<Vec<Record>>>,
+    records: Arc<Mutex<Vec<SourceRecord>>>,
     running: JoinHandle<()>,
 }
 
-struct NoOffsets;
+/// The offsets of an earlier run.
+struct Offsets(Vec<(OffsetMap, OffsetMap)>);
 
 #[async_trait]
-impl OffsetReader for NoOffsets {
+impl OffsetReader for Offsets {
     async fn offsets(&self, partitions: &[OffsetMap]) -> lavka_api::Result<Vec<Option<OffsetMap>>> {
-        Ok(vec![None; partitions.len()])
+        let of = |partition: &OffsetMap| {
+            let known = self.0.iter().rev().find(|(known, _)| known == partition);
+            known.map(|(_, offset)| offset.clone())
+        };
+        Ok(partitions.iter().map(of).collect())
     }
 }
 
+/// A UDP port that was free.
+pub(crate) fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn task(class: &str, config: &Config) -> Box<dyn SourceTask> {
+    let mut plugins = lavka_connector_coap::plugins().into_iter();
+    let plugin = plugins.find(|plugin| plugin.aliases.contains(&class)).unwrap();
+    let Factory::Source(make) = plugin.factory else { panic!("no source") };
+    make().task(config).unwrap()
+}
+
 impl Source {
-    /// Starts one for `resources`; Kafka takes `delay`.
+    /// Starts a server for `resources`; Kafka takes `delay`.
     pub(crate) async fn start(resources: &str, delay: Duration) -> Self {
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = Config::from([
-            ("lavka.coap.listen", format!("127.0.0.1:{port}")),
-            ("lavka.coap.resources", resources.to_owned()),
+        let config = Config::from([("lavka.coap.resources", resources)]);
+        Self::serve(config, delay).await
+    }
+
+    /// Starts a server with this configuration, on a port of its own.
+    pub(crate) async fn serve(mut config: Config, delay: Duration) -> Self {
+        let port = free_port();
+        config.set("lavka.coap.listen", format!("127.0.0.1:{port}"));
+        let mut source = Self::run("CoapServerSource", &config, delay, vec![]).await;
+        source.port = port;
+        source
+    }
+
+    /// Observes `resources` of `server`, with short waits.
+    pub(crate) async fn observe(server: &str, resources: &str, more: &[(&str, &str)]) -> Self {
+        Self::observe_behind(server, resources, more, vec![]).await
+    }
+
+    /// As [`observe`](Self::observe), where an earlier run has left off.
+    pub(crate) async fn observe_behind(
+        server: &str,
+        resources: &str,
+        more: &[(&str, &str)],
+        offsets: Vec<(OffsetMap, OffsetMap)>,
+    ) -> Self {
+        let mut config = Config::from([
+            ("lavka.coap.servers", server),
+            ("lavka.coap.observe", resources),
+            ("lavka.coap.reregister.delay.ms", "200"),
+            ("lavka.coap.retry.backoff.ms", "100"),
+            ("lavka.coap.retry.backoff.max.ms", "400"),
+            ("lavka.coap.ack.timeout.ms", "100"),
+            ("lavka.coap.max.retransmit", "3"),
         ]);
-        let Factory::Source(make) = lavka_connector_coap::plugins().remove(0).factory else {
-            panic!("no source")
-        };
-        let mut task = make().task(&config).unwrap();
+        for (key, value) in more {
+            config.set(*key, *value);
+        }
+        Self::run("CoapObserveSource", &config, Duration::from_millis(5), offsets).await
+    }
+
+    async fn run(
+        class: &str,
+        config: &Config,
+        delay: Duration,
+        offsets: Vec<(OffsetMap, OffsetMap)>,
+    ) -> Self {
+        let mut task = task(class, config);
         let id = TaskId { connector: "coap".into(), task: 0 };
-        task.start(SourceTaskStart { id, offsets: Arc::new(NoOffsets) }).await.unwrap();
+        task.start(SourceTaskStart { id, offsets: Arc::new(Offsets(offsets)) }).await.unwrap();
         let listener = task.delivery_listener().unwrap();
         let records = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&records);
@@ -47,7 +106,7 @@ impl Source {
             loop {
                 let polled = task.poll().await.unwrap();
                 let tokens: Vec<u64> = polled.iter().map(|record| record.token).collect();
-                seen.lock().unwrap().extend(polled.into_iter().map(|record| record.record));
+                seen.lock().unwrap().extend(polled);
                 let listener = Arc::clone(&listener);
                 tokio::spawn(async move {
                     tokio::time::sleep(delay).await;
@@ -55,12 +114,17 @@ impl Source {
                 });
             }
         });
-        Self { port, records, running }
+        Self { port: 0, records, running }
+    }
+
+    /// What was handed out so far.
+    pub(crate) fn handed_out(&self) -> Vec<SourceRecord> {
+        self.records.lock().unwrap().clone()
     }
 
     /// The records so far.
     pub(crate) fn records(&self) -> Vec<Record> {
-        self.records.lock().unwrap().clone()
+        self.handed_out().into_iter().map(|record| record.record).collect()
     }
 
     /// Their payloads.
@@ -70,6 +134,20 @@ impl Source {
             other => panic!("{other:?} is no payload"),
         };
         self.records().into_iter().map(bytes).collect()
+    }
+
+    /// Waits until the payloads are as wanted.
+    pub(crate) async fn wait_for(&self, what: &str, wanted: impl Fn(&[Vec<u8>]) -> bool) -> Vec<Vec<u8>> {
+        let began = Instant::now();
+        loop {
+            let payloads = self.payloads();
+            if wanted(&payloads) {
+                return payloads;
+            }
+            let shown: Vec<_> = payloads.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect();
+            assert!(began.elapsed() < PATIENCE, "no {what}: {shown:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 

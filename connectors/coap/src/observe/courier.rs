@@ -1,0 +1,278 @@
+//! The loop that owns the client's socket, and looks up addresses and offsets for it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lavka_api::plugin::{Counter, OffsetReader, SourceTaskStart, TaskId};
+use lavka_api::{Error, Result};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+
+use super::address::ServerName;
+use super::reading::Reading;
+use super::record;
+use super::watcher::{Errand, News, Outbox, Settings, Tally, Watcher};
+use crate::channel::Channel;
+use crate::environment::Environment;
+use crate::handover::Handover;
+
+/// How long the last messages may take.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How long a look-up may take.
+const LOOK_UP: Duration = Duration::from_secs(20);
+
+/// What was looked up.
+#[derive(Debug)]
+enum Found {
+    Address(usize, Result<SocketAddr, String>),
+    Etag(u64, Option<Vec<u8>>),
+}
+
+/// What a counter counts.
+type Count = fn(&Tally) -> u64;
+
+/// What the client counts, for metrics.
+#[derive(Clone, Debug)]
+pub(crate) struct Counters {
+    all: Vec<(Counter, Count)>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        let counters: [(&'static str, Count); 10] = [
+            ("coap-notification-total", |tally| tally.notifications),
+            ("coap-answer-total", |tally| tally.answers),
+            ("coap-outdated-total", |tally| tally.outdated),
+            ("coap-repeated-total", |tally| tally.repeated),
+            ("coap-missed-total", |tally| tally.missed),
+            ("coap-stale-total", |tally| tally.stale),
+            ("coap-refused-total", |tally| tally.refused),
+            ("coap-unanswered-total", |tally| tally.unanswered),
+            ("coap-too-large-total", |tally| tally.too_large),
+            ("coap-acknowledged-early-total", |tally| tally.acknowledged_early),
+        ];
+        Self { all: counters.map(|(name, of)| (Counter::new(name), of)).into() }
+    }
+}
+
+impl Counters {
+    /// The counters themselves.
+    pub(crate) fn all(&self) -> Vec<Counter> {
+        self.all.iter().map(|(counter, _)| counter.clone()).collect()
+    }
+
+    fn show(&self, before: &Tally, now: &Tally) {
+        for (counter, of) in &self.all {
+            counter.add(of(now).saturating_sub(of(before)));
+        }
+    }
+}
+
+/// A running client. Dropping it closes the socket.
+pub(crate) struct Courier {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Courier {
+    /// Begins to observe, from the first of the addresses that can be had.
+    ///
+    /// # Errors
+    /// Where none can.
+    pub(crate) async fn start(
+        start: SourceTaskStart,
+        bind: &[SocketAddr],
+        receive_buffer: usize,
+        settings: Settings,
+        handover: Arc<Handover<Reading>>,
+        counters: Counters,
+        environment: Environment,
+    ) -> Result<Self> {
+        let mut opened = Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
+        for address in bind {
+            opened = Channel::open(start.id.clone(), *address, receive_buffer).await;
+            if opened.is_ok() {
+                break;
+            }
+        }
+        let channel = opened.map_err(|error| {
+            let reason = Error::fatal(error.to_string());
+            Error::config(format!(
+                "Cannot ask for CoAP resources from {} (lavka.coap.bind): {error}. Choose an address of this machine and \
+                 a port that is free, or none.",
+                bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+            ))
+            .caused_by(reason)
+        })?;
+        let ipv6 = channel.local_address().is_some_and(|local| local.is_ipv6());
+        let (stop, stopping) = watch::channel(false);
+        let (found, finds) = mpsc::unbounded_channel();
+        let client = Client {
+            id: start.id,
+            channel,
+            ipv6,
+            servers: settings.servers.iter().map(|(name, _)| name.clone()).collect(),
+            watcher: Watcher::new(settings),
+            handover,
+            counters,
+            shown: Tally::default(),
+            offsets: start.offsets,
+            errands: JoinSet::new(),
+            found,
+            environment,
+        };
+        Ok(Self { stop, task: tokio::spawn(client.run(stopping, finds)) })
+    }
+
+    /// Ends the observations, within bounded time.
+    pub(crate) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let _ = timeout(FAREWELL, &mut self.task).await;
+    }
+}
+
+impl Drop for Courier {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Client {
+    id: TaskId,
+    channel: Channel,
+    ipv6: bool,
+    servers: Vec<ServerName>,
+    watcher: Watcher,
+    handover: Arc<Handover<Reading>>,
+    counters: Counters,
+    /// What the counters have.
+    shown: Tally,
+    offsets: Arc<dyn OffsetReader>,
+    /// At most one for each server and resource at a time, which bounds the channel of finds too.
+    errands: JoinSet<()>,
+    found: mpsc::UnboundedSender<Found>,
+    environment: Environment,
+}
+
+impl Client {
+    async fn run(mut self, mut stopping: watch::Receiver<bool>, mut finds: mpsc::UnboundedReceiver<Found>) {
+        let mut out = Outbox::default();
+        self.watcher.start(self.channel.now(), &mut out);
+        self.pass_on(out).await;
+        loop {
+            let mut out = Outbox::default();
+            let mut read = Ok(());
+            tokio::select! {
+                ready = self.channel.ready(self.watcher.next_wakeup()) => {
+                    read = ready.and_then(|()| self.read(&mut out));
+                }
+                () = self.handover.outcomes_due() => {}
+                Some(found) = finds.recv() => self.take(found, &mut out),
+                Some(_) = self.errands.join_next(), if !self.errands.is_empty() => {}
+                _ = stopping.wait_for(|stop| *stop) => break,
+            }
+            self.settle(&mut out);
+            self.pass_on(out).await;
+            if let Err(error) = read {
+                self.handover.fail(Error::retriable(format!("The CoAP socket failed: {error}")));
+                return;
+            }
+        }
+        let mut out = Outbox::default();
+        self.settle(&mut out);
+        self.watcher.stop(self.channel.now(), &mut out);
+        self.channel.send(out.datagrams).await;
+    }
+
+    fn read(&mut self, out: &mut Outbox) -> io::Result<()> {
+        let (now, received) = (self.channel.now(), (self.environment.now)());
+        let watcher = &mut self.watcher;
+        self.channel.receive(|peer, datagram| watcher.datagram(now, received, peer, datagram, out))
+    }
+
+    fn take(&mut self, found: Found, out: &mut Outbox) {
+        let now = self.channel.now();
+        match found {
+            Found::Address(server, address) => self.watcher.resolved(now, server, address, out),
+            Found::Etag(target, etag) => self.watcher.recalled(now, target, etag, out),
+        }
+    }
+
+    fn settle(&mut self, out: &mut Outbox) {
+        let now = self.channel.now();
+        for (ticket, _) in self.handover.take_outcomes() {
+            self.watcher.settled(now, ticket, out);
+        }
+        self.watcher.wake(now, out);
+        let tally = self.watcher.tally();
+        if tally != self.shown {
+            self.counters.show(&self.shown, &tally);
+            self.shown = tally;
+        }
+    }
+
+    async fn pass_on(&mut self, out: Outbox) {
+        self.handover.push(out.readings);
+        for news in out.news {
+            match news {
+                News::Good(text) => tracing::info!(task = %self.id, "{text}"),
+                News::Bad(text) => tracing::warn!(task = %self.id, "{text}"),
+            }
+        }
+        self.run_errands(out.errands);
+        self.channel.send(out.datagrams).await;
+    }
+
+    fn run_errands(&mut self, errands: Vec<Errand>) {
+        let mut recalls = Vec::new();
+        for errand in errands {
+            match errand {
+                Errand::Resolve(server) => {
+                    let Some(name) = self.servers.get(server).cloned() else { continue };
+                    let (found, ipv6) = (self.found.clone(), self.ipv6);
+                    self.errands.spawn(async move {
+                        let _ = found.send(Found::Address(server, resolve(&name, ipv6).await));
+                    });
+                }
+                Errand::Recall { target, server, resource } => {
+                    let Some(name) = self.servers.get(server) else { continue };
+                    recalls.push((target, record::partition(&name.to_string(), &resource)));
+                }
+            }
+        }
+        if recalls.is_empty() {
+            return;
+        }
+        let (found, offsets, id) = (self.found.clone(), Arc::clone(&self.offsets), self.id.clone());
+        self.errands.spawn(async move {
+            let partitions: Vec<_> = recalls.iter().map(|(_, partition)| partition.clone()).collect();
+            let known = match timeout(LOOK_UP, offsets.offsets(&partitions)).await {
+                Ok(Ok(known)) => known,
+                // Without it a representation may come twice, which is better than not at all.
+                Ok(Err(error)) => {
+                    tracing::warn!(task = %id, "committed offsets could not be read: {error}");
+                    Vec::new()
+                }
+                Err(_) => Vec::new(),
+            };
+            let mut known = known.into_iter();
+            for (target, _) in recalls {
+                let etag = known.next().flatten().and_then(|offset| record::etag(&offset));
+                let _ = found.send(Found::Etag(target, etag));
+            }
+        });
+    }
+}
+
+async fn resolve(name: &ServerName, ipv6: bool) -> Result<SocketAddr, String> {
+    let found = match timeout(LOOK_UP, tokio::net::lookup_host((name.host.as_str(), name.port))).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => return Err(format!("its address cannot be found: {error}")),
+        Err(_) => return Err("its address cannot be found in time".to_owned()),
+    };
+    let mut found = found.filter(|address| ipv6 || address.is_ipv4());
+    found.next().ok_or_else(|| "it has no address that can be reached from here".to_owned())
+}

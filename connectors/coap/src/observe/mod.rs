@@ -1,0 +1,22 @@
+//! The observe mode: resources of CoAP servers, whose changes are the records (RFC 7641).
+//!
+//! - `config`, `connector`, `task`: from the configuration to what a client needs, and how it is spread over tasks.
+//! - `address`, `wish`: which servers, which of their resources.
+//! - `watcher`: the client, pure; of it `body` (representations in blocks), `links` (directories).
+//! - `courier`: its socket, and what it has to look up.
+//! - `reading`, `record`: from representations to records.
+
+mod address;
+mod body;
+mod config;
+mod connector;
+mod courier;
+mod links;
+mod reading;
+mod record;
+mod task;
+mod watcher;
+mod wish;
+
+pub(crate) use config::ObserveConfig;
+pub(crate) use connector::CoapObserver;

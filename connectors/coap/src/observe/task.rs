@@ -1,0 +1,176 @@
+//! The source task of the observe mode.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lavka_api::config::{Config, ConfigSpec};
+use lavka_api::data::{SourceRecord, Topic};
+use lavka_api::plugin::{Counter, DeliveryListener, SourceTask, SourceTaskStart};
+use lavka_api::{Error, Result};
+
+use super::address::ServerName;
+use super::config::ObserveConfig;
+use super::courier::{Counters, Courier};
+use super::links::Filter;
+use super::reading::Reading;
+use super::record::RecordMaker;
+use super::watcher::Settings;
+use super::wish::{Share, Wish};
+use crate::environment::Environment;
+use crate::handover::Handover;
+use crate::payload::Payloads;
+use crate::separate::Retransmission;
+
+/// The key of a task's configuration that says which share of each server's resources is the task's.
+pub(crate) const SHARES: &str = "lavka.coap.task.shares";
+
+/// What a configuration says.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// In order of preference.
+    bind: Vec<SocketAddr>,
+    receive_buffer: usize,
+    batch_size: usize,
+    records: RecordMaker,
+    settings: Settings,
+}
+
+impl Plan {
+    /// # Errors
+    /// Where a server, a resource or a filter is none.
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let shares: Vec<Share> =
+            config.get(SHARES).unwrap_or_default().split(',').filter_map(Share::parse).collect();
+        let config = ObserveConfig::from_config(config)?;
+        let servers: Vec<ServerName> = parsed(&config.servers, ServerName::parse)?;
+        let wishes: Vec<Wish> = parsed(&config.resources, Wish::parse)?;
+        let default = Topic::from(config.kafka_topic.as_str());
+        let topic = |wish: &Wish| wish.resource.topic.clone().unwrap_or_else(|| default.clone());
+        let payloads = Payloads::new(&config.payload_format, &config.payload_on_error);
+        let size = |number: i64| usize::try_from(number).unwrap_or(1).max(1);
+        let millis = |number: i64| u64::try_from(number).unwrap_or(0);
+        let bind =
+            match config.bind.as_str() {
+                "" => vec![
+                    (IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0).into(),
+                    (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0).into(),
+                ],
+                text => vec![text.parse().map_err(|_| {
+                    Error::invalid_value("lavka.coap.bind", text, "is no address with a port")
+                })?],
+            };
+        Ok(Self {
+            bind,
+            receive_buffer: size(config.receive_buffer.into()),
+            batch_size: size(config.batch_size.into()),
+            records: RecordMaker::new(&servers, wishes.iter().map(topic).collect(), payloads),
+            settings: Settings {
+                servers: servers
+                    .into_iter()
+                    .enumerate()
+                    .map(|(place, name)| {
+                        (name, shares.get(place).copied().unwrap_or(Share { place: 0, of: 1 }))
+                    })
+                    .collect(),
+                wishes,
+                filters: parsed(&config.filters, Filter::parse)?,
+                observe: config.mode == "observe",
+                poll_interval: millis(config.poll_interval),
+                discover_interval: millis(config.discover_interval),
+                hold: millis(config.hold),
+                readings: size(config.max_inflight.into()),
+                bytes: size(config.max_inflight_bytes),
+                body: size(config.max_body),
+                bodies: size(config.bodies),
+                exchanges: size(config.exchanges.into()),
+                observations: size(config.observations.into()),
+                retransmission: Retransmission {
+                    timeout: millis(config.ack_timeout),
+                    times: u32::try_from(config.max_retransmit).unwrap_or(0),
+                },
+                backoff: (millis(config.backoff), millis(config.backoff_max)),
+                reregister: millis(config.reregister),
+                random: Environment::SYSTEM.random,
+            },
+        })
+    }
+}
+
+fn parsed<T>(texts: &[String], parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>> {
+    texts.iter().map(|text| parse(text)).collect::<Result<_, _>>().map_err(Error::config)
+}
+
+/// A task: a socket, and what is observed over it.
+pub(crate) struct ObserveTask {
+    plan: Plan,
+    environment: Environment,
+    /// What keeps `poll` from going on, behind the records before it.
+    failure: Option<Error>,
+    handover: Arc<Handover<Reading>>,
+    counters: Counters,
+    courier: Option<Courier>,
+}
+
+impl ObserveTask {
+    pub(crate) fn new(mut plan: Plan, environment: Environment) -> Self {
+        plan.settings.random = environment.random;
+        Self {
+            plan,
+            environment,
+            failure: None,
+            handover: Arc::default(),
+            counters: Counters::default(),
+            courier: None,
+        }
+    }
+}
+
+#[async_trait]
+impl SourceTask for ObserveTask {
+    async fn start(&mut self, start: SourceTaskStart) -> Result<()> {
+        let courier = Courier::start(
+            start,
+            &self.plan.bind,
+            self.plan.receive_buffer,
+            self.plan.settings.clone(),
+            Arc::clone(&self.handover),
+            self.counters.clone(),
+            self.environment,
+        );
+        self.courier = Some(courier.await?);
+        Ok(())
+    }
+
+    async fn poll(&mut self) -> Result<Vec<SourceRecord>> {
+        loop {
+            if let Some(failure) = &self.failure {
+                return Err(failure.clone());
+            }
+            // Nothing is awaited between taking readings out and handing them out.
+            let readings = self.handover.take(self.plan.batch_size).await?;
+            let made = self.plan.records.make(readings);
+            self.failure = made.failure;
+            if !made.refused.is_empty() {
+                self.handover.refuse(&made.refused);
+            }
+            if !made.records.is_empty() {
+                return Ok(made.records);
+            }
+        }
+    }
+
+    fn delivery_listener(&self) -> Option<Arc<dyn DeliveryListener>> {
+        Some(Arc::clone(&self.handover) as Arc<dyn DeliveryListener>)
+    }
+
+    fn counters(&self) -> Vec<Counter> {
+        self.counters.all()
+    }
+
+    async fn stop(&mut self) {
+        if let Some(courier) = self.courier.take() {
+            courier.stop().await;
+        }
+    }
+}
