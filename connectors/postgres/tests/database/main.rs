@@ -7,10 +7,14 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod debezium;
+mod differential;
 mod failures;
 mod incremental;
 mod modes;
 mod restart;
 mod rig;
+mod shown;
 mod stream;
 mod tls;
+mod workload;
