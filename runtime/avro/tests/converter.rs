@@ -246,6 +246,21 @@ fn foreign_bytes_name_their_trouble() {
     }
 }
 
+/// Bytes behind the data are left alone, as in Java, unless they are to be an error.
+#[test]
+fn trailing_bytes_are_refused_where_that_is_asked_for() {
+    let mock = MockRegistry::new();
+    mock.put("t-value", &SchemaText::new(SchemaType::Avro, "\"int\""));
+    let topic = Topic::from("t");
+    let batch = [(Some(Blob::from(&[0, 0, 0, 0, 1, 14, 0, 0])), Headers::new())];
+    let mut lenient = converter(&mock, &[]);
+    let read = decoded(&mut lenient, &topic, &batch).unwrap().remove(0).unwrap();
+    assert_eq!(read.value, Value::Int32(7));
+    let mut strict = converter(&mock, &[("avro.fail.on.trailing.data", "true")]);
+    let error = decoded(&mut strict, &topic, &batch).unwrap().remove(0).unwrap_err();
+    assert!(error.to_string().contains("2 bytes behind the data"), "{error}");
+}
+
 /// Schemas that refer to others are read with them.
 #[test]
 fn references_are_followed() {
@@ -292,6 +307,8 @@ fn settings_are_checked() {
     for (key, value) in [
         ("specific.avro.reader", "true"),
         ("avro.use.logical.type.converters", "true"),
+        ("specific.avro.value.type", "org.example.Mine"),
+        ("schema.reflection", "true"),
         ("schema.backup.enabled", "true"),
         ("schemas.cache.config", "0"),
         ("scrub.invalid.names", "perhaps"),

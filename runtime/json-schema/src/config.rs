@@ -3,7 +3,6 @@
 use lavka_api::Result;
 use lavka_api::config::{Check, Config, ConfigDef, ConfigSpec, ConfigType as _, key};
 use lavka_converters::json::{DecimalFormat, WriteOptions};
-use lavka_schema_registry::RegistryConfig;
 
 fn unsupported(why: &'static str) -> Check {
     Check::new("false", move |text| {
@@ -12,7 +11,7 @@ fn unsupported(why: &'static str) -> Check {
 }
 
 lavka_api::config! {
-    /// The converter's own keys; those of the registry are [`RegistryConfig`].
+    /// The converter's own keys; those of the registry are shared.
     pub(crate) struct JsonSchemaConfig {
         pub(crate) generalized: bool = key("generalized.sum.type.support")
             .default(false)
@@ -76,6 +75,28 @@ lavka_api::config! {
         _inclusion: Option<String> = key("json.default.property.inclusion")
             .low()
             .doc("Without effect, as in Java: it is about Java objects."),
+        _before: bool = key("json.validate.before.domain.rules")
+            .default(false)
+            .low()
+            .doc("Without effect: payloads are not validated, and rules are not run."),
+        _packages: Vec<String> = key("json.schema.scan.packages")
+            .default("")
+            .low()
+            .doc("Without effect, as in Java: it is about Java objects."),
+        _envelope: bool = key("json.envelope.detection")
+            .default(true)
+            .low()
+            .doc("Without effect, as in Java: it is about Java objects."),
+        _key_type: Option<String> = key("json.key.type")
+            .doc("Without effect, as in Java: it is about Java objects."),
+        _value_type: Option<String> = key("json.value.type")
+            .doc("Without effect, as in Java: it is about Java objects."),
+        _type_property: String = key("type.property")
+            .default("javaType")
+            .doc("Without effect, as in Java: it is about Java objects."),
+        _allowed: Vec<String> = key("json.type.allowed.packages")
+            .default("*")
+            .doc("Without effect, as in Java: it is about Java objects."),
         _role: Option<String> = key("converter.type")
             .low()
             .doc("What the converter converts; the worker sets it."),
@@ -84,7 +105,7 @@ lavka_api::config! {
 
 /// Every key of the converter.
 pub(crate) fn definition() -> ConfigDef {
-    let mut all = RegistryConfig::definition();
+    let mut all = lavka_schema_registry::definition();
     all.extend(JsonSchemaConfig::definition());
     all
 }

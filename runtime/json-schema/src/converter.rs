@@ -10,7 +10,7 @@ use lavka_api::{Error, ErrorClass, Result, async_trait};
 use lavka_converters::json::{JsonReader, PayloadReader, PayloadWriter};
 use lavka_schema_registry::wire::{Frame, Located};
 use lavka_schema_registry::{
-    Cache, Plans, RegisteredSchema, ResolvedSchema, SchemaKey, SchemaText, SchemaType, Session,
+    Cache, Plans, RegisteredSchema, ResolvedSchema, SchemaKey, SchemaText, SchemaType, Session, of_converter,
 };
 
 use crate::compatibility::accepts;
@@ -212,25 +212,22 @@ impl Converter for JsonSchemaConverter {
 }
 
 fn writing_failed(topic: &Topic, error: Error) -> Error {
-    failed(topic, "Converting Kafka Connect data to byte[]", error)
+    failed(topic, "Converting Kafka Connect data to byte[]", "serializing Json data", error)
 }
 
 fn reading_failed(topic: &Topic, error: Error) -> Error {
-    failed(topic, "Converting byte[] to Kafka Connect data", error)
+    failed(topic, "Converting byte[] to Kafka Connect data", "deserializing data", error)
 }
 
 /// As Java wraps what its serialisers throw.
-fn failed(topic: &Topic, doing: &str, error: Error) -> Error {
-    let (name, text) = match error.class() {
-        ErrorClass::Config => {
-            (exception::CONFIG, format!("Failed to access JSON Schema data from topic {topic} : "))
-        }
-        ErrorClass::Retriable => {
-            (exception::RETRIABLE, format!("{doing} failed due to serialization error of topic {topic}: "))
-        }
-        ErrorClass::Data | ErrorClass::Fatal => {
-            (exception::DATA, format!("{doing} failed due to serialization error of topic {topic}: "))
-        }
-    };
-    error.wrapped_in(name, text)
+fn failed(topic: &Topic, converting: &str, doing: &str, error: Error) -> Error {
+    let text = format!("{converting} failed due to serialization error of topic {topic}: ");
+    match error.class() {
+        ErrorClass::Config => error.wrapped_in(
+            exception::CONFIG,
+            format!("Failed to access JSON Schema data from topic {topic} : "),
+        ),
+        ErrorClass::Retriable => of_converter(error, doing, topic, &text),
+        ErrorClass::Data | ErrorClass::Fatal => error.wrapped_in(exception::DATA, text),
+    }
 }

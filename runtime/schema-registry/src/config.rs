@@ -7,6 +7,7 @@ use lavka_api::Result;
 use lavka_api::config::{Check, ClassName, Config, ConfigSpec, ConfigType, Kind, Password, key};
 use lavka_api::plugin::ConverterRole;
 
+use crate::java::JavaConfig;
 use crate::schema::Guid;
 use crate::subject::SubjectStrategy;
 use crate::unsupported;
@@ -24,7 +25,6 @@ lavka_api::config! {
     ///
     /// ```
     /// use lavka_api::config::{Config, ConfigDef, ConfigSpec, key};
-    /// use lavka_schema_registry::RegistryConfig;
     ///
     /// lavka_api::config! {
     ///     struct MyConfig {
@@ -33,7 +33,7 @@ lavka_api::config! {
     /// }
     ///
     /// fn definition() -> ConfigDef {
-    ///     let mut all = RegistryConfig::definition();
+    ///     let mut all = lavka_schema_registry::definition();
     ///     all.extend(MyConfig::definition());
     ///     all
     /// }
@@ -416,6 +416,7 @@ impl RegistryConfig {
     /// A config error that names the first wrong key.
     pub fn read(config: &Config) -> Result<Self> {
         unsupported::check_open_keys(config)?;
+        JavaConfig::from_config(config)?;
         Self::from_config(config)
     }
 }

@@ -1,5 +1,6 @@
 //! What an answer that is no success means for the engine.
 
+use lavka_api::error::exception;
 use lavka_api::{Error, ErrorClass};
 
 use crate::retry::RetryPolicy;
@@ -7,6 +8,12 @@ use crate::transport::{Answer, Trouble};
 
 /// The exception of Confluent's client.
 const REST_CLIENT: &str = "io.confluent.kafka.schemaregistry.client.rest.exceptions.RestClientException";
+
+/// What Java's sockets throw.
+const SOCKET: &str = "java.net.SocketException";
+
+/// What Java's converters make of that.
+const NETWORK: &str = "org.apache.kafka.common.errors.NetworkException";
 
 /// Of a message from outside no more than this is shown.
 const MOST_SHOWN: usize = 2000;
@@ -39,7 +46,24 @@ pub(crate) fn refused(doing: &str, url: &str, answer: &Answer) -> Error {
 pub(crate) fn unreachable(doing: &str, url: &str, trouble: &Trouble) -> Error {
     let text = format!("Error {doing}: the registry at {url} did not answer: {trouble}");
     let class = if trouble.passes { ErrorClass::Retriable } else { ErrorClass::Config };
-    Error::new(class, "java.io.IOException", text)
+    Error::new(class, SOCKET, text)
+}
+
+/// Trouble that passes, as Java's converters put it: a `NetworkException` where no registry answered, a
+/// `RetriableException` with the text `failed` where one answered that it could not. `doing` is what the converter was
+/// about ("serializing Avro data"). Any other error stays as it is.
+#[must_use]
+pub fn of_converter(error: Error, doing: &str, topic: &str, failed: &str) -> Error {
+    if error.class() != ErrorClass::Retriable {
+        return error;
+    }
+    if error.exception() == SOCKET {
+        let cause = error.message().unwrap_or_default();
+        let text = format!("Network connection error while {doing} for topic {topic}: {cause}");
+        error.wrapped_in(NETWORK, text)
+    } else {
+        error.wrapped_in(exception::RETRIABLE, failed)
+    }
 }
 
 /// The error of an answer that is a success and yet makes no sense.
@@ -97,6 +121,26 @@ mod tests {
         ] {
             assert_eq!(refused("x", "http://h", &answer(status, "")).class(), class, "{status}");
         }
+    }
+
+    #[test]
+    fn converters_say_what_passes_as_java_does() {
+        let put = |error| of_converter(error, "serializing Avro data", "t", "Failed to serialize");
+        let trouble = Trouble { text: "no connection".into(), passes: true };
+        let away = put(unreachable("x", "http://h", &trouble));
+        assert_eq!((away.class(), away.exception()), (ErrorClass::Retriable, NETWORK));
+        assert_eq!(
+            away.message(),
+            Some(
+                "Network connection error while serializing Avro data for topic t: Error x: the registry at http://h did \
+                 not answer: no connection"
+            )
+        );
+        let busy = put(refused("x", "http://h", &answer(503, "")));
+        assert_eq!((busy.class(), busy.exception()), (ErrorClass::Retriable, exception::RETRIABLE));
+        assert_eq!(busy.message(), Some("Failed to serialize"));
+        let refused = refused("x", "http://h", &answer(409, ""));
+        assert_eq!(put(refused.clone()).to_string(), refused.to_string());
     }
 
     #[test]

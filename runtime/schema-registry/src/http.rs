@@ -34,6 +34,8 @@ pub(crate) struct HttpTransport {
     urls: Vec<String>,
     endpoints: Vec<Endpoint>,
     auth: Auth,
+    /// Whether `request.header.Authorization` stands for the credentials, as in Java.
+    has_authorization: bool,
 }
 
 struct Endpoint {
@@ -69,9 +71,11 @@ impl HttpTransport {
         let auth = Auth::new(keys, config)?;
         let needs_tls =
             urls.iter().map(String::as_str).chain(auth.token_endpoint()).any(|it| it.starts_with("https"));
+        let headers = headers(config)?;
+        let has_authorization = headers.contains_key(AUTHORIZATION);
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls::client_config(keys, needs_tls)?)
-            .default_headers(headers(config)?)
+            .default_headers(headers)
             .user_agent(concat!("lavka/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(millis(keys.connect_timeout))
             .read_timeout(millis(keys.read_timeout))
@@ -85,7 +89,7 @@ impl HttpTransport {
         let client = builder.build().map_err(|error| {
             Error::config(format!("The client of the registry cannot be set up: {}", told(&error)))
         })?;
-        Ok(Self { client, urls, endpoints, auth })
+        Ok(Self { client, urls, endpoints, auth, has_authorization })
     }
 }
 
@@ -106,7 +110,9 @@ impl Transport for HttpTransport {
         };
         sent = sent.header(ACCEPT, ANSWER_TYPES);
         for (name, value) in self.auth.headers(&self.client, endpoint.authorization.as_ref()).await? {
-            sent = sent.header(name, value);
+            if !(self.has_authorization && name == AUTHORIZATION) {
+                sent = sent.header(name, value);
+            }
         }
         if !request.body.is_empty() {
             sent = sent.header(CONTENT_TYPE, REQUEST_TYPE).body(request.body.clone());
@@ -175,12 +181,6 @@ fn headers(config: &Config) -> Result<HeaderMap> {
         let (Some(name), Some(value)) = (key.strip_prefix(HEADER_PREFIX), value) else { continue };
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| Error::config(format!("{key} does not end in the name of an HTTP header")))?;
-        // Java refuses this one too: it would replace the credentials.
-        if name == AUTHORIZATION {
-            return Err(Error::config(format!(
-                "{key} is not supported: use basic.auth.user.info or bearer.auth.token"
-            )));
-        }
         let mut value = HeaderValue::from_str(value.trim())
             .map_err(|_| Error::config(format!("The value of {key} cannot be sent as an HTTP header")))?;
         value.set_sensitive(true);

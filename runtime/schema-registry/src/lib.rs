@@ -3,7 +3,7 @@
 //!
 //! # For a converter
 //!
-//! - [`RegistryConfig`] is part of its definition.
+//! - [`definition`] is part of its definition: the keys of [`RegistryConfig`], and those about Java.
 //! - A [`Session`] is made from its configuration. In `prepare_encode` it gives the schema to write with
 //!   ([`resolve_for_encode`](Session::resolve_for_encode)), in `prepare_decode` the one a message was written with
 //!   ([`resolve_for_decode`](Session::resolve_for_decode)). Both ask the registry at most once per schema, so they are
@@ -31,7 +31,7 @@
 //!
 //! # Map
 //!
-//! - `config`, `unsupported`: the keys, and checks that name what does not work.
+//! - `config`, `java`, `unsupported`: the keys, and checks that name what does not work.
 //! - `schema`: [`SchemaText`], [`ResolvedSchema`], [`RegisteredSchema`], ids and GUIDs.
 //! - `plans`: [`Plans`], what a converter made of schemas, over a [`Cache`].
 //! - `subject`, [`wire`]: names of subjects, wire forms.
@@ -49,6 +49,7 @@ mod client;
 mod config;
 mod failure;
 mod http;
+mod java;
 #[cfg(any(test, feature = "mock"))]
 pub mod mock;
 mod oauth;
@@ -67,6 +68,8 @@ pub mod wire;
 pub use cache::Cache;
 pub use client::Registry;
 pub use config::{RegistryConfig, Urls};
+pub use failure::of_converter;
+pub use java::definition;
 pub use plans::Plans;
 pub use schema::{
     Compatibility, Dependency, Guid, Reference, RegisteredSchema, ResolvedSchema, SchemaId, SchemaKey,

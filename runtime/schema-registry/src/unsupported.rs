@@ -1,8 +1,9 @@
 //! Checks that name what Confluent's converters can and this build cannot, so that nothing is ignored in silence.
 
-use lavka_api::config::{Check, Config, ConfigType as _};
+use lavka_api::config::{Check, Config, ConfigSpec as _, ConfigType as _};
 use lavka_api::{Error, Result};
 
+use crate::config::RegistryConfig;
 use crate::schema::Guid;
 use crate::subject::SubjectStrategy;
 
@@ -147,7 +148,15 @@ pub(crate) fn host_verification() -> Check {
 
 /// Refuses keys that [`OPEN_KEYS`] names.
 pub(crate) fn check_open_keys(config: &Config) -> Result<()> {
+    let definition = RegistryConfig::definition();
     for (key, value) in config.iter() {
+        // Java's client takes its own keys, but for those of TLS, under either name.
+        if let Some(plain) = key.strip_prefix("schema.registry.")
+            && definition.get(key).is_none()
+            && definition.get(plain).is_some()
+        {
+            return Err(Error::config(format!("{key} is not supported: name it {plain}")));
+        }
         let Some((_, why)) = OPEN_KEYS.iter().find(|(prefix, _)| key.starts_with(prefix)) else { continue };
         if value.is_some_and(|value| !value.trim().is_empty()) {
             return Err(Error::config(format!("{key} is not supported: {why}. Remove it.")));

@@ -33,6 +33,8 @@ pub struct Decoder {
     read: Read,
     /// Bytes at the top are as they are, without a length: Confluent's serializers write them so.
     bare: bool,
+    /// Whether bytes behind a value are an error.
+    whole: bool,
 }
 
 impl Decoder {
@@ -49,7 +51,14 @@ impl Decoder {
     ) -> Result<Self> {
         let schema = mapping.to_connect(reader, version)?;
         let read = decode_plan::compile(mapping, writer, reader, schema.as_ref())?;
-        Ok(Self { schema, read, bare: writer.is_bytes() })
+        Ok(Self { schema, read, bare: writer.is_bytes(), whole: false })
+    }
+
+    /// Whether bytes behind a value are an error (`avro.fail.on.trailing.data`) instead of being left alone.
+    #[must_use]
+    pub fn refusing_trailing_data(mut self, refusing: bool) -> Self {
+        self.whole = refusing;
+        self
     }
 
     /// The Connect schema of what is read; `None` for schemaless data.
@@ -58,7 +67,8 @@ impl Decoder {
         self.schema.as_ref()
     }
 
-    /// Reads one value. Bytes behind it are left alone, as Java's reader leaves them. Schemaless objects take their
+    /// Reads one value. Bytes behind it are left alone, as Java's reader leaves them, unless it
+    /// [refuses them](Self::refusing_trailing_data). Schemaless objects take their
     /// shapes from `shapes`.
     ///
     /// # Errors
@@ -74,7 +84,11 @@ impl Decoder {
             };
         }
         let mut reader = Reader { cursor: Cursor::new(bytes), shapes };
-        reader.value(&self.read)
+        let value = reader.value(&self.read)?;
+        match reader.cursor.left() {
+            left @ 1.. if self.whole => Err(broken(format!("there are {left} bytes behind the data"))),
+            _ => Ok(value),
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Keys of this converter beside those of the registry.
 
 use lavka_api::config::{Check, ConfigDef, ConfigSpec, key};
-use lavka_schema_registry::RegistryConfig;
 
 use crate::mapping::Mapping;
 
@@ -46,15 +45,30 @@ lavka_api::config! {
             .check(Check::one_of(&["false"]))
             .doc("Whether Avro's Java library converts logical types; only false is supported. Dates, times, timestamps \
                   and decimals are Connect's logical types anyway."),
-        /// Not supported: rules.
-        pub(super) validation: String = key("validation.rules.execution").default("DISABLED").low()
-            .check(Check::one_of(&["DISABLED"]))
-            .doc("When the rules in a schema are checked: DISABLED; nothing else is supported."),
-        /// Not supported: backup envelopes.
-        pub(super) backup: String = key("schema.backup.enabled").default("false").low()
-            .check(Check::one_of(&["false"]))
-            .doc("Whether records are wrapped together with their schema's text; only false is supported."),
+        /// Not supported: generated classes.
+        pub(super) key_type: Option<String> = key("specific.avro.key.type").check(unsupported())
+            .doc("The Java class that keys are read into; not supported."),
+        /// Not supported: generated classes.
+        pub(super) value_type: Option<String> = key("specific.avro.value.type").check(unsupported())
+            .doc("The Java class that values are read into; not supported."),
+        /// About Java objects.
+        pub(super) allow_null: bool = key("avro.reflection.allow.null").default(false)
+            .doc("Without effect, as in Java: it is about Java objects."),
+        /// About Java objects.
+        pub(super) java_properties: bool = key("avro.remove.java.properties").default(false).low()
+            .doc("Without effect, as in Java: it is about Java objects."),
+        /// Bytes behind a datum.
+        pub(super) fail_on_trailing: bool = key("avro.fail.on.trailing.data").default(false).low()
+            .doc("Whether bytes behind a record's data are an error; otherwise they are left alone."),
     }
+}
+
+/// A check that nothing is set.
+fn unsupported() -> Check {
+    Check::new("not supported", |text| {
+        let set = !text.trim().is_empty();
+        if set { Err("it is not supported: Java classes are not loaded".into()) } else { Ok(()) }
+    })
 }
 
 impl MappingConfig {
@@ -74,7 +88,7 @@ impl MappingConfig {
 
 /// All keys of the converter.
 pub(super) fn definition() -> ConfigDef {
-    let mut all = RegistryConfig::definition();
+    let mut all = lavka_schema_registry::definition();
     all.extend(MappingConfig::definition());
     all
 }

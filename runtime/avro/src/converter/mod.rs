@@ -47,7 +47,7 @@ impl AvroConverter {
         Ok(Self {
             session,
             writers: Writers::new(keys.mapping(), capacity),
-            readers: Readers::new(keys.mapping(), capacity),
+            readers: Readers::new(keys.mapping(), keys.fail_on_trailing, capacity),
         })
     }
 }

@@ -7,7 +7,7 @@ use lavka_api::error::exception;
 use lavka_api::plugin::Undecoded;
 use lavka_api::{Error, Result};
 use lavka_schema_registry::wire::Located;
-use lavka_schema_registry::{Plans, ResolvedSchema, SchemaKey, Session};
+use lavka_schema_registry::{Plans, ResolvedSchema, SchemaKey, Session, of_converter};
 
 use super::parse;
 use crate::codec::Decoder;
@@ -20,6 +20,7 @@ type Key = (Topic, SchemaKey);
 
 pub(super) struct Readers {
     mapping: Mapping,
+    fail_on_trailing: bool,
     readers: Plans<Key, Reader>,
     shapes: ShapeTable,
 }
@@ -31,8 +32,8 @@ struct Reader {
 }
 
 impl Readers {
-    pub(super) fn new(mapping: Mapping, capacity: usize) -> Self {
-        Self { mapping, readers: Plans::new(capacity), shapes: ShapeTable::new(SHAPES) }
+    pub(super) fn new(mapping: Mapping, fail_on_trailing: bool, capacity: usize) -> Self {
+        Self { mapping, fail_on_trailing, readers: Plans::new(capacity), shapes: ShapeTable::new(SHAPES) }
     }
 
     /// Fetches the schemas that the batch needs. What is wrong with one schema is said when a record of it is read.
@@ -49,7 +50,10 @@ impl Readers {
             let key = (undecoded.topic.clone(), located.key);
             if !self.readers.is_settled(&key) {
                 let reader = self.reader(session, &located, &key).await;
-                self.readers.settle(key, reader)?;
+                let topic = undecoded.topic;
+                let failed = format!("Failed to deserialize data for topic {topic} to Avro: ");
+                let of_topic = |error| of_converter(error, "deserializing data", topic, &failed);
+                self.readers.settle(key, reader.map_err(of_topic))?;
             }
         }
         Ok(())
@@ -74,7 +78,8 @@ impl Readers {
             Some(latest) if latest.schema != written.schema => parse(latest)?,
             _ => writer.clone(),
         };
-        let decoder = Decoder::new(&self.mapping, &writer, &reader, version)?;
+        let decoder = Decoder::new(&self.mapping, &writer, &reader, version)?
+            .refusing_trailing_data(self.fail_on_trailing);
         Ok(Arc::new(Reader { decoder, latest }))
     }
 

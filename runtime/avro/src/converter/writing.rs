@@ -6,7 +6,7 @@ use lavka_api::data::{Datum, Headers, Schema, Topic, Value};
 use lavka_api::error::exception;
 use lavka_api::{Error, Result};
 use lavka_schema_registry::wire::Frame;
-use lavka_schema_registry::{Cache, Plans, RegisteredSchema, SchemaText, SchemaType, Session};
+use lavka_schema_registry::{Cache, Plans, RegisteredSchema, SchemaText, SchemaType, Session, of_converter};
 
 use super::{compatibility, is_of_one_schema, parse};
 use crate::codec::Encoder;
@@ -53,7 +53,9 @@ impl Writers {
             let key = ((*topic).clone(), schema.cloned());
             if !self.writers.is_settled(&key) {
                 let writer = self.writer(session, &key).await;
-                self.writers.settle(key, writer)?;
+                let failed = format!("Failed to serialize Avro data from topic {topic} :");
+                let of_topic = |error| of_converter(error, "serializing Avro data", topic, &failed);
+                self.writers.settle(key, writer.map_err(of_topic))?;
             }
         }
         Ok(())

@@ -1,7 +1,6 @@
 //! Keys of this converter beside those of the registry and the mapping.
 
 use lavka_api::config::{Check, ClassName, ConfigDef, ConfigSpec, key};
-use lavka_schema_registry::RegistryConfig;
 
 use crate::settings::MappingSettings;
 
@@ -24,15 +23,24 @@ lavka_api::config! {
             .doc("How the subject of an imported schema is named: by the import path \
                   (DefaultReferenceSubjectNameStrategy), or by the path with dots and without .proto \
                   (QualifiedReferenceSubjectNameStrategy)."),
-        /// Not supported: rules.
-        pub(super) validation: String = key("validation.rules.execution").default("DISABLED")
-            .check(Check::one_of(&["DISABLED"]))
-            .doc("When the rules in a schema are checked: DISABLED; nothing else is supported."),
-        /// Not supported: backup envelopes.
-        pub(super) backup: String = key("schema.backup.enabled").default("false").low()
-            .check(Check::one_of(&["false"]))
-            .doc("Whether records are wrapped together with their schema's text; only false is supported."),
+        /// Not supported: generated classes.
+        pub(super) key_type: Option<String> = key("specific.protobuf.key.type").check(unsupported())
+            .doc("The Java class that keys are read into; not supported."),
+        /// Not supported: generated classes.
+        pub(super) value_type: Option<String> = key("specific.protobuf.value.type").check(unsupported())
+            .doc("The Java class that values are read into; not supported."),
+        /// Not supported: generated classes.
+        pub(super) derive_type: String = key("derive.type").default("false").check(Check::one_of(&["false"]))
+            .doc("Whether the Java class to read into is found by the schema's options; only false is supported."),
     }
+}
+
+/// A check that nothing is set.
+fn unsupported() -> Check {
+    Check::new("not supported", |text| {
+        let set = !text.trim().is_empty();
+        if set { Err("it is not supported: Java classes are not loaded".into()) } else { Ok(()) }
+    })
 }
 
 impl ReferenceSettings {
@@ -48,7 +56,7 @@ impl ReferenceSettings {
 
 /// All keys of the converter.
 pub(super) fn definition() -> ConfigDef {
-    let mut all = RegistryConfig::definition();
+    let mut all = lavka_schema_registry::definition();
     all.extend(MappingSettings::definition());
     all.extend(ReferenceSettings::definition());
     all

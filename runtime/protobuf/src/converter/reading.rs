@@ -8,7 +8,7 @@ use lavka_api::error::exception;
 use lavka_api::plugin::Undecoded;
 use lavka_api::{Error, Result};
 use lavka_schema_registry::wire::Located;
-use lavka_schema_registry::{Plans, ResolvedSchema, SchemaKey, SchemaText, Session};
+use lavka_schema_registry::{Plans, ResolvedSchema, SchemaKey, SchemaText, Session, of_converter};
 
 use super::Settings;
 use crate::decode::DecodePlan;
@@ -51,7 +51,10 @@ impl Readers {
             let key = Key { topic: undecoded.topic.clone(), schema: located.key, indexes };
             if !self.0.is_settled(&key) {
                 let reader = self.reader(session, settings, &located, &key).await;
-                self.0.settle(key, reader)?;
+                let topic = undecoded.topic;
+                let failed = format!("Failed to deserialize data for topic {topic} to Protobuf: ");
+                let of_topic = |error| of_converter(error, "deserializing data", topic, &failed);
+                self.0.settle(key, reader.map_err(of_topic))?;
             }
         }
         Ok(())

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use lavka_api::data::{Datum, Headers, Schema, Topic, Value};
 use lavka_api::{Error, Result};
 use lavka_schema_registry::wire::{Frame, write_indexes};
-use lavka_schema_registry::{Cache, Plans, RegisteredSchema, ResolvedSchema, SchemaText, Session};
+use lavka_schema_registry::{
+    Cache, Plans, RegisteredSchema, ResolvedSchema, SchemaText, Session, of_converter,
+};
 
 use super::{Settings, compatibility, references};
 use crate::encode::EncodePlan;
@@ -57,7 +59,9 @@ impl Writers {
             let key = (topic.clone(), schema.clone());
             if !self.writers.is_settled(&key) {
                 let writer = self.writer(session, settings, &key).await;
-                self.writers.settle(key, writer)?;
+                let failed = format!("Failed to serialize Protobuf data from topic {topic} :");
+                let of_topic = |error| of_converter(error, "serializing Protobuf data", topic, &failed);
+                self.writers.settle(key, writer.map_err(of_topic))?;
             }
         }
         Ok(())

@@ -209,6 +209,8 @@ async fn trouble_of_the_registry_keeps_its_class() {
 fn keys_that_would_be_ignored_are_refused() {
     let definition = (crate::plugins()[0].definition)();
     for (key, value) in [
+        ("derive.type", "true"),
+        ("specific.protobuf.value.type", "org.example.Mine"),
         ("validation.rules.execution", "BEFORE_DOMAIN_RULES"),
         ("schema.backup.enabled", "true"),
         ("reference.subject.name.strategy", "org.example.Mine"),

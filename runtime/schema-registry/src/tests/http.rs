@@ -38,6 +38,15 @@ async fn ask(url: &str, entries: &[(&str, &str)]) -> Result<(), Error> {
     session(url, entries)?.registry().by_id(7, None).await.map(drop)
 }
 
+/// As in Java, this header stands for what the credentials would say.
+#[tokio::test]
+async fn a_header_of_the_users_own_comes_before_credentials() {
+    let server = registry().await;
+    let url = format!("http://u:p@127.0.0.1:{}", server.port);
+    ask(&url, &[("request.header.Authorization", "Bearer mine")]).await.unwrap();
+    assert_eq!(server.seen()[0].header("authorization"), Some("Bearer mine"));
+}
+
 #[tokio::test]
 async fn requests_are_those_of_confluents_client() {
     let server = registry().await;
@@ -300,6 +309,12 @@ fn what_is_not_supported_is_named() {
         ("propagate.schema.tags", "true"),
         ("rule.executors", "cel"),
         ("rule.executors.cel.class", "x"),
+        ("schema.reflection", "true"),
+        ("validation.rules.execution", "BEFORE_DOMAIN_RULES"),
+        ("schema.backup.enabled", "true"),
+        ("execution.environment", "MOON"),
+        ("schema.registry.proxy.host", "proxy"),
+        ("schema.registry.bearer.auth.token", "t"),
         ("schema.format", "resolved"),
         ("context.name.strategy", "org.example.Mine"),
         ("value.subject.name.strategy", "org.example.Mine"),
@@ -313,7 +328,7 @@ fn what_is_not_supported_is_named() {
         ("schema.registry.url", "mock://x"),
         ("schema.registry.url", "localhost:8081"),
         ("schema.registry.url", ""),
-        ("request.header.Authorization", "Basic x"),
+        ("request.header.a b", "x"),
     ] {
         let mut config = Config::from([("schema.registry.url", "http://h")]);
         config.set(key, value);
