@@ -122,11 +122,12 @@ lavka_api::config! {
             .doc("MQTT 5: whether content type, response topic, correlation data, message expiry, payload format and \
                   user properties become headers."),
         pub(crate) payload_format: String = key("lavka.payload.format").default("bytes").group(RECORDS)
-            .check(Check::one_of(&["bytes", "text", "json", "cbor", "senml-json", "senml-cbor", "auto"]))
+            .check(Check::one_of(&["bytes", "text", "json", "cbor", "senml-json", "senml-cbor", "sparkplug-b", "auto"]))
             .doc("What payloads are: bytes, handed on as they are (use ByteArrayConverter); text; json or cbor, decoded into \
                   records without schema so that transforms can work on their fields (use JsonConverter with \
-                  schemas.enable=false); senml-json or senml-cbor, resolved into an array of records with a schema; auto, \
-                  with MQTT 5: by the content type of each message, bytes without one."),
+                  schemas.enable=false); senml-json or senml-cbor, resolved into an array of records with a schema; sparkplug-b, \
+                  messages of Sparkplug B edge nodes (spBv1.0/...), with aliases resolved from births and gaps of sequence \
+                  numbers told; auto, with MQTT 5: by the content type of each message, bytes without one."),
         pub(crate) payload_on_error: String = key("lavka.payload.on.error").default("bytes").group(RECORDS)
             .check(Check::one_of(&["bytes", "skip", "fail"]))
             .doc("What becomes of a payload that cannot be decoded. bytes: the record carries the payload as bytes, \
@@ -169,6 +170,11 @@ impl MqttConfig {
                 key_store: self.key_store.clone(),
             },
         }
+    }
+
+    /// Whether messages are of Sparkplug B.
+    pub(crate) fn is_sparkplug(&self) -> bool {
+        self.payload_format == "sparkplug-b"
     }
 
     /// Whether each message says what its payload is.

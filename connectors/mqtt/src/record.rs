@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lavka_api::data::{Datum, Headers, Record, Schema, SourceRecord, Str, Topic, Type};
 use lavka_api::plugin::{DeliveryListener, TaskId};
 use lavka_api::{Error, Result, error::exception};
-use lavka_converters::payload::{Format, PayloadDecoder};
+use lavka_converters::payload::{Format, PayloadDecoder, Sparkplug};
 
 use crate::config::MqttConfig;
 use crate::environment::Throttle;
@@ -37,11 +37,20 @@ pub(crate) struct RecordMaker {
 
 struct Decoder {
     payloads: PayloadDecoder,
-    /// None where each message says it.
-    format: Option<Format>,
+    kind: Kind,
     on_error: OnError,
     warnings: Throttle,
     skipped: u64,
+}
+
+/// What payloads are.
+enum Kind {
+    /// All the same.
+    All(Format),
+    /// What each message says.
+    AsSaid,
+    /// Of Sparkplug B.
+    Sparkplug(Box<Sparkplug>),
 }
 
 /// What becomes of a payload that cannot be decoded.
@@ -82,8 +91,7 @@ pub(crate) fn make(maker: &mut dyn MakeRecord, arrivals: Vec<Arrival>, exchange:
 impl MakeRecord for RecordMaker {
     fn record(&mut self, message: Message) -> Result<Option<Record>> {
         let mut headers = self.headers(&message);
-        let format = self.decoder.format(&message);
-        let value = match self.decoder.payloads.decode(format, &message.payload, message.received) {
+        let value = match self.decoder.decode(&message) {
             Ok(value) => value,
             Err(error) => match self.decoder.on_error {
                 OnError::Bytes => {
@@ -92,10 +100,10 @@ impl MakeRecord for RecordMaker {
                     self.decoder.payloads.bytes(&message.payload)
                 }
                 OnError::Skip => {
-                    self.decoder.skip(&self.task, &message, format, &error);
+                    self.decoder.skip(&self.task, &message, &error);
                     return Ok(None);
                 }
-                OnError::Fail => return Err(undecodable(&message, format, error)),
+                OnError::Fail => return Err(undecodable(&message, &self.decoder.name(&message), error)),
             },
         };
         let mut record = Record::for_topic(self.topic.clone());
@@ -116,8 +124,11 @@ impl RecordMaker {
         };
         let decoder = Decoder {
             payloads: PayloadDecoder::new(),
-            format: (!config.goes_by_content_type())
-                .then(|| Format::named(&config.payload_format).unwrap_or(Format::Bytes)),
+            kind: match config.payload_format.as_str() {
+                "auto" => Kind::AsSaid,
+                "sparkplug-b" => Kind::Sparkplug(Box::new(Sparkplug::new())),
+                name => Kind::All(Format::named(name).unwrap_or(Format::Bytes)),
+            },
             on_error,
             warnings: Throttle::default(),
             skipped: 0,
@@ -177,25 +188,45 @@ impl RecordMaker {
 }
 
 impl Decoder {
-    fn format(&self, message: &Message) -> Format {
-        let content_type = || message.properties.as_deref()?.content_type.as_deref();
-        self.format.unwrap_or_else(|| content_type().map_or(Format::Bytes, Format::of_media_type))
+    fn decode(&mut self, message: &Message) -> Result<Datum> {
+        let format = match &mut self.kind {
+            Kind::Sparkplug(sparkplug) => return sparkplug.decode(&message.topic, &message.payload),
+            Kind::All(format) => *format,
+            Kind::AsSaid => said(message),
+        };
+        self.payloads.decode(format, &message.payload, message.received)
     }
 
-    fn skip(&mut self, task: &TaskId, message: &Message, format: Format, error: &Error) {
+    /// What the payload should be, for texts.
+    fn name(&self, message: &Message) -> String {
+        match &self.kind {
+            Kind::Sparkplug(_) => "Sparkplug B".to_owned(),
+            Kind::All(format) => format.to_string(),
+            Kind::AsSaid => said(message).to_string(),
+        }
+    }
+
+    fn skip(&mut self, task: &TaskId, message: &Message, error: &Error) {
         self.skipped += 1;
         if self.warnings.due(message.received) {
             tracing::warn!(
                 %task,
                 topic = message.topic.as_str(),
                 skipped = self.skipped,
-                "skipped a message whose payload is not {format} (so far: {}): {error}", self.skipped
+                "skipped a message whose payload is not {} (so far: {}): {error}", self.name(message), self.skipped
             );
         }
     }
 }
 
-fn undecodable(message: &Message, format: Format, error: Error) -> Error {
+/// By the content type.
+fn said(message: &Message) -> Format {
+    let content_type =
+        message.properties.as_deref().and_then(|properties| properties.content_type.as_deref());
+    content_type.map_or(Format::Bytes, Format::of_media_type)
+}
+
+fn undecodable(message: &Message, format: &str, error: Error) -> Error {
     Error::fatal(format!(
         "The payload of a message on the MQTT topic {} ({} bytes) is not {format}, and lavka.payload.on.error is fail. Set \
          it to bytes or skip to go on.",

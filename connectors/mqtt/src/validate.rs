@@ -111,6 +111,17 @@ fn properties(parsed: &MqttConfig) -> Vec<KeyError> {
             "only MQTT 5 has content types; set lavka.mqtt.version=5, or name the format".into(),
         ));
     }
+    if let Some(shared) =
+        parsed.topics.iter().find(|filter| parsed.is_sparkplug() && filter.starts_with("$share/"))
+    {
+        errors.push(KeyError::invalid(
+            "mqtt.topics",
+            shared,
+            "with lavka.payload.format=sparkplug-b all messages of a node must come to one task, which remembers its births; \
+             a shared subscription spreads them. Name groups or nodes instead: spBv1.0/GROUP/#"
+                .into(),
+        ));
+    }
     errors
 }
 
@@ -219,6 +230,11 @@ mod tests {
                 "lavka.mqtt.ssl.key.pem",
             ),
             (&[("lavka.mqtt.ssl.ca.pem", "/ca.pem")], "lavka.mqtt.ssl.ca.pem", "unencrypted"),
+            (
+                &[("lavka.payload.format", "sparkplug-b"), ("mqtt.topics", "$share/g/spBv1.0/#")],
+                "mqtt.topics",
+                "shared subscription",
+            ),
             (
                 &[("mqtt.server.uri", "tcp://a,ssl://b"), ("lavka.mqtt.ssl.ca.pem", "/no/such.pem")],
                 "lavka.mqtt.ssl.ca.pem",

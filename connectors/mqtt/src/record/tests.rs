@@ -169,3 +169,26 @@ async fn a_failure_comes_behind_the_records_before_it_and_is_not_acknowledged() 
     exchange.delivered(&[made.records[0].token]);
     assert_eq!(acks(&exchange), [1]);
 }
+
+#[test]
+fn sparkplug_takes_the_topic_and_what_was_born_before() {
+    let mut sparkplug = maker(&[("lavka.payload.format", "sparkplug-b")]);
+    let on =
+        |topic: &str, payload: &[u8]| Message { topic: topic.into(), payload: payload.into(), ..message("") };
+    // The metric `t`, alias 1, Double; then the alias alone.
+    let birth = b"\x18\x00\x12\x07\x0a\x01t\x10\x01\x20\x0a";
+    let data = b"\x18\x01\x12\x0b\x10\x01\x69\x00\x00\x00\x00\x00\x00\xf0\x3f";
+    sparkplug.record(on("spBv1.0/g/NBIRTH/n", birth)).unwrap().unwrap();
+    let record = sparkplug.record(on("spBv1.0/g/NDATA/n", data)).unwrap().unwrap();
+    let Value::Struct(fields) = &record.value.value else { panic!("no struct") };
+    let Some(Value::Array(metrics)) = fields.get("metrics") else { panic!("no metrics") };
+    let Value::Struct(metric) = &metrics[0] else { panic!("no metric") };
+    assert_eq!(
+        (metric.get("name"), metric.get("float_value")),
+        (Some(&"t".into()), Some(&Value::Float64(1.0)))
+    );
+    // Whatever cannot be decoded is kept as bytes, with the reason.
+    let other = sparkplug.record(on("other/topic", b"x")).unwrap().unwrap();
+    assert_eq!(other.value.value, Value::from(Blob::from(b"x")));
+    assert!(other.headers.last("lavka.payload.error").is_some());
+}
