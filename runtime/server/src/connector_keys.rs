@@ -112,6 +112,10 @@ impl<'a> ConnectorKeys<'a> {
         if key == "converter.type" {
             return Some(KeyMeaning::Ignored("the place of the converter says it".to_owned()));
         }
+        // Headers of requests to a schema registry have the names that the user gives them.
+        if key.starts_with("request.header.") && definition.get("schema.registry.url").is_some() {
+            return Some(KeyMeaning::Understood);
+        }
         Some(match definition.get(key) {
             Some(def) => without_effect(def).map_or(KeyMeaning::Understood, KeyMeaning::Ignored),
             None => {
@@ -179,6 +183,22 @@ mod tests {
     use lavka_api::config::key;
 
     use super::*;
+
+    #[test]
+    fn headers_for_a_registry_are_understood() {
+        let catalogue = crate::catalogue::catalogue();
+        let plugin = catalogue.find("FileStreamSource", PluginKind::is_connector).unwrap();
+        let config = Config::from([
+            ("connector.class", "FileStreamSource"),
+            ("key.converter", "StringConverter"),
+            ("value.converter", "AvroConverter"),
+        ]);
+        let keys = ConnectorKeys::new(plugin, &config, &catalogue);
+        let meaning = |key| keys.meaning(key);
+        assert!(matches!(meaning("value.converter.request.header.X-Team"), KeyMeaning::Understood));
+        assert!(matches!(meaning("key.converter.request.header.X-Team"), KeyMeaning::Unknown(_)));
+        assert!(matches!(meaning("value.converter.rule.metrics.enable"), KeyMeaning::Ignored(_)));
+    }
 
     #[test]
     fn reasons_are_taken_from_the_documentation() {

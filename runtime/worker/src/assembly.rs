@@ -212,8 +212,7 @@ impl Assembly {
         secrets: &Redactor,
     ) -> Result<TaskHandle> {
         let plugin = connector_plugin(connector, &self.catalogue)?;
-        let converters = Converters::new(connector, &self.worker.raw, &self.catalogue)?;
-        let chain = self.chain(connector).await?;
+        let (converters, chain) = self.conversion(connector).await?;
         let errors = ErrorSettings::from_config(connector)?;
         let target = watch::Sender::new(if paused { Target::Paused } else { Target::Running });
         let error_metrics = self.metrics.errors(&id.connector, id.task);
@@ -285,11 +284,17 @@ impl Assembly {
         Ok(Some(TopicCreation::new(groups, self.cluster.admin(&config)?, brokers)))
     }
 
-    /// The connector's transforms. They may read files (models), so they are made on a blocking thread.
-    async fn chain(&self, connector: &Config) -> Result<Chain> {
+    /// The connector's converters and transforms. They may read files (certificates, models), so they are made on a
+    /// blocking thread.
+    async fn conversion(&self, connector: &Config) -> Result<(Converters, Chain)> {
         let (catalogue, connector) = (Arc::clone(&self.catalogue), connector.clone());
-        let made = tokio::task::spawn_blocking(move || Chain::from_config(&connector, &catalogue)).await;
-        made.unwrap_or_else(|crash| Err(Error::fatal(format!("the transforms could not be made: {crash}"))))
+        let worker = self.worker.raw.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            let converters = Converters::new(&connector, &worker, &catalogue)?;
+            Ok((converters, Chain::from_config(&connector, &catalogue)?))
+        });
+        let failed = |crash| Error::fatal(format!("converters and transforms could not be made: {crash}"));
+        made.await.unwrap_or_else(|crash| Err(failed(crash)))
     }
 
     async fn dead_letters(&self, id: &TaskId, connector: &Config) -> Result<Option<DeadLetters>> {
