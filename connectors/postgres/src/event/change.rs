@@ -234,23 +234,24 @@ impl Emitter {
         at: At,
         batch: &mut Batch<'_>,
     ) -> Result<()> {
+        // Debezium passes over one that is skipped without looking at it.
+        if self.recorder.settings.skipped.truncate {
+            return Ok(());
+        }
         self.offset.lsn = Some(at.lsn);
         self.offset.message_type = Some(MessageType::Truncate);
         let mut plans = Vec::new();
         for relation in truncate.relations() {
             plans.extend(self.plan_of(relation)?);
         }
-        let skipped = self.recorder.settings.skipped.truncate;
         let last = plans.len().saturating_sub(1);
         for (index, plan) in plans.iter().enumerate() {
             if index == last {
                 self.offset.lsn_proc = Some(at.lsn);
             }
-            if !skipped {
-                let change = RowChange { op: "t", key: None, before: None, after: None, header: None };
-                let source = self.source(plan, at)?;
-                self.push(plan, change, source, place, at, batch)?;
-            }
+            let change = RowChange { op: "t", key: None, before: None, after: None, header: None };
+            let source = self.source(plan, at)?;
+            self.push(plan, change, source, place, at, batch)?;
         }
         Ok(())
     }

@@ -35,7 +35,8 @@ const MESSAGES: &str = "LogicalDecodingMessageId";
 /// Where a value is meant to be another than Debezium's: how its path ends, Debezium's value, ours.
 ///
 /// Debezium has null for a `bytea` that was not sent where it becomes text; here it has the placeholder.
-const MEANT: &[(&str, &str, &str)] = &[(".b", "null", "\"__debezium_unavailable_value\"")];
+const MEANT: &[(&str, &str, &str)] =
+    &[(".b", "null", "\"__debezium_unavailable_value\""), (".b", "null", "\"\u{FFFD}\\u0000\"")];
 
 impl Shown {
     /// What `DebeziumTasks` says of a record.
