@@ -7,6 +7,7 @@
 )]
 
 mod clients;
+mod closed_loop;
 mod mqtt;
 mod new_topics;
 mod pipeline;

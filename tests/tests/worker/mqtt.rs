@@ -19,7 +19,7 @@ fn reading(id: u32) -> String {
 }
 
 /// Publishes readings with QoS 1 through one connection, each line of standard input a message.
-fn publish(port: u16, topic: &str, ids: std::ops::Range<u32>) {
+pub(crate) fn publish(port: u16, topic: &str, ids: std::ops::Range<u32>) {
     use std::io::Write as _;
     let mut client = Command::new("mosquitto_pub")
         .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1", "-t", topic, "-l"])
