@@ -3,8 +3,8 @@
 #
 #   setup.sh build    compile the workspace
 #   setup.sh lint     that, and check its style
-#   setup.sh tests    that (not the style), and run the tests against Apache Kafka, Mosquitto
-#                     and PostgreSQL
+#   setup.sh tests    that (not the style), and run the tests against Apache Kafka, Mosquitto,
+#                     PostgreSQL and MariaDB
 #
 # Installing takes Debian's package manager and root, or sudo that asks for no password. Where it may not install it
 # prints the one line to run, and fails.
@@ -61,14 +61,16 @@ check_tests() {
     { have mosquitto_pub && have mosquitto_sub; } || need mosquitto-clients "Mosquitto's clients"
     have coap-client-notls || need libcoap3-bin "libcoap's clients"
     have_postgres || need postgresql 'PostgreSQL'
+    { have_server mariadbd && have mariadb; } || need mariadb-server 'MariaDB'
     { [ "$(java_version)" -ge 17 ] && have_javac; } ||
         need "$(java_package)" 'a JDK 17 or newer for Apache Kafka, and for comparisons with its classes'
     have kcat || need kcat "kcat, for the embedded broker's contract tests"
-    { kafka_is_cached && registry_is_cached; } || have mvn ||
-        need maven "Maven to fetch the jars of Apache Kafka and of a schema registry"
+    { kafka_is_cached && registry_is_cached && hadoop_is_cached; } || have mvn ||
+        need maven "Maven to fetch the jars of Apache Kafka, of a schema registry and of Hadoop"
     { python_is_cached python python-requirements.txt &&
         python_is_cached python-registry python-registry-requirements.txt &&
-        python_is_cached python-coap python-coap-requirements.txt; } ||
+        python_is_cached python-coap python-coap-requirements.txt &&
+        python_is_cached python-lake python-lake-requirements.txt; } ||
         python3 -c 'import ensurepip, venv' 2>/dev/null ||
         need python3-venv 'Python to call the REST API, a schema registry and CoAP sources as others do'
 }
@@ -109,6 +111,10 @@ cache=${LAVKA_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/lavka}
 
 kafka_is_cached() {
     [ -d "$cache/kafka-$(cat "$here/kafka-version")" ]
+}
+
+hadoop_is_cached() {
+    [ -d "$cache/hadoop-$(cat "$here/hadoop-version")" ]
 }
 
 registry_is_cached() {
@@ -168,9 +174,9 @@ install() {
 # machine: not here. One that was there before is left alone, for then nothing is installed.
 hold_service() {
     held=
-    for service in mosquitto postgresql; do
+    for service in mosquitto postgresql mariadb; do
         case "$packages " in
-            *" $service "*) ;;
+            *" $service "* | *" $service-server "*) ;;
             *) continue ;;
         esac
         held="$held $service"

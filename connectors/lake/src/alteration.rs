@@ -49,6 +49,7 @@ pub(crate) async fn alter(lake: &Lake, offsets: &[(TopicPartition, Option<i64>)]
                 log.append(lake, &lease, &Block { next, history, moves: Vec::new() }).await?;
             }
         }
+        lake.store.release(lease).await;
     }
     Ok(())
 }

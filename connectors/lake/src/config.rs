@@ -2,6 +2,9 @@
 
 use lavka_api::config::{Check, ClassName, ConfigDef, ConfigSpec, Importance, KeyDef, Kind, Width, key};
 
+use crate::hive::HiveConfig;
+use crate::storage::StorageConfig;
+
 const CONNECTOR: &str = "Connector";
 const STORAGE: &str = "Storage";
 const PARTITIONER: &str = "Partitioner";
@@ -12,19 +15,6 @@ pub(crate) const IGNORED_GROUP: &str = "Ignored";
 lavka_api::config! {
     /// What the lake sink reads from its configuration.
     pub(crate) struct LakeConfig {
-        pub(crate) store_url: Option<String> = key("store.url")
-            .high()
-            .group(STORAGE)
-            .width(Width::Long)
-            .display("Store URL")
-            .doc("Where the lake is: file:///directory or the plain path of a directory. Other schemes (hdfs, s3a, \
-                  abfs ...) are not in this build yet."),
-        pub(crate) hdfs_url: Option<String> = key("hdfs.url")
-            .low()
-            .group(STORAGE)
-            .width(Width::Long)
-            .display("HDFS URL")
-            .doc("Older name of store.url, read where that is missing."),
         pub(crate) topics_dir: String = key("topics.dir")
             .default("topics")
             .high()
@@ -42,12 +32,12 @@ lavka_api::config! {
         pub(crate) format_class: Option<ClassName> = key("format.class")
             .high()
             .group(CONNECTOR)
-            .recommend(&["Parquet", "Json"])
+            .recommend(&["Parquet", "Avro", "Json", "Csv", "String", "ByteArray"])
             .display("Format class")
-            .doc("Format of the files: io.confluent.connect.hdfs.parquet.ParquetFormat (or Parquet, the default) or \
-                  io.confluent.connect.hdfs.json.JsonFormat (or Json): one JSON text a line. Where connector.class is \
-                  the HDFS sink's it has to be given, because that sink would write Avro by default, which is not in \
-                  this build yet."),
+            .doc("Format of the files: AvroFormat, ParquetFormat, JsonFormat (a JSON text a line) or StringFormat \
+                  (for StringConverter) of the package io.confluent.connect.hdfs or io.confluent.connect.hdfs3, or \
+                  their short names; besides these ByteArray (for ByteArrayConverter) and Csv. Without it: Avro \
+                  where connector.class is the HDFS sink's, as there, else Parquet."),
         pub(crate) flush_size: i32 = key("flush.size")
             .high()
             .group(CONNECTOR)
@@ -78,10 +68,13 @@ lavka_api::config! {
         pub(crate) schema_compatibility: String = key("schema.compatibility")
             .default("NONE")
             .group(CONNECTOR)
-            .recommend(&["NONE"])
+            .recommend(&["NONE", "BACKWARD", "FORWARD", "FULL"])
             .display("Schema Compatibility")
-            .doc("What happens when the schema of records changes. NONE: files are finished. BACKWARD, FORWARD and \
-                  FULL are not in this build yet."),
+            .doc("What happens when the schema of records changes. NONE: files are finished, so that all records of a \
+                  file have the same schema. BACKWARD and FULL: a newer version begins new files, records of older \
+                  ones are brought into the form of the files' (fields by name, numbers widened, what is missing by \
+                  its default). FORWARD: the other way round. Schemas need versions for these, which converters with \
+                  a schema registry give them. Records that have no form in the files' schema begin new files."),
         pub(crate) retry_backoff_ms: i64 = key("retry.backoff.ms")
             .default(5000)
             .low()
@@ -118,6 +111,74 @@ lavka_api::config! {
             .display("Parquet Row Group Bytes")
             .doc("Encoded size at which a row group of a Parquet file is written out. Until then it is held in \
                   memory, for each open file."),
+        pub(crate) page_bytes: i64 = key("lavka.parquet.page.bytes")
+            .default(1024 * 1024)
+            .low()
+            .group(CONNECTOR)
+            .check(Check::between(4096, 1 << 30))
+            .display("Parquet Page Bytes")
+            .doc("Size at which a page of a column is closed: what readers decode at least."),
+        pub(crate) bloom_filter_columns: Vec<String> = key("lavka.parquet.bloom.filter.columns")
+            .default("")
+            .low()
+            .group(CONNECTOR)
+            .display("Parquet Bloom Filter Columns")
+            .doc("Columns, nested ones by dotted path, that get a bloom filter in each row group, by which readers \
+                  pass over row groups without the value that they look for."),
+        pub(crate) bloom_filter_distinct: i64 = key("lavka.parquet.bloom.filter.distinct")
+            .default(100_000)
+            .low()
+            .group(CONNECTOR)
+            .check(Check::between(1, 100_000_000))
+            .display("Parquet Bloom Filter Distinct Values")
+            .doc("Different values in a row group for which bloom filters are made. It decides their size: about 1.2 \
+                  bytes a value."),
+        pub(crate) avro_codec: Option<String> = key("avro.codec")
+            .low()
+            .group(CONNECTOR)
+            .recommend(&["null", "deflate", "snappy", "bzip2"])
+            .display("Avro Compression Codec")
+            .doc("Compression of the blocks of Avro files: null (none), deflate, snappy or bzip2."),
+        pub(crate) enhanced_avro_schema_support: bool = key("enhanced.avro.schema.support")
+            .default(true)
+            .low()
+            .group(CONNECTOR)
+            .display("Enhanced Avro Support")
+            .doc("Whether the schemas of Avro files keep enums and the full names of types, as AvroConverter does \
+                  with the key of that name."),
+        pub(crate) connect_meta_data: bool = key("connect.meta.data")
+            .default(true)
+            .low()
+            .group(CONNECTOR)
+            .display("Connect Metadata")
+            .doc("Whether the schemas of Avro files have connect.* properties for what Avro has no word for."),
+        pub(crate) allow_optional_map_keys: bool = key("allow.optional.map.keys")
+            .default(false)
+            .low()
+            .group(CONNECTOR)
+            .display("Allow Optional Map Keys")
+            .doc("Whether maps with optional string keys are maps in Avro files too; otherwise they are arrays of \
+                  entries."),
+        pub(crate) json_decimal_format: String = key("json.decimal.format")
+            .default("BASE64")
+            .low()
+            .group(CONNECTOR)
+            .check(Check::one_of_ignoring_case(&["BASE64", "NUMERIC"]))
+            .recommend(&["BASE64", "NUMERIC"])
+            .display("Json Decimal Format")
+            .doc("How JSON files have decimals: BASE64 (of the unscaled bytes) or NUMERIC."),
+        pub(crate) bytearray_extension: String = key("format.bytearray.extension")
+            .default(".bin")
+            .low()
+            .group(CONNECTOR)
+            .display("Output file extension for ByteArrayFormat")
+            .doc("What names of files with the ByteArray format end with."),
+        pub(crate) bytearray_separator: Option<String> = key("format.bytearray.separator")
+            .low()
+            .group(CONNECTOR)
+            .display("Line separator ByteArrayFormat")
+            .doc("What stands after each record in files with the ByteArray format; a line break where it is not \
+                  given."),
         pub(crate) buffer_bytes: i64 = key("lavka.buffer.bytes")
             .default(256 * 1024 * 1024)
             .low()
@@ -220,36 +281,24 @@ lavka_api::config! {
 
 /// Keys without effect here: name, type, default, why.
 const IGNORED: &[(&str, Kind, Option<&str>, &str)] = &[
-    ("hive.integration", Kind::Boolean, Some("false"), HIVE),
-    ("hive.metastore.uris", Kind::String, Some(""), HIVE),
-    ("hive.conf.dir", Kind::String, Some(""), HIVE),
     ("hive.home", Kind::String, Some(""), HIVE),
-    ("hive.database", Kind::String, Some("default"), HIVE),
-    ("hive.table.name", Kind::String, Some("${topic}"), HIVE),
-    ("hdfs.authentication.kerberos", Kind::Boolean, Some("false"), HADOOP),
-    ("connect.hdfs.principal", Kind::String, Some(""), HADOOP),
-    ("connect.hdfs.keytab", Kind::String, Some(""), HADOOP),
-    ("hdfs.namenode.principal", Kind::String, Some(""), HADOOP),
-    ("kerberos.ticket.renew.period.ms", Kind::Long, Some("3600000"), HADOOP),
-    ("hadoop.conf.dir", Kind::String, Some(""), HADOOP),
-    ("hadoop.home", Kind::String, Some(""), HADOOP),
-    ("storage.class", Kind::Class, None, "store.url alone says what kind of storage it is."),
+    ("kerberos.ticket.renew.period.ms", Kind::Long, Some("3600000"), TICKETS),
+    ("hadoop.home", Kind::String, Some(""), HADOOP_HOME),
     ("file.delim", Kind::String, Some("+"), "File names have a fixed +, as the HDFS sink's."),
     ("shutdown.timeout.ms", Kind::Long, Some("3000"), "A task has nothing left to wait for when it stops."),
-    ("schemas.cache.config", Kind::Int, Some("1000"), AVRO),
-    ("enhanced.avro.schema.support", Kind::Boolean, Some("true"), AVRO),
-    ("connect.meta.data", Kind::Boolean, Some("true"), AVRO),
-    ("allow.optional.map.keys", Kind::Boolean, Some("false"), AVRO),
-    ("avro.codec", Kind::String, None, AVRO),
+    ("schemas.cache.config", Kind::Int, Some("1000"), "A file has one schema, whose plan it keeps."),
 ];
 
-const HIVE: &str = "There is no Hive integration; tables have to be created over the directories.";
-const HADOOP: &str = "There is no Hadoop client in this build yet.";
-const AVRO: &str = "It concerns the mapping to Avro, which this sink does not go through.";
+const HIVE: &str = "Hive is not run here; its metastore is spoken to over the network.";
+const HADOOP_HOME: &str = "No part of Hadoop's installation is needed.";
+const TICKETS: &str = "Tickets are taken from the keytab when they are needed.";
 
 /// All keys of the sink, those without effect in the group [`IGNORED_GROUP`] with the reason as their documentation.
 pub(crate) fn definition() -> ConfigDef {
-    let mut definition = LakeConfig::definition();
+    let mut definition = StorageConfig::definition();
+    for keys in [LakeConfig::definition(), HiveConfig::definition()] {
+        keys.iter().for_each(|key| definition.add(key.clone()));
+    }
     for &(name, kind, default, why) in IGNORED {
         definition.add(KeyDef {
             name: name.into(),

@@ -12,7 +12,7 @@ use lavka_api::plugin::{ConnectorContext, SinkConnector, SinkTask};
 use crate::alteration::alter;
 use crate::lake::Lake;
 use crate::settings::{Settings, cross_check, ignored, schema_file};
-use crate::store::{LakeStore, LocalStore};
+use crate::store::LakeStore;
 use crate::task::LakeSinkTask;
 
 /// A schema file longer than this is not one.
@@ -47,8 +47,8 @@ impl SinkConnector for LakeSinkConnector {
 
     fn task(&self, config: &Config) -> Result<Box<dyn SinkTask>> {
         let settings = Settings::from_config(config, declared_schema(config)?)?;
-        let store = LocalStore::new(settings.root.clone(), settings.root_key);
-        Ok(Box::new(LakeSinkTask::new(settings, Arc::new(store))))
+        let store = settings.storage.open();
+        Ok(Box::new(LakeSinkTask::new(settings, store)))
     }
 
     async fn stop(&mut self) {}
@@ -56,10 +56,9 @@ impl SinkConnector for LakeSinkConnector {
     /// The files and the log of commits say where a task goes on, so the log is altered along with Kafka's offsets.
     fn alter_offsets(&self, config: &Config, offsets: &[(TopicPartition, Option<i64>)]) -> Result<bool> {
         let settings = Settings::from_config(config, declared_schema(config)?)?;
-        let store = LocalStore::new(settings.root.clone(), settings.root_key);
-        let lake = Lake { store: Arc::new(store), settings: Arc::new(settings) };
+        let lake = Lake { store: settings.storage.open(), settings: Arc::new(settings) };
         let alter = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| Error::fatal(error.to_string()))?;
             runtime.block_on(alter(&lake, offsets))
         };

@@ -7,7 +7,7 @@ use lavka_api::{Error, Result};
 
 use crate::file_name::FileName;
 use crate::settings::Settings;
-use crate::store::{LakePath, LakeStore};
+use crate::store::{LakePath, LakeStore, LogForm};
 
 /// The store and the rules for names in it; cloning copies pointers.
 #[derive(Debug, Clone)]
@@ -76,14 +76,26 @@ impl Lake {
         self.settings.logs_dir.join(&format!("{}/{}", tp.topic, tp.partition))
     }
 
-    /// The file that a partition's writer holds a lease on.
+    /// The file that a partition's writer holds a lease on: in HDFS the log itself.
     pub(crate) fn lock(&self, tp: &TopicPartition) -> Result<LakePath> {
-        self.log_dir(tp)?.join("lock")
+        match self.store.log_form() {
+            LogForm::Lines | LogForm::Objects => self.log_dir(tp)?.join("lock"),
+            LogForm::Hadoop { .. } => Ok(self.logs(tp)?.0),
+        }
     }
 
     /// The log of commits, and the one before it.
     pub(crate) fn logs(&self, tp: &TopicPartition) -> Result<(LakePath, LakePath)> {
         let dir = self.log_dir(tp)?;
-        Ok((dir.join("commits")?, dir.join("commits.1")?))
+        match self.store.log_form() {
+            LogForm::Lines | LogForm::Objects => Ok((dir.join("commits")?, dir.join("commits.1")?)),
+            // The names that the HDFS sink gives them.
+            LogForm::Hadoop { .. } => Ok((dir.join("log")?, dir.join("log.1")?)),
+        }
+    }
+
+    /// The directory of commits that are objects of their own.
+    pub(crate) fn commits(&self, tp: &TopicPartition) -> Result<LakePath> {
+        self.log_dir(tp)?.join("commits")
     }
 }

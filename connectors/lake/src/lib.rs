@@ -1,4 +1,4 @@
-//! The lake sink: records into Parquet and JSON files, each exactly once.
+//! The lake sink: records into Parquet, Avro, JSON, CSV and text files, each exactly once.
 //!
 //! It takes the HDFS sink's configuration, lays files out as that sink does, and writes to a local directory. A file
 //! has the offsets of its first and last record in its name
@@ -48,36 +48,44 @@
 //!
 //! | module | what is in it |
 //! | --- | --- |
-//! | `config`, `settings` | the keys, and what they mean together |
+//! | `config`, `settings`, `format_choice` | the keys, and what they mean together |
 //! | `connector`, `task` | the contracts of the API |
 //! | `partition_writer`, `rejections` | a topic partition: open files, rotation, commit; records it cannot take |
 //! | `open_file`, `format` | rows to bytes, bytes to a temporary file |
 //! | `commit`, `commit_log`, `wal`, `recovery`, `alteration` | exactly once; offsets set by the user |
 //! | `partitioner`, `pattern`, `zone`, `instant`, `field_path` | which directory |
 //! | `history` | which records were taken, by leader epoch and offset |
+//! | `form`, `compatibility`, `projection` | records of changing schemas in one file |
+//! | `hive` | tables and partitions of a metastore |
 //! | `rotation`, `file_name`, `lake`, `names` | when, and under which name |
 //! | [`store`] | the port to what holds the files, and the local directory |
 
 mod alteration;
 mod commit;
 mod commit_log;
+mod compatibility;
 mod config;
 mod connector;
 mod field_path;
 mod file_name;
+mod form;
 mod format;
+mod format_choice;
+mod hadoop_wal;
 mod history;
+mod hive;
 mod instant;
 mod lake;
-mod names;
 mod open_file;
 mod partition_writer;
 mod partitioner;
 mod pattern;
+mod projection;
 mod recovery;
 mod rejections;
 mod rotation;
 mod settings;
+mod storage;
 pub mod store;
 mod task;
 mod wal;
@@ -98,7 +106,7 @@ pub fn plugins() -> Vec<Plugin> {
             "io.confluent.connect.hdfs3.Hdfs3SinkConnector",
         ],
         version: lavka_api::LAVKA_VERSION,
-        doc: "Writes records to Parquet or JSON files in a directory, each exactly once.",
+        doc: "Writes records to Parquet, Avro, JSON, CSV or text files, each exactly once.",
         definition: config::definition,
         factory: Factory::Sink(|| Box::new(LakeSinkConnector::default())),
     }]

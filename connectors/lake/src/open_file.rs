@@ -103,7 +103,7 @@ impl OpenFile {
         }
         self.write(lake, lease).await?;
         if self.written.is_none() {
-            lake.store.create(lease, &self.temp).await?;
+            lake.store.create(lease, &self.temp, None).await?;
             self.written = Some(0);
         }
         if lake.store.sync(lease, &self.temp).await? {
@@ -121,7 +121,7 @@ impl OpenFile {
             let at = match self.written {
                 Some(at) => at,
                 None => {
-                    lake.store.create(lease, &self.temp).await?;
+                    lake.store.create(lease, &self.temp, None).await?;
                     *self.written.insert(0)
                 }
             };

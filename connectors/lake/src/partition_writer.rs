@@ -4,21 +4,22 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use lavka_api::data::{KafkaOrigin, Schema, SinkRecord, TopicPartition, Value};
+use lavka_api::data::{KafkaOrigin, SinkRecord, TopicPartition};
 use lavka_api::error::{Error, ErrorClass, Result};
 use lavka_columnar::{Inferred, Refusal};
 
 use crate::commit::Commit;
 use crate::commit_log::CommitLog;
+use crate::form::Form;
 use crate::history::{History, Verdict};
+use crate::hive::Finished;
 use crate::lake::Lake;
-use crate::names::random_name;
 use crate::open_file::OpenFile;
 use crate::partitioner::Partitioner;
 use crate::recovery::Recovered;
 use crate::rejections::Rejections;
 use crate::rotation::Rotation;
-use crate::store::Lease;
+use crate::store::{Lease, random_bytes, random_name};
 
 /// Records that go into a file at a time, at most.
 const MAX_RUN: usize = 1024;
@@ -30,15 +31,6 @@ pub(crate) struct Call<'a> {
     pub(crate) now: i64,
     pub(crate) partitioner: &'a mut Partitioner,
     pub(crate) rejections: &'a mut Rejections,
-}
-
-/// The schema that all open files share (`schema.compatibility=NONE`).
-#[derive(Debug, Clone, PartialEq)]
-enum Shared {
-    /// No record came yet.
-    Nothing,
-    Schemaless,
-    Schema(Schema),
 }
 
 pub(crate) struct PartitionWriter {
@@ -59,7 +51,7 @@ pub(crate) struct PartitionWriter {
     warned_of_old: bool,
     /// The offset of the first record that is not durable.
     first_open: Option<i64>,
-    shared: Shared,
+    form: Form,
     files: Vec<OpenFile>,
     by_place: HashMap<Arc<str>, usize>,
     /// The size of the largest of them.
@@ -70,6 +62,8 @@ pub(crate) struct PartitionWriter {
     known: Option<Inferred>,
     /// Scratch space for the place of a record.
     place: String,
+    /// Files for whose directories there may have to be partitions in Hive.
+    finished: Vec<Finished>,
 }
 
 /// Records on their way into one file: consecutive ones, so that records go into files in the order of their offsets.
@@ -85,6 +79,7 @@ struct Run {
 impl PartitionWriter {
     pub(crate) fn new(lake: Lake, tp: TopicPartition, recovered: Recovered, now: i64) -> Result<Self> {
         let rotation = Rotation::begin(&lake.settings.rotation, now)?;
+        let form = Form::new(lake.settings.compatibility);
         Ok(Self {
             tp,
             lake,
@@ -96,7 +91,7 @@ impl PartitionWriter {
             settled: recovered.next,
             warned_of_old: false,
             first_open: None,
-            shared: Shared::Nothing,
+            form,
             files: Vec::new(),
             by_place: HashMap::new(),
             largest: 0,
@@ -104,6 +99,7 @@ impl PartitionWriter {
             commit: None,
             known: None,
             place: String::new(),
+            finished: Vec::new(),
         })
     }
 
@@ -123,8 +119,19 @@ impl PartitionWriter {
         self.first_open.or_else(|| self.next.max(seen))
     }
 
+    /// Bytes of memory in use for open files, roughly, also by the store.
     pub(crate) fn memory(&self) -> usize {
-        self.files.iter().map(OpenFile::memory).sum()
+        self.files.iter().map(|file| file.memory() + self.lake.store.held_bytes(&file.temp)).sum()
+    }
+
+    /// Whether what is open can still be committed.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.log.is_sound() && self.lake.store.is_sound(&self.lease)
+    }
+
+    /// The offset of the first record that is not durable, to which reading has to go back where what is open is given up.
+    pub(crate) fn first_open(&self) -> Option<i64> {
+        self.first_open
     }
 
     pub(crate) fn open_files(&self) -> usize {
@@ -211,18 +218,19 @@ impl PartitionWriter {
             Ok(time) => time,
             Err(error) => return self.refuse(batch, record, run, call, error).await,
         };
-        if !self.shares(datum.schema.as_ref()) {
-            self.flush(batch, run, call).await?;
-            if self.rotation.rows() > 0 {
-                self.rotate(call.now).await?;
+        match self.form.judge(datum.schema.as_ref()) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.flush(batch, run, call).await?;
+                if self.rotation.rows() > 0 {
+                    self.rotate(call.now).await?;
+                }
+                // What is open now has no records, but columns of the other schema.
+                self.files.clear();
+                self.by_place.clear();
+                self.form.begin(datum.schema.as_ref());
             }
-            // What is open now has no records, but columns of the other schema.
-            self.files.clear();
-            self.by_place.clear();
-            self.shared = match &datum.schema {
-                Some(schema) => Shared::Schema(schema.clone()),
-                None => Shared::Schemaless,
-            };
+            Err(error) => return self.refuse(batch, record, run, call, error).await,
         }
         if self.due(call.now, time, run.rows.len()) {
             self.flush(batch, run, call).await?;
@@ -279,21 +287,6 @@ impl PartitionWriter {
         Ok(())
     }
 
-    fn shares(&mut self, schema: Option<&Schema>) -> bool {
-        match (&mut self.shared, schema) {
-            (Shared::Schemaless, None) => true,
-            (Shared::Schema(shared), Some(schema)) => {
-                let equal = shared == schema;
-                if equal && !shared.same(schema) {
-                    // The pointer of later records is compared faster.
-                    shared.clone_from(schema);
-                }
-                equal
-            }
-            _ => false,
-        }
-    }
-
     fn due(&mut self, now: i64, time: Option<i64>, staged: usize) -> bool {
         let staged = u64::try_from(staged).unwrap_or(u64::MAX);
         self.rotation.due(&self.lake.settings.rotation, now, time, staged, self.largest).is_some()
@@ -321,13 +314,9 @@ impl PartitionWriter {
     }
 
     fn open(&mut self, place: &str) -> Result<usize> {
-        let schema = match &self.shared {
-            Shared::Schema(schema) => Some(schema),
-            Shared::Nothing | Shared::Schemaless => None,
-        };
         let format = &self.lake.settings.format;
         let directory = self.lake.final_dir(&self.tp, place)?;
-        let encoder = format.encoder(schema, self.known.as_ref())?;
+        let encoder = format.encoder(self.form.schema(), self.known.as_ref(), random_bytes())?;
         let temp = format!("{}_tmp{}", random_name(), format.extension());
         let temp = self.lake.temp_dir(&self.tp)?.join(&temp)?;
         let place: Arc<str> = place.into();
@@ -343,9 +332,8 @@ impl PartitionWriter {
         let mut rest = rows.as_slice();
         while !rest.is_empty() {
             let Some(file) = self.files.get_mut(run.file) else { break };
-            let values: Vec<&Value> =
-                rest.iter().filter_map(|&index| Some(&batch.get(index)?.record.value.value)).collect();
-            let appended = file.append(&values);
+            let data = rest.iter().filter_map(|&index| Some(&batch.get(index)?.record.value));
+            let appended = self.form.append(file, data);
             let (taken, left) = rest.split_at(appended.rows.min(rest.len()));
             let origin = |index: &usize| Some(&batch.get(*index)?.origin);
             if let (Some(first), Some(last)) = (taken.first().and_then(origin), taken.last().and_then(origin))
@@ -426,6 +414,12 @@ impl PartitionWriter {
         let Some(commit) = &mut self.commit else { return Ok(()) };
         commit.advance(&self.lake, &self.lease, &mut self.log, &mut self.files).await?;
         let next = commit.next();
+        if self.lake.settings.hive.is_some() {
+            let schema = self.form.schema();
+            let finished =
+                |file: &OpenFile| Finished { place: Arc::clone(&file.place), schema: schema.cloned() };
+            self.finished.extend(self.files.iter().map(finished));
+        }
         tracing::debug!(partition = %self.tp, files = self.files.len(), next, "finished files");
         self.commit = None;
         self.files.clear();
@@ -433,31 +427,38 @@ impl PartitionWriter {
         self.largest = 0;
         self.first_open = None;
         self.rotation.restart(&self.lake.settings.rotation, now)?;
-        self.log.shorten(&self.lake, &self.lease, next, &self.history).await
+        self.log.shorten(&self.lake, &mut self.lease, next, &self.history).await
     }
 
     /// Writes out the file that uses most memory; false where none uses any.
     pub(crate) async fn relieve(&mut self) -> Result<bool> {
-        let largest = self.files.iter_mut().max_by_key(|file| file.memory());
+        let store = &self.lake.store;
+        let memory = |file: &OpenFile| file.memory() + store.held_bytes(&file.temp);
+        let largest = self.files.iter_mut().max_by_key(|file| memory(file));
         let Some(file) = largest.filter(|file| file.memory() > 0) else { return Ok(false) };
-        let before = file.memory();
+        let before = memory(file);
         file.advance(&self.lake, &self.lease, None, true).await?;
-        Ok(file.memory() < before)
+        Ok(memory(file) < before)
+    }
+
+    /// What was finished since the last call, where somebody is to be told.
+    pub(crate) fn take_finished(&mut self) -> Vec<Finished> {
+        std::mem::take(&mut self.finished)
     }
 
     /// Gives up the partition. What is not committed is read again by its next owner, who also finishes a commit that
     /// is in the log.
     pub(crate) async fn close(self) {
-        if self.commit.as_ref().is_some_and(Commit::may_be_logged) {
-            return;
-        }
-        for file in self.files {
-            if file.is_stored()
-                && let Err(error) = self.lake.store.delete(&self.lease, &file.temp).await
-            {
-                tracing::warn!("{error} (the next owner of {} deletes it)", self.tp);
+        if !self.commit.as_ref().is_some_and(Commit::may_be_logged) {
+            for file in self.files {
+                if file.is_stored()
+                    && let Err(error) = self.lake.store.delete(&self.lease, &file.temp).await
+                {
+                    tracing::warn!("{error} (the next owner of {} deletes it)", self.tp);
+                }
             }
         }
+        self.lake.store.release(self.lease).await;
     }
 
     fn warn_of_old(&mut self, origin: &KafkaOrigin) {

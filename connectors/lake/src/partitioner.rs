@@ -38,6 +38,28 @@ impl Partitioner {
         }
     }
 
+    /// The names in its directories, as columns of a table: `year` and `month` of `year=2015/month=04`.
+    ///
+    /// # Errors
+    /// What is wrong where a directory has no name.
+    pub(crate) fn columns(&self) -> Result<Vec<String>, String> {
+        match self {
+            Partitioner::Default => Ok(vec!["partition".into()]),
+            Partitioner::Fields(fields) => Ok(fields.iter().map(|field| field.text().to_owned()).collect()),
+            Partitioner::Time(partitioner) => {
+                let mut sample = String::new();
+                let time = partitioner.zone.local_time(0).map_err(|error| error.to_string())?;
+                partitioner.pattern.format(&time, &mut sample);
+                let name = |part: &str| part.split_once('=').map(|(name, _)| name.to_owned());
+                sample.split('/').map(name).collect::<Option<_>>().ok_or_else(|| {
+                    "hive.integration needs directories with a name in each, as path.format='year'=YYYY/'month'=MM \
+                     makes them"
+                        .into()
+                })
+            }
+        }
+    }
+
     /// The time that the partitioner sees in `record`; `None` for partitioners that look at none.
     ///
     /// # Errors

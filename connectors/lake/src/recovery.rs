@@ -6,7 +6,7 @@ use lavka_api::Result;
 use lavka_api::data::{Topic, TopicPartition};
 
 use crate::commit::replay;
-use crate::commit_log::CommitLog;
+use crate::commit_log::{CommitLog, Opened};
 use crate::file_name::FileName;
 use crate::history::History;
 use crate::lake::Lake;
@@ -41,8 +41,10 @@ pub(crate) async fn recover(
     listings: &mut Listings,
 ) -> Result<Option<Recovered>> {
     lake.check_names(tp)?;
-    let Some(lease) = lake.store.lease(&lake.lock(tp)?).await? else { return Ok(None) };
-    let (mut log, block) = CommitLog::open(lake, &lease, tp).await?;
+    let Some(mut lease) = lake.store.lease(&lake.lock(tp)?).await? else { return Ok(None) };
+    let Some(Opened { mut log, block, orphans }) = CommitLog::open(lake, &mut lease, tp).await? else {
+        return Ok(None);
+    };
     let renamed = match &block {
         Some(block) => replay(lake, &lease, block).await?,
         None => 0,
@@ -56,7 +58,8 @@ pub(crate) async fn recover(
     };
     let files_end = ends.get(&tp.partition).copied();
     let (next, history) = go_on(block, files_end);
-    let stale = lake.store.list(&lake.temp_dir(tp)?).await?;
+    let mut stale = lake.store.list(&lake.temp_dir(tp)?).await?;
+    stale.extend(orphans);
     for path in &stale {
         lake.store.delete(&lease, path).await?;
     }
@@ -68,7 +71,7 @@ pub(crate) async fn recover(
         );
     }
     if let Some(next) = next {
-        log.shorten(lake, &lease, next, &history).await?;
+        log.shorten(lake, &mut lease, next, &history).await?;
     }
     Ok(Some(Recovered { lease, log, files_end, next, history }))
 }

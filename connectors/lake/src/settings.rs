@@ -7,36 +7,31 @@ use lavka_api::config::{Config, ConfigSpec, KeyReport};
 use lavka_api::data::Schema;
 use lavka_api::error::{Error, Result};
 
+use crate::compatibility::Compatibility;
 use crate::config::{IGNORED_GROUP, LakeConfig, definition};
 use crate::field_path::FieldPath;
-use crate::format::{Codec, FileFormat, ParquetSettings};
+use crate::format::FileFormat;
+use crate::format_choice;
+use crate::hive::{self, HiveConfig, HiveSettings};
 use crate::instant::TimestampExtractor;
 use crate::partitioner::{Partitioner, TimePartitioner};
 use crate::pattern::Pattern;
 use crate::rotation::{Clock, RotationPolicy};
+use crate::storage::{Storage, StorageConfig};
 use crate::store::LakePath;
 use crate::zone::Zone;
 
 const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
 
-/// The sink that stands behind these names writes Avro where no format is given.
-const AVRO_BY_DEFAULT: [&str; 4] = [
-    "io.confluent.connect.hdfs.HdfsSinkConnector",
-    "io.confluent.connect.hdfs3.Hdfs3SinkConnector",
-    "HdfsSinkConnector",
-    "HdfsSink",
-];
-
 /// A task's settings.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    pub(crate) root: PathBuf,
-    /// The key that [`root`](Self::root) came from.
-    pub(crate) root_key: &'static str,
+    pub(crate) storage: Storage,
     pub(crate) topics_dir: LakePath,
     pub(crate) logs_dir: LakePath,
     pub(crate) format: FileFormat,
+    pub(crate) compatibility: Compatibility,
     pub(crate) partitioner: Partitioner,
     pub(crate) rotation: RotationPolicy,
     pub(crate) ignore_nulls: bool,
@@ -44,11 +39,13 @@ pub(crate) struct Settings {
     pub(crate) pad: usize,
     pub(crate) buffer_bytes: usize,
     pub(crate) max_open_files: usize,
+    /// The metastore that is told of finished files.
+    pub(crate) hive: Option<HiveSettings>,
 }
 
 /// A key and what is wrong with its value.
-type Problem = (&'static str, String);
-type Checked<T> = std::result::Result<T, Problem>;
+pub(crate) type Problem = (&'static str, String);
+pub(crate) type Checked<T> = std::result::Result<T, Problem>;
 
 impl Settings {
     /// Reads `config`; `declared` is the schema that `lavka.schema` names, see [`schema_file`].
@@ -69,24 +66,14 @@ impl Settings {
             outcome.map_err(|problem| problems.push(problem)).ok()
         }
         let problems_of = &mut problems;
-        let root = note(problems_of, root(keys));
+        let storage = note(problems_of, storage(config));
         let topics_dir = note(problems_of, directory("topics.dir", &keys.topics_dir));
         let logs_dir = note(problems_of, directory("logs.dir", &keys.logs_dir));
-        let codec = note(problems_of, codec(keys));
-        let format = note(problems_of, format(keys, config));
+        let format = note(problems_of, format_choice::format(keys, config, declared));
         let partitioner = note(problems_of, partitioner(keys));
         let schedule = note(problems_of, schedule(keys));
-        for (key, refused) in [
-            (
-                "schema.compatibility",
-                ["BACKWARD", "FORWARD", "FULL"]
-                    .contains(&keys.schema_compatibility.to_ascii_uppercase().as_str()),
-            ),
-            ("topic.capture.groups.regex", keys.capture_groups_regex.is_some()),
-        ] {
-            if refused {
-                problems_of.push((key, "this is not in this build yet".into()));
-            }
+        if keys.capture_groups_regex.is_some() {
+            problems_of.push(("topic.capture.groups.regex", "this is not in this build yet".into()));
         }
         if keys.directory_delim != "/" {
             problems_of.push(("directory.delim", "a local directory has / as its delimiter".into()));
@@ -98,33 +85,31 @@ impl Settings {
                 "this is where unfinished files are, which are deleted in a recovery; use another directory";
             problems_of.push(("logs.dir", text.into()));
         }
-        let (Some((root, root_key)), Some(topics_dir), Some(logs_dir), Some(codec), Some(parquet)) =
-            (root, topics_dir, logs_dir, codec, format)
+        let (Some(storage), Some(topics_dir), Some(logs_dir), Some(format)) =
+            (storage, topics_dir, logs_dir, format)
         else {
             return Err(problems);
         };
         let (Some((partitioner, clock)), Some(schedule)) = (partitioner, schedule) else {
             return Err(problems);
         };
+        let compatibility = Compatibility::of(&keys.schema_compatibility);
+        let hive = HiveConfig::from_config(config)
+            .map_err(|error| ("hive.integration", error.to_string()))
+            .and_then(|keys| {
+                hive::settings(&keys, &storage, &topics_dir, &format, compatibility, &partitioner)
+            });
+        let hive = note(&mut problems, hive).flatten();
         if !problems.is_empty() {
             return Err(problems);
         }
-        let format = if parquet {
-            FileFormat::Parquet(Arc::new(ParquetSettings {
-                codec,
-                row_group_bytes: size(keys.row_group_bytes),
-                declared,
-            }))
-        } else {
-            FileFormat::JsonLines
-        };
         let positive = |value: i64| (value > 0).then_some(value);
         Ok(Self {
-            root,
-            root_key,
+            storage,
             topics_dir,
             logs_dir,
             format,
+            compatibility,
             partitioner,
             rotation: RotationPolicy {
                 rows: u64::try_from(keys.flush_size).unwrap_or(1),
@@ -138,6 +123,7 @@ impl Settings {
             pad: usize::try_from(keys.offset_zero_pad_width).unwrap_or(10),
             buffer_bytes: size(keys.buffer_bytes),
             max_open_files: usize::try_from(keys.max_open_files).unwrap_or(1),
+            hive,
         })
     }
 }
@@ -199,42 +185,13 @@ fn complaint(config: &Config, key: &str, detail: &str) -> String {
     format!("Invalid value {value} for configuration {key}: {detail}")
 }
 
-fn size(bytes: i64) -> usize {
+pub(crate) fn size(bytes: i64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-fn root(keys: &LakeConfig) -> Checked<(PathBuf, &'static str)> {
-    let given = |url: &Option<String>| url.clone().filter(|url| !url.is_empty());
-    let (key, url) = match (given(&keys.store_url), given(&keys.hdfs_url)) {
-        (Some(url), _) => ("store.url", url),
-        (None, Some(url)) => ("hdfs.url", url),
-        (None, None) => {
-            return Err((
-                "store.url",
-                "a directory has to be given, as file:///directory or as a path".into(),
-            ));
-        }
-    };
-    let path = match url.split_once(':') {
-        Some(("file", rest)) => match rest.strip_prefix("//") {
-            Some(local) => local.strip_prefix("localhost").unwrap_or(local),
-            None => rest,
-        },
-        Some((scheme, rest)) if rest.starts_with("//") => {
-            return Err((
-                key,
-                format!(
-                    "storage of the kind {scheme} is not in this build yet; use file:///directory or the path of a \
-                     directory"
-                ),
-            ));
-        }
-        _ => &url,
-    };
-    if path.is_empty() || (url.starts_with("file:") && !path.starts_with('/')) {
-        return Err((key, "a file URL needs an absolute path, as in file:///data/lake".into()));
-    }
-    Ok((PathBuf::from(path), key))
+fn storage(config: &Config) -> Checked<Storage> {
+    let keys = StorageConfig::from_config(config).map_err(|error| ("store.url", error.to_string()))?;
+    Storage::of(&keys, config.contains("s3.part.size"))
 }
 
 fn directory(key: &'static str, text: &str) -> Checked<LakePath> {
@@ -242,45 +199,6 @@ fn directory(key: &'static str, text: &str) -> Checked<LakePath> {
         return Err((key, "${...} needs topic.capture.groups.regex, which is not in this build yet".into()));
     }
     LakePath::new(text).map_err(|error| (key, error.to_string()))
-}
-
-/// Whether it is Parquet; else it is JSON lines.
-fn format(keys: &LakeConfig, config: &Config) -> Checked<bool> {
-    let Some(class) = &keys.format_class else {
-        let connector = config.get("connector.class").map_or("", str::trim);
-        if AVRO_BY_DEFAULT.contains(&connector) {
-            return Err((
-                "format.class",
-                "it has to be given with this connector.class, whose default is Avro; Avro files are not in this \
-                 build yet: use io.confluent.connect.hdfs.parquet.ParquetFormat or \
-                 io.confluent.connect.hdfs.json.JsonFormat"
-                    .into(),
-            ));
-        }
-        return Ok(true);
-    };
-    let simple = class.0.rsplit('.').next().unwrap_or_default();
-    match simple.strip_suffix("Format").unwrap_or(simple).to_ascii_lowercase().as_str() {
-        "parquet" => Ok(true),
-        "json" => Ok(false),
-        "avro" | "orc" | "string" | "bytearray" => {
-            Err(("format.class", "this format is not in this build yet; use Parquet or Json".into()))
-        }
-        _ => Err(("format.class", "there is no such format; use Parquet or Json".into())),
-    }
-}
-
-fn codec(keys: &LakeConfig) -> Checked<Codec> {
-    match keys.parquet_codec.to_ascii_lowercase().as_str() {
-        "snappy" => Ok(Codec::Snappy),
-        "zstd" => Ok(Codec::Zstd(keys.zstd_level)),
-        "gzip" => Ok(Codec::Gzip),
-        "none" | "uncompressed" => Ok(Codec::None),
-        "lzo" | "brotli" | "lz4" | "lz4_raw" => {
-            Err(("parquet.codec", "this codec is not in this build; use snappy, zstd, gzip or none".into()))
-        }
-        _ => Err(("parquet.codec", "there is no such codec; use snappy, zstd, gzip or none".into())),
-    }
 }
 
 fn zone(keys: &LakeConfig, why: &str) -> Checked<Zone> {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lavka_api::data::TopicPartition;
-use lavka_api::error::{Error, Result};
+use lavka_api::error::{Error, ErrorClass, Result, exception};
 use lavka_api::plugin::{Offsets, SinkBatch, SinkContext, SinkTask, SinkTaskStart};
 
+use crate::hive::Registrar;
 use crate::lake::Lake;
 use crate::partition_writer::{Call, PartitionWriter};
 use crate::partitioner::Partitioner;
@@ -18,8 +19,6 @@ use crate::store::LakeStore;
 
 /// Waits between tries for a lease that somebody else holds.
 const LEASE_WAITS_MS: [i64; 4] = [1000, 2000, 4000, 8000];
-/// A note about the holder of a lease is a short line.
-const MAX_HOLDER: u64 = 512;
 
 /// A task of the lake sink.
 #[derive(Debug)]
@@ -31,6 +30,8 @@ pub struct LakeSinkTask {
     /// Partitions that were taken over in the course of a batch, and where to read them from. Until that batch is
     /// through, which may take several tries, its records of them are passed over.
     rewinds: BTreeMap<TopicPartition, (i64, Option<i32>)>,
+    /// Tells Hive of what was finished.
+    hive: Option<Registrar>,
 }
 
 /// Asks the engine to go on reading `tp` at an offset, behind a record of this leader epoch.
@@ -48,6 +49,8 @@ enum Slot {
         tries: usize,
         due: i64,
         why: Error,
+        /// Where to read from, if the store does not know better: what was open when the partition was given up.
+        from: Option<i64>,
     },
     Ready(Box<PartitionWriter>),
 }
@@ -64,6 +67,7 @@ impl std::fmt::Debug for Slot {
 impl LakeSinkTask {
     pub(crate) fn new(settings: Settings, store: Arc<dyn LakeStore>) -> Self {
         let partitioner = settings.partitioner.clone();
+        let hive = settings.hive.clone().map(Registrar::new);
         let lake = Lake { store, settings: Arc::new(settings) };
         Self {
             lake,
@@ -71,48 +75,80 @@ impl LakeSinkTask {
             slots: BTreeMap::new(),
             rejections: Rejections::default(),
             rewinds: BTreeMap::new(),
+            hive,
         }
     }
 
+    /// Tells the metastore of files that were finished.
+    async fn register(&mut self, now: i64) -> Result<()> {
+        let Some(hive) = &mut self.hive else { return Ok(()) };
+        for slot in self.slots.values_mut() {
+            if let Slot::Ready(writer) = slot {
+                writer.take_finished().into_iter().for_each(|finished| hive.finished(finished));
+            }
+        }
+        hive.advance(&self.lake, now, self.lake.settings.retry_backoff_ms).await
+    }
+
     /// Tries to take over partitions whose time has come.
-    async fn retry_waiting(&mut self, now: i64) -> Result<Vec<TopicPartition>> {
-        let due: Vec<(TopicPartition, usize)> = self
+    async fn retry_waiting(&mut self, now: i64) -> Result<Vec<(TopicPartition, Option<i64>)>> {
+        let due: Vec<(TopicPartition, usize, Option<i64>)> = self
             .slots
             .iter()
             .filter_map(|(tp, slot)| match slot {
-                Slot::Waiting { tries, due, .. } if now >= *due => Some((tp.clone(), *tries)),
+                Slot::Waiting { tries, due, from, .. } if now >= *due => Some((tp.clone(), *tries, *from)),
                 _ => None,
             })
             .collect();
         let mut fresh = Vec::new();
         let mut listings = Listings::new();
-        for (tp, tries) in due {
-            let slot = take_over(&self.lake, &tp, tries, &mut listings, now).await?;
-            match &slot {
-                Slot::Ready(_) => fresh.push(tp.clone()),
-                Slot::Waiting { why, .. } => tracing::warn!("{why}"),
+        for (tp, tries, from) in due {
+            let mut slot = take_over(&self.lake, &tp, tries, &mut listings, now).await?;
+            match &mut slot {
+                Slot::Ready(_) => fresh.push((tp.clone(), from)),
+                Slot::Waiting { why, from: kept, .. } => {
+                    *kept = from;
+                    tracing::warn!("{why}");
+                }
             }
             self.slots.insert(tp, slot);
         }
         Ok(fresh)
     }
 
+    /// Gives up the partitions whose open files cannot be committed any more, because the store has lost the end of a log or
+    /// another writer has won, to take them over anew. Tells whether there was one.
+    async fn give_up_unsound(&mut self, now: i64, error: &Error) -> bool {
+        let unsound = |slot: &Slot| matches!(slot, Slot::Ready(writer) if !writer.is_sound());
+        let lost: Vec<TopicPartition> =
+            self.slots.iter().filter(|(_, slot)| unsound(slot)).map(|(tp, _)| tp.clone()).collect();
+        for tp in &lost {
+            if let Some(Slot::Ready(writer)) = self.slots.remove(tp) {
+                let from = writer.first_open();
+                writer.close().await;
+                let why = error.clone();
+                self.slots.insert(tp.clone(), Slot::Waiting { tries: 0, due: now, why, from });
+            }
+        }
+        !lost.is_empty()
+    }
+
     async fn write(&mut self, batch: &SinkBatch, context: &mut SinkContext) -> Result<()> {
         let fresh = self.retry_waiting(context.now).await?;
-        let Self { lake, partitioner, slots, rejections, rewinds } = self;
+        let Self { lake, partitioner, slots, rejections, rewinds, hive: _ } = self;
         rejections.tolerated = context.takes_errant_records;
-        for tp in &fresh {
+        for (tp, from) in &fresh {
             tracing::info!("{tp} is free now");
             // Records behind the place where the files end are read again, from there.
             let first = batch.iter().find(|record| is_of(record, tp)).map(|record| record.origin.offset);
             if let Some(Slot::Ready(writer)) = slots.get(tp)
-                && let Some(next) = writer.next()
+                && let Some(next) = writer.next().or(from.map(|from| (from, None)))
                 && first.is_none_or(|first| first > next.0)
             {
                 rewinds.insert(tp.clone(), next);
             }
         }
-        context.resume.extend(fresh);
+        context.resume.extend(fresh.into_iter().map(|(tp, _)| tp));
         rewinds.iter().for_each(|(tp, next)| rewind(context, tp, *next));
         let mut start = 0;
         while let Some(record) = batch.get(start) {
@@ -154,7 +190,12 @@ async fn take_over(
     now: i64,
 ) -> Result<Slot> {
     let waits = LEASE_WAITS_MS.get(tries).or(LEASE_WAITS_MS.last()).copied().unwrap_or(0);
-    let waiting = |why| Slot::Waiting { tries: tries.saturating_add(1), due: now.saturating_add(waits), why };
+    let waiting = |why| Slot::Waiting {
+        tries: tries.saturating_add(1),
+        due: now.saturating_add(waits),
+        why,
+        from: None,
+    };
     match recover(lake, tp, listings).await {
         Ok(Some(recovered)) => {
             Ok(Slot::Ready(Box::new(PartitionWriter::new(lake.clone(), tp.clone(), recovered, now)?)))
@@ -168,8 +209,7 @@ async fn take_over(
 /// What to tell where another writer has the lease.
 pub(crate) async fn held_elsewhere(lake: &Lake, tp: &TopicPartition) -> Result<Error> {
     let lock = lake.lock(tp)?;
-    let holder = lake.store.read(&lock, MAX_HOLDER).await.ok().flatten().unwrap_or_default();
-    let holder = String::from_utf8_lossy(&holder);
+    let holder = lake.store.holder(&lock).await;
     let holder = match holder.trim() {
         "" => String::new(),
         holder => format!(". The lock was taken by {holder}"),
@@ -209,7 +249,7 @@ async fn relieve(slots: &mut BTreeMap<TopicPartition, Slot>, limit: usize, now: 
 #[async_trait]
 impl SinkTask for LakeSinkTask {
     async fn start(&mut self, start: SinkTaskStart) -> Result<()> {
-        tracing::info!(task = %start.id, root = %self.lake.settings.root.display(), "the lake sink starts");
+        tracing::info!(task = %start.id, root = %self.lake.settings.storage.name(), "the lake sink starts");
         match self.lake.store.prepare().await {
             // Records can be waited with; nothing has to be restarted when there is room again.
             Err(error) if error.is_retriable() => {
@@ -223,6 +263,9 @@ impl SinkTask for LakeSinkTask {
     async fn open(&mut self, partitions: &[TopicPartition], context: &mut SinkContext) -> Result<()> {
         let mut listings = Listings::new();
         for tp in partitions {
+            if let Some(hive) = &mut self.hive {
+                hive.opened(&tp.topic);
+            }
             let slot = take_over(&self.lake, tp, 0, &mut listings, context.now).await?;
             match &slot {
                 Slot::Ready(writer) => {
@@ -241,7 +284,14 @@ impl SinkTask for LakeSinkTask {
     }
 
     async fn put(&mut self, batch: SinkBatch, context: &mut SinkContext) -> Result<()> {
-        let outcome = self.write(&batch, context).await;
+        let mut outcome = self.write(&batch, context).await;
+        if let Err(error) = &outcome
+            && self.give_up_unsound(context.now, &error.clone()).await
+        {
+            outcome = outcome.map_err(|error| {
+                error.with_class(ErrorClass::Retriable).with_exception(exception::RETRIABLE)
+            });
+        }
         if let Err(error) = &outcome {
             if error.is_retriable() {
                 context.retry_after_ms.get_or_insert(self.lake.settings.retry_backoff_ms);
@@ -255,7 +305,7 @@ impl SinkTask for LakeSinkTask {
             }
         }
         self.rejections.report(&batch, &mut context.errant);
-        Ok(())
+        self.register(context.now).await
     }
 
     async fn pre_commit(&mut self, seen: &Offsets, _context: &mut SinkContext) -> Result<Offsets> {

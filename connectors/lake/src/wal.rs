@@ -16,6 +16,9 @@
 use crate::history::History;
 use crate::store::LakePath;
 
+/// [`Block::next`] where nothing says where to go on.
+pub(crate) const NOWHERE: i64 = -1;
+
 /// A commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Block {

@@ -1,4 +1,4 @@
-//! The lake sink keeps what the runtime counts on, in both formats.
+//! The lake sink keeps what the runtime counts on, in each format that keeps fields.
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails, fails its test")]
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int64Type;
 use lavka_api::config::Config;
-use lavka_api::data::{Blob, Datum, Record, Value};
+use lavka_api::data::{Blob, Datum, Record, Schema, Struct, Type, Value};
 use lavka_testkit::acceptance;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -59,12 +59,30 @@ fn json(config: &Config) -> Vec<(i32, i64)> {
     places
 }
 
+fn avro(config: &Config) -> Vec<(i32, i64)> {
+    let mut places = Vec::new();
+    for file in files(config) {
+        for row in apache_avro::Reader::new(std::fs::File::open(file).unwrap()).unwrap() {
+            let row = serde_json::Value::try_from(row.unwrap()).unwrap();
+            let number = |key: &str| row.get(key).and_then(serde_json::Value::as_i64).unwrap();
+            places.push((i32::try_from(number("partition")).unwrap(), number("offset")));
+        }
+    }
+    places
+}
+
+/// A record with a schema, which tells its place.
+fn reading(schema: &Schema, partition: i32, offset: i64) -> Record {
+    let value = Struct::new(schema.clone(), [Value::Int64(partition.into()), Value::Int64(offset)]).unwrap();
+    Record { value: Datum::new(schema.clone(), value), ..Record::for_topic("acceptance") }
+}
+
 fn check(format: &'static str, written: fn(&Config) -> Vec<(i32, i64)>) {
     let folder = tempfile::tempdir().unwrap();
     let mut suite = acceptance::sink(lavka_connector_lake::plugins().remove(0))
         .config(config(&folder.path().join("sample"), format))
-        .refuses("store.url", "hdfs://namenode/lake")
-        .refuses("format.class", "io.confluent.connect.hdfs.avro.AvroFormat")
+        .refuses("store.url", "ftp://server/lake")
+        .refuses("format.class", "io.confluent.connect.hdfs.orc.OrcFormat")
         .records(60)
         .written(written)
         .exactly_once();
@@ -72,6 +90,11 @@ fn check(format: &'static str, written: fn(&Config) -> Vec<(i32, i64)>) {
         // A row needs columns.
         let bytes = Value::Bytes(Blob::from(vec![1, 2, 3]));
         suite = suite.unwritable(Record { value: Datum::schemaless(bytes), ..Record::for_topic("t") });
+    }
+    if format == "Avro" {
+        let long = || Schema::of(Type::Int64);
+        let schema = Schema::structure().field("partition", long()).field("offset", long()).build().unwrap();
+        suite = suite.record(move |tp, offset| reading(&schema, tp.partition, offset));
     }
     suite.round(move |round| config(&folder.path().join(round.to_string()), format)).check().assert_clean();
 }
@@ -84,4 +107,9 @@ fn lake_sink_with_parquet() {
 #[test]
 fn lake_sink_with_json() {
     check("Json", json);
+}
+
+#[test]
+fn lake_sink_with_avro() {
+    check("Avro", avro);
 }

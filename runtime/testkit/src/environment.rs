@@ -6,6 +6,8 @@ pub(crate) const BOOTSTRAP: &str = "LAVKA_TEST_BOOTSTRAP";
 pub(crate) const MQTT: &str = "LAVKA_TEST_MQTT";
 /// URL of a schema registry that runs already; nothing is started then.
 pub(crate) const REGISTRY: &str = "LAVKA_TEST_REGISTRY";
+/// URL of an HDFS cluster that runs already; nothing is started then.
+pub(crate) const HDFS: &str = "LAVKA_TEST_HDFS";
 /// What the cluster named by [`BOOTSTRAP`] is: `real`, `external` (the default) or `embedded`.
 pub(crate) const KAFKA_KIND: &str = "LAVKA_TEST_KAFKA";
 /// File to which tests that could not run add their names and what they wanted.

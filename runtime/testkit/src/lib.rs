@@ -29,7 +29,9 @@
 //! | `services` | the shared services, started when first used |
 //! | `kafka` | the jars, a server, the shared cluster, a client for tests |
 //! | `mosquitto` | the broker and its configurations |
+//! | `mariadb` | a MariaDB server |
 //! | `postgres` | a PostgreSQL server ready for logical replication |
+//! | `hdfs`, `s3` | a small HDFS cluster; a server that speaks S3's protocol |
 //! | `schema_registry` | Apicurio Registry, which speaks the Schema Registry's API |
 //! | `lavka` | the executable under test: found, built, called, started, stopped |
 //! | `rest` | a JSON client that returns every answer |
@@ -61,9 +63,11 @@ mod environment;
 mod exchange;
 mod failure;
 mod folders;
+mod hdfs;
 mod kafka;
 mod lavka;
 mod leash;
+mod mariadb;
 #[cfg(feature = "acceptance")]
 pub mod measure;
 mod missed;
@@ -77,6 +81,7 @@ mod python;
 mod rest;
 mod rows;
 mod run;
+mod s3;
 mod schema_registry;
 mod services;
 mod waiting;
@@ -90,10 +95,12 @@ pub use environment::{count, soak};
 pub use exchange::{PythonExchange, from_hex, to_hex};
 pub use failure::Failure;
 pub use folders::{temp_dir, write_file};
+pub use hdfs::{Hdfs, HdfsServer};
 #[cfg(feature = "harness")]
 pub use kafka::{ConsumedRecord, KafkaClient, NewRecord};
 pub use kafka::{JarSet, Jars, JavaProgram, Kafka, KafkaKind, KafkaServer, Unavailable};
 pub use lavka::{LavkaCommand, LavkaOutput, LavkaProcess, can_mount_for};
+pub use mariadb::MariaDb;
 pub use missed::cannot_run;
 pub use mosquitto::{Mosquitto, MosquittoConfig, MosquittoTls, SharedMosquitto};
 pub use names::unique;
@@ -104,6 +111,7 @@ pub use python::Python;
 pub use rest::{RestAnswer, RestClient};
 pub use rows::{ConformanceRows, rows_of_tests_below};
 pub use run::TestRun;
+pub use s3::S3Server;
 pub use schema_registry::{SchemaRegistry, SchemaRegistryServer};
 pub use services::{Services, Shared, services};
 pub use tempfile::TempDir;

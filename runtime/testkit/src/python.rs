@@ -46,6 +46,13 @@ const COAP: Packages = Packages {
     what: "aiocoap for Python (once, under 1 MB)",
 };
 
+const LAKE: Packages = Packages {
+    folder: "python-lake",
+    list: "python-lake-requirements.txt",
+    requirements: include_str!("../python-lake-requirements.txt"),
+    what: "PyArrow, DuckDB and moto for Python (once, about 100 MB)",
+};
+
 const LONGEST_DOWNLOAD: Duration = Duration::from_secs(600);
 
 /// A Python with packages.
@@ -82,6 +89,22 @@ impl Python {
     /// As [`resolve`](Self::resolve).
     pub fn for_coap() -> Result<Self, Unavailable> {
         Self::with(COAP)
+    }
+
+    /// The one with [pyarrow](https://pypi.org/project/pyarrow) and [duckdb](https://pypi.org/project/duckdb), which read files
+    /// of the lake, and [moto](https://pypi.org/project/moto), which speaks S3's protocol.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn for_lake() -> Result<Self, Unavailable> {
+        Self::with(LAKE)
+    }
+
+    /// The interpreter, to which arguments are to be added.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(self.program());
+        command.env("PYTHONUNBUFFERED", "1");
+        command
     }
 
     fn with(packages: Packages) -> Result<Self, Unavailable> {

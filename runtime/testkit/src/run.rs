@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
-use crate::environment::{BINARY, BOOTSTRAP, KAFKA_KIND, MQTT, REGISTRY, REPORT, get};
+use crate::environment::{BINARY, BOOTSTRAP, HDFS, KAFKA_KIND, MQTT, REGISTRY, REPORT, get};
 use crate::failure::{Context as _, Failure};
 use crate::folders::{try_temp_dir, workspace_root};
+use crate::hdfs::Hdfs;
 use crate::kafka::{JarSet, Jars, Kafka, Unavailable};
 use crate::lavka::{Artifacts, cargo};
 use crate::leash::{Launch, find_program};
@@ -23,10 +24,14 @@ pub struct TestRun {
     command: Command,
     /// Whether tests with a schema registry are among what is run.
     with_registry: bool,
+    /// Whether tests with HDFS are.
+    with_hdfs: bool,
 }
 
 /// Test targets of this name are run with one schema registry for all.
 const REGISTRY_TESTS: &str = "registry";
+/// And those of this name with one HDFS cluster.
+const HDFS_TESTS: &str = "hdfs";
 
 impl TestRun {
     /// `cargo test ARGS…`. Compiles first, so that a broken build starts nothing, and so that tests find the
@@ -50,7 +55,11 @@ impl TestRun {
         {
             command.env(BINARY, path);
         }
-        Ok(Self { command, with_registry: built.has_test(REGISTRY_TESTS) })
+        Ok(Self {
+            command,
+            with_registry: built.has_test(REGISTRY_TESTS),
+            with_hdfs: built.has_test(HDFS_TESTS),
+        })
     }
 
     /// Any command, such as a bench.
@@ -64,7 +73,7 @@ impl TestRun {
         }
         let mut command = Command::new(program);
         command.args(args);
-        Ok(Self { command, with_registry: false })
+        Ok(Self { command, with_registry: false, with_hdfs: false })
     }
 
     /// Starts the services, runs the command, stops the services, and says in closing lines what was missed.
@@ -75,10 +84,12 @@ impl TestRun {
     /// When a service or the command cannot be started.
     pub fn run(mut self) -> Result<u8, Failure> {
         let registry = self.with_registry.then(|| std::thread::spawn(SchemaRegistry::attach_or_start));
+        let hdfs = self.with_hdfs.then(|| std::thread::spawn(Hdfs::attach_or_start));
         let kafka = Kafka::attach_or_start()?;
         let mosquitto = SharedMosquitto::attach_or_start()?;
         // Without one each test says what it wants.
         let registry = registry.and_then(|starting| starting.join().ok()?.ok());
+        let hdfs = hdfs.and_then(|starting| starting.join().ok()?.ok());
         let folder = try_temp_dir()?;
         let report = folder.path().join("missed");
         let address = format!("{}:{}", mosquitto.host(), mosquitto.port());
@@ -91,6 +102,10 @@ impl TestRun {
             self.command.env(REGISTRY, registry.url());
             say(&format!("schema registry at {}", registry.url()));
         }
+        if let Some(hdfs) = &hdfs {
+            self.command.env(HDFS, hdfs.url());
+            say(&format!("HDFS at {}", hdfs.url()));
+        }
         say(&format!("Kafka ({}) at {}, Mosquitto at {address}", kafka.kind().word(), kafka.bootstrap()));
 
         let began = Instant::now();
@@ -101,9 +116,10 @@ impl TestRun {
 
         if !status.success() {
             let registry = registry.as_ref().and_then(SchemaRegistry::log_path);
-            keep_logs([kafka.log_path(), mosquitto.log_path(), registry].into_iter().flatten());
+            let hdfs = hdfs.as_ref().and_then(Hdfs::log_path);
+            keep_logs([kafka.log_path(), mosquitto.log_path(), registry, hdfs].into_iter().flatten());
         }
-        drop((kafka, mosquitto, registry));
+        drop((kafka, mosquitto, registry, hdfs));
         say(&format!("took {took:.0?}; services stopped"));
         if let Ok(notes) = std::fs::read_to_string(&report) {
             say_missed(&notes);

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::OnceLock;
 
 use crate::failure::{Failure, fail};
+use crate::hdfs::Hdfs;
 use crate::kafka::{Kafka, Unavailable};
 use crate::missed::cannot_run;
 use crate::mosquitto::SharedMosquitto;
@@ -20,9 +21,26 @@ pub struct Services {
     /// Mosquitto.
     pub mosquitto: Shared<SharedMosquitto>,
     schema_registry: OnceLock<Result<SchemaRegistry, Unavailable>>,
+    hdfs: OnceLock<Result<Hdfs, Unavailable>>,
 }
 
 impl Services {
+    /// An HDFS cluster for `test`. Where its jars cannot be had, `None`, and [`cannot_run`] says so.
+    ///
+    /// `testrun` starts one for all where it runs a test target named `hdfs`; otherwise each test binary that asks has its
+    /// own.
+    #[track_caller]
+    pub fn hdfs_for(&self, test: &str) -> Option<&Hdfs> {
+        match self.hdfs.get_or_init(Hdfs::attach_or_start) {
+            Ok(hdfs) => Some(hdfs),
+            Err(Unavailable::Unresolvable(failure)) => {
+                cannot_run(test, &format!("HDFS: {failure}"));
+                None
+            }
+            Err(Unavailable::Broken(failure)) => fail(failure.clone()),
+        }
+    }
+
     /// A schema registry for `test`. Where its jars cannot be had, `None`, and [`cannot_run`] says so.
     ///
     /// `testrun` starts one for all where it runs a test target named `registry`; otherwise each test binary that asks
@@ -69,6 +87,7 @@ static SERVICES: Services = Services {
     kafka: Shared::new(Kafka::attach_or_start),
     mosquitto: Shared::new(SharedMosquitto::attach_or_start),
     schema_registry: OnceLock::new(),
+    hdfs: OnceLock::new(),
 };
 
 /// The shared services: `services().kafka.bootstrap()`, `services().mosquitto.port()`.

@@ -27,7 +27,11 @@ impl LakeStore for MemoryStore {
         Ok(Some(Lease::new(())))
     }
 
-    async fn create(&self, _lease: &Lease, path: &LakePath) -> Result<bool> {
+    async fn holder(&self, _path: &LakePath) -> String {
+        String::new()
+    }
+
+    async fn create(&self, _lease: &Lease, path: &LakePath, _becomes: Option<&LakePath>) -> Result<bool> {
         Ok(self.files().insert(path.clone(), Vec::new()).is_none())
     }
 

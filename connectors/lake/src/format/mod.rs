@@ -1,7 +1,11 @@
 //! Rows into the bytes of a file.
 
+mod avro;
 mod column_orders;
-mod json_lines;
+mod csv;
+mod dictionary;
+mod gzip;
+mod lines;
 mod parquet;
 
 use std::sync::Arc;
@@ -11,37 +15,51 @@ use lavka_api::data::{Schema, Value};
 use lavka_columnar::{Appended, Inferred};
 
 use crate::store::Chunk;
-use json_lines::JsonLinesEncoder;
+use avro::AvroEncoder;
+pub(crate) use avro::{AvroCodec, AvroSettings};
+use lines::LineEncoder;
+pub(crate) use lines::{LineKind, LineSettings};
 use parquet::ParquetEncoder;
-pub(crate) use parquet::{Codec, ParquetSettings};
+pub(crate) use parquet::{BloomFilters, Codec, ParquetSettings};
 
 /// `format.class`.
 #[derive(Debug, Clone)]
 pub(crate) enum FileFormat {
     Parquet(Arc<ParquetSettings>),
-    /// One JSON text a line.
-    JsonLines,
+    Avro(Arc<AvroSettings>),
+    /// One record after the other.
+    Lines(Arc<LineSettings>),
 }
 
 impl FileFormat {
     /// What file names end with.
-    pub(crate) fn extension(&self) -> &'static str {
+    pub(crate) fn extension(&self) -> &str {
         match self {
-            FileFormat::Parquet(_) => ".parquet",
-            FileFormat::JsonLines => ".json",
+            FileFormat::Parquet(settings) => &settings.extension,
+            FileFormat::Avro(_) => ".avro",
+            FileFormat::Lines(settings) => &settings.extension,
         }
     }
 
-    /// An encoder for a file of records of `schema`; without one, of what is `known` of their fields.
+    /// An encoder for a file of records of `schema`; without one, of what is `known` of their fields. `marker`: random
+    /// bytes of this file's own.
     ///
     /// # Errors
     /// A data error where such records cannot be written in this format.
-    pub(crate) fn encoder(&self, schema: Option<&Schema>, known: Option<&Inferred>) -> Result<Encoder> {
+    pub(crate) fn encoder(
+        &self,
+        schema: Option<&Schema>,
+        known: Option<&Inferred>,
+        marker: [u8; 16],
+    ) -> Result<Encoder> {
         Ok(match self {
             FileFormat::Parquet(settings) => {
                 Encoder::Parquet(Box::new(ParquetEncoder::new(Arc::clone(settings), schema, known)?))
             }
-            FileFormat::JsonLines => Encoder::JsonLines(JsonLinesEncoder::new(schema)),
+            FileFormat::Avro(settings) => {
+                Encoder::Avro(Box::new(AvroEncoder::new(Arc::clone(settings), schema, marker)?))
+            }
+            FileFormat::Lines(settings) => Encoder::Lines(Box::new(LineEncoder::new(settings, schema)?)),
         })
     }
 }
@@ -49,7 +67,8 @@ impl FileFormat {
 /// A file on its way from rows to bytes.
 pub(crate) enum Encoder {
     Parquet(Box<ParquetEncoder>),
-    JsonLines(JsonLinesEncoder),
+    Avro(Box<AvroEncoder>),
+    Lines(Box<LineEncoder>),
 }
 
 impl Encoder {
@@ -57,7 +76,8 @@ impl Encoder {
     pub(crate) fn append(&mut self, rows: &[&Value]) -> Appended {
         match self {
             Encoder::Parquet(encoder) => encoder.append(rows),
-            Encoder::JsonLines(encoder) => encoder.append(rows),
+            Encoder::Avro(encoder) => encoder.append(rows),
+            Encoder::Lines(encoder) => encoder.append(rows),
         }
     }
 
@@ -65,7 +85,8 @@ impl Encoder {
     pub(crate) fn is_ripe(&self, room: u64) -> bool {
         match self {
             Encoder::Parquet(encoder) => encoder.is_ripe(room),
-            Encoder::JsonLines(encoder) => encoder.is_ripe(),
+            Encoder::Avro(encoder) => encoder.is_ripe(room),
+            Encoder::Lines(encoder) => encoder.is_ripe(),
         }
     }
 
@@ -73,11 +94,12 @@ impl Encoder {
     /// and hands out bytes that are ready. Without `cut` the work goes on after the return.
     ///
     /// # Errors
-    /// Where the format refuses the rows, which would be a defect: fatal.
+    /// Where the format refuses the rows, which would be a defect, or an earlier call was cut off: fatal.
     pub(crate) async fn encode(&mut self, cut: bool) -> Result<Vec<u8>> {
         match self {
             Encoder::Parquet(encoder) => encoder.encode(cut).await,
-            Encoder::JsonLines(encoder) => Ok(encoder.take()),
+            Encoder::Avro(encoder) => encoder.encode(cut).await,
+            Encoder::Lines(encoder) => encoder.take().await,
         }
     }
 
@@ -88,7 +110,8 @@ impl Encoder {
     pub(crate) async fn finish(&mut self) -> Result<Vec<u8>> {
         match self {
             Encoder::Parquet(encoder) => encoder.finish().await,
-            Encoder::JsonLines(encoder) => Ok(encoder.take()),
+            Encoder::Avro(encoder) => encoder.encode(true).await,
+            Encoder::Lines(encoder) => encoder.finish().await,
         }
     }
 
@@ -96,7 +119,8 @@ impl Encoder {
     pub(crate) fn memory(&self) -> usize {
         match self {
             Encoder::Parquet(encoder) => encoder.memory(),
-            Encoder::JsonLines(encoder) => encoder.memory(),
+            Encoder::Avro(encoder) => encoder.memory(),
+            Encoder::Lines(encoder) => encoder.memory(),
         }
     }
 
@@ -104,7 +128,8 @@ impl Encoder {
     pub(crate) fn held_back(&self) -> u64 {
         match self {
             Encoder::Parquet(encoder) => encoder.held_back(),
-            Encoder::JsonLines(encoder) => u64::try_from(encoder.held_back()).unwrap_or(u64::MAX),
+            Encoder::Avro(encoder) => u64::try_from(encoder.held_back()).unwrap_or(u64::MAX),
+            Encoder::Lines(encoder) => u64::try_from(encoder.held_back()).unwrap_or(u64::MAX),
         }
     }
 
@@ -112,7 +137,7 @@ impl Encoder {
     pub(crate) fn inferred(&self) -> Option<&Inferred> {
         match self {
             Encoder::Parquet(encoder) => encoder.inferred(),
-            Encoder::JsonLines(_) => None,
+            Encoder::Avro(_) | Encoder::Lines(_) => None,
         }
     }
 }

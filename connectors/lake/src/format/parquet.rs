@@ -5,15 +5,19 @@ use std::sync::Arc;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::WriterProperties;
+use ::parquet::schema::types::ColumnPath;
 use arrow_array::{RecordBatch, new_null_array};
 use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use lavka_api::data::{Schema, Value};
 use lavka_api::{Error, LAVKA_VERSION, Result};
+use lavka_avro::Mapping;
 use lavka_columnar::{Appended, BatchBuilder, Inferred};
 use tokio::task::JoinHandle;
 
 use super::column_orders::declare_type_orders;
+use super::dictionary::without_dictionary;
 
 /// Rows of a known layout that are encoded at a time, so that encoding keeps pace with what arrives.
 const BATCH_ROWS: usize = 8192;
@@ -27,6 +31,9 @@ const MIN_BATCH_BYTES: usize = 64 * 1024;
 /// The only column of a file whose records have no value at all, always null: Parquet has no rows without columns.
 const NO_COLUMN: &str = "_";
 
+/// Key of the footer's metadata under which parquet-avro keeps the schema of records.
+const AVRO_SCHEMA: &str = "parquet.avro.schema";
+
 /// `parquet.codec`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Codec {
@@ -36,33 +43,76 @@ pub(crate) enum Codec {
     Zstd(i32),
 }
 
+/// `lavka.parquet.bloom.filter.columns`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct BloomFilters {
+    /// Columns by the dotted paths of their fields.
+    pub(crate) columns: Vec<String>,
+    /// Different values that a row group is expected to have.
+    pub(crate) distinct: u64,
+}
+
 #[derive(Debug)]
 pub(crate) struct ParquetSettings {
     pub(crate) codec: Codec,
+    /// What file names end with.
+    pub(crate) extension: String,
     pub(crate) row_group_bytes: usize,
+    pub(crate) page_bytes: usize,
+    pub(crate) bloom_filters: BloomFilters,
     /// The layout of records without a schema (`lavka.schema=file:`); inferred where there is none.
     pub(crate) declared: Option<Arc<Schema>>,
+    /// How the schema of records is described in the footer.
+    pub(crate) mapping: Mapping,
 }
 
 impl ParquetSettings {
-    fn properties(&self) -> Result<WriterProperties, ParquetError> {
+    /// The properties of a file that begins with `batch`; `description` is what [`describe`] says of its records.
+    fn properties(
+        &self,
+        batch: &RecordBatch,
+        description: Option<String>,
+    ) -> Result<WriterProperties, ParquetError> {
         let compression = match self.codec {
             Codec::None => Compression::UNCOMPRESSED,
             Codec::Snappy => Compression::SNAPPY,
             Codec::Gzip => Compression::GZIP(GzipLevel::default()),
             Codec::Zstd(level) => Compression::ZSTD(ZstdLevel::try_new(level)?),
         };
-        Ok(WriterProperties::builder()
+        let mut properties = WriterProperties::builder()
             .set_compression(compression)
             .set_dictionary_enabled(true)
+            .set_data_page_size_limit(self.page_bytes)
             .set_max_row_group_bytes(Some(self.row_group_bytes))
-            .set_created_by(format!("lavka version {LAVKA_VERSION}"))
-            .build())
+            .set_created_by(format!("lavka version {LAVKA_VERSION}"));
+        for column in without_dictionary(batch) {
+            properties = properties.set_column_dictionary_enabled(column, false);
+        }
+        for column in &self.bloom_filters.columns {
+            let path = ColumnPath::new(column.split('.').map(str::to_owned).collect());
+            properties = properties
+                .set_column_bloom_filter_enabled(path.clone(), true)
+                .set_column_bloom_filter_max_ndv(path, self.bloom_filters.distinct);
+        }
+        if let Some(schema) = description {
+            let entry = |key: &str, value: &str| KeyValue::new(key.to_owned(), value.to_owned());
+            let entries = vec![entry(AVRO_SCHEMA, &schema), entry("writer.model.name", "avro")];
+            properties = properties.set_key_value_metadata(Some(entries));
+        }
+        Ok(properties.build())
     }
+}
+
+/// The schema of the records of a file, as the Java sinks leave it in the footer: as text of Avro, from which they know
+/// what a file holds whose partition they take over. Where Avro has no form for it, nothing is said.
+fn describe(mapping: &Mapping, schema: Option<&Schema>) -> Option<String> {
+    Some(mapping.to_avro(Some(schema?)).ok()?.to_string())
 }
 
 pub(crate) struct ParquetEncoder {
     settings: Arc<ParquetSettings>,
+    /// What the footer says of the records' schema.
+    description: Option<String>,
     builder: BatchBuilder,
     stage: Stage,
     /// Bytes of the batch that is being encoded.
@@ -107,7 +157,16 @@ impl ParquetEncoder {
             Some(schema) => BatchBuilder::declared(schema)?,
             None => BatchBuilder::inferred(known),
         };
-        Ok(Self { settings, builder, stage: Stage::Unopened, under_way: 0, held_back: 0, memory: 0 })
+        let description = describe(&settings.mapping, schema);
+        Ok(Self {
+            settings,
+            description,
+            builder,
+            stage: Stage::Unopened,
+            under_way: 0,
+            held_back: 0,
+            memory: 0,
+        })
     }
 
     pub(crate) fn append(&mut self, rows: &[&Value]) -> Appended {
@@ -181,8 +240,9 @@ impl ParquetEncoder {
             self.builder.release();
         }
         let settings = Arc::clone(&self.settings);
+        let description = if writer.is_none() { self.description.take() } else { None };
         self.stage = Stage::Encoding(tokio::task::spawn_blocking(move || {
-            write(writer, &settings, batch, then)
+            write(writer, &settings, description, batch, then)
                 .map_err(|error| Error::fatal(format!("cannot encode rows as Parquet: {error}")))
         }));
         Ok(())
@@ -192,13 +252,17 @@ impl ParquetEncoder {
 fn write(
     writer: Option<Box<ArrowWriter<Vec<u8>>>>,
     settings: &ParquetSettings,
+    description: Option<String>,
     batch: RecordBatch,
     then: Then,
 ) -> Result<Encoded, ParquetError> {
     let batch = with_a_column(batch)?;
     let mut writer = match writer {
         Some(writer) => writer,
-        None => Box::new(ArrowWriter::try_new(Vec::new(), batch.schema(), Some(settings.properties()?))?),
+        None => {
+            let properties = settings.properties(&batch, description)?;
+            Box::new(ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?)
+        }
     };
     writer.write(&batch)?;
     let mut columns = 0;

@@ -41,7 +41,7 @@ fn configurations_that_are_fine() {
             ("hive.integration", "true"),
             ("hive.metastore.uris", "thrift://h:1"),
             ("logs.dir", "/wal"),
-            ("schema.compatibility", "none"),
+            ("schema.compatibility", "full"),
         ],
         &[("format.class", "io.confluent.connect.hdfs3.json.JsonFormat")],
         &[("format.class", "json"), ("parquet.codec", "uncompressed")],
@@ -73,31 +73,42 @@ fn configurations_that_are_fine() {
 fn what_is_wrong_is_said_at_its_key() {
     for (extra, key, text) in [
         (
-            &[("store.url", "hdfs://namenode:8020")][..],
+            &[("store.url", "ftp://host/directory")][..],
             "store.url",
-            "Invalid value hdfs://namenode:8020 for configuration store.url: storage of the kind hdfs is not in this \
-          build yet; use file:///directory or the path of a directory",
+            "Invalid value ftp://host/directory for configuration store.url: there is no storage of the kind ftp; use \
+             file, hdfs, s3, gs or az (abfs)",
         ),
-        (&[("store.url", "")], "store.url", "a directory has to be given"),
+        (&[("store.url", "")], "store.url", "it has to say where the lake is"),
         (&[("store.url", "file:lake")], "store.url", "needs an absolute path"),
         (&[("flush.size", "0")], "flush.size", "Value must be at least 1"),
         (&[("topics.dir", "a/../b")], "topics.dir", "\"..\" is not allowed"),
         (&[("topics.dir", "${topic}")], "topics.dir", "topic.capture.groups.regex"),
         (&[("topic.capture.groups.regex", "(.*)")], "topic.capture.groups.regex", "not in this build yet"),
         (
-            &[("format.class", "io.confluent.connect.hdfs.avro.AvroFormat")],
+            &[("format.class", "io.confluent.connect.hdfs.orc.OrcFormat")],
             "format.class",
-            "not in this build yet",
+            "ORC is not written here",
+        ),
+        (&[("hive.integration", "true")], "schema.compatibility", "Hive Integration requires"),
+        (
+            &[("hive.integration", "true"), ("schema.compatibility", "FULL"), ("format.class", "Json")],
+            "hive.integration",
+            "only Avro and Parquet",
+        ),
+        (
+            &[("hive.integration", "true"), ("schema.compatibility", "FULL")],
+            "hive.metastore.uris",
+            "or hive.conf.dir",
         ),
         (&[("format.class", "x.y.Z")], "format.class", "there is no such format"),
-        (
-            &[("connector.class", "io.confluent.connect.hdfs.HdfsSinkConnector")],
-            "format.class",
-            "Invalid value null for configuration format.class: it has to be given",
-        ),
         (&[("parquet.codec", "brotli")], "parquet.codec", "not in this build"),
         (&[("parquet.codec", "rar")], "parquet.codec", "there is no such codec"),
-        (&[("schema.compatibility", "BACKWARD")], "schema.compatibility", "not in this build yet"),
+        (&[("format.class", "Avro"), ("avro.codec", "lzma")], "avro.codec", "there is no such codec"),
+        (
+            &[("format.class", "ByteArray"), ("format.bytearray.extension", "bin")],
+            "format.bytearray.extension",
+            "a dot and letters",
+        ),
         (&[("directory.delim", "_")], "directory.delim", "has / as its delimiter"),
         (
             &[("rotate.schedule.interval.ms", "1000")],
@@ -197,8 +208,8 @@ fn what_is_missing_is_said() {
         errors(&[("flush.size", "1")]),
         [(
             "store.url".to_owned(),
-            "Invalid value null for configuration store.url: a directory has to be given, as file:///directory or as a \
-             path"
+            "Invalid value null for configuration store.url: it has to say where the lake is, as file:///directory, \
+             hdfs://namenode:8020 or s3://bucket"
                 .to_owned()
         )]
     );

@@ -19,7 +19,7 @@ fn connector() -> Box<dyn SinkConnector> {
 }
 
 /// Writes `batch` through the connector and gives the files below the root.
-fn written(
+pub(crate) fn written(
     root: &Path,
     mut config: Config,
     batch: Vec<lavka_api::data::SinkRecord>,

@@ -7,6 +7,7 @@ mod configuration;
 mod crashes;
 mod elections;
 mod files;
+mod formats;
 mod harness;
 mod model_store;
 mod operations;

@@ -210,7 +210,11 @@ impl LakeStore for ModelStore {
         answer(death, lease)
     }
 
-    async fn create(&self, _lease: &Lease, path: &LakePath) -> Result<bool> {
+    async fn holder(&self, _path: &LakePath) -> String {
+        String::new()
+    }
+
+    async fn create(&self, _lease: &Lease, path: &LakePath, _becomes: Option<&LakePath>) -> Result<bool> {
         let death = self.step()?;
         let mut disk = self.disk();
         if disk.names.contains_key(path) {

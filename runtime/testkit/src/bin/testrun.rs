@@ -10,12 +10,13 @@ use lavka_testkit::{Failure, JarSet, Jars, TestRun};
 const USAGE: &str = "\
 usage: testrun test [ARGUMENT of cargo test]...    compile, start the services, run the tests
        testrun exec COMMAND [ARGUMENT]...          start the services, run a command
-       testrun jars [server|connect|registry]      resolve jars, print their folder
+       testrun jars [server|connect|registry|hadoop]  resolve jars, print their folder
 
 Environment:
   LAVKA_TEST_BOOTSTRAP=HOST:PORT  use this Kafka instead of starting one
   LAVKA_TEST_MQTT=HOST:PORT       use this MQTT broker instead of starting Mosquitto
   LAVKA_TEST_REGISTRY=URL         use this schema registry instead of starting one
+  LAVKA_TEST_HDFS=hdfs://HOST:PORT  use this HDFS cluster instead of starting one
   LAVKA_REQUIRE_REAL=1            fail where Kafka's jars cannot be resolved, no fallback
   LAVKA_SOAK=1                    the long variants
   LAVKA_CACHE=FOLDER              where jars are kept (default ~/.cache/lavka)
@@ -58,6 +59,7 @@ fn jars(rest: &[OsString]) -> Result<u8, Failure> {
         None | Some("server") => JarSet::Server,
         Some("connect") => JarSet::Connect,
         Some("registry") => JarSet::Registry,
+        Some("hadoop") => JarSet::Hadoop,
         Some(other) => return Err(Failure::new(format!("there is no set of jars {other:?}\n{USAGE}"))),
     };
     println!("{}", Jars::resolve(set)?.folder().display());

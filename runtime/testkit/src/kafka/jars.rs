@@ -16,6 +16,7 @@ use crate::progress::say;
 /// Shared with `setup.sh`, which installs Maven only where this version is not in the cache.
 const VERSION: &str = include_str!("../../kafka-version");
 const REGISTRY_VERSION: &str = include_str!("../../registry-version");
+const HADOOP_VERSION: &str = include_str!("../../hadoop-version");
 const DEBEZIUM_VERSION: &str = "3.6.3.Final";
 /// The logging facade ships without an implementation; the released server brings log4j, this is a smaller one.
 const LOGGING: (&str, &str, &str) = ("org.slf4j", "slf4j-simple", "1.7.36");
@@ -36,6 +37,8 @@ pub enum JarSet {
     DebeziumPostgres,
     /// Apicurio Registry: a folder with the jar that starts it and `lib` beside it.
     Registry,
+    /// Hadoop: a small HDFS cluster and a Kerberos server for tests, with what they need.
+    Hadoop,
 }
 
 impl JarSet {
@@ -46,6 +49,7 @@ impl JarSet {
             Self::Debezium => "debezium",
             Self::DebeziumPostgres => "debezium-postgres",
             Self::Registry => "registry",
+            Self::Hadoop => "hadoop",
         }
     }
 
@@ -54,6 +58,7 @@ impl JarSet {
             Self::Server | Self::Connect => VERSION.trim(),
             Self::Debezium | Self::DebeziumPostgres => DEBEZIUM_VERSION,
             Self::Registry => REGISTRY_VERSION.trim(),
+            Self::Hadoop => HADOOP_VERSION.trim(),
         }
     }
 
@@ -62,6 +67,7 @@ impl JarSet {
             Self::Server | Self::Connect => "Apache Kafka",
             Self::Debezium | Self::DebeziumPostgres => "Debezium",
             Self::Registry => "Apicurio Registry",
+            Self::Hadoop => "Apache Hadoop",
         }
     }
 
@@ -72,6 +78,7 @@ impl JarSet {
             Self::Debezium => "30 MB",
             Self::DebeziumPostgres => "70 MB",
             Self::Registry => "140 MB",
+            Self::Hadoop => "95 MB",
         }
     }
 
@@ -81,7 +88,7 @@ impl JarSet {
             Self::Connect => &["connect-runtime", "connect-file", "connect-json", "connect-transforms"],
             Self::Debezium => &["connect-json", "connect-transforms"],
             Self::DebeziumPostgres => &["connect-runtime", "connect-json", "connect-transforms"],
-            Self::Registry => &[],
+            Self::Registry | Self::Hadoop => &[],
         }
     }
 }
@@ -191,7 +198,7 @@ fn download(set: JarSet, cache: &Path, folder: &Path) -> Result<(), Unavailable>
     let mut command = Command::new(maven);
     command.args(["--batch-mode", "--no-transfer-progress"]).current_dir(&partial);
     match set {
-        JarSet::Server | JarSet::Connect | JarSet::Debezium | JarSet::DebeziumPostgres => {
+        JarSet::Server | JarSet::Connect | JarSet::Debezium | JarSet::DebeziumPostgres | JarSet::Hadoop => {
             let pom = try_write_file(&partial, "pom.xml", pom(set).as_bytes())?;
             command.arg("--file").arg(pom).args([COPY_DEPENDENCIES, "-DincludeScope=runtime"]);
         }
@@ -221,12 +228,22 @@ fn pom(set: JarSet) -> String {
     let debezium = match set {
         JarSet::Debezium => Some("debezium-connect-plugins"),
         JarSet::DebeziumPostgres => Some("debezium-connector-postgres"),
-        JarSet::Server | JarSet::Connect | JarSet::Registry => None,
+        JarSet::Server | JarSet::Connect | JarSet::Registry | JarSet::Hadoop => None,
     };
+    let hadoop: &[&str] = match set {
+        JarSet::Hadoop => {
+            &["hadoop-client-minicluster", "hadoop-client-api", "hadoop-client-runtime", "hadoop-minikdc"]
+        }
+        _ => &[],
+    };
+    let hadoop = hadoop.iter().map(|artifact| ("org.apache.hadoop", *artifact, HADOOP_VERSION.trim()));
+    // Hadoop brings an implementation of the logging facade.
+    let logging = (set != JarSet::Hadoop).then_some(LOGGING);
     let debezium = debezium.map(|artifact| ("io.debezium", artifact, DEBEZIUM_VERSION));
     let dependencies: String = own
         .chain(debezium)
-        .chain([LOGGING])
+        .chain(hadoop)
+        .chain(logging)
         .map(|(group, artifact, version)| {
             format!(
                 "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\

@@ -1,4 +1,4 @@
-//! The file that holds the [`wal`](crate::wal) of a topic partition.
+//! A file of lines, [`wal`](crate::wal), which grows.
 
 use lavka_api::data::TopicPartition;
 use lavka_api::{Error, Result};
@@ -15,16 +15,16 @@ const MAX_READ: u64 = 256 * 1024 * 1024;
 
 /// A log that is being appended to, by the holder of the partition's lease.
 #[derive(Debug)]
-pub(crate) struct CommitLog {
+pub(crate) struct LinesLog {
     path: LakePath,
     previous: LakePath,
     /// Bytes in the file, as far as appends succeeded; `None` before the file is there.
     length: Option<u64>,
 }
 
-impl CommitLog {
+impl LinesLog {
     /// Reads what is there: the log, and its last whole block (that of the log before it, where this one has none).
-    pub(crate) async fn open(
+    pub(super) async fn open(
         lake: &Lake,
         lease: &Lease,
         tp: &TopicPartition,
@@ -49,7 +49,7 @@ impl CommitLog {
 
     /// Replaces a long log by a short one. Called when nothing of a commit is outstanding; `next` is the offset to go
     /// on from, `history` what was taken up to there. At every moment one of the two files has a whole block.
-    pub(crate) async fn shorten(
+    pub(super) async fn shorten(
         &mut self,
         lake: &Lake,
         lease: &Lease,
@@ -69,7 +69,7 @@ impl CommitLog {
     }
 
     /// Deletes the log: Kafka's offsets count from now on.
-    pub(crate) async fn forget(&mut self, lake: &Lake, lease: &Lease) -> Result<()> {
+    pub(super) async fn forget(&mut self, lake: &Lake, lease: &Lease) -> Result<()> {
         for path in [&self.previous, &self.path] {
             lake.store.delete(lease, path).await?;
         }
@@ -81,11 +81,11 @@ impl CommitLog {
     }
 
     /// Appends a block, durable on return. May be repeated after an error.
-    pub(crate) async fn append(&mut self, lake: &Lake, lease: &Lease, block: &Block) -> Result<()> {
+    pub(super) async fn append(&mut self, lake: &Lake, lease: &Lease, block: &Block) -> Result<()> {
         let length = match self.length {
             Some(length) => length,
             None => {
-                lake.store.create(lease, &self.path).await?;
+                lake.store.create(lease, &self.path, None).await?;
                 if let Some(directory) = self.path.parent() {
                     lake.store.sync(lease, &directory).await?;
                 }

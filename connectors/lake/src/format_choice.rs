@@ -1,0 +1,125 @@
+//! `format.class` and the keys of each format.
+
+use std::sync::Arc;
+
+use lavka_api::config::Config;
+use lavka_api::data::Schema;
+use lavka_avro::Mapping;
+use lavka_converters::json::{DecimalFormat, WriteOptions};
+
+use crate::config::LakeConfig;
+use crate::format::{
+    AvroCodec, AvroSettings, BloomFilters, Codec, FileFormat, LineKind, LineSettings, ParquetSettings,
+};
+use crate::settings::{Checked, size};
+
+/// The sinks behind these names write Avro where no format is given.
+const AVRO_BY_DEFAULT: [&str; 5] = [
+    "io.confluent.connect.hdfs.HdfsSinkConnector",
+    "io.confluent.connect.hdfs3.Hdfs3SinkConnector",
+    "HdfsSinkConnector",
+    "HdfsSink",
+    "Hdfs3SinkConnector",
+];
+
+/// The format of the files. `declared` is the schema of records without one, which Parquet asks for.
+///
+/// # Errors
+/// The key that is wrong, and why.
+pub(crate) fn format(
+    keys: &LakeConfig,
+    config: &Config,
+    declared: Option<Arc<Schema>>,
+) -> Checked<FileFormat> {
+    let connector = config.get("connector.class").map_or("", str::trim);
+    let class = match &keys.format_class {
+        Some(class) => class.0.as_str(),
+        None if AVRO_BY_DEFAULT.contains(&connector) => "Avro",
+        None => "Parquet",
+    };
+    let simple = class.rsplit('.').next().unwrap_or_default();
+    match simple.strip_suffix("Format").unwrap_or(simple).to_ascii_lowercase().as_str() {
+        "parquet" => Ok(FileFormat::Parquet(Arc::new(parquet(keys, declared)?))),
+        "avro" => {
+            Ok(FileFormat::Avro(Arc::new(AvroSettings { codec: avro_codec(keys)?, mapping: mapping(keys) })))
+        }
+        "json" => {
+            let numeric = keys.json_decimal_format.eq_ignore_ascii_case("NUMERIC");
+            let decimal_format = if numeric { DecimalFormat::Numeric } else { DecimalFormat::Base64 };
+            Ok(lines(LineKind::Json(WriteOptions { decimal_format, ..WriteOptions::default() }), None))
+        }
+        "csv" => Ok(lines(LineKind::Csv, None)),
+        "string" => Ok(lines(LineKind::Text, None)),
+        "bytearray" => {
+            let separator = keys.bytearray_separator.as_deref().unwrap_or("\n");
+            Ok(lines(LineKind::Bytes(separator.as_bytes().into()), Some(extension(keys)?)))
+        }
+        "orc" => Err((
+            "format.class",
+            "ORC is not written here; use Parquet, which the readers of ORC read as well".into(),
+        )),
+        _ => Err((
+            "format.class",
+            "there is no such format; use Parquet, Avro, Json, Csv, String or ByteArray".into(),
+        )),
+    }
+}
+
+fn lines(kind: LineKind, extension: Option<&str>) -> FileFormat {
+    FileFormat::Lines(Arc::new(LineSettings::new(kind, extension, None)))
+}
+
+fn extension(keys: &LakeConfig) -> Checked<&str> {
+    let extension = keys.bytearray_extension.as_str();
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    // File names are read back with one extension.
+    match extension.strip_prefix('.') {
+        Some(name) if !name.is_empty() && name.chars().all(word) => Ok(extension),
+        _ => {
+            Err(("format.bytearray.extension", "it has to be a dot and letters or digits, as in .bin".into()))
+        }
+    }
+}
+
+fn mapping(keys: &LakeConfig) -> Mapping {
+    Mapping {
+        enhanced_avro_schema_support: keys.enhanced_avro_schema_support,
+        connect_meta_data: keys.connect_meta_data,
+        allow_optional_map_keys: keys.allow_optional_map_keys,
+        ..Mapping::default()
+    }
+}
+
+fn parquet(keys: &LakeConfig, declared: Option<Arc<Schema>>) -> Checked<ParquetSettings> {
+    Ok(ParquetSettings {
+        codec: codec(keys)?,
+        extension: ".parquet".into(),
+        row_group_bytes: size(keys.row_group_bytes),
+        page_bytes: size(keys.page_bytes),
+        bloom_filters: BloomFilters {
+            columns: keys.bloom_filter_columns.iter().filter(|name| !name.is_empty()).cloned().collect(),
+            distinct: u64::try_from(keys.bloom_filter_distinct).unwrap_or(1),
+        },
+        declared,
+        mapping: mapping(keys),
+    })
+}
+
+fn codec(keys: &LakeConfig) -> Checked<Codec> {
+    match keys.parquet_codec.to_ascii_lowercase().as_str() {
+        "snappy" => Ok(Codec::Snappy),
+        "zstd" => Ok(Codec::Zstd(keys.zstd_level)),
+        "gzip" => Ok(Codec::Gzip),
+        "none" | "uncompressed" => Ok(Codec::None),
+        "lzo" | "brotli" | "lz4" | "lz4_raw" => {
+            Err(("parquet.codec", "this codec is not in this build; use snappy, zstd, gzip or none".into()))
+        }
+        _ => Err(("parquet.codec", "there is no such codec; use snappy, zstd, gzip or none".into())),
+    }
+}
+
+fn avro_codec(keys: &LakeConfig) -> Checked<AvroCodec> {
+    let name = keys.avro_codec.as_deref().unwrap_or("null");
+    AvroCodec::of(name)
+        .ok_or_else(|| ("avro.codec", "there is no such codec; use null, deflate, snappy or bzip2".into()))
+}

@@ -1,0 +1,100 @@
+//! A server that speaks S3's protocol: moto, which others test their clients of Amazon with.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::failure::{Context as _, Failure, OrFail as _};
+use crate::folders::try_temp_dir;
+use crate::kafka::Unavailable;
+use crate::leash::{Launch, Leashed};
+use crate::ports::try_free_port;
+use crate::progress::say;
+use crate::python::Python;
+
+const SLOWEST_START: Duration = Duration::from_secs(60);
+
+/// A server of a test's own, which keeps everything in memory. It ends with the value, or with the process that made it.
+#[derive(Debug)]
+pub struct S3Server {
+    // Dropped before the folder, so that nothing is written into a folder that is being removed.
+    process: Leashed,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl S3Server {
+    /// The id of a key that it takes; it takes any.
+    pub const KEY_ID: &str = "test-key";
+    /// The secret that goes with it.
+    pub const SECRET: &str = "test-secret";
+
+    /// Starts a server and waits until it answers.
+    ///
+    /// # Errors
+    /// [`Unavailable::Unresolvable`] when its packages are not to be had; otherwise when Python is missing, or it does not
+    /// come up (with its log).
+    pub fn start() -> Result<Self, Unavailable> {
+        let python = Python::for_lake()?;
+        let folder = try_temp_dir()?;
+        let log = folder.path().join("s3.log");
+        let port = try_free_port()?;
+        let began = Instant::now();
+        let mut command = python.command();
+        command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
+        command.current_dir(folder.path());
+        let launch = Launch { name: "moto", command: &command, log: Some(&log), remove: Some(folder.path()) };
+        let mut process = launch.start()?;
+        process.wait_ready(SLOWEST_START, || request(port, "GET", "/").is_ok())?;
+        say(&format!("S3 ready at 127.0.0.1:{port} in {:.1?}", began.elapsed()));
+        Ok(Self { process, port, _folder: folder })
+    }
+
+    /// The URL for `store.url`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Makes a bucket.
+    #[track_caller]
+    pub fn create_bucket(&self, name: &str) {
+        let answer = request(self.port, "PUT", &format!("/{name}")).or_fail();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// How many uploads of a bucket were begun and neither completed nor aborted.
+    #[track_caller]
+    pub fn open_uploads(&self, bucket: &str) -> usize {
+        request(self.port, "GET", &format!("/{bucket}?uploads")).or_fail().matches("<UploadId>").count()
+    }
+
+    /// Stops the server from running (SIGSTOP): connections stand, and nobody answers.
+    #[track_caller]
+    pub fn pause(&mut self) {
+        self.process.pause().or_fail();
+    }
+
+    /// Lets a paused server go on (SIGCONT).
+    #[track_caller]
+    pub fn resume(&mut self) {
+        self.process.resume().or_fail();
+    }
+}
+
+/// Sends a request and reads the answer, head and body.
+fn request(port: u16, method: &str, path: &str) -> Result<String, Failure> {
+    let explain = || format!("no answer to {method} {path} at 127.0.0.1:{port}");
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).context(explain)?;
+    stream.set_read_timeout(Some(SLOWEST_START)).context(explain)?;
+    let key = S3Server::KEY_ID;
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\
+         Authorization: AWS4-HMAC-SHA256 Credential={key}/20200101/us-east-1/s3/aws4_request\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).context(explain)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).context(explain)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
