@@ -46,7 +46,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What a crate under `connectors/` or `transforms/` may know.
-const PLUGIN: &[&str] = &["lavka-api", "lavka-converters", "lavka-columnar", "lavka-kcql", "lavka-models"];
+const PLUGIN: &[&str] =
+    &["lavka-api", "lavka-avro", "lavka-converters", "lavka-columnar", "lavka-kcql", "lavka-models"];
 
 /// The models know no records: they take columns of numbers, and anybody may use them.
 const MODELS: &str = "lavka-models";
@@ -129,9 +130,9 @@ const OWNED: &[Owned] = &[
     },
     Owned {
         dependency: "sqlx",
-        owners: &["lavka-connector-postgres"],
+        owners: &["lavka-connector-postgres", "lavka-connector-warehouse"],
         dev: &[],
-        why: "PostgreSQL's SQL is the PostgreSQL source's",
+        why: "SQL is that of the PostgreSQL source and of the warehouse's tables",
     },
     Owned {
         dependency: "pgwire-replication",
@@ -155,8 +156,8 @@ const OWNED: &[Owned] = &[
     Owned {
         dependency: "apache-avro",
         owners: &[],
-        // The oracle of the tests, and what the bench compares with.
-        dev: &["lavka-avro"],
+        // The oracle of the tests, and what the bench compares with; the reader of the lake's files.
+        dev: &["lavka-avro", "lavka-connector-lake"],
         why: "records become Avro by plans, and its parser drops properties that the mapping needs",
     },
     Owned {

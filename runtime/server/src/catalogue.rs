@@ -12,6 +12,7 @@ pub fn builtin_plugins() -> Vec<Plugin> {
         lavka_connector_lake::plugins(),
         lavka_connector_mqtt::plugins(),
         lavka_connector_postgres::plugins(),
+        lavka_connector_warehouse::plugins(),
         lavka_converters::plugins(),
         lavka_json_schema::plugins(),
         lavka_protobuf::plugins(),

@@ -1,0 +1,21 @@
+//! Keys that no Java sink has.
+
+use lavka_api::config::{Check, key};
+
+const LAVKA: &str = "Lavka";
+
+lavka_api::config! {
+    /// Keys that every flavour of the sink has.
+    pub(crate) struct OurKeys {
+        pub(crate) exactly_once: bool = key("lavka.exactly.once").default(false).group(LAVKA)
+            .display("Exactly once")
+            .doc("Whether the offsets are kept in the database, in the transaction that writes the rows. A restarted task \
+                  goes on there, whatever the consumer group has, so that every record takes effect once, also with plain \
+                  inserts; and of two tasks that hold a partition for one, the older one is kept out."),
+        pub(crate) offsets_table: String = key("lavka.offsets.table").default("lavka_offsets").low().group(LAVKA)
+            .check(Check::non_empty())
+            .display("Offsets table")
+            .doc("The table for lavka.exactly.once: a row for each connector, topic and partition. It is made if it is \
+                  missing."),
+    }
+}

@@ -1,0 +1,101 @@
+//! What goes wrong in a database, and what may be done about it.
+
+use std::fmt;
+
+use lavka_api::{Error, ErrorClass};
+
+/// What a failure means for what was being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// The connection is gone, or never was.
+    Lost,
+    /// It may go well the next time: a deadlock, a lock, a server that is full, starting or read-only.
+    Again,
+    /// The rows, or one of them, are refused.
+    Row,
+    /// A table or column is not (any more) as it was described.
+    Changed,
+    /// What was to be made is there.
+    Exists,
+    /// The user's doing: login, rights, TLS.
+    Config,
+    /// Anything else.
+    Other,
+}
+
+impl FailureKind {
+    /// Whether another try may go well.
+    pub(crate) fn passes(self) -> bool {
+        matches!(self, FailureKind::Lost | FailureKind::Again)
+    }
+}
+
+/// A failure.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) kind: FailureKind,
+    text: String,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: FailureKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+
+    /// The same with what was being done before it.
+    pub(crate) fn at(self, doing: &str) -> Self {
+        Self { text: format!("{doing}: {}", self.text), ..self }
+    }
+
+    /// What the engine is told.
+    pub(crate) fn error(&self) -> Error {
+        let class = match self.kind {
+            FailureKind::Lost | FailureKind::Again => return Error::retriable(self.text.as_str()),
+            FailureKind::Row => return Error::data(self.text.as_str()),
+            FailureKind::Config => return Error::config(self.text.as_str()),
+            FailureKind::Changed | FailureKind::Exists | FailureKind::Other => ErrorClass::Fatal,
+        };
+        Error::fatal(self.text.as_str()).with_class(class)
+    }
+
+    /// A failure of sqlx that is not the database's own: of the connection or of the client. `None` for the database's.
+    pub(crate) fn of_client(error: &sqlx::Error) -> Option<Self> {
+        let (kind, text) = match error {
+            sqlx::Error::Database(_) => return None,
+            sqlx::Error::Tls(tls) => (
+                FailureKind::Config,
+                format!("TLS failed: {tls}; check the URL's properties of TLS (sslmode, sslrootcert ...)"),
+            ),
+            sqlx::Error::Configuration(why) => (FailureKind::Config, why.to_string()),
+            sqlx::Error::Io(io) => (FailureKind::Lost, io.to_string()),
+            sqlx::Error::Protocol(text) => (FailureKind::Lost, text.clone()),
+            sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed | sqlx::Error::PoolTimedOut => {
+                (FailureKind::Lost, error.to_string())
+            }
+            sqlx::Error::Encode(why) => (FailureKind::Row, why.to_string()),
+            other => (FailureKind::Other, other.to_string()),
+        };
+        Some(Self { kind, text })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Why rows were not written.
+#[derive(Clone, Debug)]
+pub(crate) enum WriteFailure {
+    /// These rows of the call cannot be: found before anything was sent. Each with why.
+    Rows(Vec<(usize, String)>),
+    /// The database said so.
+    Failed(Failure),
+}
+
+impl From<Failure> for WriteFailure {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}

@@ -1,0 +1,82 @@
+//! The warehouse sink: records into the tables of a database, by native drivers.
+//!
+//! It takes the configurations of three JDBC sinks as they are, Confluent's, Aiven's and Debezium's, and does what they do:
+//! insert, upsert, update, delete and truncate, tables made and columns added by the schemas of records, change events
+//! taken as they come. The databases are PostgreSQL (with what speaks its protocol: Redshift, Greenplum, Timescale,
+//! CockroachDB), MySQL, MariaDB and SQLite.
+//!
+//! # Invariants
+//!
+//! - A batch is one transaction: all of it is in the tables, or none. Offsets move after it was committed; with
+//!   `lavka.exactly.once` they are in it.
+//! - One bad row costs one dead letter. The batch it was in is written without it.
+//! - Nothing of a record gets into the text of a statement but names, and names are quoted; values are bound or copied.
+//! - Of upserts and deletes of one row in a batch the last counts, and every order of records gives the table that
+//!   applying them one by one would give.
+//! - What decides is pure: URLs, settings, plans of rows, types, statements and the forms of values know no connection.
+//! - A session whose use was cut short is not used again.
+//!
+//! # Delivery
+//!
+//! At least once; effectively once with upserts, or with `pk.mode=kafka`; exactly once with `lavka.exactly.once`, where a
+//! restarted task goes on at the offset in the database, and a task that lost its partition without knowing cannot
+//! commit any more. A record that was reported as errant counts as written: where the process dies between the commit and
+//! the delivery of the report, the report is lost.
+//!
+//! # Map
+//!
+//! | module | what is in it |
+//! | --- | --- |
+//! | `config`, `settings` | the keys of each sink, and the one meaning they have together |
+//! | `url` | JDBC URLs |
+//! | `naming`, `table` | which table; tables and columns as the database has them |
+//! | `data` | plans: which columns the records of a schema have, and what a value becomes |
+//! | `dialect` | the text of statements, types of new columns |
+//! | `driver` | the port to a database, and its implementations |
+//! | `sink` | routing, transactions, bisection, offsets |
+
+mod config;
+mod data;
+mod dialect;
+mod driver;
+mod naming;
+mod settings;
+mod sink;
+mod table;
+mod url;
+
+use lavka_api::plugin::{Factory, Plugin};
+
+use crate::settings::Flavour;
+use crate::sink::WarehouseSinkConnector;
+
+/// The plugins of this crate.
+#[must_use]
+pub fn plugins() -> Vec<Plugin> {
+    vec![
+        Plugin {
+            class: "io.confluent.connect.jdbc.JdbcSinkConnector",
+            aliases: &[],
+            version: lavka_api::LAVKA_VERSION,
+            doc: "Writes records to the tables of a database, with the keys of Confluent's JDBC sink.",
+            definition: config::confluent,
+            factory: Factory::Sink(|| Box::new(WarehouseSinkConnector::new(Flavour::Confluent))),
+        },
+        Plugin {
+            class: "io.aiven.connect.jdbc.JdbcSinkConnector",
+            aliases: &[],
+            version: lavka_api::LAVKA_VERSION,
+            doc: "Writes records to the tables of a database, with the keys of Aiven's JDBC sink.",
+            definition: config::aiven,
+            factory: Factory::Sink(|| Box::new(WarehouseSinkConnector::new(Flavour::Aiven))),
+        },
+        Plugin {
+            class: "io.debezium.connector.jdbc.JdbcSinkConnector",
+            aliases: &[],
+            version: lavka_api::LAVKA_VERSION,
+            doc: "Writes change events and records to the tables of a database, with the keys of Debezium's JDBC sink.",
+            definition: config::debezium,
+            factory: Factory::Sink(|| Box::new(WarehouseSinkConnector::new(Flavour::Debezium))),
+        },
+    ]
+}

@@ -1,0 +1,136 @@
+//! What goes wrong around the sink.
+
+use lavka_api::data::Datum;
+
+use crate::databases::{ALL, Db};
+use crate::harness::{Rig, key, name, record, value};
+
+const UPSERT: &[(&str, &str)] = &[
+    ("insert.mode", "upsert"),
+    ("pk.mode", "record_key"),
+    ("delete.enabled", "true"),
+    ("auto.create", "true"),
+    ("auto.evolve", "true"),
+];
+
+/// Ends the sessions named `lost`, or of the database `lost`.
+fn kill_sessions(db: Db) {
+    if db == Db::Postgres {
+        db.sql("", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lost'");
+        return;
+    }
+    let list = "SELECT id FROM information_schema.processlist WHERE user = 'tester' AND db = 'lost'";
+    for id in db.sql("", list).lines() {
+        db.sql("", &format!("KILL {id}"));
+    }
+}
+
+#[test]
+fn a_lost_connection_is_opened_anew() {
+    for db in [Db::Postgres, Db::Maria] {
+        let table = name("lost");
+        let mut keys = UPSERT.to_vec();
+        let url = db.connection("").remove(0).1;
+        if db == Db::Maria {
+            db.sql("", "CREATE DATABASE IF NOT EXISTS lost");
+        }
+        let url = if db == Db::Postgres {
+            format!("{url}?ApplicationName=lost")
+        } else {
+            url.replace("/shop", "/lost")
+        };
+        keys.push(("connection.url", &url));
+        let mut rig = Rig::new(db, &table, &keys);
+        rig.put(vec![record(&table, 0, key(1), value("one", 1))]);
+        kill_sessions(db);
+        // The connection was idle, so that a new one is tried at once.
+        rig.try_put(vec![record(&table, 1, key(2), value("two", 2))]).unwrap();
+        let place = if db == Db::Postgres { table.clone() } else { format!("lost.{table}") };
+        assert_eq!(db.sql("", &format!("SELECT count(*) FROM {place}")), "2", "{db:?}");
+        rig.stop();
+    }
+}
+
+#[test]
+fn a_table_that_changes_is_looked_up_again() {
+    for db in ALL {
+        let table = name("changed");
+        let mut rig = Rig::new(db, &table, UPSERT);
+        rig.put(vec![record(&table, 0, key(1), value("one", 1))]);
+        db.sql(&table, &format!("ALTER TABLE {table} DROP COLUMN amount"));
+        rig.put(vec![record(&table, 1, key(2), value("two", 2))]);
+        db.sql(&table, &format!("DROP TABLE {table}"));
+        rig.put(vec![record(&table, 2, key(3), value("three", 3)), record(&table, 3, key(3), Datum::NULL)]);
+        rig.put(vec![record(&table, 4, key(4), value("four", 4))]);
+        assert_eq!(db.sql(&table, &format!("SELECT id, amount FROM {table}")), "4|4", "{db:?}");
+        assert!(rig.errant.is_empty(), "{db:?} {:?}", rig.errant);
+        rig.stop();
+    }
+}
+
+#[test]
+fn locks_and_read_only_pass_or_end_the_task_after_the_last_try() {
+    let table = name("locked");
+    let db = Db::Sqlite;
+    let url = format!("{}?busy_timeout=1", db.connection(&table).remove(0).1);
+    let mut keys = UPSERT.to_vec();
+    keys.extend([("connection.url", url.as_str()), ("max.retries", "2")]);
+    let mut rig = Rig::new(db, &table, &keys);
+    rig.put(vec![record(&table, 0, key(1), value("one", 1))]);
+    let mut holder = Rig::new(db, &table, &keys);
+    // Holds the lock of the file by a transaction of its own.
+    let file = url.trim_start_matches("jdbc:sqlite:").split('?').next().unwrap().to_owned();
+    let mut lock = holder.runtime.block_on(async {
+        use sqlx::Connection as _;
+        let mut lock = sqlx::SqliteConnection::connect(&format!("sqlite:{file}")).await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut lock).await.unwrap();
+        lock
+    });
+    let batch = || vec![record(&table, 1, key(2), value("two", 2))];
+    for _ in 0..2 {
+        let error = rig.try_put(batch()).unwrap_err();
+        assert!(error.is_retriable(), "{error}");
+        assert_eq!(rig.context.retry_after_ms, Some(10));
+    }
+    let error = rig.try_put(batch()).unwrap_err();
+    assert!(!error.is_retriable() && error.to_string().contains("max.retries"), "{error}");
+    holder.runtime.block_on(async {
+        sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
+    });
+    let mut rig = Rig::new(db, &table, &keys);
+    rig.put(batch());
+    assert_eq!(db.sql(&table, &format!("SELECT count(*) FROM {table}")), "2");
+    rig.stop();
+    holder.runtime.block_on(holder.task.stop());
+}
+
+#[test]
+fn two_tasks_that_meet_in_other_orders_both_get_through() {
+    for db in [Db::Postgres, Db::Maria] {
+        let table = name("deadlocks");
+        Rig::new(db, &table, UPSERT)
+            .put((0..200).map(|id| record(&table, id.into(), key(id), value("x", 0))).collect());
+        let writers: Vec<_> = [false, true]
+            .into_iter()
+            .map(|backwards| {
+                let table = table.clone();
+                std::thread::spawn(move || {
+                    let mut rig = Rig::new(db, &table, UPSERT);
+                    for round in 0..30 {
+                        let mut batch: Vec<_> = (0..200)
+                            .map(|id| record(&table, 1000 + i64::from(id), key(id), value("x", round)))
+                            .collect();
+                        if backwards {
+                            batch.reverse();
+                        }
+                        rig.put(batch);
+                    }
+                    assert!(rig.errant.is_empty(), "{:?}", rig.errant);
+                })
+            })
+            .collect();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        let found = db.sql(&table, &format!("SELECT count(*), min(amount) FROM {table}"));
+        assert_eq!(found, "200|29", "{db:?}");
+    }
+}

@@ -1,0 +1,15 @@
+//! The sink on real databases: PostgreSQL, MariaDB and SQLite, each test on all of them where it can be.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails, fails its test"
+)]
+
+mod behaviour;
+mod changes;
+mod databases;
+mod faults;
+mod harness;
+mod offsets;
