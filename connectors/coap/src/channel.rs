@@ -1,9 +1,11 @@
-//! The socket of a task, of either mode: datagrams in bursts, and what goes wrong with them.
+//! The socket of a task, of either mode: datagrams in bursts, over DTLS where that is wanted, and what goes wrong with
+//! them.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use lavka_api::data::Str;
 use lavka_api::plugin::TaskId;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
@@ -11,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::Millis;
 use crate::peer::Peer;
+use crate::secure::{Gate, Passed, Tally};
 
 /// Datagrams read before outcomes and timers get their turn.
 const BURST: usize = 256;
@@ -20,22 +23,47 @@ const LARGEST_DATAGRAM: usize = 65_535;
 const PREDECESSOR: Duration = Duration::from_secs(3);
 
 /// A socket, and the clock of what runs on it.
-#[derive(Debug)]
 pub(crate) struct Channel {
     id: TaskId,
     socket: UdpSocket,
     buffer: Vec<u8>,
     began: Instant,
+    gate: Option<Gate>,
+    /// What the gate has to send, and what its peers said.
+    passed: Passed,
 }
 
 impl Channel {
-    /// A socket bound to `address`, with a receive buffer of so many bytes if the system allows.
+    /// A socket bound to `address`, with a receive buffer of so many bytes if the system allows, behind `gate`.
     ///
     /// # Errors
     /// Where the address cannot be had.
     pub(crate) async fn open(id: TaskId, address: SocketAddr, receive_buffer: usize) -> io::Result<Self> {
         let socket = bind(address, receive_buffer).await?;
-        Ok(Self { id, socket, buffer: vec![0; LARGEST_DATAGRAM], began: Instant::now() })
+        let buffer = vec![0; LARGEST_DATAGRAM];
+        Ok(Self { id, socket, buffer, began: Instant::now(), gate: None, passed: Passed::default() })
+    }
+
+    /// The same, over DTLS if there is a gate.
+    pub(crate) fn behind(self, gate: Option<Gate>) -> Self {
+        Self { gate, ..self }
+    }
+
+    /// What a secure server must be named; a session with that address that there may be is over.
+    pub(crate) fn expect(&mut self, address: SocketAddr, name: String) {
+        if let Some(gate) = &mut self.gate {
+            gate.expect(address, name);
+        }
+    }
+
+    /// Who a peer has shown to be.
+    pub(crate) fn identity(&self, peer: &Peer) -> Option<Str> {
+        self.gate.as_ref()?.identity(peer)
+    }
+
+    /// What happened in DTLS.
+    pub(crate) fn tally(&self) -> Tally {
+        self.gate.as_ref().map(Gate::tally).unwrap_or_default()
     }
 
     /// The address it is bound to.
@@ -50,7 +78,8 @@ impl Channel {
 
     /// Waits until there may be datagrams, or until `wakeup`.
     pub(crate) async fn ready(&self, wakeup: Option<Millis>) -> io::Result<()> {
-        let until = wakeup.map(|at| self.began + Duration::from_millis(at));
+        let gate = self.gate.as_ref().and_then(Gate::next_wakeup);
+        let until = wakeup.into_iter().chain(gate).min().map(|at| self.began + Duration::from_millis(at));
         tokio::select! {
             readable = self.socket.readable() => readable,
             () = until_then(until) => Ok(()),
@@ -62,11 +91,22 @@ impl Channel {
     /// # Errors
     /// Where the socket cannot be used any longer.
     pub(crate) fn receive(&mut self, mut take: impl FnMut(Peer, &[u8])) -> io::Result<()> {
+        let now = self.now();
+        if let Some(gate) = &mut self.gate {
+            gate.wake(now, &mut self.passed);
+        }
         for _ in 0..BURST {
             match self.socket.try_recv_from(&mut self.buffer) {
                 Ok((length, peer)) => {
-                    let datagram = self.buffer.get(..length).unwrap_or_default();
-                    take(Peer(canonical(peer)), datagram);
+                    let (address, datagram) =
+                        (canonical(peer), self.buffer.get(..length).unwrap_or_default());
+                    match self.gate.as_mut().filter(|gate| gate.is_for(&address)) {
+                        Some(gate) => gate.receive(now, address, datagram, &mut self.passed),
+                        None => take(Peer::at(address), datagram),
+                    }
+                    for (peer, plain) in self.passed.plain.drain(..) {
+                        take(peer, &plain);
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // An ICMP message about something sent before: that peer is gone, the others are not.
@@ -77,11 +117,31 @@ impl Channel {
         Ok(())
     }
 
-    /// Sends datagrams. One that cannot be sent is as good as lost on the way, which the protocol provides for.
-    pub(crate) async fn send(&self, datagrams: Vec<(Peer, Vec<u8>)>) {
-        let mapped = self.local_address().is_some_and(|local| local.is_ipv6());
+    /// Sends datagrams, and what the gate has to. One that cannot be sent is as good as lost on the way, which the
+    /// protocol provides for.
+    pub(crate) async fn send(&mut self, datagrams: Vec<(Peer, Vec<u8>)>) {
+        let now = self.now();
         for (peer, datagram) in datagrams {
-            let address = match peer.0 {
+            match self.gate.as_mut().filter(|gate| gate.is_for(&peer.address)) {
+                Some(gate) => gate.send(now, peer, &datagram, &mut self.passed),
+                None => self.passed.datagrams.push((peer.address, datagram)),
+            }
+        }
+        self.flush().await;
+    }
+
+    /// Ends all sessions.
+    pub(crate) async fn close(&mut self) {
+        if let Some(gate) = &mut self.gate {
+            gate.stop(&mut self.passed);
+        }
+        self.flush().await;
+    }
+
+    async fn flush(&mut self) {
+        let mapped = self.local_address().is_some_and(|local| local.is_ipv6());
+        for (peer, datagram) in std::mem::take(&mut self.passed.datagrams) {
+            let address = match peer {
                 SocketAddr::V4(v4) if mapped => SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port())),
                 address => address,
             };

@@ -1,12 +1,13 @@
 //! The keys of the server mode.
 
-use lavka_api::config::{Check, key};
+use lavka_api::config::{Check, Password, key};
 
 use crate::payload::FORMATS;
 use crate::resource::Resource;
 
 const SERVER: &str = "CoAP Server";
 const LIMITS: &str = "Limits";
+const SECURITY: &str = "Security";
 const RECORDS: &str = "Records";
 
 lavka_api::config! {
@@ -44,6 +45,35 @@ lavka_api::config! {
         pub(crate) batch_size: i32 = key("lavka.coap.batch.size").default(1000).low().group(RECORDS)
             .check(Check::at_least(1))
             .doc("The most requests handed out at once."),
+        pub(crate) dtls: bool = key("lavka.coap.dtls").default(false).high().group(SECURITY)
+            .doc("Whether to listen for DTLS 1.2 (coaps, usually port 5684), and nothing else, at lavka.coap.listen. Devices are \
+                  let in with a pre-shared key (TLS_PSK_WITH_AES_128_CCM_8) or a certificate \
+                  (TLS_ECDHE_ECDSA_WITH_AES_*_GCM_*); who a device is, is in the header coap.identity."),
+        pub(crate) psk_file: String = key("lavka.coap.dtls.psk.file").default("").group(SECURITY)
+            .doc("A file with the pre-shared keys of devices: lines of identity:key, the key in hexadecimal digits; # begins a \
+                  comment."),
+        pub(crate) certificate: String = key("lavka.coap.dtls.cert.pem").default("").group(SECURITY)
+            .doc("The server's certificate, PEM: of an elliptic curve key, P-256 or P-384. Only the certificate itself is sent, \
+                  so that whoever signed it must be trusted by the other side directly."),
+        pub(crate) private_key: String = key("lavka.coap.dtls.key.pem").default("").group(SECURITY)
+            .doc("Its private key, PEM (PKCS#8 or SEC1, not encrypted)."),
+        pub(crate) key_store: String = key("lavka.coap.dtls.keystore.path").default("").group(SECURITY)
+            .doc("Both in one PKCS#12 file, in place of the two above. A Java key store of the old kind (JKS) is refused, with \
+                  the command that converts it."),
+        pub(crate) key_store_password: Password = key("lavka.coap.dtls.keystore.password").default("").group(SECURITY)
+            .doc("The password of the PKCS#12 file."),
+        pub(crate) trusted: String = key("lavka.coap.dtls.ca.pem").default("").group(SECURITY)
+            .doc("The certificates, PEM, of those who may have signed devices'. Empty: devices are not asked for certificates."),
+        pub(crate) sessions: i32 = key("lavka.coap.dtls.max.sessions").default(20_000).group(SECURITY)
+            .check(Check::at_least(1))
+            .doc("DTLS sessions that may be open. Beyond it, the one that was silent for longest makes room."),
+        pub(crate) handshakes: i32 = key("lavka.coap.dtls.max.handshakes").default(1000).low().group(SECURITY)
+            .check(Check::at_least(1))
+            .doc("DTLS handshakes that may be under way, of devices that have shown that they are where they say (by a cookie; \
+                  before, nothing is kept for them). Beyond it nobody new is let in for the moment."),
+        pub(crate) session_idle: i64 = key("lavka.coap.dtls.idle.timeout.ms").default(86_400_000).low().group(SECURITY)
+            .check(Check::at_least(1000))
+            .doc("After so long a silence a session ends; the device shakes hands anew."),
         pub(crate) max_inflight: i32 = key("lavka.coap.max.inflight").default(10_000).group(LIMITS)
             .check(Check::at_least(1))
             .doc("Requests that may be on their way to Kafka. Beyond it devices are answered 5.03 Service Unavailable."),

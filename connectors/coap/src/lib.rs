@@ -31,6 +31,7 @@
 mod channel;
 mod config;
 mod connector;
+mod counters;
 mod directory;
 mod environment;
 mod handover;
@@ -43,6 +44,7 @@ mod repeats;
 mod request;
 mod resource;
 mod responder;
+mod secure;
 mod separate;
 mod task;
 mod upload;

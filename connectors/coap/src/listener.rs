@@ -12,15 +12,27 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::channel::Channel;
+use crate::counters::Counters;
 use crate::environment::Environment;
 use crate::handover::Handover;
 use crate::request::Request;
 use crate::responder::{Outbox, Responder, Settings, Tally};
+use crate::secure::Gate;
 
 /// How long the last answers may take.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How often overload is mentioned in the log.
 const REPORT: Duration = Duration::from_secs(10);
+
+/// What the server counts, for metrics.
+pub(crate) fn counters() -> Counters<Tally> {
+    Counters::new(&[
+        ("coap-accepted-total", |tally| tally.accepted),
+        ("coap-repeated-total", |tally| tally.repeated),
+        ("coap-overloaded-total", |tally| tally.overloaded),
+        ("coap-refused-total", |tally| tally.refused),
+    ])
+}
 
 /// A running server. Dropping it closes the socket.
 pub(crate) struct Listener {
@@ -33,12 +45,15 @@ impl Listener {
     ///
     /// # Errors
     /// Where the address cannot be had.
+    #[expect(clippy::too_many_arguments, reason = "all that a server is made of")]
     pub(crate) async fn start(
         id: TaskId,
         address: SocketAddr,
         receive_buffer: usize,
+        gate: Option<Gate>,
         settings: Settings,
         handover: Arc<Handover<Request>>,
+        counters: Counters<Tally>,
         environment: Environment,
     ) -> Result<Self> {
         let cannot = |error: io::Error| {
@@ -54,9 +69,10 @@ impl Listener {
         let (stop, stopping) = watch::channel(false);
         let server = Server {
             id,
-            channel,
+            channel: channel.behind(gate),
             responder: Responder::new(settings),
             handover,
+            counters,
             environment,
             reported: (Instant::now(), Tally::default()),
         };
@@ -81,6 +97,7 @@ struct Server {
     channel: Channel,
     responder: Responder,
     handover: Arc<Handover<Request>>,
+    counters: Counters<Tally>,
     environment: Environment,
     /// When overload was last looked at, and what had happened by then.
     reported: (Instant, Tally),
@@ -108,6 +125,7 @@ impl Server {
         self.settle(&mut out);
         self.responder.stop(self.channel.now(), &mut out);
         self.send(out).await;
+        self.channel.close().await;
     }
 
     fn read(&mut self, out: &mut Outbox) -> io::Result<()> {
@@ -122,9 +140,13 @@ impl Server {
             self.responder.settled(now, ticket, outcome, out);
         }
         self.responder.wake(now, out);
+        self.counters.show(self.responder.tally(), self.channel.tally());
     }
 
-    async fn send(&self, out: Outbox) {
+    async fn send(&mut self, mut out: Outbox) {
+        for request in &mut out.requests {
+            request.identity = self.channel.identity(&request.peer);
+        }
         self.handover.push(out.requests);
         self.channel.send(out.datagrams).await;
     }

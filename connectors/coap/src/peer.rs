@@ -3,13 +3,25 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-/// A device as far as the transport tells: the address it sends from.
+/// A device or server as far as the transport tells: the address it sends from, and its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// Of DTLS: a message belongs to the session that it came in (RFC 7252, section 9.1.1), so that two devices that have
+    /// an address one after the other are two peers. 0 without DTLS, and for servers.
+    pub(crate) session: u64,
+}
+
+impl Peer {
+    /// A peer without a session.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self { address, session: 0 }
+    }
+}
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.address.fmt(f)
     }
 }
 
@@ -17,6 +29,6 @@ impl fmt::Display for Peer {
 impl Peer {
     /// A peer for tests, by number.
     pub(crate) fn test(number: u16) -> Self {
-        Self(SocketAddr::from(([127, 0, 0, 1], number)))
+        Self::at(SocketAddr::from(([127, 0, 0, 1], number)))
     }
 }

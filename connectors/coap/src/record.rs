@@ -12,6 +12,7 @@ use crate::wire::code;
 /// Makes records; one per task.
 ///
 /// The key is the path as the device gave it; the value its payload, decoded if so configured. Headers: `coap.method`, `coap.peer`,
+/// `coap.identity` over DTLS,
 /// `coap.message.id`, `coap.confirmable`, `coap.token` if there is one, `coap.content.format` if it was said, `coap.query`
 /// for each part of the query, `coap.path.NAME` for each variable of the resource.
 #[derive(Debug)]
@@ -98,6 +99,9 @@ impl RecordMaker {
         let method = if request.method == code::PUT { "PUT" } else { "POST" };
         headers.add(Str::from_static("coap.method"), text(method));
         headers.add(Str::from_static("coap.peer"), text(&request.peer.to_string()));
+        if let Some(identity) = &request.identity {
+            headers.add(Str::from_static("coap.identity"), text(identity));
+        }
         headers.add(
             Str::from_static("coap.message.id"),
             Datum::new(self.int32.clone(), i32::from(request.message_id)),
@@ -143,6 +147,7 @@ mod tests {
         Request {
             ticket: 9,
             peer: Peer::test(5),
+            identity: Some("d1".into()),
             method: code::PUT,
             resource,
             path: "/s/d1".into(),
@@ -175,6 +180,7 @@ mod tests {
             [
                 r#"coap.method=String("PUT")"#,
                 r#"coap.peer=String("127.0.0.1:5")"#,
+                r#"coap.identity=String("d1")"#,
                 "coap.message.id=Int32(65535)",
                 "coap.confirmable=Boolean(true)",
                 "coap.token=Bytes(Blob(2 bytes))",
@@ -184,7 +190,7 @@ mod tests {
                 r#"coap.path.device=String("d1")"#,
             ]
         );
-        let plain = Request { token: vec![], content_format: None, ..request(0) };
+        let plain = Request { token: vec![], content_format: None, identity: None, ..request(0) };
         let plain = maker.make(vec![plain]).records.remove(0).record;
         assert_eq!(plain.topic.as_str(), "readings");
         assert_eq!(plain.headers.iter().count(), 7);

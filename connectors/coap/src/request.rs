@@ -11,6 +11,8 @@ pub(crate) struct Request {
     /// By which its outcome is reported.
     pub(crate) ticket: u64,
     pub(crate) peer: Peer,
+    /// Who the peer has shown to be, over DTLS.
+    pub(crate) identity: Option<Str>,
     /// POST or PUT, as a code.
     pub(crate) method: u8,
     /// The place of the resource among those configured.

@@ -339,6 +339,7 @@ impl Responder {
         let request = Request {
             ticket,
             peer: to.peer,
+            identity: None,
             method: wire::code_of(&packet),
             resource: accepted.resource,
             path: accepted.path,

@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lavka_api::data::SourceRecord;
-use lavka_api::plugin::{DeliveryListener, SourceTask, SourceTaskStart};
+use lavka_api::plugin::{Counter, DeliveryListener, SourceTask, SourceTaskStart};
 use lavka_api::{Error, Result};
 
 use crate::config::ServerConfig;
+use crate::counters::Counters;
 use crate::environment::Environment;
 use crate::handover::Handover;
-use crate::listener::Listener;
+use crate::listener::{self, Listener};
 use crate::record::RecordMaker;
 use crate::request::Request;
 use crate::resource::Resource;
-use crate::responder::Settings;
+use crate::responder::{Settings, Tally};
+use crate::secure::{Credentials, Files, Gate, Limits};
 use crate::separate::Retransmission;
 use crate::upload::UploadLimits;
 
@@ -25,6 +27,9 @@ pub(crate) struct ServerTask {
     receive_buffer: usize,
     batch_size: usize,
     settings: Settings,
+    /// What devices know the server by, over DTLS, and how many there may be.
+    secure: Option<(Files, Limits)>,
+    counters: Counters<Tally>,
     records: RecordMaker,
     /// What keeps `poll` from going on, behind the records before it.
     failure: Option<Error>,
@@ -54,6 +59,24 @@ impl ServerTask {
             batch_size: size(config.batch_size.into()),
             records: RecordMaker::new(config, &resources),
             failure: None,
+            counters: listener::counters(),
+            secure: config.dtls.then(|| {
+                let files = Files {
+                    psk: config.psk_file.clone(),
+                    identity: None,
+                    certificate: config.certificate.clone(),
+                    key: config.private_key.clone(),
+                    store: config.key_store.clone(),
+                    store_password: config.key_store_password.clone(),
+                    trusted: config.trusted.clone(),
+                };
+                let limits = Limits {
+                    sessions: size(config.sessions.into()),
+                    handshakes: size(config.handshakes.into()),
+                    idle: millis(config.session_idle),
+                };
+                (files, limits)
+            }),
             settings: Settings {
                 resources,
                 requests: size(config.max_inflight.into()),
@@ -78,12 +101,18 @@ impl ServerTask {
 #[async_trait]
 impl SourceTask for ServerTask {
     async fn start(&mut self, start: SourceTaskStart) -> Result<()> {
+        let gate = match self.secure.clone() {
+            None => None,
+            Some((files, limits)) => Some(gate(files, limits).await?),
+        };
         let listener = Listener::start(
             start.id,
             self.address,
             self.receive_buffer,
+            gate,
             self.settings.clone(),
             Arc::clone(&self.handover),
+            self.counters.clone(),
             self.environment,
         );
         self.listener = Some(listener.await?);
@@ -112,9 +141,22 @@ impl SourceTask for ServerTask {
         Some(Arc::clone(&self.handover) as Arc<dyn DeliveryListener>)
     }
 
+    fn counters(&self) -> Vec<Counter> {
+        self.counters.all()
+    }
+
     async fn stop(&mut self) {
         if let Some(listener) = self.listener.take() {
             listener.stop().await;
         }
     }
+}
+
+async fn gate(files: Files, limits: Limits) -> Result<Gate> {
+    let credentials = tokio::task::spawn_blocking(move || Credentials::of_server(&files)).await;
+    let credentials = credentials.map_err(|error| Error::fatal(error.to_string()))??;
+    let mut key = [0; 32];
+    let filled = rustls::crypto::ring::default_provider().secure_random.fill(&mut key);
+    filled.map_err(|_| Error::fatal("The system has no random numbers for the cookies of DTLS"))?;
+    Ok(Gate::of_server(credentials, limits, key))
 }

@@ -1,6 +1,6 @@
 //! The keys of the observe mode.
 
-use lavka_api::config::{Check, key};
+use lavka_api::config::{Check, Password, key};
 
 use super::address::ServerName;
 use super::links::Filter;
@@ -10,6 +10,7 @@ use crate::payload::FORMATS;
 const SERVERS: &str = "CoAP Servers";
 const TIMES: &str = "Times";
 const LIMITS: &str = "Limits";
+const SECURITY: &str = "Security";
 const RECORDS: &str = "Records";
 
 fn items(list: &str) -> impl Iterator<Item = &str> {
@@ -91,6 +92,26 @@ lavka_api::config! {
         pub(crate) max_retransmit: i32 = key("lavka.coap.max.retransmit").default(4).low().group(TIMES)
             .check(Check::between(0, 20))
             .doc("How often a request is sent again before its server counts as out of reach (MAX_RETRANSMIT of RFC 7252)."),
+        pub(crate) psk_identity: String = key("lavka.coap.dtls.psk.identity").default("").group(SECURITY)
+            .doc("Whom servers with coaps:// know this client as, for DTLS 1.2 with a pre-shared key \
+                  (TLS_PSK_WITH_AES_128_CCM_8)."),
+        pub(crate) psk_key: Password = key("lavka.coap.dtls.psk.key").default("").group(SECURITY)
+            .doc("The pre-shared key: text, or hex: and hexadecimal digits."),
+        pub(crate) psk_file: String = key("lavka.coap.dtls.psk.file").default("").group(SECURITY)
+            .doc("A file with pre-shared keys, in place of lavka.coap.dtls.psk.key: lines of identity:key, the key in \
+                  hexadecimal digits. lavka.coap.dtls.psk.identity says which, where there are several."),
+        pub(crate) certificate: String = key("lavka.coap.dtls.cert.pem").default("").group(SECURITY)
+            .doc("The client's certificate, PEM: of an elliptic curve key, P-256 or P-384. Only the certificate itself is sent, \
+                  so that whoever signed it must be trusted by the other side directly."),
+        pub(crate) private_key: String = key("lavka.coap.dtls.key.pem").default("").group(SECURITY)
+            .doc("Its private key, PEM (PKCS#8 or SEC1, not encrypted)."),
+        pub(crate) key_store: String = key("lavka.coap.dtls.keystore.path").default("").group(SECURITY)
+            .doc("Both in one PKCS#12 file, in place of the two above. A Java key store of the old kind (JKS) is refused, with \
+                  the command that converts it."),
+        pub(crate) key_store_password: Password = key("lavka.coap.dtls.keystore.password").default("").group(SECURITY)
+            .doc("The password of the PKCS#12 file."),
+        pub(crate) trusted: String = key("lavka.coap.dtls.ca.pem").default("").group(SECURITY)
+            .doc("The certificates, PEM, of those who may have signed the servers'. Its name must be the host in lavka.coap.servers."),
         pub(crate) max_inflight: i32 = key("lavka.coap.max.inflight").default(10_000).group(LIMITS)
             .check(Check::at_least(1))
             .doc("Representations that may be on their way to Kafka. Beyond it notifications are not acknowledged, so that \

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lavka_api::plugin::{Counter, OffsetReader, SourceTaskStart, TaskId};
+use lavka_api::plugin::{OffsetReader, SourceTaskStart, TaskId};
 use lavka_api::{Error, Result};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -16,8 +16,10 @@ use super::reading::Reading;
 use super::record;
 use super::watcher::{Errand, News, Outbox, Settings, Tally, Watcher};
 use crate::channel::Channel;
+use crate::counters::Counters;
 use crate::environment::Environment;
 use crate::handover::Handover;
+use crate::secure::Gate;
 
 /// How long the last messages may take.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -31,44 +33,20 @@ enum Found {
     Etag(u64, Option<Vec<u8>>),
 }
 
-/// What a counter counts.
-type Count = fn(&Tally) -> u64;
-
 /// What the client counts, for metrics.
-#[derive(Clone, Debug)]
-pub(crate) struct Counters {
-    all: Vec<(Counter, Count)>,
-}
-
-impl Default for Counters {
-    fn default() -> Self {
-        let counters: [(&'static str, Count); 10] = [
-            ("coap-notification-total", |tally| tally.notifications),
-            ("coap-answer-total", |tally| tally.answers),
-            ("coap-outdated-total", |tally| tally.outdated),
-            ("coap-repeated-total", |tally| tally.repeated),
-            ("coap-missed-total", |tally| tally.missed),
-            ("coap-stale-total", |tally| tally.stale),
-            ("coap-refused-total", |tally| tally.refused),
-            ("coap-unanswered-total", |tally| tally.unanswered),
-            ("coap-too-large-total", |tally| tally.too_large),
-            ("coap-acknowledged-early-total", |tally| tally.acknowledged_early),
-        ];
-        Self { all: counters.map(|(name, of)| (Counter::new(name), of)).into() }
-    }
-}
-
-impl Counters {
-    /// The counters themselves.
-    pub(crate) fn all(&self) -> Vec<Counter> {
-        self.all.iter().map(|(counter, _)| counter.clone()).collect()
-    }
-
-    fn show(&self, before: &Tally, now: &Tally) {
-        for (counter, of) in &self.all {
-            counter.add(of(now).saturating_sub(of(before)));
-        }
-    }
+pub(crate) fn counters() -> Counters<Tally> {
+    Counters::new(&[
+        ("coap-notification-total", |tally| tally.notifications),
+        ("coap-answer-total", |tally| tally.answers),
+        ("coap-outdated-total", |tally| tally.outdated),
+        ("coap-repeated-total", |tally| tally.repeated),
+        ("coap-missed-total", |tally| tally.missed),
+        ("coap-stale-total", |tally| tally.stale),
+        ("coap-refused-total", |tally| tally.refused),
+        ("coap-unanswered-total", |tally| tally.unanswered),
+        ("coap-too-large-total", |tally| tally.too_large),
+        ("coap-acknowledged-early-total", |tally| tally.acknowledged_early),
+    ])
 }
 
 /// A running client. Dropping it closes the socket.
@@ -82,13 +60,15 @@ impl Courier {
     ///
     /// # Errors
     /// Where none can.
+    #[expect(clippy::too_many_arguments, reason = "all that a client is made of")]
     pub(crate) async fn start(
         start: SourceTaskStart,
         bind: &[SocketAddr],
         receive_buffer: usize,
+        gate: Option<Gate>,
         settings: Settings,
         handover: Arc<Handover<Reading>>,
-        counters: Counters,
+        counters: Counters<Tally>,
         environment: Environment,
     ) -> Result<Self> {
         let mut opened = Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
@@ -107,6 +87,7 @@ impl Courier {
             ))
             .caused_by(reason)
         })?;
+        let channel = channel.behind(gate);
         let ipv6 = channel.local_address().is_some_and(|local| local.is_ipv6());
         let (stop, stopping) = watch::channel(false);
         let (found, finds) = mpsc::unbounded_channel();
@@ -118,7 +99,6 @@ impl Courier {
             watcher: Watcher::new(settings),
             handover,
             counters,
-            shown: Tally::default(),
             offsets: start.offsets,
             errands: JoinSet::new(),
             found,
@@ -147,9 +127,7 @@ struct Client {
     servers: Vec<ServerName>,
     watcher: Watcher,
     handover: Arc<Handover<Reading>>,
-    counters: Counters,
-    /// What the counters have.
-    shown: Tally,
+    counters: Counters<Tally>,
     offsets: Arc<dyn OffsetReader>,
     /// At most one for each server and resource at a time, which bounds the channel of finds too.
     errands: JoinSet<()>,
@@ -185,6 +163,7 @@ impl Client {
         self.settle(&mut out);
         self.watcher.stop(self.channel.now(), &mut out);
         self.channel.send(out.datagrams).await;
+        self.channel.close().await;
     }
 
     fn read(&mut self, out: &mut Outbox) -> io::Result<()> {
@@ -196,7 +175,14 @@ impl Client {
     fn take(&mut self, found: Found, out: &mut Outbox) {
         let now = self.channel.now();
         match found {
-            Found::Address(server, address) => self.watcher.resolved(now, server, address, out),
+            Found::Address(server, address) => {
+                if let (Ok(address), Some(name)) =
+                    (&address, self.servers.get(server).filter(|name| name.secure))
+                {
+                    self.channel.expect(*address, name.host.clone());
+                }
+                self.watcher.resolved(now, server, address, out);
+            }
             Found::Etag(target, etag) => self.watcher.recalled(now, target, etag, out),
         }
     }
@@ -207,11 +193,7 @@ impl Client {
             self.watcher.settled(now, ticket, out);
         }
         self.watcher.wake(now, out);
-        let tally = self.watcher.tally();
-        if tally != self.shown {
-            self.counters.show(&self.shown, &tally);
-            self.shown = tally;
-        }
+        self.counters.show(self.watcher.tally(), self.channel.tally());
     }
 
     async fn pass_on(&mut self, out: Outbox) {

@@ -4,22 +4,25 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lavka_api::config::{Config, ConfigSpec};
+use lavka_api::config::{Config, ConfigSpec, Password};
 use lavka_api::data::{SourceRecord, Topic};
 use lavka_api::plugin::{Counter, DeliveryListener, SourceTask, SourceTaskStart};
 use lavka_api::{Error, Result};
 
 use super::address::ServerName;
 use super::config::ObserveConfig;
-use super::courier::{Counters, Courier};
+use super::courier::{self, Courier};
 use super::links::Filter;
 use super::reading::Reading;
 use super::record::RecordMaker;
-use super::watcher::Settings;
+use super::watcher::{Settings, Tally};
 use super::wish::{Share, Wish};
+use crate::Millis;
+use crate::counters::Counters;
 use crate::environment::Environment;
 use crate::handover::Handover;
 use crate::payload::Payloads;
+use crate::secure::{Credentials, Files, Gate, Limits, from_hex};
 use crate::separate::Retransmission;
 
 /// The key of a task's configuration that says which share of each server's resources is the task's.
@@ -34,6 +37,34 @@ pub(crate) struct Plan {
     batch_size: usize,
     records: RecordMaker,
     settings: Settings,
+    /// What secure servers know this client by, if there are any.
+    identity: Option<Identity>,
+}
+
+/// What a client is known by.
+#[derive(Clone, Debug)]
+enum Identity {
+    Key { identity: String, key: Password },
+    Files(Files),
+}
+
+impl Identity {
+    /// Blocks.
+    fn credentials(&self) -> Result<Credentials> {
+        match self {
+            Self::Key { identity, key } => {
+                let key = key.reveal();
+                let bytes = match key.strip_prefix("hex:") {
+                    Some(digits) => from_hex(digits).ok_or_else(|| {
+                        Error::config("Invalid value [hidden] for configuration lavka.coap.dtls.psk.key: behind hex: there are hexadecimal digits, two for each byte")
+                    })?,
+                    None => key.as_bytes().to_vec(),
+                };
+                Credentials::of_client_with_key(identity, &bytes)
+            }
+            Self::Files(files) => Credentials::of_client(files),
+        }
+    }
 }
 
 impl Plan {
@@ -60,7 +91,21 @@ impl Plan {
                     Error::invalid_value("lavka.coap.bind", text, "is no address with a port")
                 })?],
             };
+        let secure = servers.iter().any(|name| name.secure);
+        let identity = secure.then(|| match (config.psk_key.reveal(), &config.psk_identity) {
+            ("", identity) => Identity::Files(Files {
+                psk: config.psk_file.clone(),
+                identity: (!identity.is_empty()).then(|| identity.clone()),
+                certificate: config.certificate.clone(),
+                key: config.private_key.clone(),
+                store: config.key_store.clone(),
+                store_password: config.key_store_password.clone(),
+                trusted: config.trusted.clone(),
+            }),
+            (_, identity) => Identity::Key { identity: identity.clone(), key: config.psk_key.clone() },
+        });
         Ok(Self {
+            identity,
             bind,
             receive_buffer: size(config.receive_buffer.into()),
             batch_size: size(config.batch_size.into()),
@@ -108,7 +153,7 @@ pub(crate) struct ObserveTask {
     /// What keeps `poll` from going on, behind the records before it.
     failure: Option<Error>,
     handover: Arc<Handover<Reading>>,
-    counters: Counters,
+    counters: Counters<Tally>,
     courier: Option<Courier>,
 }
 
@@ -120,7 +165,7 @@ impl ObserveTask {
             environment,
             failure: None,
             handover: Arc::default(),
-            counters: Counters::default(),
+            counters: courier::counters(),
             courier: None,
         }
     }
@@ -129,10 +174,22 @@ impl ObserveTask {
 #[async_trait]
 impl SourceTask for ObserveTask {
     async fn start(&mut self, start: SourceTaskStart) -> Result<()> {
+        let gate = match self.plan.identity.clone() {
+            None => None,
+            Some(identity) => {
+                let credentials = tokio::task::spawn_blocking(move || identity.credentials()).await;
+                let credentials = credentials.map_err(|error| Error::fatal(error.to_string()))??;
+                let sessions = self.plan.settings.servers.len();
+                // Servers are not forgotten: a session ends when they do not answer in it.
+                let limits = Limits { sessions, handshakes: sessions, idle: Millis::MAX };
+                Some(Gate::of_client(credentials, limits))
+            }
+        };
         let courier = Courier::start(
             start,
             &self.plan.bind,
             self.plan.receive_buffer,
+            gate,
             self.plan.settings.clone(),
             Arc::clone(&self.handover),
             self.counters.clone(),

@@ -12,4 +12,5 @@ mod libcoap;
 mod libcoap_server;
 mod lossy;
 mod observed;
+mod secured;
 mod source;

@@ -88,7 +88,7 @@ impl Watcher {
         match address {
             Ok(address) => {
                 state.resolve = false;
-                state.peer = Some(Peer(address));
+                state.peer = Some(Peer::at(address));
                 self.ask_next(now, server, out);
             }
             Err(why) => self.leave_alone(now, server, &why, out),

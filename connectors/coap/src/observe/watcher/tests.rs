@@ -72,7 +72,7 @@ impl Client {
             for errand in std::mem::take(&mut out.errands) {
                 match errand {
                     Errand::Resolve(server) => {
-                        self.watcher.resolved(self.now, server, Ok(Peer::test(PEER).0), &mut out);
+                        self.watcher.resolved(self.now, server, Ok(Peer::test(PEER).address), &mut out);
                     }
                     Errand::Recall { target, .. } => self.watcher.recalled(self.now, target, None, &mut out),
                 }

@@ -1,0 +1,19 @@
+//! DTLS 1.2 (RFC 6347) between the socket and the machines: datagrams in, plaintext out, and back. Pure, but for the
+//! credentials, which are files.
+//!
+//! The handshake and the records are those of `dimpl`, which has no I/O of its own either. What is done here:
+//!
+//! - `credentials`: keys and certificates from files.
+//! - `hello`: the cookie exchange, without any state for a client that has not shown that it is where it says.
+//! - `session`: one connection, with the identity of its peer.
+//! - `gate`: all of them, within limits.
+//!
+//! runtime/adr/0011 says why this library, and what it does not have: connection ids, RSA, certificate chains on the wire.
+
+mod credentials;
+mod gate;
+mod hello;
+mod session;
+
+pub(crate) use credentials::{Credentials, Files, from_hex};
+pub(crate) use gate::{Gate, Limits, Passed, Tally};

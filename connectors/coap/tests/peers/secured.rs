@@ -1,0 +1,139 @@
+//! DTLS with libcoap on OpenSSL and on GnuTLS, from both sides.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use lavka_api::config::Config;
+use lavka_api::data::Value;
+use lavka_testkit::{cannot_run, temp_dir, write_file};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+use crate::libcoap_server::Server;
+use crate::source::{Source, free_port};
+
+const CLIENTS: [&str; 2] = ["coap-client-openssl", "coap-client-gnutls"];
+
+/// What `program` prints; none where there is no such program.
+async fn client(test: &str, program: &str, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new(program);
+    command.args(["-v", "7", "-B", "5"]).args(arguments).stdin(Stdio::null());
+    match tokio::task::spawn_blocking(move || command.output()).await.unwrap() {
+        Ok(output) => Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            cannot_run(test, "libcoap's coap-client (Debian: libcoap3-bin)");
+            None
+        }
+        Err(error) => panic!("{program}: {error}"),
+    }
+}
+
+fn path(folder: &Path, name: &str) -> String {
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+fn identities(source: &Source) -> Vec<Value> {
+    let identity =
+        |record: &lavka_api::data::Record| record.headers.last("coap.identity").unwrap().value.clone();
+    source.records().iter().map(identity).collect()
+}
+
+#[tokio::test]
+async fn devices_with_a_pre_shared_key() {
+    let test = "devices_with_a_pre_shared_key";
+    let folder = temp_dir();
+    // "secretPSK" and "other".
+    write_file(folder.path(), "psk", b"d1:73656372657450534b\nd2:6f74686572\n");
+    let config = Config::from([
+        ("lavka.coap.resources", "r".to_owned()),
+        ("lavka.coap.dtls", "true".to_owned()),
+        ("lavka.coap.dtls.psk.file", path(folder.path(), "psk")),
+    ]);
+    let source = Source::serve(config, Duration::from_millis(700)).await;
+    let uri = format!("coaps://127.0.0.1:{}/r", source.port);
+    let large = "x".repeat(3000);
+    for program in CLIENTS {
+        for payload in ["21.5", &large] {
+            let arguments = ["-u", "d1", "-k", "secretPSK", "-m", "post", "-e", payload, &uri];
+            let Some(printed) = client(test, program, &arguments).await else { return };
+            assert!(printed.contains("c:2.04"), "{program}: {printed}");
+        }
+        let arguments = ["-u", "d2", "-k", "secretPSK", "-m", "post", "-e", "no", &uri];
+        let printed = client(test, program, &arguments).await.unwrap();
+        assert!(!printed.contains("c:2.04"), "{program}: {printed}");
+    }
+    let twice = ["21.5", &large, "21.5", &large].map(|payload| payload.as_bytes().to_vec());
+    assert_eq!(source.payloads(), twice);
+    assert_eq!(identities(&source), vec![Value::from("d1"); 4]);
+}
+
+/// A certificate of an authority, or that of an authority, with its key; in files `name.pem` and `name.key`.
+fn certificate(folder: &Path, name: &str, by: Option<&Issuer<'static, KeyPair>>) -> Issuer<'static, KeyPair> {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    let certificate = match by {
+        Some(issuer) => params.signed_by(&key, issuer).unwrap(),
+        None => {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.self_signed(&key).unwrap()
+        }
+    };
+    write_file(folder, &format!("{name}.pem"), certificate.pem());
+    write_file(folder, &format!("{name}.key"), key.serialize_pem());
+    Issuer::new(params, key)
+}
+
+#[tokio::test]
+async fn devices_with_a_certificate() {
+    let test = "devices_with_a_certificate";
+    let folder = temp_dir();
+    let folder = folder.path();
+    let authority = certificate(folder, "authority", None);
+    certificate(folder, "server", Some(&authority));
+    certificate(folder, "device", Some(&authority));
+    let stranger = certificate(folder, "stranger-authority", None);
+    certificate(folder, "stranger", Some(&stranger));
+    let config = Config::from([
+        ("lavka.coap.resources", "r".to_owned()),
+        ("lavka.coap.dtls", "true".to_owned()),
+        ("lavka.coap.dtls.cert.pem", path(folder, "server.pem")),
+        ("lavka.coap.dtls.key.pem", path(folder, "server.key")),
+        ("lavka.coap.dtls.ca.pem", path(folder, "authority.pem")),
+    ]);
+    let source = Source::serve(config, Duration::ZERO).await;
+    let uri = format!("coaps://127.0.0.1:{}/r", source.port);
+    for program in CLIENTS {
+        for (device, let_in) in [("device", true), ("stranger", false)] {
+            let (certificate, key) =
+                (path(folder, &format!("{device}.pem")), path(folder, &format!("{device}.key")));
+            let authority = path(folder, "authority.pem");
+            let arguments =
+                ["-c", &certificate, "-j", &key, "-C", &authority, "-m", "post", "-e", device, &uri];
+            let Some(printed) = client(test, program, &arguments).await else { return };
+            assert_eq!(printed.contains("c:2.04"), let_in, "{program}, {device}: {printed}");
+        }
+    }
+    assert_eq!(source.payloads(), [b"device".to_vec(), b"device".to_vec()]);
+    for identity in identities(&source) {
+        assert!(identity.as_str().unwrap().contains("CN=device"), "{identity:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_observed_with_a_pre_shared_key() {
+    let test = "a_server_is_observed_with_a_pre_shared_key";
+    for program in ["coap-server-openssl", "coap-server-gnutls"] {
+        let more = ["-k", "secretPSK", "-h", "hint"];
+        let Some(server) = Server::start_with(test, program, free_port(), &more).await else { return };
+        let uri = format!("coaps://127.0.0.1:{}", server.port + 1);
+        let key = [("lavka.coap.dtls.psk.identity", "lavka"), ("lavka.coap.dtls.psk.key", "secretPSK")];
+        let source = Source::observe(&uri, "time", &key).await;
+        source.wait_for("times", |payloads| payloads.len() >= 3).await;
+        let notification = Some(true.into());
+        let notified = |record: &lavka_api::data::Record| {
+            record.headers.last("coap.notification").map(|datum| datum.value.clone()) == notification
+        };
+        assert!(source.records().iter().any(notified));
+    }
+}
