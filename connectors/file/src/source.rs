@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use lavka_api::config::{Check, Config, ConfigSpec, key};
 use lavka_api::data::{OffsetMap, Value};
-use lavka_api::plugin::{ConnectorContext, SourceConnector, SourceTask};
+use lavka_api::plugin::{ConnectorContext, ExactlyOnceSupport, SourceConnector, SourceTask};
 use lavka_api::{Error, Result};
 
 use crate::tail::FileSourceTask;
@@ -66,6 +66,15 @@ impl SourceConnector for FileSource {
     }
 
     async fn stop(&mut self) {}
+
+    /// A file's offsets say which lines were read; standard input has none.
+    fn exactly_once_support(&self, config: &Config) -> Option<ExactlyOnceSupport> {
+        let config = FileSourceConfig::from_config(config).ok()?;
+        Some(match config.file() {
+            Some(_) => ExactlyOnceSupport::Supported,
+            None => ExactlyOnceSupport::Unsupported,
+        })
+    }
 
     fn alter_offsets(&self, config: &Config, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
         if FileSourceConfig::from_config(config)?.file().is_none() {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
 use lavka_api::data::OffsetMap;
-use lavka_api::plugin::{ConnectorContext, SourceConnector, SourceTask};
+use lavka_api::plugin::{ConnectorContext, ExactlyOnceSupport, SourceConnector, SourceTask};
 use lavka_api::{Error, Result};
 
 use crate::config::Settings;
@@ -47,6 +47,11 @@ impl SourceConnector for PostgresSource {
     }
 
     async fn stop(&mut self) {}
+
+    /// Offsets say what was handed out, and the slot stays behind what is committed. Debezium's says the same.
+    fn exactly_once_support(&self, _config: &Config) -> Option<ExactlyOnceSupport> {
+        Some(ExactlyOnceSupport::Supported)
+    }
 
     /// The one partition is `{"server": <topic.prefix>}`; an offset has the place to go on from.
     fn alter_offsets(&self, config: &Config, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {

@@ -22,6 +22,8 @@ use lavka_engine::task::{Target, TaskHandle, TaskObserver, TaskState};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::assembly::{Assembly, Connector, complete_task_config, connector_plugin};
+use crate::driver::HerderView;
+use crate::generation::{Fence, MOST_UNKNOWN, TaskStart};
 use crate::providers::{Resolved, with_variables_of};
 use crate::reload::Watch;
 
@@ -44,6 +46,11 @@ pub(crate) struct Actor {
     pub(crate) graceful: Duration,
     instance: Option<Instance>,
     tasks: HashMap<TaskId, TaskHandle>,
+    view: HerderView,
+    /// What tasks that are started now wait for.
+    fence: Arc<Fence>,
+    /// The greatest number of tasks that the connector had under this actor.
+    most_tasks: u32,
     /// Whether the running instance has asked for new tasks and was not answered yet.
     reconfiguration: Arc<AtomicBool>,
 }
@@ -58,13 +65,21 @@ struct Instance {
 }
 
 impl Actor {
-    pub(crate) fn new(assembly: Assembly, news: UnboundedSender<News>, graceful: Duration) -> Self {
+    pub(crate) fn new(
+        assembly: Assembly,
+        view: HerderView,
+        news: UnboundedSender<News>,
+        graceful: Duration,
+    ) -> Self {
         Self {
             assembly,
             news,
             graceful,
             instance: None,
             tasks: HashMap::new(),
+            view,
+            fence: Arc::default(),
+            most_tasks: 0,
             reconfiguration: Arc::default(),
         }
     }
@@ -99,8 +114,10 @@ impl Actor {
             }
             Effect::StartTask { id, epoch, connector, config, paused, request } => {
                 let observer = Arc::new(Observer { epoch, news: self.news.clone() });
-                let answer = match self.assembly.start_task(&id, &connector, &config, paused, observer).await
-                {
+                let start = self.start_of(&id, epoch, &connector);
+                let started =
+                    self.assembly.start_task(&id, &connector, &config, paused, observer, start).await;
+                let answer = match started {
                     Ok(handle) => {
                         self.tasks.insert(id, handle);
                         Ok(Answer::Done)
@@ -129,6 +146,16 @@ impl Actor {
                 let _ = self.news.send(News::Answer(request, answer));
             }
         }
+    }
+
+    /// A new generation begins with the first task that is started while no other is there.
+    fn start_of(&mut self, id: &TaskId, epoch: u64, connector: &Config) -> TaskStart {
+        if self.tasks.is_empty() {
+            let max = connector.get("tasks.max").and_then(|text| text.trim().parse().ok()).unwrap_or(1);
+            self.fence = Arc::new(Fence::before(self.most_tasks.max(MOST_UNKNOWN.min(max))));
+        }
+        self.most_tasks = self.most_tasks.max(id.task.saturating_add(1));
+        TaskStart { fence: Arc::clone(&self.fence), epoch, view: self.view.clone() }
     }
 
     async fn start_connector(&mut self, name: &str, epoch: u64, raw: Config) -> Result<String> {

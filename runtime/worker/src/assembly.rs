@@ -7,15 +7,15 @@ use lavka_api::config::{Config, ConfigSpec, ConfigType};
 use lavka_api::data::Topic;
 use lavka_api::plugin::{
     Catalogue, Converter, ConverterRole, Factory, HeaderConverter, LookupError, Plugin, PluginKind,
-    SinkConnector, SourceConnector, TaskId,
+    SinkConnector, SourceConnector, TaskId, TransactionContext,
 };
 use lavka_api::{Error, Result};
 use lavka_engine::chain::Chain;
 use lavka_engine::errors::{DeadLetters, ErrorPolicy, ErrorSettings, redacted};
 use lavka_engine::sink::{Decoder, SinkTaskSpec, TopicSelection, spawn_sink};
 use lavka_engine::source::{
-    Delivery, Encoder, OffsetStore, SourceDeadLetters, SourceTaskSpec, TopicCreation, TopicGroup,
-    spawn_source,
+    Boundary, Delivery, Encoder, ExactlyOnce, OffsetStore, SourceDeadLetters, SourceTaskSpec, TopicCreation,
+    TopicGroup, spawn_source,
 };
 use lavka_engine::task::{Target, TaskHandle, TaskObserver};
 use lavka_ports::{Buffer, Cluster, NewTopic};
@@ -25,6 +25,8 @@ use tokio::sync::watch;
 
 use crate::config::{Clients, SinkConfig, SourceConfig, WorkerConfig, max_poll_records, topic_groups};
 use crate::discretion::discreet;
+use crate::generation::TaskStart;
+use crate::offsets::{FileOffsetStore, OffsetLogs, TaskOffsets};
 use crate::providers::Resolved;
 use crate::topic_names;
 
@@ -35,6 +37,15 @@ const SINK_BUFFER: Buffer = Buffer { records: 20_000, bytes: 16 << 20 };
 /// How often `topics.regex` is matched anew.
 const TOPICS_REFRESH: Duration = Duration::from_secs(30);
 
+/// How a task begins.
+struct Begin<'a> {
+    paused: bool,
+    start: TaskStart,
+    observer: Arc<dyn TaskObserver>,
+    /// What is not to be seen.
+    secrets: &'a Redactor,
+}
+
 /// What tasks are put together from.
 #[derive(Clone)]
 pub(crate) struct Assembly {
@@ -42,7 +53,8 @@ pub(crate) struct Assembly {
     pub(crate) clients: Clients,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) cluster: Arc<dyn Cluster>,
-    pub(crate) offsets: Arc<dyn OffsetStore>,
+    pub(crate) offsets: Arc<FileOffsetStore>,
+    pub(crate) offset_logs: Arc<OffsetLogs>,
     pub(crate) metrics: Metrics,
 }
 
@@ -193,12 +205,14 @@ impl Assembly {
         config: &Config,
         paused: bool,
         observer: Arc<dyn TaskObserver>,
+        start: TaskStart,
     ) -> Result<TaskHandle> {
         let connector = self.resolve(connector).await?;
         let config = self.resolve(config).await.map_err(|error| connector.discreet(&error))?;
         let secrets = connector.secrets.with(&config.secrets);
         let observer = discreet(observer, &secrets);
-        let started = self.start_resolved(id, &connector.config, &config.config, paused, observer, &secrets);
+        let begin = Begin { paused, start, observer, secrets: &secrets };
+        let started = self.start_resolved(id, &connector.config, &config.config, begin);
         started.await.map_err(|error| redacted(&error, &secrets))
     }
 
@@ -207,10 +221,9 @@ impl Assembly {
         id: &TaskId,
         connector: &Config,
         config: &Config,
-        paused: bool,
-        observer: Arc<dyn TaskObserver>,
-        secrets: &Redactor,
+        begin: Begin<'_>,
     ) -> Result<TaskHandle> {
+        let Begin { paused, start, observer, secrets } = begin;
         let plugin = connector_plugin(connector, &self.catalogue)?;
         let (converters, chain) = self.conversion(connector).await?;
         let errors = ErrorSettings::from_config(connector)?;
@@ -226,10 +239,7 @@ impl Assembly {
                     .hiding(secrets.clone()),
                 dead_letters: self.source_dead_letters(id, connector).await?,
                 topic_creation: self.topic_creation(id, connector)?,
-                delivery: Delivery::AtLeastOnce {
-                    producer: self.cluster.producer(&self.clients.producer(id, connector))?,
-                    offsets: Arc::clone(&self.offsets),
-                },
+                delivery: self.delivery(id, connector, start)?,
                 flush_interval: self.worker.flush_interval(),
                 flush_timeout: self.worker.flush_timeout(),
                 in_flight: SOURCE_WINDOW,
@@ -264,6 +274,40 @@ impl Assembly {
                 }))
             }
         }
+    }
+
+    fn delivery(&self, id: &TaskId, connector: &Config, start: TaskStart) -> Result<Delivery> {
+        let Some(offsets) = self.topic_offsets(&id.connector, connector)? else {
+            return Ok(Delivery::AtLeastOnce {
+                producer: self.cluster.producer(&self.clients.producer(id, connector))?,
+                offsets: Arc::clone(&self.offsets) as Arc<dyn OffsetStore>,
+            });
+        };
+        let keys = SourceConfig::from_config(connector)?;
+        let boundary = match keys.boundary.trim().to_ascii_lowercase().as_str() {
+            "interval" => {
+                let given = keys.boundary_interval.and_then(|ms| u64::try_from(ms).ok());
+                Boundary::Interval(given.map_or(self.worker.flush_interval(), Duration::from_millis))
+            }
+            "connector" => Boundary::Connector(TransactionContext::new()),
+            _ => Boundary::Poll,
+        };
+        let ids = self.transactional_ids(&id.connector, start.fence.count);
+        let admin = self.cluster.admin(&self.clients.topic_admin(id, connector))?;
+        Ok(Delivery::ExactlyOnce(ExactlyOnce {
+            producer: self
+                .cluster
+                .transactional_producer(&self.clients.transactional_producer(id, connector))?,
+            offsets: Arc::new(TaskOffsets::new(offsets, self.worker.flush_interval())),
+            generation: start.generation(admin, ids),
+            boundary,
+        }))
+    }
+
+    /// The transactional ids of the first `count` tasks of a connector.
+    pub(crate) fn transactional_ids(&self, connector: &str, count: u32) -> Vec<String> {
+        let id = |task| TaskId { connector: connector.to_owned(), task };
+        (0..count).map(|task| self.clients.transactional_id(&id(task))).collect()
     }
 
     /// What a source connector says on new topics, where the worker lets it.

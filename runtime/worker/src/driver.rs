@@ -256,7 +256,8 @@ impl Driver {
             }
             let actor = self.actors.entry(effect.connector().to_owned()).or_insert_with(|| {
                 let (effects, queue) = mpsc::unbounded_channel();
-                let actor = Actor::new(self.assembly.clone(), self.news.clone(), self.graceful);
+                let actor =
+                    Actor::new(self.assembly.clone(), self.view.clone(), self.news.clone(), self.graceful);
                 ActorHandle { effects, join: tokio::spawn(actor.run(queue)), deletions: 0 }
             });
             actor.deletions += usize::from(matches!(effect, Effect::Forget(_)));

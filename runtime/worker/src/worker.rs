@@ -50,6 +50,7 @@ impl Worker {
         let assembly = Assembly {
             clients: Clients::new(&config),
             offsets: Arc::new(FileOffsetStore::open(&config.keys.offset_file)?),
+            offset_logs: Arc::default(),
             worker: config,
             catalogue: parts.catalogue,
             cluster: parts.cluster,

@@ -192,7 +192,9 @@ impl Herder {
         self.effects.push_back(Effect::StartTask { id, epoch, connector, config, paused, request });
     }
 
-    pub(super) fn is_current_task(&self, id: &TaskId, epoch: u64) -> bool {
+    /// Whether the start `epoch` of a task is its newest, and was not taken back.
+    #[must_use]
+    pub fn is_current_task(&self, id: &TaskId, epoch: u64) -> bool {
         self.running.get(&id.connector).and_then(|running| running.tasks.get(&id.task)) == Some(&epoch)
     }
 

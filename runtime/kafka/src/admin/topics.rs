@@ -4,7 +4,7 @@ use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableT
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::{CreateTopicsRequest, DescribeConfigsRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
-use lavka_api::{Error, Result};
+use lavka_api::{Error, ErrorClass, Result};
 use lavka_ports::{NewTopic, TopicCreated, TopicInfo};
 
 use crate::failure;
@@ -91,7 +91,11 @@ pub(super) async fn setting(wire: &WireClient, topic: &str, setting: &str) -> Re
                 let found = result.configs.into_iter().find(|config| config.name.as_str() == setting);
                 Ok(found.and_then(|config| config.value).map(|value| value.to_string()))
             }
-            code => Err(failure::protocol(code, &subject, result.error_message.as_deref())),
+            code => {
+                let error = failure::protocol(code, &subject, result.error_message.as_deref());
+                // Waiting would not bring the topic about.
+                Err(if code == UNKNOWN_TOPIC { error.with_class(ErrorClass::Fatal) } else { error })
+            }
         }
     })
     .await

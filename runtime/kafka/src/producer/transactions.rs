@@ -48,7 +48,8 @@ impl RdKafkaProducer {
                 ErrorClass::Fatal,
                 failure::FENCED,
                 format!(
-                    "{what}: There is a newer producer with the same transactionalId which fences the current one.                          ({text})"
+                    "{what}: There is a newer producer with the same transactionalId which fences the current one. \
+                         ({text})"
                 ),
             ),
             Some(code) => {

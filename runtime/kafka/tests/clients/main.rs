@@ -14,4 +14,5 @@ mod producer;
 mod rebalance;
 mod security;
 mod support;
+mod transactions;
 mod truncation;

@@ -129,6 +129,54 @@ impl Clients {
         self.sending(format!("connector-producer-{id}"), connector)
     }
 
+    /// The producer of a source task that delivers exactly once.
+    #[must_use]
+    pub fn transactional_producer(&self, id: &TaskId, connector: &Config) -> Config {
+        let mut config = self.producer(id, connector);
+        for (key, value) in [
+            ("acks", "all".to_owned()),
+            ("enable.idempotence", "true".to_owned()),
+            ("transactional.id", self.transactional_id(id)),
+        ] {
+            let asked = connector
+                .get(&format!("{}{key}", ClientKind::Producer.override_prefix()))
+                .or_else(|| self.worker.raw.get(&format!("{}{key}", ClientKind::Producer.worker_prefix())));
+            if asked.is_some_and(|asked| asked.trim() != value) {
+                tracing::warn!(
+                    task = %id,
+                    "the producer's {key} is set to {value}, which exactly-once source support requires, whatever was \
+                     configured"
+                );
+            }
+            config.set(key, value);
+        }
+        config
+    }
+
+    /// The transactional id of a source task (KIP-618).
+    #[must_use]
+    pub fn transactional_id(&self, id: &TaskId) -> String {
+        format!("{}-{id}", self.worker.keys.group_id.as_deref().unwrap_or_default())
+    }
+
+    /// What reads the offsets topic of a connector.
+    #[must_use]
+    pub fn offsets_consumer(&self, connector: &Config) -> Config {
+        let defaults = [("bootstrap.servers", self.bootstrap()), ("client.id", self.offsets_client())];
+        self.layered(defaults, ClientKind::Consumer, connector)
+    }
+
+    /// What creates the offsets topic of a connector.
+    #[must_use]
+    pub fn offsets_admin(&self, connector: &Config) -> Config {
+        let defaults = [("bootstrap.servers", self.bootstrap()), ("client.id", self.offsets_client())];
+        self.layered(defaults, ClientKind::Admin, connector)
+    }
+
+    fn offsets_client(&self) -> String {
+        format!("{}-offsets", self.worker.keys.group_id.as_deref().unwrap_or_default())
+    }
+
     /// The producer of a sink task's dead letters.
     #[must_use]
     pub fn dead_letter_producer(&self, id: &TaskId, connector: &Config) -> Config {
@@ -290,6 +338,24 @@ mod tests {
         let config = Config::from([("consumer.override.group.id", "mine")]);
         assert_eq!(clients.group("c", &config), "mine");
         assert_eq!(clients.consumer(&id(), &config).get("group.id"), Some("mine"));
+    }
+
+    #[test]
+    fn producers_of_exactly_once_sources_are_what_that_requires() {
+        let clients = clients(&[("group.id", "workers"), ("producer.acks", "1")]);
+        let connector =
+            Config::from([("producer.override.transactional.id", "x"), ("producer.override.linger.ms", "7")]);
+        let config = clients.transactional_producer(&id(), &connector);
+        for (key, value) in [
+            ("transactional.id", "workers-c-2"),
+            ("acks", "all"),
+            ("enable.idempotence", "true"),
+            ("linger.ms", "7"),
+            ("client.id", "connector-producer-c-2"),
+        ] {
+            assert_eq!(config.get(key), Some(value), "{key}");
+        }
+        assert_eq!(clients.offsets_consumer(&connector).get("client.id"), Some("workers-offsets"));
     }
 
     #[test]

@@ -130,21 +130,29 @@ lavka_api::config! {
         pub exactly_once: String = key("exactly.once.support").default("requested").group("Exactly Once Support")
             .width(Width::Short).display("Exactly once support")
             .check(Check::one_of_ignoring_case(&["REQUIRED", "REQUESTED"]))
-            .doc("A standalone worker has no exactly-once sources; 'required' is refused."),
+            .doc("Whether the connector has to deliver exactly once. With 'required' the configuration is refused where \
+                  the worker has no exactly-once support, or the connector does not say that it can deliver so. With \
+                  'requested' nothing is checked: where the worker has exactly-once support, records and offsets are \
+                  written in transactions."),
         /// `transaction.boundary`.
         pub boundary: String = key("transaction.boundary").default("poll").group("Exactly Once Support")
             .width(Width::Short).display("Transaction Boundary")
             .check(Check::one_of_ignoring_case(&["INTERVAL", "POLL", "CONNECTOR"]))
-            .doc("Without effect where exactly-once support is off."),
+            .doc("Where transactions end: behind each batch that the source hands out (poll), so long after the one before \
+                  (interval), or where the connector says so, if it can (connector). Without effect where exactly-once \
+                  support is off."),
         /// `transaction.boundary.interval.ms`.
         pub boundary_interval: Option<i64> = key("transaction.boundary.interval.ms").low()
             .group("Exactly Once Support").width(Width::Short).display("Transaction boundary interval")
             .check(Check::at_least(0))
-            .doc("Without effect where exactly-once support is off."),
+            .doc("The interval of transaction.boundary=interval, in milliseconds; offset.flush.interval.ms of the worker \
+                  if not set. It has to stay below transaction.timeout.ms of the producer, which is a minute. Without \
+                  effect where exactly-once support is off."),
         /// `offsets.storage.topic`.
         pub offsets_topic: Option<String> = key("offsets.storage.topic").low().group("offsets.topic")
             .width(Width::Long).display("Offsets topic").check(Check::non_empty())
-            .doc("Without effect in standalone mode: offsets are in the worker's file."),
+            .doc("With exactly-once support: a topic of the connector's own for its offsets, instead of \
+                  offset.storage.topic of the worker. Without effect otherwise: offsets are in the worker's file."),
         /// `lavka.errors.deadletterqueue.topic.name`.
         pub dlq_topic: String = key("lavka.errors.deadletterqueue.topic.name").default("").group("Error Handling")
             .width(Width::Medium).display("Dead Letter Queue Topic Name")
@@ -301,9 +309,7 @@ pub enum KeyMeaning {
 }
 
 /// Keys that are accepted and have no effect in this version.
-const WITHOUT_EFFECT: [(&str, &str); 6] = [
-    ("transaction.boundary", "exactly-once sources need a distributed worker"),
-    ("offsets.storage.topic", "offsets are in the worker's file"),
+const WITHOUT_EFFECT: [(&str, &str); 4] = [
     ("connector.plugin.version", "there is one version of each plugin"),
     ("key.converter.plugin.version", "there is one version of each plugin"),
     ("value.converter.plugin.version", "there is one version of each plugin"),

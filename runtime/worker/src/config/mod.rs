@@ -16,4 +16,5 @@ pub(crate) use connector::{aliases, is_secret};
 pub use listener::Listener;
 pub use topic_creation::topic_group_definition;
 pub(crate) use topic_creation::{is_used as uses_topic_creation, topic_groups};
+pub(crate) use worker::is_enabled;
 pub use worker::{StandaloneKeys, WorkerConfig, WorkerKey, ignored_worker_key};

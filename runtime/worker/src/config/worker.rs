@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lavka_api::Result;
 use lavka_api::config::{Check, ClassName, Config, ConfigDef, ConfigSpec, key};
 use lavka_api::plugin::Catalogue;
+use lavka_api::{Error, Result};
 use lavka_telemetry::redaction::Redactor;
 
 use super::clients::policy_name;
@@ -33,6 +33,30 @@ lavka_api::config! {
         /// `offset.storage.file.filename`.
         pub offset_file: String = key("offset.storage.file.filename").high().check(Check::non_empty())
             .doc("File that keeps source offsets, in the format of Kafka Connect's own file."),
+        /// `exactly.once.source.support`.
+        pub exactly_once: String = key("exactly.once.source.support").default("disabled").high()
+            .check(Check::one_of_ignoring_case(&["DISABLED", "PREPARING", "ENABLED"]))
+            .doc("Whether source connectors deliver exactly once. With 'enabled' the records of a source and its offsets \
+                  are written in transactions, the offsets to a Kafka topic, and offset.storage.file.filename only has \
+                  a copy; group.id and offset.storage.topic are required then. 'preparing' is as 'disabled': alone, a \
+                  worker needs no preparation. Kafka Connect has this key in distributed mode only."),
+        /// `group.id`.
+        pub group_id: Option<String> = key("group.id").high().check(Check::non_empty())
+            .doc("With exactly-once support: a name that no other worker or Connect cluster has on this Kafka cluster. \
+                  Transactional ids are GROUP-CONNECTOR-TASK, as Kafka Connect's are. Without effect otherwise."),
+        /// `offset.storage.topic`.
+        pub offset_topic: Option<String> = key("offset.storage.topic").high().check(Check::non_empty())
+            .doc("With exactly-once support: the compacted topic for source offsets, in the format of Kafka Connect; it \
+                  is created if it does not exist. Without effect otherwise."),
+        /// `offset.storage.partitions`.
+        pub offset_partitions: i32 = key("offset.storage.partitions").default(25).low()
+            .check(positive_or_broker("Number of partitions"))
+            .doc("Partitions of the offsets topic if it has to be created; -1 for the broker's default."),
+        /// `offset.storage.replication.factor`.
+        pub offset_replication: i16 = key("offset.storage.replication.factor").default(3).low()
+            .check(positive_or_broker("Replication factor"))
+            .doc("Replication factor of the offsets topic if it has to be created; -1 for the broker's default. Other \
+                  keys behind offset.storage. are settings of the topic."),
         /// `offset.flush.interval.ms`.
         pub offset_flush_interval_ms: i64 = key("offset.flush.interval.ms").default(60_000).low()
             .check(Check::at_least(1))
@@ -101,6 +125,13 @@ lavka_api::config! {
     }
 }
 
+fn positive_or_broker(what: &'static str) -> Check {
+    Check::new("positive, or -1 for the broker's default", move |text| match text.trim().parse::<i64>() {
+        Ok(number) if number > 0 || number == -1 => Ok(()),
+        _ => Err(format!("{what} must be positive, or -1 to use the broker's default")),
+    })
+}
+
 /// A worker's configuration: its typed keys, and all of it for converters and clients.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
@@ -132,6 +163,16 @@ impl WorkerConfig {
     /// A config error that names the first wrong key.
     pub fn new(raw: Config) -> Result<Self> {
         let keys = StandaloneKeys::from_config(&raw)?;
+        if is_enabled(&keys.exactly_once) {
+            for (name, value) in [("group.id", &keys.group_id), ("offset.storage.topic", &keys.offset_topic)]
+            {
+                if value.is_none() {
+                    return Err(Error::config(format!(
+                        "Missing required configuration \"{name}\" which has no default value."
+                    )));
+                }
+            }
+        }
         Ok(Self { keys, raw, providers: Providers::default(), secrets: Redactor::default() })
     }
 
@@ -156,7 +197,22 @@ impl WorkerConfig {
 
     /// What each key of the file means, in its order.
     pub fn explain(&self) -> impl Iterator<Item = (&str, WorkerKey)> {
-        self.raw.keys().map(|name| (name, meaning(name)))
+        let exactly_once = self.exactly_once();
+        self.raw.keys().map(move |name| (name, meaning(name, exactly_once)))
+    }
+
+    /// Whether sources deliver exactly once.
+    #[must_use]
+    pub fn exactly_once(&self) -> bool {
+        is_enabled(&self.keys.exactly_once)
+    }
+
+    /// The settings that the offsets topic is created with, beside those that have keys of their own.
+    pub(crate) fn offset_topic_settings(&self) -> Vec<(String, String)> {
+        const OWN: [&str; 4] = ["topic", "partitions", "replication.factor", "file.filename"];
+        let behind = self.raw.with_prefix_stripped("offset.storage.");
+        let settings = behind.iter().filter(|(key, _)| !OWN.contains(key));
+        settings.filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect()
     }
 
     /// `offset.flush.interval.ms`.
@@ -178,6 +234,11 @@ impl WorkerConfig {
     }
 }
 
+/// Of a value of `exactly.once.source.support`.
+pub(crate) fn is_enabled(support: &str) -> bool {
+    support.trim().eq_ignore_ascii_case("enabled")
+}
+
 fn positive(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
@@ -194,7 +255,7 @@ const PREFIXES: [&str; 7] = [
 ];
 
 /// Keys of real worker files that mean nothing to this worker, and why.
-const IGNORED: [(&str, &str); 18] = [
+const IGNORED: [(&str, &str); 16] = [
     ("plugin.path", "plugins are built in"),
     ("plugin.discovery", "plugins are built in"),
     ("client.dns.lookup", "librdkafka tries all addresses of a name"),
@@ -208,10 +269,8 @@ const IGNORED: [(&str, &str); 18] = [
     ("rest.host.name", "removed in Kafka 3.0; use 'listeners'"),
     ("rest.port", "removed in Kafka 3.0; use 'listeners'"),
     ("ssl.client.auth", "only http is served"),
-    ("group.id", "only distributed workers form a group"),
     ("config.storage.", "only distributed workers have internal topics"),
     ("status.storage.", "only distributed workers have internal topics"),
-    ("offset.storage.topic", "only distributed workers have internal topics"),
     ("task.shutdown.", "no such key in standalone mode"),
 ];
 
@@ -249,8 +308,20 @@ pub(super) fn is_client_key(name: &str) -> bool {
         )
 }
 
-fn meaning(name: &str) -> WorkerKey {
+/// Keys that take effect with exactly-once support alone.
+const OF_TRANSACTIONS: [&str; 2] = ["group.id", "offset.storage."];
+
+fn meaning(name: &str, exactly_once: bool) -> WorkerKey {
     let definition = StandaloneKeys::definition();
+    if name != "offset.storage.file.filename" && OF_TRANSACTIONS.iter().any(|known| name.starts_with(known)) {
+        let known = definition.iter().map(|key| key.name.as_ref());
+        return match lavka_api::config::nearest_name(name, known).filter(|near| *near != name) {
+            // Whatever else is behind the prefix is a setting of the topic, unless it looks like a slip of the pen.
+            Some(near) if definition.get(name).is_none() => WorkerKey::Unknown(Some(near.to_owned())),
+            _ if exactly_once => WorkerKey::Used,
+            _ => WorkerKey::Ignored("used with exactly.once.source.support=enabled"),
+        };
+    }
     if definition.get(name).is_some() || PREFIXES.iter().any(|p| name.starts_with(p)) || is_client_key(name) {
         return WorkerKey::Used;
     }
@@ -279,13 +350,25 @@ mod tests {
     #[test]
     fn every_key_is_explained() {
         let mut raw = minimal();
-        for key in ["plugin.path", "ofset.flush.interval.ms", "producer.linger.ms", "zzz"] {
+        for key in [
+            "plugin.path",
+            "ofset.flush.interval.ms",
+            "producer.linger.ms",
+            "zzz",
+            "group.id",
+            "offset.storage.segment.bytes",
+            "offset.storage.partition",
+        ] {
             raw.set(key, "1");
         }
         let config = WorkerConfig::new(raw).unwrap();
         let of = |name: &str| config.explain().find(|(key, _)| *key == name).map(|(_, meaning)| meaning);
         assert_eq!(of("key.converter"), Some(WorkerKey::Used));
         assert_eq!(of("plugin.path"), Some(WorkerKey::Ignored("plugins are built in")));
+        let unused = Some(WorkerKey::Ignored("used with exactly.once.source.support=enabled"));
+        assert_eq!((of("group.id"), of("offset.storage.segment.bytes")), (unused.clone(), unused));
+        let near = Some("offset.storage.partitions".to_owned());
+        assert_eq!(of("offset.storage.partition"), Some(WorkerKey::Unknown(near)));
         assert_eq!(
             of("ofset.flush.interval.ms"),
             Some(WorkerKey::Unknown(Some("offset.flush.interval.ms".into())))
@@ -302,5 +385,26 @@ mod tests {
             error.message(),
             Some("Missing required configuration \"value.converter\" which has no default value.")
         );
+    }
+
+    #[test]
+    fn exactly_once_support_needs_a_name_and_a_topic() {
+        let mut raw = minimal();
+        raw.set("exactly.once.source.support", "Enabled");
+        for (missing, then) in [("group.id", "workers"), ("offset.storage.topic", "offsets")] {
+            let error = WorkerConfig::new(raw.clone()).unwrap_err();
+            let text = format!("Missing required configuration \"{missing}\" which has no default value.");
+            assert_eq!(error.to_string(), text);
+            raw.set(missing, then);
+        }
+        raw.set("offset.storage.min.insync.replicas", "2");
+        let config = WorkerConfig::new(raw.clone()).unwrap();
+        assert!(config.exactly_once());
+        assert_eq!(config.offset_topic_settings(), [("min.insync.replicas".to_owned(), "2".to_owned())]);
+        assert!(config.explain().all(|(_, meaning)| meaning == WorkerKey::Used));
+        raw.set("exactly.once.source.support", "preparing");
+        assert!(!WorkerConfig::new(raw.clone()).unwrap().exactly_once());
+        raw.set("offset.storage.partitions", "0");
+        assert!(WorkerConfig::new(raw).is_err());
     }
 }

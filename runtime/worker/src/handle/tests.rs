@@ -57,6 +57,7 @@ fn handle() -> (WorkerHandle, mpsc::Receiver<Ask>, Arc<AtomicBool>) {
     let assembly = Assembly {
         clients: Clients::new(&worker),
         offsets: Arc::new(FileOffsetStore::open(file).unwrap()),
+        offset_logs: Arc::default(),
         worker,
         catalogue: Arc::new(Catalogue::new([])),
         cluster: Arc::new(NoCluster),

@@ -1,6 +1,5 @@
 //! The standalone offset file.
 
-use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,10 +8,10 @@ use async_trait::async_trait;
 use lavka_api::data::OffsetMap;
 use lavka_api::plugin::OffsetReader;
 use lavka_api::{Error, Result};
-use lavka_converters::json::offsets;
 use lavka_engine::source::OffsetStore;
 
-use super::java_map::{self, Entries};
+use super::java_map;
+use super::table::{Change, Table};
 
 /// Source offsets in one file, in Java's own format (`FileOffsetBackingStore`), so that a user can go back and forth
 /// between Kafka Connect and Lavka. Unlike Java the file is replaced atomically: written beside, synced, renamed.
@@ -22,23 +21,6 @@ pub struct FileOffsetStore {
     /// Writers take turns, so that an older state never overwrites a newer one. The turn belongs to the blocking work,
     /// not to the future that waits for it: where that is dropped, the next writer still waits for the file.
     turn: Arc<tokio::sync::Mutex<()>>,
-}
-
-/// One change: the key's meaning where it has one, the key, and the value, `None` for a tombstone.
-struct Change {
-    meaning: Option<Meaning>,
-    key: Vec<u8>,
-    value: Option<Vec<u8>>,
-}
-
-/// Connector and partition.
-type Meaning = (String, OffsetMap);
-
-#[derive(Default)]
-struct Table {
-    entries: Entries,
-    /// To the entry: keys are indexed by what they mean, and keep the bytes they came with.
-    index: HashMap<Meaning, usize>,
 }
 
 impl FileOffsetStore {
@@ -78,58 +60,6 @@ fn locked(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Change {
-    fn new(key: Vec<u8>, value: Option<Vec<u8>>) -> Self {
-        Self { meaning: offsets::read_key(&key).ok(), key, value }
-    }
-}
-
-impl Table {
-    fn put(&mut self, change: Change) {
-        // A key that is not ours to understand is kept for whoever does.
-        if let Some(meaning) = change.meaning {
-            if let Some(entry) = self.index.get(&meaning).and_then(|&at| self.entries.get_mut(at)) {
-                entry.1 = change.value;
-                return;
-            }
-            self.index.insert(meaning, self.entries.len());
-        }
-        self.entries.push((change.key, change.value));
-    }
-
-    /// The file's bytes as they are once `changes` are put, which they are not yet.
-    fn bytes_with(&self, changes: &[Change]) -> Vec<u8> {
-        let mut entries: Vec<(&[u8], Option<&[u8]>)> =
-            self.entries.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
-        let mut added: HashMap<&Meaning, usize> = HashMap::new();
-        for change in changes {
-            let value = change.value.as_deref();
-            if let Some(meaning) = &change.meaning {
-                let at = self.index.get(meaning).or_else(|| added.get(meaning));
-                if let Some(entry) = at.and_then(|&at| entries.get_mut(at)) {
-                    entry.1 = value;
-                    continue;
-                }
-                added.insert(meaning, entries.len());
-            }
-            entries.push((&change.key, value));
-        }
-        java_map::write(&entries)
-    }
-
-    /// Looked up by what is stored: numbers come back from JSON as 64-bit integers, whatever they went in as.
-    fn get(&self, connector: &str, partition: &OffsetMap) -> Result<Option<OffsetMap>> {
-        let mut key = Vec::new();
-        offsets::write_key(connector, partition, &mut key)?;
-        let Ok(meaning) = offsets::read_key(&key) else { return Ok(None) };
-        let at = self.index.get(&meaning);
-        match at.and_then(|&at| self.entries.get(at)).and_then(|(_, value)| value.as_deref()) {
-            Some(value) => offsets::read_offset(value),
-            None => Ok(None),
-        }
-    }
-}
-
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -156,20 +86,10 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 #[async_trait]
 impl OffsetStore for FileOffsetStore {
     async fn write(&self, connector: &str, changes: &[(OffsetMap, Option<OffsetMap>)]) -> Result<()> {
-        let mut encoded = Vec::with_capacity(changes.len());
-        for (partition, offset) in changes {
-            let mut key = Vec::new();
-            offsets::write_key(connector, partition, &mut key)?;
-            let value = match offset {
-                Some(offset) => {
-                    let mut value = Vec::new();
-                    offsets::write_offset(offset, &mut value)?;
-                    Some(value)
-                }
-                None => None,
-            };
-            encoded.push(Change::new(key, value));
-        }
+        let encoded = changes
+            .iter()
+            .map(|(partition, offset)| Change::of(connector, partition, offset.as_ref()))
+            .collect::<Result<Vec<_>>>()?;
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let (path, table) = (self.path.clone(), Arc::clone(&self.table));
         let written = tokio::task::spawn_blocking(move || {
@@ -193,21 +113,7 @@ impl OffsetStore for FileOffsetStore {
     }
 
     async fn read_all(&self, connector: &str) -> Result<Vec<(OffsetMap, OffsetMap)>> {
-        let table = locked(&self.table);
-        let mut found: Vec<(usize, &OffsetMap)> = table
-            .index
-            .iter()
-            .filter(|((owner, _), _)| owner == connector)
-            .map(|((_, partition), at)| (*at, partition))
-            .collect();
-        found.sort_by_key(|(at, _)| *at);
-        let mut out = Vec::new();
-        for (_, partition) in found {
-            if let Some(offset) = table.get(connector, partition)? {
-                out.push((partition.clone(), offset));
-            }
-        }
-        Ok(out)
+        locked(&self.table).of_connector(connector)
     }
 
     fn reader(&self, connector: &str) -> Arc<dyn OffsetReader> {

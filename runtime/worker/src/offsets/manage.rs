@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lavka_api::config::Config;
-use lavka_api::data::{OffsetMap, TopicPartition, Value};
-use lavka_api::plugin::Offsets;
+use lavka_api::data::{OffsetMap, Topic, TopicPartition, Value};
+use lavka_api::plugin::{Offsets, TaskId};
 use lavka_converters::json::offsets::check_primitive;
+use lavka_engine::source::OffsetStore as _;
 use lavka_ports::Admin;
 
+use super::log::compacted;
+use super::topic::TopicOffsets;
 use crate::answers::{ConnectorOffset, OffsetChange, Refusal};
 use crate::assembly::{Assembly, Connector, connector_plugin};
+use crate::generation::MOST_UNKNOWN;
 
 /// What is done to offsets, for the text of the answer.
 #[derive(Clone, Copy)]
@@ -45,6 +49,57 @@ impl Assembly {
         Ok((admin, self.clients.group(name, config)))
     }
 
+    /// The offsets of a source connector in a topic, where sources deliver exactly once.
+    pub(crate) fn topic_offsets(
+        &self,
+        name: &str,
+        config: &Config,
+    ) -> lavka_api::Result<Option<TopicOffsets>> {
+        let keys = &self.worker.keys;
+        let Some(worker_topic) = keys.offset_topic.as_deref().filter(|_| self.worker.exactly_once()) else {
+            return Ok(None);
+        };
+        let own = config.get("offsets.storage.topic").map(str::trim).filter(|topic| !topic.is_empty());
+        let key = if own.is_some() { "offsets.storage.topic" } else { "offset.storage.topic" };
+        let topic = Topic::from(own.unwrap_or(worker_topic));
+        let settings = self.worker.offset_topic_settings();
+        let wanted = compacted(&topic, keys.offset_partitions, keys.offset_replication, settings);
+        let clients = (self.clients.offsets_consumer(config), self.clients.offsets_admin(config));
+        let log = self.offset_logs.open(&*self.cluster, clients, wanted, key)?;
+        Ok(Some(TopicOffsets { connector: name.to_owned(), topic, log, file: Arc::clone(&self.offsets) }))
+    }
+
+    async fn source_offsets(
+        &self,
+        name: &str,
+        config: &Config,
+    ) -> Result<Vec<(OffsetMap, OffsetMap)>, Refusal> {
+        match self.topic_offsets(name, config)? {
+            Some(offsets) => Ok(offsets.read_all().await?),
+            None => Ok(self.offsets.read_all(name).await?),
+        }
+    }
+
+    /// Writes offsets of a source connector. With exactly-once delivery tasks that may still be about are fenced first,
+    /// as in Connect.
+    async fn write_source_offsets(
+        &self,
+        name: &str,
+        config: &Config,
+        entries: &[(OffsetMap, Option<OffsetMap>)],
+    ) -> Result<(), Refusal> {
+        let Some(offsets) = self.topic_offsets(name, config)? else {
+            return Ok(self.offsets.write(name, entries).await?);
+        };
+        let count = config.get("tasks.max").and_then(|text| text.trim().parse().ok()).unwrap_or(1);
+        let admin = self.cluster.admin(&self.clients.admin(name, config))?;
+        admin.fence_producers(&self.transactional_ids(name, MOST_UNKNOWN.min(count))).await?;
+        let id = TaskId { connector: name.to_owned(), task: 0 };
+        let producer =
+            self.cluster.transactional_producer(&self.clients.transactional_producer(&id, config))?;
+        Ok(offsets.write(&*producer, entries).await?)
+    }
+
     /// `GET /connectors/{name}/offsets`.
     pub(crate) async fn offsets_of(
         &self,
@@ -53,7 +108,7 @@ impl Assembly {
     ) -> Result<Vec<ConnectorOffset>, Refusal> {
         match Connector::new(connector_plugin(config, &self.catalogue)?)? {
             Connector::Source(_) => {
-                let offsets = self.offsets.read_all(name).await?;
+                let offsets = self.source_offsets(name, config).await?;
                 Ok(offsets
                     .into_iter()
                     .map(|(partition, offset)| ConnectorOffset { partition, offset })
@@ -96,7 +151,7 @@ impl Assembly {
                 let managed = source
                     .alter_offsets(config, &entries)
                     .map_err(|e| Refusal::bad_request(e.to_string()))?;
-                self.offsets.write(name, &entries).await?;
+                self.write_source_offsets(name, config, &entries).await?;
                 Ok(Done::Altered.message(managed))
             }
             Connector::Sink(sink) => {
@@ -132,14 +187,14 @@ impl Assembly {
     pub(crate) async fn reset_offsets(&self, name: &str, config: &Config) -> Result<&'static str, Refusal> {
         match Connector::new(connector_plugin(config, &self.catalogue)?)? {
             Connector::Source(source) => {
-                let held = self.offsets.read_all(name).await?;
+                let held = self.source_offsets(name, config).await?;
                 let entries: Vec<(OffsetMap, Option<OffsetMap>)> =
                     held.into_iter().map(|(partition, _)| (partition, None)).collect();
                 let managed = source
                     .alter_offsets(config, &entries)
                     .map_err(|e| Refusal::bad_request(e.to_string()))?;
                 if !entries.is_empty() {
-                    self.offsets.write(name, &entries).await?;
+                    self.write_source_offsets(name, config, &entries).await?;
                 }
                 Ok(Done::Reset.message(managed))
             }

@@ -5,6 +5,7 @@
 //! connector names. Keys that nobody defines and that have a value are not in it.
 
 mod converters;
+mod exactly_once;
 mod overrides;
 mod plugins;
 mod reports;
@@ -67,6 +68,7 @@ impl Validation<'_> {
         let blocks = converters::check(config, self.catalogue, &mut reports);
         self.try_out(config, &blocks, &mut reports).await;
         topics::check(plugin.kind(), config, self, &mut reports);
+        exactly_once::check(plugin, config, self.worker, &mut reports);
 
         let mut groups = definition.groups();
         for group in blocks.iter().flat_map(|block| &block.groups) {

@@ -1,4 +1,4 @@
-//! Rules over several keys: topics and dead letters of sinks, their consumer group, exactly-once of sources.
+//! Rules over several keys of sinks: topics, dead letters, the consumer group.
 
 use lavka_api::config::{Config, ConfigType};
 use lavka_api::plugin::PluginKind;
@@ -14,8 +14,6 @@ pub(super) fn check(kind: PluginKind, config: &Config, against: &Validation<'_>,
         if let Some(group) = against.worker.get("group.id") {
             check_group(config, group.trim(), reports);
         }
-    } else {
-        check_source(config, reports);
     }
 }
 
@@ -82,13 +80,5 @@ fn check_group(config: &Config, workers: &str, reports: &mut Reports) {
                 reports.complain("name", text);
             }
         }
-    }
-}
-
-fn check_source(config: &Config, reports: &mut Reports) {
-    let key = "exactly.once.support";
-    if config.get(key).is_some_and(|text| text.trim().eq_ignore_ascii_case("required")) {
-        let text = "This worker does not have exactly-once source support enabled.";
-        reports.complain(key, text.into());
     }
 }
