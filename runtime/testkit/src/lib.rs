@@ -32,6 +32,7 @@
 //! | `mariadb` | a MariaDB server |
 //! | `postgres` | a PostgreSQL server ready for logical replication |
 //! | `hdfs`, `s3` | a small HDFS cluster; a server that speaks S3's protocol |
+//! | `metastore` | Hive's metastore |
 //! | `schema_registry` | Apicurio Registry, which speaks the Schema Registry's API |
 //! | `lavka` | the executable under test: found, built, called, started, stopped |
 //! | `rest` | a JSON client that returns every answer |
@@ -70,6 +71,7 @@ mod leash;
 mod mariadb;
 #[cfg(feature = "acceptance")]
 pub mod measure;
+mod metastore;
 mod missed;
 mod mosquitto;
 mod names;
@@ -101,6 +103,7 @@ pub use kafka::{ConsumedRecord, KafkaClient, NewRecord};
 pub use kafka::{JarSet, Jars, JavaProgram, Kafka, KafkaKind, KafkaServer, Unavailable};
 pub use lavka::{LavkaCommand, LavkaOutput, LavkaProcess, can_mount_for};
 pub use mariadb::MariaDb;
+pub use metastore::HiveMetastore;
 pub use missed::cannot_run;
 pub use mosquitto::{Mosquitto, MosquittoConfig, MosquittoTls, SharedMosquitto};
 pub use names::unique;

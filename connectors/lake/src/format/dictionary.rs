@@ -67,7 +67,7 @@ fn hardly_repeats(array: &ArrayRef, hasher: &RandomState) -> bool {
     };
     match sample.data_type() {
         DataType::Utf8 => {
-            sample.as_string::<i32>().iter().flatten().for_each(|text| note(hasher.hash_one(text)))
+            sample.as_string::<i32>().iter().flatten().for_each(|text| note(hasher.hash_one(text)));
         }
         DataType::Binary => {
             sample.as_binary::<i32>().iter().flatten().for_each(|bytes| note(hasher.hash_one(bytes)));

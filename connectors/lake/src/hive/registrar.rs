@@ -201,7 +201,7 @@ impl Registrar {
         let location = format!("{}/{topic}/{partition}", self.settings.location);
         match form.partition(table, partition, &location) {
             Some(fields) => {
-                self.metastore.add_partition(&format!("{}.{name}", form.database), fields).await?
+                self.metastore.add_partition(&format!("{}.{name}", form.database), fields).await?;
             }
             None => tracing::warn!(
                 "{location} is no partition of the table {}.{name}: its directories are not those of {}",

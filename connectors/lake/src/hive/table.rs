@@ -9,7 +9,7 @@ use super::thrift::{Fields, Thrift};
 use super::types::hive_type;
 
 /// The numbers of fields in `hive_metastore.thrift`.
-mod table {
+mod table_field {
     pub(super) const NAME: i16 = 1;
     pub(super) const DATABASE: i16 = 2;
     pub(super) const OWNER: i16 = 3;
@@ -92,13 +92,13 @@ impl TableForm {
         let parameters =
             [("EXTERNAL", "TRUE")].into_iter().chain(avro.as_deref().map(|text| (AVRO_SCHEMA, text)));
         Ok(Fields::new([
-            (table::NAME, name.into()),
-            (table::DATABASE, self.database.as_str().into()),
-            (table::OWNER, "lavka".into()),
-            (table::STORAGE, Thrift::Struct(storage)),
-            (table::PARTITION_KEYS, Thrift::structs(keys)),
-            (table::PARAMETERS, Thrift::texts(parameters)),
-            (table::KIND, "EXTERNAL_TABLE".into()),
+            (table_field::NAME, name.into()),
+            (table_field::DATABASE, self.database.as_str().into()),
+            (table_field::OWNER, "lavka".into()),
+            (table_field::STORAGE, Thrift::Struct(storage)),
+            (table_field::PARTITION_KEYS, Thrift::structs(keys)),
+            (table_field::PARAMETERS, Thrift::texts(parameters)),
+            (table_field::KIND, "EXTERNAL_TABLE".into()),
         ]))
     }
 
@@ -107,8 +107,8 @@ impl TableForm {
     /// # Errors
     /// A config error where the schema makes no table, or the table has other partitions.
     pub(crate) fn alter(&self, mut old: Fields, schema: &Schema) -> Result<Option<Fields>> {
-        let name = old.text(table::NAME).unwrap_or_default();
-        let keys: Vec<String> = old.list(table::PARTITION_KEYS).iter().filter_map(name_of).collect();
+        let name = old.text(table_field::NAME).unwrap_or_default();
+        let keys: Vec<String> = old.list(table_field::PARTITION_KEYS).iter().filter_map(name_of).collect();
         if !keys
             .iter()
             .map(|key| key.to_lowercase())
@@ -124,10 +124,10 @@ impl TableForm {
         }
         let columns = self.columns(schema)?;
         let avro = self.avro_schema(schema)?;
-        let mut storage = old.fields(table::STORAGE).cloned().unwrap_or_default();
+        let mut storage = old.fields(table_field::STORAGE).cloned().unwrap_or_default();
         let has_columns =
             storage.list(storage::COLUMNS).iter().filter_map(pair_of).eq(columns.iter().filter_map(pair));
-        let mut parameters = match old.get(table::PARAMETERS) {
+        let mut parameters = match old.get(table_field::PARAMETERS) {
             Some(Thrift::Map(_, _, entries)) => entries.clone(),
             _ => Vec::new(),
         };
@@ -149,9 +149,9 @@ impl TableForm {
             return Ok(None);
         }
         storage.set(storage::COLUMNS, Thrift::structs(columns));
-        old.set(table::STORAGE, Thrift::Struct(storage));
+        old.set(table_field::STORAGE, Thrift::Struct(storage));
         let text = super::thrift::ty::TEXT;
-        old.set(table::PARAMETERS, Thrift::Map(text, text, parameters));
+        old.set(table_field::PARAMETERS, Thrift::Map(text, text, parameters));
         Ok(Some(old))
     }
 
@@ -168,12 +168,12 @@ impl TableForm {
         };
         let values: Vec<Thrift> =
             parts.iter().zip(&self.partition_columns).map(value).collect::<Option<_>>()?;
-        let mut storage = table.fields(table::STORAGE)?.clone();
+        let mut storage = table.fields(table_field::STORAGE)?.clone();
         storage.set(storage::LOCATION, location.into());
         Some(Fields::new([
             (1, Thrift::List(super::thrift::ty::TEXT, values)),
-            (2, table.text(table::DATABASE)?.as_str().into()),
-            (3, table.text(table::NAME)?.as_str().into()),
+            (2, table.text(table_field::DATABASE)?.as_str().into()),
+            (3, table.text(table_field::NAME)?.as_str().into()),
             (6, Thrift::Struct(storage)),
             (7, Thrift::texts([])),
         ]))
@@ -239,7 +239,13 @@ mod tests {
     }
 
     fn columns(table: &Fields) -> Vec<(String, String)> {
-        table.fields(table::STORAGE).unwrap().list(storage::COLUMNS).iter().filter_map(pair_of).collect()
+        table
+            .fields(table_field::STORAGE)
+            .unwrap()
+            .list(storage::COLUMNS)
+            .iter()
+            .filter_map(pair_of)
+            .collect()
     }
 
     #[test]
@@ -248,9 +254,9 @@ mod tests {
         let table =
             form(TableFormat::Parquet).create("readings", "hdfs://nn/topics/readings", &schema).unwrap();
         assert_eq!(columns(&table), [("id".into(), "bigint".into()), ("t".into(), "double".into())]);
-        let keys: Vec<String> = table.list(table::PARTITION_KEYS).iter().filter_map(name_of).collect();
+        let keys: Vec<String> = table.list(table_field::PARTITION_KEYS).iter().filter_map(name_of).collect();
         assert_eq!(keys, ["year", "device"]);
-        assert_eq!(table.text(table::KIND).unwrap(), "EXTERNAL_TABLE");
+        assert_eq!(table.text(table_field::KIND).unwrap(), "EXTERNAL_TABLE");
         assert!(form(TableFormat::Parquet).create("x", "", &Schema::of(Type::String)).is_err());
     }
 

@@ -17,6 +17,8 @@ use crate::progress::say;
 const VERSION: &str = include_str!("../../kafka-version");
 const REGISTRY_VERSION: &str = include_str!("../../registry-version");
 const HADOOP_VERSION: &str = include_str!("../../hadoop-version");
+/// The last one that runs without a release of Hive beside it.
+const METASTORE_VERSION: &str = "3.1.3";
 const DEBEZIUM_VERSION: &str = "3.6.3.Final";
 /// The logging facade ships without an implementation; the released server brings log4j, this is a smaller one.
 const LOGGING: (&str, &str, &str) = ("org.slf4j", "slf4j-simple", "1.7.36");
@@ -39,6 +41,8 @@ pub enum JarSet {
     Registry,
     /// Hadoop: a small HDFS cluster and a Kerberos server for tests, with what they need.
     Hadoop,
+    /// Hive's metastore, which runs alone, and its client.
+    Metastore,
 }
 
 impl JarSet {
@@ -50,6 +54,7 @@ impl JarSet {
             Self::DebeziumPostgres => "debezium-postgres",
             Self::Registry => "registry",
             Self::Hadoop => "hadoop",
+            Self::Metastore => "metastore",
         }
     }
 
@@ -59,6 +64,7 @@ impl JarSet {
             Self::Debezium | Self::DebeziumPostgres => DEBEZIUM_VERSION,
             Self::Registry => REGISTRY_VERSION.trim(),
             Self::Hadoop => HADOOP_VERSION.trim(),
+            Self::Metastore => METASTORE_VERSION,
         }
     }
 
@@ -68,6 +74,7 @@ impl JarSet {
             Self::Debezium | Self::DebeziumPostgres => "Debezium",
             Self::Registry => "Apicurio Registry",
             Self::Hadoop => "Apache Hadoop",
+            Self::Metastore => "Hive Metastore",
         }
     }
 
@@ -79,17 +86,55 @@ impl JarSet {
             Self::DebeziumPostgres => "70 MB",
             Self::Registry => "140 MB",
             Self::Hadoop => "95 MB",
+            Self::Metastore => "75 MB",
         }
     }
 
-    fn artifacts(self) -> &'static [&'static str] {
-        match self {
-            Self::Server => &["kafka_2.13"],
-            Self::Connect => &["connect-runtime", "connect-file", "connect-json", "connect-transforms"],
-            Self::Debezium => &["connect-json", "connect-transforms"],
-            Self::DebeziumPostgres => &["connect-runtime", "connect-json", "connect-transforms"],
-            Self::Registry | Self::Hadoop => &[],
+    /// What a program with these jars names itself; the rest comes along. Of two versions the first counts.
+    fn dependencies(self) -> Vec<(&'static str, &'static str, &'static str)> {
+        let of = |group: &'static str, version: &'static str, artifacts: &[&'static str]| {
+            artifacts.iter().map(move |artifact| (group, *artifact, version)).collect::<Vec<_>>()
+        };
+        let kafka = |artifacts: &[&'static str]| of("org.apache.kafka", VERSION.trim(), artifacts);
+        let debezium = |artifacts: &[&'static str]| of("io.debezium", DEBEZIUM_VERSION, artifacts);
+        let mut dependencies = match self {
+            Self::Server => kafka(&["kafka_2.13"]),
+            Self::Connect => {
+                kafka(&["connect-runtime", "connect-file", "connect-json", "connect-transforms"])
+            }
+            Self::Debezium => {
+                [kafka(&["connect-json", "connect-transforms"]), debezium(&["debezium-connect-plugins"])]
+                    .concat()
+            }
+            Self::DebeziumPostgres => [
+                kafka(&["connect-runtime", "connect-json", "connect-transforms"]),
+                debezium(&["debezium-connector-postgres"]),
+            ]
+            .concat(),
+            Self::Registry => Vec::new(),
+            Self::Hadoop => of(
+                "org.apache.hadoop",
+                HADOOP_VERSION.trim(),
+                &[
+                    "hadoop-client-minicluster",
+                    "hadoop-client-api",
+                    "hadoop-client-runtime",
+                    "hadoop-minikdc",
+                ],
+            ),
+            Self::Metastore => [
+                // Hadoop's own, which is newer than Hive's.
+                of("com.google.guava", "27.0-jre", &["guava"]),
+                of("org.apache.hive", METASTORE_VERSION, &["hive-standalone-metastore"]),
+                of("org.apache.hadoop", "3.1.4", &["hadoop-common", "hadoop-mapreduce-client-core"]),
+            ]
+            .concat(),
+        };
+        // Hadoop and Hive bring an implementation of the logging facade.
+        if !matches!(self, Self::Hadoop | Self::Metastore) {
+            dependencies.push(LOGGING);
         }
+        dependencies
     }
 }
 
@@ -198,7 +243,12 @@ fn download(set: JarSet, cache: &Path, folder: &Path) -> Result<(), Unavailable>
     let mut command = Command::new(maven);
     command.args(["--batch-mode", "--no-transfer-progress"]).current_dir(&partial);
     match set {
-        JarSet::Server | JarSet::Connect | JarSet::Debezium | JarSet::DebeziumPostgres | JarSet::Hadoop => {
+        JarSet::Server
+        | JarSet::Connect
+        | JarSet::Debezium
+        | JarSet::DebeziumPostgres
+        | JarSet::Hadoop
+        | JarSet::Metastore => {
             let pom = try_write_file(&partial, "pom.xml", pom(set).as_bytes())?;
             command.arg("--file").arg(pom).args([COPY_DEPENDENCIES, "-DincludeScope=runtime"]);
         }
@@ -224,26 +274,9 @@ fn download(set: JarSet, cache: &Path, folder: &Path) -> Result<(), Unavailable>
 }
 
 fn pom(set: JarSet) -> String {
-    let own = set.artifacts().iter().map(|artifact| ("org.apache.kafka", *artifact, Jars::version()));
-    let debezium = match set {
-        JarSet::Debezium => Some("debezium-connect-plugins"),
-        JarSet::DebeziumPostgres => Some("debezium-connector-postgres"),
-        JarSet::Server | JarSet::Connect | JarSet::Registry | JarSet::Hadoop => None,
-    };
-    let hadoop: &[&str] = match set {
-        JarSet::Hadoop => {
-            &["hadoop-client-minicluster", "hadoop-client-api", "hadoop-client-runtime", "hadoop-minikdc"]
-        }
-        _ => &[],
-    };
-    let hadoop = hadoop.iter().map(|artifact| ("org.apache.hadoop", *artifact, HADOOP_VERSION.trim()));
-    // Hadoop brings an implementation of the logging facade.
-    let logging = (set != JarSet::Hadoop).then_some(LOGGING);
-    let debezium = debezium.map(|artifact| ("io.debezium", artifact, DEBEZIUM_VERSION));
-    let dependencies: String = own
-        .chain(debezium)
-        .chain(hadoop)
-        .chain(logging)
+    let dependencies: String = set
+        .dependencies()
+        .into_iter()
         .map(|(group, artifact, version)| {
             format!(
                 "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
