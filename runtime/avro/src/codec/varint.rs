@@ -54,6 +54,22 @@ fn write_slowly(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// The varint at the low end of `word` and the number of its bytes, all at once: cuts off what is behind it, then closes
+/// the gaps between the groups of seven bits. `None` where it is longer than eight bytes.
+#[inline]
+pub(crate) fn read_spread(word: u64) -> Option<(u64, usize)> {
+    // The highest bit of each byte that is a last one; the lowest of them is this one's.
+    let last = !word & 0x8080_8080_8080_8080;
+    if last == 0 {
+        return None;
+    }
+    let word = word & (last ^ (last - 1)) & 0x7f7f_7f7f_7f7f_7f7f;
+    let word = ((word & 0x7f00_7f00_7f00_7f00) >> 1) | (word & 0x007f_007f_007f_007f);
+    let word = ((word & 0x3fff_0000_3fff_0000) >> 2) | (word & 0x0000_3fff_0000_3fff);
+    let word = ((word & 0x0fff_ffff_0000_0000) >> 4) | (word & 0x0000_0000_0fff_ffff);
+    Some((word, last.trailing_zeros() as usize / 8 + 1))
+}
+
 /// What a varint of zig-zag stands for.
 #[inline]
 pub(crate) fn unzigzag(value: u64) -> i64 {
@@ -65,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_write_the_same() {
+    fn both_ways_are_the_same() {
         let mut value = 1_u64;
         for shift in 0..64 {
             for near in [value.wrapping_sub(1), value, value + 1, value.wrapping_mul(3)] {
@@ -73,9 +89,24 @@ mod tests {
                 write_varint(&mut fast, near);
                 write_slowly(&mut slow, near);
                 assert_eq!(fast, slow, "{near:#x}");
+                // And it is read whatever stands behind it.
+                for behind in [0x00, 0x7f, 0x80, 0xff] {
+                    let mut word = [behind; 8];
+                    let length = slow.len();
+                    let fits = word.get_mut(..length).map(|start| start.copy_from_slice(&slow));
+                    let expected = fits.map(|()| (near, length));
+                    let read = read_spread(u64::from_le_bytes(word));
+                    assert!(expected.is_none() || read == expected, "{near:#x}: {read:?}");
+                }
             }
             value = 1_u64.checked_shl(shift + 1).unwrap_or(0);
         }
+    }
+
+    #[test]
+    fn what_does_not_end_in_eight_bytes_is_not_read() {
+        assert_eq!(read_spread(u64::MAX), None);
+        assert_eq!(read_spread(0x7fff_ffff_ffff_ffff), Some((0x00ff_ffff_ffff_ffff, 8)));
     }
 
     #[test]
