@@ -14,7 +14,7 @@
 //! - [`pgoutput`]: the messages of logical replication, decoded in place.
 //! - [`schema`]: which tables and columns become records, under which names and schemas.
 //! - `snapshot`: the rows that are there before the stream begins. `incremental`: those that are read beside it.
-//!   `notification`: what is told of them.
+//!   `notification`: what is told of them. `metrics`: what is counted and measured.
 //! - [`types`]: every type of the server as schema and values.
 //! - [`event`]: from changes and rows to records.
 //! - [`model`]: what the database says about itself: tables, columns, types; and the text of a column.
@@ -25,6 +25,7 @@ mod connector;
 mod database;
 pub mod event;
 mod incremental;
+mod metrics;
 pub mod model;
 mod notification;
 pub mod offset;

@@ -204,6 +204,7 @@ async fn questions(
                 Some(&slot),
                 None,
                 settings.mismatch_strategy(),
+                settings.owns_slot(),
             );
             if let Err(error) = checked {
                 found.push(("slot.name", error.to_string()));

@@ -74,10 +74,11 @@ lavka_api::config! {
                   come out under the parent table/topic."),
         pub(crate) offset_mismatch_strategy: MismatchStrategy = key("offset.mismatch.strategy").default("no_validation").group(REPLICATION)
             .recommend(MismatchStrategy::NAMES).check(mode("offset.mismatch.strategy", MismatchStrategy::NAMES))
-            .doc("What to do where the stored offset and the slot disagree. no_validation: start at the offset; \
-                  the server goes on at the slot's position where that is later. trust_offset: a slot that is \
-                  ahead of the offset was recreated or advanced by somebody else: fail. trust_slot: go on at the \
-                  slot's position. trust_greater_lsn: go on at the larger of the two."),
+            .doc("What to do where the slot is ahead of everything that the connector has confirmed: it was created \
+                  again or advanced by somebody else, and changes may be lost. no_validation and trust_offset: \
+                  fail; but with no_validation an offset that Debezium wrote, which does not tell how far the slot \
+                  was confirmed, goes on at the slot's position. trust_slot, trust_greater_lsn: go on at the \
+                  slot's position."),
         pub(crate) internal_slot_seek_to_known_offset_on_start: bool = key("internal.slot.seek.to.known.offset.on.start").default(false).low().group(REPLICATION)
             .doc("Older form of offset.mismatch.strategy: true is trust_offset."),
         pub(crate) internal_create_slot_command_timeout: i64 = key("internal.create.slot.command.timeout").default(90).low().group(REPLICATION)

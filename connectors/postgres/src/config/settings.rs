@@ -122,6 +122,11 @@ impl Settings {
         }
     }
 
+    /// Whether nobody else may move the slot, so that one that was moved is noticed.
+    pub(crate) fn owns_slot(&self) -> bool {
+        self.flush_mode() != LsnFlushMode::Manual && self.replication.internal_log_position_check_enable
+    }
+
     /// The statements of `snapshot.select.statement.overrides.<schema.table>` by table.
     pub(crate) fn overrides(&self) -> HashMap<String, String> {
         self.raw

@@ -8,6 +8,7 @@ use lavka_api::{Error, Result};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, Row as _, ValueRef as _};
 
+use super::java_key::KeyType;
 use super::signal::Collection;
 use super::state::Key;
 use crate::catalog::describe;
@@ -45,6 +46,8 @@ pub(crate) struct Chunk {
     /// Each with its key, in the order of keys.
     pub(crate) rows: Vec<(Key, Vec<Option<Str>>)>,
     pub(crate) max: Option<Key>,
+    /// What the columns of the key are in Java.
+    pub(crate) types: Vec<KeyType>,
     /// Nothing of the table is left.
     pub(crate) finished: bool,
 }
@@ -69,7 +72,7 @@ pub(crate) async fn read(request: Request) -> Result<Chunk> {
                 "{} is not captured, has no key, or is gone: an incremental snapshot leaves it out",
                 request.table.id
             );
-            Chunk { plan: None, rows: Vec::new(), max: None, finished: true }
+            Chunk { plan: None, rows: Vec::new(), max: None, types: Vec::new(), finished: true }
         }
         Some(table) => {
             let plan = request.recorder.plan(table, &request.types)?;
@@ -86,7 +89,8 @@ pub(crate) async fn read(request: Request) -> Result<Chunk> {
             };
             let finished = rows.len() < usize::try_from(request.size).unwrap_or(usize::MAX)
                 || rows.last().map(|(key, _)| key) == max.as_ref();
-            Chunk { plan: Some(plan), rows, max, finished }
+            let types = types.iter().map(|name| KeyType::named(name)).collect();
+            Chunk { plan: Some(plan), rows, max, types, finished }
         }
     };
     mark(&mut connection, &request, false).await?;

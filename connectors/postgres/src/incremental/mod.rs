@@ -2,11 +2,12 @@
 //!
 //! A chunk is read between two rows that the connector writes to the signal table. Both come by in the stream, and what
 //! changed between them is newer than what was read, so those rows of the chunk are dropped; the others are handed out
-//! where the second row comes by, before it. The state is in every offset, under Debezium's keys; the keys that were
-//! reached, which Debezium keeps as serialised Java objects, are kept as JSON of our own beside them: Debezium begins the
-//! table again if it takes over, and so do we the other way round.
+//! where the second row comes by, before it. The state is in every offset, under Debezium's keys. The keys that were
+//! reached are there twice: as serialised Java objects, so that Debezium goes on where we were and the other way round, and
+//! as JSON of our own, which has keys of any type.
 
 mod chunk;
+mod java_key;
 mod signal;
 mod state;
 

@@ -4,11 +4,9 @@ use std::collections::{HashSet, VecDeque};
 
 use lavka_api::data::Str;
 
+use super::java_key::{KeyType, decode, encode};
 use super::signal::{Collection, Signal, collections_of, collections_text, expand};
 use crate::offset::Incremental;
-
-/// Debezium's form of "no key": a null of Java's serialisation.
-const NO_KEY: &str = "aced000570";
 
 /// A row of the signal table that bounds a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +30,8 @@ pub(crate) struct Running {
     last: Option<Key>,
     /// The table's largest key when it was begun.
     max: Option<Key>,
+    /// What the columns of both are in Java.
+    types: Vec<KeyType>,
     /// The chunk that is being read, and what changed since its window was opened.
     window: Option<Window>,
 }
@@ -49,7 +49,9 @@ impl Running {
     pub(crate) fn of_offset(offset: Option<&Incremental>) -> Self {
         let Some(offset) = offset else { return Self::default() };
         let keys: Option<(Option<Key>, Option<Key>)> = offset.keys.as_ref().and_then(|text| keys_of(text));
-        let (last, max) = keys.unwrap_or_default();
+        // Debezium keeps them in its own form alone.
+        let theirs = |text: &Option<Str>| text.as_ref().and_then(|text| decode(text));
+        let (last, max) = keys.unwrap_or_else(|| (theirs(&offset.primary_key), theirs(&offset.maximum_key)));
         Self {
             tables: collections_of(&offset.collections).into(),
             correlation: offset.correlation_id.clone(),
@@ -67,8 +69,8 @@ impl Running {
         let tables: Vec<Collection> = self.tables.iter().cloned().collect();
         Some(Incremental {
             collections: collections_text(&tables),
-            primary_key: Some(Str::from_static(NO_KEY)),
-            maximum_key: Some(Str::from_static(NO_KEY)),
+            primary_key: Some(encode(self.last.as_ref(), &self.types)),
+            maximum_key: Some(encode(self.max.as_ref(), &self.types)),
             correlation_id: self.correlation.clone(),
             keys: Some(keys_text(self.last.as_ref(), self.max.as_ref())),
         })
@@ -177,6 +179,11 @@ impl Running {
     /// The reading of the chunk came to nothing: another begins.
     pub(crate) fn abandon(&mut self) {
         self.window = None;
+    }
+
+    /// The columns of the keys of the first table are these.
+    pub(crate) fn keys_are(&mut self, types: Vec<KeyType>) {
+        self.types = types;
     }
 
     /// The rows of the chunk were handed out: up to this key, or all of the table.

@@ -145,6 +145,8 @@ pub struct Offset {
     pub place: Option<Place>,
     /// `lavka_cluster`: the database cluster and its timeline, as `<system identifier>/<timeline>`.
     pub cluster: Option<Str>,
+    /// `lavka_slot`: up to here there was nothing more to hand out, and the slot may stand here although no record does.
+    pub slot: Option<Lsn>,
     /// `lavka_snapshot`: which parts of an unfinished snapshot are done, in the snapshot's own form.
     pub progress: Option<Str>,
 }
@@ -212,6 +214,10 @@ impl Offset {
         }
         if let Some(cluster) = &self.cluster {
             put("lavka_cluster", Value::from(cluster.clone()));
+        }
+        // Behind a transaction that was read whole its end says the same.
+        if let Some(slot) = self.slot.filter(|&slot| self.lsn_commit.is_none_or(|end| slot > end)) {
+            put("lavka_slot", Value::Int64(slot.as_i64()));
         }
         if let Some(progress) = &self.progress {
             put("lavka_snapshot", Value::from(progress.clone()));
@@ -284,6 +290,7 @@ impl Offset {
             incremental,
             place,
             cluster: text("lavka_cluster"),
+            slot: lsn("lavka_slot"),
             progress: text("lavka_snapshot"),
         }
     }
@@ -302,7 +309,13 @@ impl Offset {
         if self.snapshot_is_unfinished() {
             return None;
         }
-        self.lsn_commit.or(self.lsn_proc).or(self.snapshot.and(self.lsn))
+        self.lsn_commit.or(self.lsn_proc).or(self.snapshot.and(self.lsn)).max(self.slot)
+    }
+
+    /// The furthest place that the slot can stand at by what was confirmed up to this offset.
+    #[must_use]
+    pub fn reached(&self) -> Option<Lsn> {
+        self.start().max(self.slot)
     }
 
     /// Where START_REPLICATION asks the server to begin.
@@ -365,10 +378,24 @@ mod tests {
         let offset = Offset {
             place: Some(Place { commit: Lsn(u64::MAX - 1), change: 7, record: 2 }),
             cluster: Some("7001/1".into()),
+            slot: Some(Lsn(9)),
             progress: Some("x".into()),
             ..Offset::default()
         };
         assert_eq!(Offset::from_map(&offset.to_map()), offset);
+    }
+
+    #[test]
+    fn the_slot_may_stand_behind_the_last_transaction() {
+        let offset =
+            Offset { lsn: Some(Lsn(7)), lsn_commit: Some(Lsn(7)), slot: Some(Lsn(9)), ..Offset::default() };
+        assert_eq!(
+            (offset.start(), offset.confirmed(), offset.reached()),
+            (Some(Lsn(7)), Some(Lsn(9)), Some(Lsn(9)))
+        );
+        let later = Offset { lsn_commit: Some(Lsn(12)), ..offset };
+        assert_eq!((later.confirmed(), later.reached()), (Some(Lsn(12)), Some(Lsn(12))));
+        assert!(later.to_map().get("lavka_slot").is_none());
     }
 
     #[test]

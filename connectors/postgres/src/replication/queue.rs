@@ -17,6 +17,17 @@ pub(crate) struct Bounds {
     pub(crate) bytes: usize,
 }
 
+/// How full a queue is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// Frames that wait.
+    pub(crate) frames: usize,
+    /// Their bytes.
+    pub(crate) bytes: usize,
+    /// What may wait.
+    pub(crate) bounds: Bounds,
+}
+
 /// A queue between the connection's reader and the task.
 pub(super) struct Queue {
     bounds: Bounds,
@@ -55,6 +66,12 @@ impl Queue {
         drop(state);
         self.filled.notify_one();
         None
+    }
+
+    /// How many frames and bytes wait, and how many may.
+    pub(super) fn load(&self) -> Load {
+        let state = self.state();
+        Load { frames: state.frames.len(), bytes: state.bytes, bounds: self.bounds }
     }
 
     /// Waits until something was taken since the last wait.

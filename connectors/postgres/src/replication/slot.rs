@@ -67,6 +67,21 @@ fn parse(name: &str, text: &str) -> Option<Slot> {
     })
 }
 
+impl Slot {
+    /// Whether it stands where the connector of `offset` has not moved it to: it is another slot of that name, or somebody
+    /// else has moved it. Debezium does not say in its offsets where it moves an idle slot to.
+    pub(crate) fn is_another(&self, offset: &Offset) -> bool {
+        offset.cluster.is_some() && self.is_ahead_of(offset)
+    }
+
+    fn is_ahead_of(&self, offset: &Offset) -> bool {
+        match (self.confirmed, offset.reached()) {
+            (Some(confirmed), Some(reached)) => confirmed > reached,
+            _ => false,
+        }
+    }
+}
+
 /// What becomes of the stored position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Position {
@@ -76,7 +91,8 @@ pub(crate) enum Position {
     Offset,
 }
 
-/// Whether the stream can go on: `slot` is what is there now, `offset` what was stored. Pure.
+/// Whether the stream can go on: `slot` is what is there now, `offset` what was stored; `owned`: nobody else is to move the
+/// slot. Pure.
 ///
 /// # Errors
 /// What is wrong with the slot, named, with what to run. A slot that is gone although there is an offset is an error: what
@@ -87,6 +103,7 @@ pub(crate) fn check(
     slot: Option<&Slot>,
     offset: Option<&Offset>,
     strategy: MismatchStrategy,
+    owned: bool,
 ) -> Result<Position> {
     let Some(slot) = slot else {
         return match offset {
@@ -126,18 +143,24 @@ pub(crate) fn check(
              so that it does not happen again."
         )));
     }
-    let Some(stored) = offset.and_then(Offset::start) else { return Ok(Position::Slot) };
-    let Some(confirmed) = slot.confirmed else { return Ok(Position::Offset) };
+    let Some(offset) = offset else { return Ok(Position::Slot) };
+    let stored = offset.start();
+    let moved = slot.is_ahead_of(offset);
     match strategy {
         MismatchStrategy::TrustSlot => Ok(Position::Slot),
-        MismatchStrategy::TrustGreaterLsn if confirmed > stored => Ok(Position::Slot),
-        MismatchStrategy::TrustOffset if confirmed > stored => Err(Error::fatal(format!(
-            "The replication slot {name} stands at {confirmed}, behind the stored offset {stored}: it was created again or \
-             advanced by somebody else, and what lies between may be lost (offset.mismatch.strategy=trust_offset). If \
-             nothing is missing, set offset.mismatch.strategy=trust_slot; else delete the connector's offsets for a new \
-             snapshot."
+        MismatchStrategy::TrustGreaterLsn if moved => Ok(Position::Slot),
+        MismatchStrategy::NoValidation if moved && !(owned && slot.is_another(offset)) => {
+            Ok(Position::Offset)
+        }
+        _ if moved => Err(Error::fatal(format!(
+            "The replication slot {name} stands at {}, ahead of the {} that the connector has confirmed: it was dropped and \
+             created again, or advanced by somebody else, and what lies between may be lost. If nothing is missing, set \
+             offset.mismatch.strategy=trust_slot; else delete the connector's offsets (DELETE /connectors/NAME/offsets, \
+             with the connector stopped) for a new snapshot, or set snapshot.mode=when_needed, which does that by itself.",
+            slot.confirmed.unwrap_or_default(),
+            offset.reached().unwrap_or_default(),
         ))),
-        _ => Ok(Position::Offset),
+        _ => Ok(if stored.is_some() { Position::Offset } else { Position::Slot }),
     }
 }
 
@@ -157,7 +180,7 @@ mod tests {
     }
 
     fn outcome(slot: Option<&Slot>, offset: Option<&Offset>, strategy: MismatchStrategy) -> Result<Position> {
-        check("s", "d", slot, offset, strategy)
+        check("s", "d", slot, offset, strategy, true)
     }
 
     #[test]
@@ -192,9 +215,15 @@ mod tests {
     #[test]
     fn the_strategies_differ_where_the_slot_is_ahead() {
         let (slot, behind, ahead) = (slot(), offset(0x1000), offset(0x2000));
+        let ours = Offset { cluster: Some("7001/1".into()), ..offset(0x1000) };
+        let idle = Offset { slot: Some(Lsn(0x1A00)), ..ours.clone() };
         use MismatchStrategy::*;
         for (strategy, stored, expected) in [
             (NoValidation, &behind, Some(Position::Offset)),
+            (NoValidation, &ours, None),
+            (NoValidation, &idle, Some(Position::Offset)),
+            (TrustOffset, &idle, Some(Position::Offset)),
+            (TrustSlot, &ours, Some(Position::Slot)),
             (TrustOffset, &behind, None),
             (TrustOffset, &ahead, Some(Position::Offset)),
             (TrustSlot, &ahead, Some(Position::Slot)),

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::bridge::Endpoint;
-use super::queue::{Bounds, Queue};
+use super::queue::{Bounds, Load, Queue};
 use crate::database::named_wire;
 use crate::pgoutput::{Begin, Commit, Lsn};
 
@@ -38,8 +38,9 @@ pub(crate) enum Frame {
     },
     /// Any other message of `pgoutput`, with the LSN of its frame.
     Data { lsn: Lsn, bytes: Bytes },
-    /// The server is alive, and everything up to this place was sent.
-    KeepAlive { end: Lsn },
+    /// The server is alive, and everything up to this place was sent. It asks for an answer at once where it is about to
+    /// shut down, and waits for it.
+    KeepAlive { end: Lsn, asks: bool },
 }
 
 impl Frame {
@@ -68,6 +69,9 @@ pub(crate) trait ChangeStream: Send {
     /// # Errors
     /// As there.
     fn try_take(&mut self, most: usize, into: &mut VecDeque<Frame>) -> Result<bool>;
+
+    /// How much has arrived and was not taken.
+    fn load(&self) -> Load;
 
     /// Ends it in an orderly way.
     async fn stop(&mut self);
@@ -110,6 +114,10 @@ impl ChangeStream for WireStream {
             Some(outcome) => outcome.map(|()| true),
             None => Ok(false),
         }
+    }
+
+    fn load(&self) -> Load {
+        self.queue.load()
     }
 
     async fn stop(&mut self) {
@@ -208,7 +216,9 @@ fn frame(event: ReplicationEvent) -> Option<Frame> {
         ReplicationEvent::Message { transactional, lsn, prefix, content } => {
             Frame::Logical { transactional, lsn: Lsn(lsn.as_u64()), prefix, content }
         }
-        ReplicationEvent::KeepAlive { wal_end, .. } => Frame::KeepAlive { end: Lsn(wal_end.as_u64()) },
+        ReplicationEvent::KeepAlive { wal_end, reply_requested, .. } => {
+            Frame::KeepAlive { end: Lsn(wal_end.as_u64()), asks: reply_requested }
+        }
         // Only asked for by whoever sets a place to stop at.
         ReplicationEvent::StoppedAt { .. } => return None,
     })

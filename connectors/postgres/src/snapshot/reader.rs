@@ -37,6 +37,8 @@ pub(crate) struct TableRead {
     pub(crate) count: u64,
     /// What an earlier run did of it.
     pub(crate) before: Option<Progress>,
+    /// How many rows it has, by the server's statistics.
+    pub(crate) estimate: Option<f64>,
 }
 
 impl TableRead {
@@ -367,6 +369,7 @@ mod tests {
             partitioned: false,
             count,
             before: None,
+            estimate: None,
         }
     }
 

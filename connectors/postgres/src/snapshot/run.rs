@@ -1,6 +1,7 @@
 //! A snapshot under way: rows to records.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use lavka_api::data::{OffsetMap, SourceRecord, Str};
 use lavka_api::{Error, Result};
@@ -12,6 +13,7 @@ use super::plan::Progress;
 use super::reader::{Reading, TableRead};
 use super::rows::{Marked, Marker};
 use crate::event::{ReadKind, Recorder, TablePlan};
+use crate::metrics::SnapshotMetrics;
 use crate::model::ColumnText;
 use crate::notification::Notifier;
 use crate::offset::{Offset, Snapshot};
@@ -23,6 +25,8 @@ pub(crate) struct SnapshotRun {
     _readers: JoinSet<()>,
     recorder: Arc<Recorder>,
     notifier: Notifier,
+    metrics: SnapshotMetrics,
+    begun: Instant,
     /// The beginning was told.
     told: bool,
     plans: Vec<Arc<TablePlan>>,
@@ -41,6 +45,8 @@ pub(crate) struct SnapshotRun {
     rows: u64,
     /// Rows of the table that is read.
     rows_of_table: u64,
+    /// The table that is read.
+    table: usize,
     done: bool,
 }
 
@@ -49,13 +55,17 @@ impl SnapshotRun {
     pub(crate) fn new(
         (readings, readers): (mpsc::Receiver<Reading>, JoinSet<()>),
         (recorder, notifier): (Arc<Recorder>, Notifier),
+        metrics: SnapshotMetrics,
         plans: Vec<Arc<TablePlan>>,
         tables: Arc<[TableRead]>,
         xmin: u64,
         offset: Offset,
     ) -> Self {
         let map = offset.to_map();
+        metrics.begin(tables.len(), tables.iter().map(|table| table.estimate).sum());
         let mut run = Self {
+            metrics,
+            begun: Instant::now(),
             readings,
             _readers: readers,
             recorder,
@@ -73,6 +83,7 @@ impl SnapshotRun {
             reader: RowReader::default(),
             rows: 0,
             rows_of_table: 0,
+            table: 0,
             done: false,
         };
         run.begin_table(0);
@@ -123,6 +134,7 @@ impl SnapshotRun {
                     ("status", "SUCCEEDED".to_owned()),
                 ];
                 self.notifier.snapshot("TABLE_SCAN_COMPLETED", &data, now_nanos(), &self.handed_out, out)?;
+                self.table = table + 1;
                 self.begin_table(table + 1);
                 self.tell_table(table + 1, now_nanos(), out)?;
             }
@@ -142,7 +154,16 @@ impl SnapshotRun {
             }
             Reading::Failed(error) => return Err(error),
         }
+        self.measure();
         Ok(())
+    }
+
+    fn measure(&self) {
+        let left = if self.done { 0 } else { self.tables.len().saturating_sub(self.table) };
+        self.metrics.advance(self.rows, self.begun.elapsed().as_secs_f64(), left);
+        if self.done {
+            self.metrics.end(true);
+        }
     }
 
     /// Whether everything was read.
@@ -164,7 +185,7 @@ impl SnapshotRun {
         let Some(current) = self.tables.get(table).filter(|_| self.notifier.is_on()) else { return Ok(()) };
         let names: Vec<String> = self.tables.iter().map(|table| table.id.to_string()).collect();
         let data = [
-            ("data_collections", names.join(", ")),
+            ("data_collections", names.join(",")),
             ("current_collection_in_progress", current.id.to_string()),
         ];
         self.notifier.snapshot("IN_PROGRESS", &data, now_nanos, &self.handed_out, out)
@@ -203,6 +224,7 @@ impl SnapshotRun {
             self.handed_out.clone_from(&self.offset);
         }
         self.rows += 1;
+        self.metrics.events.add(1);
         Ok(())
     }
 }

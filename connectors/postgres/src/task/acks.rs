@@ -7,7 +7,7 @@ use lavka_api::plugin::DeliveryListener;
 use tokio::sync::watch;
 
 use crate::config::LsnFlushMode;
-use crate::offset::Offset;
+use crate::offset::{Offset, Place};
 use crate::pgoutput::Lsn;
 
 /// Keeps what was handed out apart from what Connect has committed, and says what the slot may move to: the position of
@@ -22,16 +22,26 @@ pub(super) struct Acks {
 
 #[derive(Default)]
 struct State {
-    handed_out: Option<OffsetMap>,
-    committed: Option<OffsetMap>,
+    handed_out: Option<Mark>,
+    committed: Option<Mark>,
     /// A place up to which nothing else was to be handed out, once everything that was is committed.
     idle: Option<Lsn>,
 }
 
+/// What of an offset only grows with the records: the snapshot before the stream, the place in the stream, and that of
+/// messages outside of transactions.
+type Mark = (bool, Option<Place>, Option<Lsn>);
+
+fn mark(offset: &OffsetMap) -> Mark {
+    let offset = Offset::from_map(offset);
+    (!offset.snapshot_is_unfinished(), offset.place, offset.lsn_proc)
+}
+
 impl Acks {
     /// `stored` is what was committed by an earlier run.
-    pub(super) fn new(mode: LsnFlushMode, stored: Option<OffsetMap>) -> Self {
-        let state = State { handed_out: stored.clone(), committed: stored, idle: None };
+    pub(super) fn new(mode: LsnFlushMode, stored: Option<&OffsetMap>) -> Self {
+        let stored = stored.map(mark);
+        let state = State { handed_out: stored, committed: stored, idle: None };
         Self {
             manual: mode == LsnFlushMode::Manual,
             confirmed: watch::Sender::new(0),
@@ -61,10 +71,11 @@ impl Acks {
 
     /// These go to Kafka now.
     pub(super) fn handed_out(&self, records: &[SourceRecord]) {
-        let last = records.iter().rev().find_map(|record| record.position.as_ref());
+        let sent = records.iter().rev().filter(|record| !record.is_progress());
+        let last = sent.filter_map(|record| record.position.as_ref()).next();
         if let Some(last) = last {
             self.with(|state| {
-                state.handed_out = Some(last.offset.clone());
+                state.handed_out = Some(mark(&last.offset));
                 // Later commits say more.
                 state.idle = None;
             });
@@ -74,7 +85,7 @@ impl Acks {
     /// The server has sent everything up to `lsn`, and all that came of it was handed out.
     pub(super) fn idle(&self, lsn: Lsn) {
         let nothing_waits = self.with(|state| {
-            let nothing_waits = state.handed_out == state.committed;
+            let nothing_waits = state.handed_out <= state.committed;
             state.idle = (!nothing_waits).then_some(lsn);
             nothing_waits
         });
@@ -88,8 +99,8 @@ impl DeliveryListener for Acks {
     fn committed(&self, offsets: &[(OffsetMap, OffsetMap)]) {
         for (_, offset) in offsets {
             let idle = self.with(|state| {
-                state.committed = Some(offset.clone());
-                if state.handed_out == state.committed { state.idle.take() } else { None }
+                state.committed = Some(mark(offset));
+                if state.handed_out <= state.committed { state.idle.take() } else { None }
             });
             self.confirm(Offset::from_map(offset).confirmed());
             self.confirm(idle);
@@ -104,7 +115,8 @@ mod tests {
     use super::*;
 
     fn offset(commit: u64) -> OffsetMap {
-        Offset { lsn_commit: Some(Lsn(commit)), ..Offset::default() }.to_map()
+        let place = Some(Place { commit: Lsn(commit), change: 1, record: 1 });
+        Offset { lsn_commit: Some(Lsn(commit)), place, ..Offset::default() }.to_map()
     }
 
     fn record(commit: u64) -> SourceRecord {
@@ -136,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_place_is_forgotten_when_more_is_handed_out() {
-        let acks = Acks::new(LsnFlushMode::Connector, Some(offset(10)));
+        let acks = Acks::new(LsnFlushMode::Connector, Some(&offset(10)));
         let confirmed = acks.confirmed();
         acks.handed_out(&[record(20)]);
         acks.idle(Lsn(30));
@@ -144,6 +156,19 @@ mod tests {
         commit(&acks, 20);
         assert_eq!(*confirmed.borrow(), 20);
         commit(&acks, 40);
+        assert_eq!(*confirmed.borrow(), 40);
+    }
+
+    #[test]
+    fn places_without_a_record_hold_nothing_back() {
+        let acks = Acks::new(LsnFlushMode::Connector, Some(&offset(10)));
+        let confirmed = acks.confirmed();
+        let reached = Offset { slot: Some(Lsn(30)), ..Offset::from_map(&offset(10)) }.to_map();
+        let position = SourcePosition { partition: Offset::partition("s"), offset: reached.clone() };
+        acks.handed_out(&[SourceRecord::progress(position)]);
+        acks.idle(Lsn(40));
+        assert_eq!(*confirmed.borrow(), 40, "a server that asks is answered");
+        acks.committed(&[(Offset::partition("s"), reached)]);
         assert_eq!(*confirmed.borrow(), 40);
     }
 

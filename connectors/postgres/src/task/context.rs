@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::config::{Settings, SnapshotMode, run};
 use crate::database::Server;
 use crate::event::EventSettings;
+use crate::metrics::Metrics;
 use crate::replication::Target;
 
 /// The task's configuration, in the forms in which it is needed.
@@ -21,17 +22,23 @@ pub(super) struct Context {
     pub(super) target: Target,
     /// What the server may forget.
     pub(super) confirmed: watch::Receiver<u64>,
+    pub(super) metrics: Metrics,
 }
 
 impl Context {
     /// # Errors
     /// Where the configuration is wrong.
-    pub(super) fn new(settings: Settings, id: TaskId, confirmed: watch::Receiver<u64>) -> Result<Self> {
+    pub(super) fn new(
+        settings: Settings,
+        id: TaskId,
+        confirmed: watch::Receiver<u64>,
+        metrics: Metrics,
+    ) -> Result<Self> {
         let millis = u64::try_from(now_nanos() / 1_000_000).unwrap_or_default();
         let random = (u128::from(random()) << 64) | u128::from(random());
         let events = settings.events(run(id.task, millis, random))?;
         let (server, target) = (Server::new(&settings), Target::new(&settings));
-        Ok(Self { id, settings, events, server, target, confirmed })
+        Ok(Self { id, settings, events, server, target, confirmed, metrics })
     }
 
     /// How long a poll waits.

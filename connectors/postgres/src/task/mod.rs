@@ -9,13 +9,14 @@ mod context;
 mod signals;
 mod startup;
 mod streaming;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lavka_api::data::SourceRecord;
-use lavka_api::plugin::{DeliveryListener, SourceTask, SourceTaskStart};
+use lavka_api::plugin::{Counter, DeliveryListener, Gauge, SourceTask, SourceTaskStart};
 use lavka_api::{Error, ErrorClass, Result};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -27,6 +28,7 @@ pub(crate) use self::startup::wal_level;
 use self::startup::{Started, Step};
 use self::streaming::Streaming;
 use crate::config::Settings;
+use crate::metrics::Metrics;
 use crate::offset::Offset;
 use crate::snapshot::SnapshotRun;
 
@@ -34,6 +36,7 @@ use crate::snapshot::SnapshotRun;
 pub(crate) struct PostgresTask {
     settings: Option<Settings>,
     running: Option<Running>,
+    metrics: Metrics,
 }
 
 struct Running {
@@ -64,7 +67,7 @@ enum Phase {
 
 impl PostgresTask {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings: Some(settings), running: None }
+        Self { settings: Some(settings), running: None, metrics: Metrics::default() }
     }
 }
 
@@ -77,10 +80,10 @@ impl SourceTask for PostgresTask {
         let partition = Offset::partition(settings.server());
         let stored =
             start.offsets.offsets(std::slice::from_ref(&partition)).await?.into_iter().flatten().next();
-        let acks = Arc::new(Acks::new(settings.flush_mode(), stored.clone()));
+        let acks = Arc::new(Acks::new(settings.flush_mode(), stored.as_ref()));
         let wait =
             Duration::from_millis(settings.run.retriable_restart_connector_wait_ms.max(1).unsigned_abs());
-        let context = Arc::new(Context::new(settings, start.id, acks.confirmed())?);
+        let context = Arc::new(Context::new(settings, start.id, acks.confirmed(), self.metrics.clone())?);
         let offset = stored.as_ref().map(Offset::from_map);
         let mut running = Running {
             phase: Phase::Waiting(Instant::now()),
@@ -112,6 +115,14 @@ impl SourceTask for PostgresTask {
     fn delivery_listener(&self) -> Option<Arc<dyn DeliveryListener>> {
         let running = self.running.as_ref()?;
         Some(Arc::clone(&running.acks) as Arc<dyn DeliveryListener>)
+    }
+
+    fn counters(&self) -> Vec<Counter> {
+        self.metrics.list().0
+    }
+
+    fn gauges(&self) -> Vec<Gauge> {
+        self.metrics.list().1
     }
 
     async fn stop(&mut self) {
@@ -206,6 +217,10 @@ impl Running {
                 self.phase = match step {
                     Step::Snapshot(run) => Phase::Snapshot(run),
                     Step::Stream(streaming) => {
+                        self.context.metrics.stream.connected.set(1.0);
+                        if !self.past_snapshot {
+                            self.context.metrics.snapshot.skip();
+                        }
                         self.past_snapshot = true;
                         Phase::Streaming(streaming)
                     }
@@ -220,6 +235,10 @@ impl Running {
 
     /// Waits before another attempt, or gives up.
     fn retry_or_fail(&mut self, error: Error) -> Result<()> {
+        self.context.metrics.stream.connected.set(0.0);
+        if matches!(self.phase, Phase::Snapshot(_)) {
+            self.context.metrics.snapshot.end(false);
+        }
         let run = &self.context.settings.run;
         let replication = &self.context.settings.replication;
         if !error.is_retriable() {

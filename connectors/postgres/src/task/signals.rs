@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use lavka_api::data::{SourceRecord, Str};
+use lavka_api::java::civil_from_days;
 use lavka_api::{Error, Result};
 use tokio::task::JoinHandle;
 
@@ -210,6 +211,7 @@ impl Signals {
                 )?);
             }
         }
+        self.running.keys_are(chunk.types);
         self.running.advance(last, chunk.max, chunk.finished);
         offset.incremental = self.running.to_offset();
         // The last of them says that they were handed out: a restart reads on behind the chunk.
@@ -361,16 +363,7 @@ fn key_of(tuple: Tuple<'_>, columns: &[String], names: &[String]) -> Vec<Option<
 /// An instant in ISO 8601, UTC, as the window's rows have it.
 fn instant(nanos: i64) -> String {
     let (days, of_day) = (nanos.div_euclid(86_400_000_000_000), nanos.rem_euclid(86_400_000_000_000));
-    // Days to a date, by years of 400 that begin in March.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = civil_from_days(days);
     let seconds = of_day / 1_000_000_000;
     format!(
         "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:09}Z",

@@ -84,6 +84,7 @@ pub(super) async fn run(
             slot.as_ref(),
             stored.as_ref(),
             settings.mismatch_strategy(),
+            settings.owns_slot(),
         )?
     };
     let from = match position {
@@ -196,11 +197,12 @@ fn plan(
     let unfinished = stored.is_some_and(Offset::snapshot_is_unfinished);
     let first = stored.is_none() || unfinished;
     let usable = slot.is_some_and(|slot| {
-        let behind = |offset: &Offset| match (slot.restart, offset.start()) {
-            (Some(restart), Some(stored)) => restart <= stored,
+        let behind = |offset: &Offset| match (slot.restart, offset.reached()) {
+            (Some(restart), Some(reached)) => restart <= reached,
             _ => true,
         };
-        slot.invalidated.is_none() && stored.is_none_or(behind)
+        let same = |offset: &Offset| !(settings.owns_slot() && slot.is_another(offset));
+        slot.invalidated.is_none() && stored.is_none_or(|offset| behind(offset) && same(offset))
     });
     let lost = stored.is_some() && !unfinished && !usable;
     let keys = &settings.snapshot;
@@ -218,7 +220,7 @@ fn plan(
             return Err(Error::config("snapshot.mode=custom needs a Java class, which cannot be run here"));
         }
     };
-    let resumable = unfinished && slot.is_some();
+    let resumable = unfinished && usable;
     let fresh = snapshot && !resumable;
     if slot.is_none() && !snapshot {
         // Says what has happened, where something was lost.
@@ -228,6 +230,7 @@ fn plan(
             None,
             stored,
             settings.mismatch_strategy(),
+            settings.owns_slot(),
         )?;
     }
     Ok(Plan { snapshot, new_slot: slot.is_none(), fresh })
@@ -322,6 +325,7 @@ async fn begin_snapshot(
             partitioned: table.partitioned,
             count,
             before: earlier,
+            estimate: (table.rows >= 0.0).then_some(table.rows),
         });
         plans.push(plan);
     }
@@ -339,6 +343,7 @@ async fn begin_snapshot(
     let run = SnapshotRun::new(
         start(readers, Arc::clone(&reads)),
         (recorder, notifier),
+        context.metrics.snapshot.clone(),
         plans,
         reads,
         xmin,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use lavka_api::data::SourceRecord;
+use lavka_api::data::{SourcePosition, SourceRecord};
 use lavka_api::{Error, Result};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
@@ -11,10 +11,12 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::acks::Acks;
 use super::context::{Context, now_nanos};
 use super::signals::Signals;
+use super::watch::look;
 use crate::catalog::{describe, types_of};
 use crate::config::Settings;
 use crate::database::named;
 use crate::event::{At, Change, Emitter};
+use crate::metrics::{count, number};
 use crate::model::{TableId, TypeKind};
 use crate::offset::{Offset, Resume, Seen, Verdict};
 use crate::pgoutput::{Begin, Commit, LogicalMessage, Lsn, Message, Relation, decode};
@@ -22,6 +24,12 @@ use crate::replication::{ChangeStream, Frame};
 
 /// Frames taken at once.
 const FRAMES: usize = 512;
+/// How long a silent server has to answer, whatever `status.update.interval.ms` says.
+const SHORTEST_ANSWER: Duration = Duration::from_secs(2);
+const LONGEST_ANSWER: Duration = Duration::from_secs(30);
+
+/// How often the slot is looked at.
+const WATCH: Duration = Duration::from_secs(10);
 
 /// A stream that runs.
 pub(super) struct Streaming {
@@ -35,6 +43,18 @@ pub(super) struct Streaming {
     heartbeat: Option<Every>,
     xmin: Option<Every>,
     signal_file: Option<Every>,
+    /// When the server was last heard of, or asked whether it is there.
+    probed: Option<Every>,
+    /// When the slot was looked at.
+    watched: Option<Instant>,
+    /// A change came since the last look.
+    changed: bool,
+    /// When the last change came.
+    last_change: Option<Instant>,
+    /// When to say next how far the stream was read without a record.
+    progress: Option<Every>,
+    /// How far that was the last time.
+    told: Option<Lsn>,
     /// The server has sent everything up to here, and what came of it is in the records that are about to be handed out.
     idle: Option<Lsn>,
     most: usize,
@@ -101,6 +121,12 @@ impl Streaming {
             },
             heartbeat: Every::millis(settings.records.heartbeat_interval_ms.into()),
             xmin: Every::millis(settings.replication.xmin_fetch_interval_ms),
+            progress: Every::millis(settings.replication.status_update_interval_ms.into()),
+            told: None,
+            probed: Every::millis(settings.replication.status_update_interval_ms.max(1).into()),
+            watched: None,
+            changed: false,
+            last_change: None,
             idle: None,
             most: usize::try_from(settings.run.max_batch_size).unwrap_or(2048).max(1),
         }
@@ -123,6 +149,7 @@ impl Streaming {
         out: &mut Vec<SourceRecord>,
     ) -> Result<()> {
         self.fetch_xmin(context).await?;
+        self.measure(context).await;
         if self.signal_file.is_some_and(|file| file.is_due(Instant::now())) {
             self.signals.read_file(context, &mut self.emitter).await;
             if let Some(file) = &mut self.signal_file {
@@ -134,8 +161,16 @@ impl Streaming {
             let wait = self.wait(context);
             match tokio::time::timeout(wait, self.stream.take(FRAMES, &mut self.frames)).await {
                 Ok(taken) => taken?,
-                Err(_) => return self.beat(context, out).await,
+                Err(_) => {
+                    self.probe(context).await?;
+                    self.beat(context, out).await?;
+                    self.progress(context, out);
+                    return Ok(());
+                }
             }
+        }
+        if let Some(probed) = &mut self.probed {
+            probed.last = Instant::now();
         }
         while out.len() < self.most {
             let Some(frame) = self.frames.front() else {
@@ -148,7 +183,49 @@ impl Streaming {
             self.frame(frame, context, acks, out).await?;
             self.frames.pop_front();
         }
-        self.beat(context, out).await
+        self.beat(context, out).await?;
+        self.progress(context, out);
+        Ok(())
+    }
+
+    /// Asks a server that has been silent whether it is still there: of a network that lets nothing through, a connection
+    /// that only listens learns nothing.
+    async fn probe(&mut self, context: &Context) -> Result<()> {
+        let now = Instant::now();
+        let Some(probed) = self.probed.as_mut().filter(|probed| probed.is_due(now)) else { return Ok(()) };
+        probed.last = now;
+        let place = context.server.place();
+        let limit = probed.interval.clamp(SHORTEST_ANSWER, LONGEST_ANSWER);
+        let asked = async {
+            let connection = self.catalogue.connection(context).await?;
+            let answer = sqlx::raw_sql("SELECT 1").execute(connection).await;
+            answer.map_err(|error| named(&error, &format!("asking {place} whether it is there")))
+        };
+        let outcome = tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| {
+            Err(Error::retriable(format!("{place} has been silent, and did not answer within {limit:?}")))
+        });
+        if outcome.is_err() {
+            self.catalogue.connection = None;
+        }
+        outcome.map(|_| ())
+    }
+
+    /// Says how far the stream was read, where that became no record: the offset, and behind it the slot, move on although
+    /// nothing is captured.
+    fn progress(&mut self, context: &Context, out: &mut Vec<SourceRecord>) {
+        let reached = self.emitter.offset().slot;
+        if !out.is_empty() || self.transaction.is_some() || reached <= self.told {
+            return;
+        }
+        let now = Instant::now();
+        let Some(every) = self.progress.as_mut().filter(|every| every.is_due(now)) else { return };
+        every.last = now;
+        self.told = reached;
+        let partition = Offset::partition(context.settings.server());
+        out.push(SourceRecord::progress(SourcePosition {
+            partition,
+            offset: self.emitter.offset().to_map(),
+        }));
     }
 
     /// The records were handed out; now a place behind them may count.
@@ -177,6 +254,8 @@ impl Streaming {
         match frame {
             Frame::Begin(begin) => {
                 let seen = self.resume.begin(begin.final_lsn, begin.xid);
+                let behind = now_nanos() / 1_000_000 - begin.commit_micros / 1000;
+                context.metrics.stream.behind_ms.set(number(u64::try_from(behind).unwrap_or_default()));
                 self.transaction = Some(Transaction { begin, changes: 0, seen, told: false });
                 self.idle = None;
                 Ok(())
@@ -220,12 +299,15 @@ impl Streaming {
                 let message = LogicalMessage { transactional, lsn, prefix: &prefix, content: &content };
                 self.logical(&message, lsn, context, out)
             }
-            Frame::Commit(commit) => self.commit(&commit, out),
-            Frame::KeepAlive { end } => {
+            Frame::Commit(commit) => self.commit(&commit, context, out),
+            Frame::KeepAlive { end, asks } => {
                 if self.transaction.is_none() {
-                    if out.is_empty() {
+                    context.metrics.stream.behind_ms.set(0.0);
+                    self.emitter.offset_mut().slot = Some(end);
+                    // Else the offset goes first: a slot that is ahead of every offset would look as if it were another.
+                    if asks && out.is_empty() {
                         acks.idle(end);
-                    } else {
+                    } else if asks {
                         self.idle = Some(end);
                     }
                 }
@@ -273,7 +355,53 @@ impl Streaming {
         if let Some(message) = message.filter(|_| handed_out == 0) {
             self.signals.before(message, &mut self.emitter, (commit, number), at, context, out)?;
         }
-        self.emitter.change(change, number, handed_out, at, out)
+        let first = out.len();
+        let made = self.emitter.change(change, number, handed_out, at, out);
+        self.count(change, out.len() > first, made.is_ok(), context);
+        made
+    }
+
+    fn count(&mut self, change: &Change<'_>, wanted: bool, made: bool, context: &Context) {
+        let metrics = &context.metrics.stream;
+        metrics.events.add(1);
+        match change {
+            Change::Insert(_) => metrics.created.add(1),
+            Change::Update(_) => metrics.updated.add(1),
+            Change::Delete(_) => metrics.deleted.add(1),
+            Change::Truncate(_) => metrics.truncated.add(1),
+            Change::Logical(_) => {}
+        }
+        match (made, wanted) {
+            (false, _) => metrics.erroneous.add(1),
+            (true, false) => metrics.filtered.add(1),
+            (true, true) => self.changed = true,
+        }
+    }
+
+    /// Sets what is measured: the queue, and from time to time the slot.
+    async fn measure(&mut self, context: &Context) {
+        let (metrics, load) = (&context.metrics.stream, self.stream.load());
+        metrics.capacity.set(count(load.bounds.frames));
+        metrics.room.set(count(load.bounds.frames.saturating_sub(load.frames)));
+        metrics.capacity_bytes.set(count(load.bounds.bytes));
+        metrics.queued_bytes.set(count(load.bytes));
+        let now = Instant::now();
+        if std::mem::take(&mut self.changed) {
+            self.last_change = Some(now);
+        }
+        let since = self.last_change.map(|last| now.saturating_duration_since(last).as_secs_f64() * 1000.0);
+        metrics.since_event_ms.set(since.map_or(-1.0, f64::round));
+        if self.watched.is_some_and(|last| now.saturating_duration_since(last) < WATCH) {
+            return;
+        }
+        self.watched = Some(now);
+        let looked = async {
+            let Ok(connection) = self.catalogue.connection(context).await else { return false };
+            look(connection, &context.target.slot, &context.metrics.slot).await
+        };
+        if !tokio::time::timeout(LONGEST_ANSWER, looked).await.unwrap_or(false) {
+            self.catalogue.connection = None;
+        }
     }
 
     fn logical(
@@ -293,12 +421,13 @@ impl Streaming {
         self.emitter.change(&change, 0, 0, At { lsn, now_nanos: now_nanos() }, out)
     }
 
-    fn commit(&mut self, commit: &Commit, out: &mut Vec<SourceRecord>) -> Result<()> {
+    fn commit(&mut self, commit: &Commit, context: &Context, out: &mut Vec<SourceRecord>) -> Result<()> {
         // Servers before version 15 send transactions without changes too.
         self.tell(commit.end_lsn, out)?;
         if let Some(transaction) = self.transaction.take()
             && transaction.seen != Seen::Wholly
         {
+            context.metrics.stream.transactions.add(1);
             self.emitter.commit(At { lsn: commit.end_lsn, now_nanos: now_nanos() }, false, out)?;
         }
         self.resume.commit();

@@ -218,3 +218,47 @@ fn nothing_of_a_secret_is_shown() {
         assert_ne!(report.value.as_deref(), Some("hunter2"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_was_created_again_is_noticed_and_one_that_was_idle_is_not() {
+    let server = database();
+    server.sql("create table t (id int primary key); create table other (v text)");
+    let more = &[("snapshot.mode", "no_data"), ("table.include.list", "public.t")];
+    let (config, store) = (config(&server, more), Store::default());
+    let mut task = Running::start(&config, &store).await.unwrap();
+    server.sql("insert into t values (1)");
+    let records = task.take(1).await;
+    task.commit(&records);
+    server.sql("insert into other select repeat('x', 1000) from generate_series(1, 1000)");
+    let written = server.sql("select pg_current_wal_flush_lsn()");
+    let moved = format!("select confirmed_flush_lsn >= '{written}' from pg_replication_slots");
+    for _ in 0..200 {
+        task.poll().await.unwrap();
+        if server.sql(&moved) == "t" {
+            break;
+        }
+    }
+    assert_eq!(server.sql(&moved), "t");
+    // A kill: what the server knows is ahead of every record, not of what the offsets say.
+    drop(task);
+    let task = Running::start(&config, &store).await.unwrap();
+    task.stop().await;
+
+    server.sql("select pg_drop_replication_slot('debezium')");
+    server.sql("insert into t values (2)");
+    server.sql("select pg_create_logical_replication_slot('debezium', 'pgoutput')");
+    let error = Running::start(&config, &store).await.err().expect("two is lost").to_string();
+    assert!(error.contains("created again") && error.contains("trust_slot"), "{error}");
+    // What was lost is read again where that was asked for.
+    let mut needed = config.clone();
+    needed.set("snapshot.mode", "when_needed");
+    let mut task = Running::start(&needed, &store).await.unwrap();
+    assert_eq!(rows(&task.take(2).await, "id"), ["r1", "r2"]);
+    task.stop().await;
+    let mut trusting = config;
+    trusting.set("offset.mismatch.strategy", "trust_slot");
+    let mut task = Running::start(&trusting, &store).await.unwrap();
+    server.sql("insert into t values (3)");
+    assert_eq!(rows(&task.take(1).await, "id"), ["c3"]);
+    task.stop().await;
+}

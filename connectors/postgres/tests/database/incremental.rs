@@ -103,7 +103,8 @@ async fn a_restart_goes_on_behind_the_chunk_that_was_committed() {
     drop(task);
     let mut task = Running::start(&config, &store).await.unwrap();
     let before = of_table(&first, ".t");
-    let second = until_read(&mut task, 44 - before.len()).await;
+    let mut second = until_read(&mut task, 44 - before.len()).await;
+    second.extend(task.drain().await);
     let all = [before.clone(), of_table(&second, ".t")].concat();
     let mut ids: Vec<String> = rows(&all, "b").into_iter().filter(|row| row.starts_with('r')).collect();
     let count = ids.len();

@@ -77,6 +77,10 @@ pub(crate) struct Running {
     task: Box<dyn SourceTask>,
     listener: Option<Arc<dyn DeliveryListener>>,
     store: Store,
+    /// How many records were handed out and not committed yet.
+    open: usize,
+    /// The last place without a record, which waits for them.
+    progress: Option<SourceRecord>,
 }
 
 impl Running {
@@ -86,11 +90,23 @@ impl Running {
         let id = TaskId { connector: "cdc".into(), task: 0 };
         task.start(SourceTaskStart { id, offsets: Arc::new(store.clone()) }).await?;
         let listener = task.delivery_listener();
-        Ok(Self { task, listener, store: store.clone() })
+        Ok(Self { task, listener, store: store.clone(), open: 0, progress: None })
     }
 
+    /// Records. Places without one are committed once everything before them is.
     pub(crate) async fn poll(&mut self) -> lavka_api::Result<Vec<SourceRecord>> {
-        self.task.poll().await
+        let (progress, records): (Vec<_>, Vec<_>) =
+            self.task.poll().await?.into_iter().partition(SourceRecord::is_progress);
+        self.open += records.len();
+        self.progress = progress.into_iter().next_back().or(self.progress.take());
+        self.commit_progress();
+        Ok(records)
+    }
+
+    fn commit_progress(&mut self) {
+        if let Some(progress) = self.progress.take_if(|_| self.open == 0) {
+            self.put(&[progress]);
+        }
     }
 
     /// Polls until there are `count` records; what comes beyond is there too.
@@ -128,12 +144,25 @@ impl Running {
     }
 
     /// Kafka has these, and the offset of the last is committed.
-    pub(crate) fn commit(&self, records: &[SourceRecord]) {
+    pub(crate) fn commit(&mut self, records: &[SourceRecord]) {
+        self.put(records);
+        self.open = self.open.saturating_sub(records.len());
+        self.commit_progress();
+    }
+
+    fn put(&self, records: &[SourceRecord]) {
         let Some(position) = records.iter().rev().find_map(|record| record.position.clone()) else { return };
         self.store.put(&position.partition, &position.offset);
         if let Some(listener) = &self.listener {
             listener.committed(&[(position.partition, position.offset)]);
         }
+    }
+
+    /// What is counted or measured under `name`.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let gauge = self.task.gauges().into_iter().find(|gauge| gauge.name() == name);
+        let counter = || self.task.counters().into_iter().find(|counter| counter.name() == name);
+        gauge.map_or_else(|| counter().expect(name).value() as f64, |gauge| gauge.value())
     }
 
     pub(crate) async fn stop(mut self) {

@@ -26,3 +26,48 @@ async fn a_snapshot_is_followed_by_the_stream() {
     assert!(task.is_quiet().await);
     task.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_of_snapshot_stream_queue_and_slot() {
+    let server = database();
+    server.sql(
+        "create table t (id int primary key); create table other (id int); \
+         insert into t select generate_series(1, 30); analyze t, other",
+    );
+    let config = config(&server, &[("table.exclude.list", "public.other")]);
+    let mut task = Running::start(&config, &Store::default()).await.unwrap();
+    assert_eq!(task.metric("snapshot.SnapshotRunning"), 1.0);
+    assert_eq!(task.metric("snapshot.RowsEstimated"), 30.0);
+    let snapshot = task.take(30).await;
+    assert_eq!(task.metric("snapshot.RowsScanned"), 30.0);
+    assert_eq!(task.metric("snapshot.RemainingTableCount"), 0.0);
+    assert_eq!(task.metric("snapshot.SnapshotCompleted"), 1.0);
+    assert_eq!(task.metric("snapshot.SecondsLeftEstimated"), 0.0);
+    task.commit(&snapshot);
+    server.sql(
+        "insert into t values (31), (32); update t set id = id where id = 31; delete from t where id = 32",
+    );
+    server.sql("insert into other values (1)");
+    let changes = task.take(5).await;
+    assert!(task.is_quiet().await);
+    for (name, value) in [
+        ("streaming.Connected", 1.0),
+        ("streaming.TotalNumberOfCreateEventsSeen", 3.0),
+        ("streaming.TotalNumberOfUpdateEventsSeen", 1.0),
+        ("streaming.TotalNumberOfDeleteEventsSeen", 1.0),
+        ("streaming.TotalNumberOfEventsSeen", 5.0),
+        ("streaming.NumberOfEventsFiltered", 1.0),
+        ("streaming.NumberOfErroneousEvents", 0.0),
+        ("streaming.QueueTotalCapacity", 8192.0),
+        ("streaming.QueueRemainingCapacity", 8192.0),
+        ("slot.Active", 1.0),
+        ("slot.WalStatus", 0.0),
+    ] {
+        assert_eq!(task.metric(name), value, "{name}");
+    }
+    assert!(task.metric("streaming.NumberOfCommittedTransactions") >= 2.0);
+    assert!(task.metric("slot.RetainedBytes") >= task.metric("slot.LagBytes"));
+    assert!(task.metric("streaming.MilliSecondsSinceLastEvent") >= 0.0);
+    task.commit(&changes);
+    task.stop().await;
+}
