@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::rules::Rules;
 use crate::schema::{Guid, Reference, SchemaId, SchemaText, SchemaType};
 
 /// More references than this in one schema are refused.
@@ -35,6 +36,7 @@ pub(crate) struct Described {
     pub(crate) guid: Option<Guid>,
     pub(crate) version: Option<i32>,
     pub(crate) schema: Option<SchemaText>,
+    pub(crate) rules: Rules,
 }
 
 impl Described {
@@ -64,6 +66,7 @@ impl Described {
             guid: json.get("guid").and_then(Value::as_str).and_then(Guid::parse),
             version: number(&json, "version")?,
             schema,
+            rules: Rules::of(json.get("ruleSet")),
         })
     }
 }

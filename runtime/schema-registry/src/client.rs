@@ -197,7 +197,8 @@ impl Registry {
         let Some(schema) = described.schema else {
             return Err(self.garbled(&format!("retrieving the schema of {key}"), "schema is missing"));
         };
-        let schema = Arc::new(self.resolve(&schema, context).await?);
+        let resolved = self.resolve(&schema, context).await?;
+        let schema = Arc::new(ResolvedSchema { rules: described.rules, ..resolved });
         self.caches().schemas.put(cached, Arc::clone(&schema), now());
         Ok(schema)
     }
@@ -242,7 +243,8 @@ impl Registry {
     pub async fn version(&self, subject: &str, version: i32) -> Result<RegisteredSchema> {
         let doing = format!("retrieving version {version} of subject {subject}");
         let described = self.read_version(subject, version).await?;
-        let described = Described { schema: described.schema.clone(), ..*described };
+        let described =
+            Described { schema: described.schema.clone(), rules: described.rules.clone(), ..*described };
         self.resolved(&doing, subject, described).await
     }
 
@@ -277,7 +279,7 @@ impl Registry {
             let text = self.referred(&reference, context).await?;
             open.push((Some(reference.name), text, 0));
         }
-        Ok(ResolvedSchema { schema: schema.clone(), dependencies: found })
+        Ok(ResolvedSchema { dependencies: found, ..ResolvedSchema::alone(schema.clone()) })
     }
 
     async fn referred(&self, reference: &Reference, context: &str) -> Result<SchemaText> {
@@ -331,7 +333,7 @@ impl Registry {
             id: described.id,
             guid: described.guid,
             version: described.version,
-            schema: self.resolve(&schema, subject).await?,
+            schema: ResolvedSchema { rules: described.rules, ..self.resolve(&schema, subject).await? },
         })
     }
 
@@ -342,7 +344,7 @@ impl Registry {
             id: described.id,
             guid: described.guid,
             version: described.version,
-            schema: ResolvedSchema::alone(schema),
+            schema: ResolvedSchema { rules: described.rules, ..ResolvedSchema::alone(schema) },
         }
     }
 

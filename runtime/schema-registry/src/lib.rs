@@ -34,6 +34,7 @@
 //! - `config`, `java`, `unsupported`: the keys, and checks that name what does not work.
 //! - `schema`: [`SchemaText`], [`ResolvedSchema`], [`RegisteredSchema`], ids and GUIDs.
 //! - `plans`: [`Plans`], what a converter made of schemas, over a [`Cache`].
+//! - `rules`: schemas with rules, which are refused.
 //! - `subject`, [`wire`]: names of subjects, wire forms.
 //! - `session`: [`Session`].
 //! - `client`: [`Registry`], over a [`Transport`]; `answer` reads bodies, `failure` classifies errors, `retry`, `cache` and
@@ -55,6 +56,7 @@ pub mod mock;
 mod oauth;
 mod plans;
 mod retry;
+mod rules;
 mod schema;
 mod session;
 mod subject;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use lavka_api::{Error, Result};
 
+use crate::rules::Rules;
+
 /// What language a schema is written in (`schemaType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SchemaType {
@@ -142,13 +144,14 @@ pub struct ResolvedSchema {
     pub schema: SchemaText,
     /// What it refers to, directly or not, each name once; one that refers to another comes behind it.
     pub dependencies: Vec<Dependency>,
+    pub(crate) rules: Rules,
 }
 
 impl ResolvedSchema {
     /// A schema without references.
     #[must_use]
     pub fn alone(schema: SchemaText) -> Self {
-        Self { schema, dependencies: Vec::new() }
+        Self { schema, dependencies: Vec::new(), rules: Rules::default() }
     }
 
     /// The schema that is referred to as `name`.

@@ -192,6 +192,7 @@ impl Session {
         {
             registered.guid = self.registry.guid_of(id, subject).await?;
         }
+        registered.schema.rules.allow_writing(|| format!("subject {subject}"))?;
         if registered.schema.dependencies.is_empty() && !registered.schema.schema.references().is_empty() {
             registered.schema = self.registry.resolve(&registered.schema.schema, subject).await?;
         }
@@ -263,6 +264,7 @@ impl Session {
         if found.schema.ty() != self.ty {
             return Err(wrong_type(&format!("The schema with {}", located.key), found.schema.ty(), self.ty));
         }
+        found.rules.allow_reading(|| located.key.to_string())?;
         Ok(found)
     }
 
@@ -288,6 +290,7 @@ impl Session {
         if found != self.ty {
             return Err(wrong_type(&format!("The newest schema of subject {subject}"), found, self.ty));
         }
+        newest.rules.allow_reading(|| format!("subject {subject}"))?;
         self.caches().newest.put(subject, Arc::clone(&newest), now());
         Ok(Some(newest))
     }

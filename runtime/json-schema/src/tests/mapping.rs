@@ -17,7 +17,9 @@ fn read(text: &str, dependencies: &[(&str, &str)], entries: &[(&str, &str)]) -> 
         .iter()
         .map(|(name, text)| Dependency { name: (*name).into(), schema: schema(text) })
         .collect();
-    let model = load(&ResolvedSchema { schema: schema(text), dependencies })?;
+    let mut resolved = ResolvedSchema::alone(schema(text));
+    resolved.dependencies = dependencies;
+    let model = load(&resolved)?;
     schema_of(&model, None, &settings(entries))
 }
 

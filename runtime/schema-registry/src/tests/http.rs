@@ -338,3 +338,32 @@ fn what_is_not_supported_is_named() {
         assert!(!error.to_string().contains("pw"), "{error}");
     }
 }
+
+/// Whoever wrote them as if there were no rules would write secrets in the clear.
+#[tokio::test]
+async fn schemas_with_rules_are_refused() {
+    let answer = r#"{"id":7,"version":1,"schema":"\"int\"","ruleSet":{"domainRules":[
+        {"name":"secret","kind":"TRANSFORM","mode":"WRITEREAD","type":"ENCRYPT","tags":["PII"]}]}}"#;
+    let server = Server::start(None, |_| (200, answer.into())).await;
+    let url = format!("http://127.0.0.1:{}", server.port);
+    let (subject, own) = ("t-value".into(), avro("\"int\""));
+    for entries in [
+        &[][..],
+        &[("auto.register.schemas", "false")],
+        &[("auto.register.schemas", "false"), ("use.latest.version", "true")],
+        &[("auto.register.schemas", "false"), ("use.schema.id", "7")],
+    ] {
+        let session = session(&url, entries).unwrap();
+        let error = session.resolve_for_encode(&subject, &own, &super::equal).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Data);
+        assert!(error.to_string().contains("rule executor of type ENCRYPT"), "{error}");
+    }
+    let session = session(&url, &[("use.latest.version", "true")]).unwrap();
+    let (topic, payload) = ("t".into(), [0, 0, 0, 0, 7, 2].as_slice().into());
+    let undecoded = lavka_api::plugin::Undecoded { topic: &topic, payload: Some(&payload), headers: &[] };
+    let located = session.locate(&undecoded).unwrap().unwrap();
+    let error = session.resolve_for_decode(&located, "t").await.unwrap_err();
+    assert!(error.to_string().contains("the schema of id 7 has rules"), "{error}");
+    let error = session.latest_for_decode("t", None).await.unwrap_err();
+    assert!(error.to_string().contains("the schema of subject t-value has rules"), "{error}");
+}
