@@ -62,8 +62,14 @@ lavka_api::config! {
                   the command that converts it."),
         pub(crate) key_store_password: Password = key("lavka.coap.dtls.keystore.password").default("").group(SECURITY)
             .doc("The password of the PKCS#12 file."),
+        pub(crate) key_store_alias: String = key("lavka.coap.dtls.keystore.alias").default("").low().group(SECURITY)
+            .doc("The alias of the key in it, where there are several."),
         pub(crate) trusted: String = key("lavka.coap.dtls.ca.pem").default("").group(SECURITY)
             .doc("The certificates, PEM, of those who may have signed devices'. Empty: devices are not asked for certificates."),
+        pub(crate) trusted_password: Password = key("lavka.coap.dtls.ca.password").default("").low().group(SECURITY)
+            .doc("The password of lavka.coap.dtls.ca.pem, which may be a PKCS#12 file as well."),
+        pub(crate) trusted_aliases: Vec<String> = key("lavka.coap.dtls.ca.aliases").default("").low().group(SECURITY)
+            .doc("The aliases in that PKCS#12 file of the certificates that are trusted; all of them by default."),
         pub(crate) sessions: i32 = key("lavka.coap.dtls.max.sessions").default(20_000).group(SECURITY)
             .check(Check::at_least(1))
             .doc("DTLS sessions that may be open. Beyond it, the one that was silent for longest makes room."),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
 use lavka_api::data::OffsetMap;
-use lavka_api::plugin::{ConnectorContext, SourceConnector, SourceTask};
+use lavka_api::plugin::{ConnectorContext, ExactlyOnceSupport, SourceConnector, SourceTask};
 use lavka_api::{Error, Result};
 
 use crate::config::ServerConfig;
@@ -73,6 +73,11 @@ impl SourceConnector for CoapServer {
     }
 
     async fn stop(&mut self) {}
+
+    /// A device that misses its answer sends its reading again.
+    fn exactly_once_support(&self, _config: &Config) -> Option<ExactlyOnceSupport> {
+        Some(ExactlyOnceSupport::Unsupported)
+    }
 
     /// There are no offsets: a device keeps its reading until it is answered. Removing some that another connector left
     /// under this name is fine.

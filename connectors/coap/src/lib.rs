@@ -35,6 +35,7 @@ mod counters;
 mod directory;
 mod environment;
 mod handover;
+mod lenses;
 mod listener;
 mod observe;
 mod payload;
@@ -76,6 +77,14 @@ pub fn plugins() -> Vec<Plugin> {
             doc: "Observes resources of CoAP servers, or polls those that cannot be observed.",
             definition: observe::ObserveConfig::definition,
             factory: Factory::Source(|| Box::new(observe::CoapObserver::default())),
+        },
+        Plugin {
+            class: "com.datamountaineer.streamreactor.connect.coap.source.CoapSourceConnector",
+            aliases: &["CoapSource", "CoapSourceConnector"],
+            version: LAVKA_VERSION,
+            doc: "Observes resources of a CoAP server, as configured for Lenses' Stream Reactor.",
+            definition: lenses::LensesConfig::definition,
+            factory: Factory::Source(|| Box::new(lenses::LensesSource::default())),
         },
     ]
 }

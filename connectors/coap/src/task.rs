@@ -68,7 +68,10 @@ impl ServerTask {
                     key: config.private_key.clone(),
                     store: config.key_store.clone(),
                     store_password: config.key_store_password.clone(),
+                    store_alias: config.key_store_alias.clone(),
                     trusted: config.trusted.clone(),
+                    trusted_password: config.trusted_password.clone(),
+                    trusted_aliases: config.trusted_aliases.clone(),
                 };
                 let limits = Limits {
                     sessions: size(config.sessions.into()),

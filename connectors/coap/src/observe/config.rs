@@ -110,8 +110,14 @@ lavka_api::config! {
                   the command that converts it."),
         pub(crate) key_store_password: Password = key("lavka.coap.dtls.keystore.password").default("").group(SECURITY)
             .doc("The password of the PKCS#12 file."),
+        pub(crate) key_store_alias: String = key("lavka.coap.dtls.keystore.alias").default("").low().group(SECURITY)
+            .doc("The alias of the key in it, where there are several."),
         pub(crate) trusted: String = key("lavka.coap.dtls.ca.pem").default("").group(SECURITY)
             .doc("The certificates, PEM, of those who may have signed the servers'. Its name must be the host in lavka.coap.servers."),
+        pub(crate) trusted_password: Password = key("lavka.coap.dtls.ca.password").default("").low().group(SECURITY)
+            .doc("The password of lavka.coap.dtls.ca.pem, which may be a PKCS#12 file as well."),
+        pub(crate) trusted_aliases: Vec<String> = key("lavka.coap.dtls.ca.aliases").default("").low().group(SECURITY)
+            .doc("The aliases in that PKCS#12 file of the certificates that are trusted; all of them by default."),
         pub(crate) max_inflight: i32 = key("lavka.coap.max.inflight").default(10_000).group(LIMITS)
             .check(Check::at_least(1))
             .doc("Representations that may be on their way to Kafka. Beyond it notifications are not acknowledged, so that \

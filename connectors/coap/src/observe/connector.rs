@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use lavka_api::config::{Config, ConfigSpec};
 use lavka_api::data::OffsetMap;
-use lavka_api::plugin::{ConnectorContext, SourceConnector, SourceTask};
+use lavka_api::plugin::{ConnectorContext, ExactlyOnceSupport, SourceConnector, SourceTask};
 use lavka_api::{Error, Result};
 
 use super::config::ObserveConfig;
@@ -85,6 +85,11 @@ impl SourceConnector for CoapObserver {
     }
 
     async fn stop(&mut self) {}
+
+    /// What a resource says is told once; nobody keeps it.
+    fn exactly_once_support(&self, _config: &Config) -> Option<ExactlyOnceSupport> {
+        Some(ExactlyOnceSupport::Unsupported)
+    }
 
     /// Offsets are `{"server", "resource"}` to `{"etag"}`; without one, the representation at the next start makes a
     /// record also where Kafka has it.

@@ -29,6 +29,40 @@ pub(crate) struct RecordMaker {
     boolean: Schema,
 }
 
+/// Makes records of one dialect.
+pub(crate) trait ReadingRecords: std::fmt::Debug + Send {
+    /// The record of a reading; none where there is to be none.
+    ///
+    /// # Errors
+    /// What fails the task.
+    fn record(&mut self, reading: Reading) -> Result<Option<SourceRecord>>;
+}
+
+/// Records of `readings`, in their order, up to the first that fails the task.
+pub(crate) fn make(records: &mut dyn ReadingRecords, readings: Vec<Reading>) -> Made {
+    let mut made = Made::default();
+    for reading in readings {
+        let ticket = reading.ticket;
+        match records.record(reading) {
+            Ok(Some(record)) => made.records.push(record),
+            Ok(None) => made.refused.push(ticket),
+            Err(error) => {
+                made.failure = Some(error);
+                break;
+            }
+        }
+    }
+    made
+}
+
+/// Where a reading comes from.
+pub(crate) fn position(server: &str, reading: &Reading) -> SourcePosition {
+    SourcePosition {
+        partition: partition(server, &reading.resource),
+        offset: offset(reading.etag.as_deref()),
+    }
+}
+
 /// What came of some readings.
 #[derive(Debug, Default)]
 pub(crate) struct Made {
@@ -85,48 +119,6 @@ impl RecordMaker {
         }
     }
 
-    /// Records of `readings`, in their order, up to the first that fails the task.
-    pub(crate) fn make(&mut self, readings: Vec<Reading>) -> Made {
-        let mut made = Made::default();
-        for reading in readings {
-            let ticket = reading.ticket;
-            match self.record(reading) {
-                Ok(Some(record)) => made.records.push(record),
-                Ok(None) => made.refused.push(ticket),
-                Err(error) => {
-                    made.failure = Some(error);
-                    break;
-                }
-            }
-        }
-        made
-    }
-
-    fn record(&mut self, mut reading: Reading) -> Result<Option<SourceRecord>> {
-        // The watcher hands out no reading of a server or for a wish that is not configured.
-        let (Some(server), Some(topic)) = (self.servers.get(reading.server), self.topics.get(reading.wish))
-        else {
-            return Ok(None);
-        };
-        let uri = format!("{server}{}", reading.resource);
-        let mut record = Record::for_topic(topic.clone());
-        record.headers = self.headers(server, &reading);
-        let payload = Blob::from(std::mem::take(&mut reading.packet.payload));
-        let content_format = wire::first(&reading.packet, option::CONTENT_FORMAT).and_then(wire::uint);
-        let decoded =
-            self.payloads
-                .decode(content_format, &payload, reading.received, &mut record.headers, || uri.clone())?;
-        let Some(value) = decoded else { return Ok(None) };
-        let position = SourcePosition {
-            partition: partition(server, &reading.resource),
-            offset: offset(reading.etag.as_deref()),
-        };
-        record.value = value;
-        record.key = Datum::new(self.string.clone(), uri);
-        record.timestamp = Some(reading.received);
-        Ok(Some(SourceRecord { record, position: Some(position), token: reading.ticket }))
-    }
-
     fn headers(&self, server: &str, reading: &Reading) -> Headers {
         let text = |value: &str| Datum::new(self.string.clone(), value);
         let flag = |value: bool| Datum::new(self.boolean.clone(), value);
@@ -159,6 +151,30 @@ impl RecordMaker {
             headers.add(format!("coap.path.{name}"), text(value));
         }
         headers
+    }
+}
+
+impl ReadingRecords for RecordMaker {
+    fn record(&mut self, mut reading: Reading) -> Result<Option<SourceRecord>> {
+        // The watcher hands out no reading of a server or for a wish that is not configured.
+        let (Some(server), Some(topic)) = (self.servers.get(reading.server), self.topics.get(reading.wish))
+        else {
+            return Ok(None);
+        };
+        let uri = format!("{server}{}", reading.resource);
+        let mut record = Record::for_topic(topic.clone());
+        record.headers = self.headers(server, &reading);
+        let payload = Blob::from(std::mem::take(&mut reading.packet.payload));
+        let content_format = wire::first(&reading.packet, option::CONTENT_FORMAT).and_then(wire::uint);
+        let decoded =
+            self.payloads
+                .decode(content_format, &payload, reading.received, &mut record.headers, || uri.clone())?;
+        let Some(value) = decoded else { return Ok(None) };
+        let position = position(server, &reading);
+        record.value = value;
+        record.key = Datum::new(self.string.clone(), uri);
+        record.timestamp = Some(reading.received);
+        Ok(Some(SourceRecord { record, position: Some(position), token: reading.ticket }))
     }
 }
 
@@ -196,7 +212,7 @@ mod tests {
         let mut maker = RecordMaker::new(&servers, vec!["t".into()], Payloads::new("auto", "fail"));
         let mut bad = reading(None);
         bad.packet.payload = b"{".to_vec();
-        let mut made = maker.make(vec![reading(Some(vec![0xab, 1])), reading(None), bad]);
+        let mut made = make(&mut maker, vec![reading(Some(vec![0xab, 1])), reading(None), bad]);
         assert!(made.failure.take().unwrap().to_string().contains("coap://a:5683/s/d1?x=1"));
         let positions: Vec<_> = made.records.iter().map(|made| made.position.clone().unwrap()).collect();
         assert!(positions.iter().all(|at| at.partition == partition("coap://a:5683", "/s/d1?x=1")));

@@ -14,7 +14,7 @@ use super::config::ObserveConfig;
 use super::courier::{self, Courier};
 use super::links::Filter;
 use super::reading::Reading;
-use super::record::RecordMaker;
+use super::record::{self, ReadingRecords, RecordMaker};
 use super::watcher::{Settings, Tally};
 use super::wish::{Share, Wish};
 use crate::Millis;
@@ -35,7 +35,8 @@ pub(crate) struct Plan {
     bind: Vec<SocketAddr>,
     receive_buffer: usize,
     batch_size: usize,
-    records: RecordMaker,
+    topics: Vec<Topic>,
+    records: Box<dyn ReadingRecords>,
     settings: Settings,
     /// What secure servers know this client by, if there are any.
     identity: Option<Identity>,
@@ -100,7 +101,10 @@ impl Plan {
                 key: config.private_key.clone(),
                 store: config.key_store.clone(),
                 store_password: config.key_store_password.clone(),
+                store_alias: config.key_store_alias.clone(),
                 trusted: config.trusted.clone(),
+                trusted_password: config.trusted_password.clone(),
+                trusted_aliases: config.trusted_aliases.clone(),
             }),
             (_, identity) => Identity::Key { identity: identity.clone(), key: config.psk_key.clone() },
         });
@@ -109,7 +113,8 @@ impl Plan {
             bind,
             receive_buffer: size(config.receive_buffer.into()),
             batch_size: size(config.batch_size.into()),
-            records: RecordMaker::new(&servers, wishes.iter().map(topic).collect(), payloads),
+            records: Box::new(RecordMaker::new(&servers, wishes.iter().map(topic).collect(), payloads)),
+            topics: wishes.iter().map(topic).collect(),
             settings: Settings {
                 servers: servers
                     .into_iter()
@@ -139,6 +144,20 @@ impl Plan {
                 random: Environment::SYSTEM.random,
             },
         })
+    }
+}
+
+impl Plan {
+    /// The same with records of another dialect, made for servers and the topics of the resources.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub(crate) fn recorded_by(
+        self,
+        make: impl FnOnce(&[ServerName], Vec<Topic>) -> Result<Box<dyn ReadingRecords>>,
+    ) -> Result<Self> {
+        let servers: Vec<ServerName> = self.settings.servers.iter().map(|(name, _)| name.clone()).collect();
+        Ok(Self { records: make(&servers, self.topics.clone())?, ..self })
     }
 }
 
@@ -206,7 +225,7 @@ impl SourceTask for ObserveTask {
             }
             // Nothing is awaited between taking readings out and handing them out.
             let readings = self.handover.take(self.plan.batch_size).await?;
-            let made = self.plan.records.make(readings);
+            let made = record::make(&mut *self.plan.records, readings);
             self.failure = made.failure;
             if !made.refused.is_empty() {
                 self.handover.refuse(&made.refused);

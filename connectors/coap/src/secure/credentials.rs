@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dimpl::{Config, DtlsCertificate, PskResolver};
 use lavka_api::{Error, Result};
-use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
+use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12ImportPolicy};
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
@@ -33,8 +33,12 @@ pub(crate) struct Files {
     /// Both, as PKCS#12, and its password.
     pub(crate) store: String,
     pub(crate) store_password: lavka_api::config::Password,
-    /// Certificates that are trusted; PEM.
+    /// Of its key, where there are several.
+    pub(crate) store_alias: String,
+    /// Certificates that are trusted, PEM or PKCS#12; of the latter the password, and the aliases if not all are meant.
     pub(crate) trusted: String,
+    pub(crate) trusted_password: lavka_api::config::Password,
+    pub(crate) trusted_aliases: Vec<String>,
 }
 
 /// The keys.
@@ -167,7 +171,7 @@ impl Credentials {
             "" => Trust::Nobody,
             file => {
                 let provider = Arc::new(ring::default_provider());
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(file)?), provider);
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(files)?), provider);
                 Trust::Clients(verifier.build().map_err(|error| invalid(TRUSTED, file, &error.to_string()))?)
             }
         };
@@ -214,8 +218,7 @@ impl Credentials {
             )));
         }
         let provider = Arc::new(ring::default_provider());
-        let verifier =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots(&files.trusted)?), provider).build();
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(files)?), provider).build();
         let verifier = verifier.map_err(|error| invalid(TRUSTED, &files.trusted, &error.to_string()))?;
         Ok(Self {
             keys: None,
@@ -270,26 +273,48 @@ fn invalid(key: &str, file: &str, why: &str) -> Error {
     Error::invalid_value(key, file, why)
 }
 
-fn roots(file: &str) -> Result<RootCertStore> {
+fn roots(files: &Files) -> Result<RootCertStore> {
+    let file = files.trusted.as_str();
     let bytes = read(TRUSTED, file)?;
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&bytes) {
-        let added = certificate.map_err(|error| error.to_string());
-        added
-            .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()))
-            .map_err(|error| invalid(TRUSTED, file, &error))?;
+    let mut add =
+        |certificate| roots.add(certificate).map_err(|error| invalid(TRUSTED, file, &error.to_string()));
+    if bytes.windows(5).any(|window| window == b"-----") {
+        for certificate in CertificateDer::pem_slice_iter(&bytes) {
+            add(certificate.map_err(|error| invalid(TRUSTED, file, &error.to_string()))?)?;
+        }
+    } else {
+        let store = open_store(TRUSTED, file, &bytes, files.trusted_password.reveal())?;
+        let wanted = &files.trusted_aliases;
+        for (alias, entry) in store.entries() {
+            if let KeyStoreEntry::Certificate(certificate) = entry
+                && (wanted.is_empty() || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(alias)))
+            {
+                add(certificate.as_der().to_vec().into())?;
+            }
+        }
     }
     match roots.is_empty() {
-        true => Err(invalid(TRUSTED, file, "it has no certificates in PEM")),
+        true => Err(invalid(TRUSTED, file, "it has no certificates (of these aliases, if it is PKCS#12)")),
         false => Ok(roots),
     }
+}
+
+fn open_store(key: &str, file: &str, bytes: &[u8], password: &str) -> Result<KeyStore> {
+    const JKS: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
+    if bytes.starts_with(&JKS) {
+        return Err(invalid(key, file, &format!("it is a Java key store of the old kind (JKS). {CONVERT}")));
+    }
+    KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Relaxed).map_err(|error| {
+        invalid(key, file, &format!("it cannot be opened as PKCS#12 with its password: {error}"))
+    })
 }
 
 fn certificate(files: &Files) -> Result<Option<DtlsCertificate>> {
     let (file, key, certificate, private_key) = match (files.certificate.as_str(), files.key.as_str()) {
         ("", "") if files.store.is_empty() => return Ok(None),
         ("", "") => {
-            let (certificate, key) = from_store(&files.store, files.store_password.reveal())?;
+            let (certificate, key) = from_store(files)?;
             (&files.store, STORE, certificate, key)
         }
         (_, "") => {
@@ -316,23 +341,29 @@ fn certificate(files: &Files) -> Result<Option<DtlsCertificate>> {
     Ok(Some(DtlsCertificate { certificate, private_key }))
 }
 
-fn from_store(file: &str, password: &str) -> Result<(Vec<u8>, Vec<u8>)> {
-    const JKS: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
+fn from_store(files: &Files) -> Result<(Vec<u8>, Vec<u8>)> {
+    let file = files.store.as_str();
     let bytes = read(STORE, file)?;
-    if bytes.starts_with(&JKS) {
-        return Err(invalid(
-            STORE,
-            file,
-            &format!("it is a Java key store of the old kind (JKS). {CONVERT}"),
-        ));
-    }
-    let store = KeyStore::from_pkcs12(&bytes, password, Pkcs12ImportPolicy::Strict).map_err(|error| {
-        invalid(STORE, file, &format!("it cannot be opened as PKCS#12 with its password: {error}"))
-    })?;
-    let chain = store.private_key_chain().map(|(_, chain)| chain);
-    let found = chain
-        .and_then(|chain| Some((chain.certs().first()?.as_der().to_vec(), chain.key().as_der().to_vec())));
-    found.ok_or_else(|| invalid(STORE, file, "it has no private key with its certificate"))
+    let store = open_store(STORE, file, &bytes, files.store_password.reveal())?;
+    let chains: Vec<_> = store
+        .entries()
+        .filter_map(|(alias, entry)| match entry {
+            KeyStoreEntry::PrivateKeyChain(chain) => Some((alias, chain)),
+            _ => None,
+        })
+        .collect();
+    let named = chains.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(&files.store_alias));
+    let only = chains.first().filter(|_| chains.len() == 1);
+    let found = named.or(only).and_then(|(_, chain)| {
+        Some((chain.certs().first()?.as_der().to_vec(), chain.key().as_der().to_vec()))
+    });
+    found.ok_or_else(|| {
+        let why = match chains.len() {
+            0 => "it has no private key with its certificate".to_owned(),
+            several => format!("it has {several} keys, and none with the alias '{}'", files.store_alias),
+        };
+        invalid(STORE, file, &why)
+    })
 }
 
 pub(crate) fn from_hex(digits: &str) -> Option<Vec<u8>> {
@@ -343,3 +374,6 @@ pub(crate) fn from_hex(digits: &str) -> Option<Vec<u8>> {
     });
     pairs.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lavka_api::config::Config;
 use lavka_api::data::Value;
 use tokio::time::sleep;
 
@@ -90,4 +91,33 @@ async fn resources_are_polled() {
             .iter()
             .all(|record| header(record, "coap.notification") == Some(Value::Boolean(false)))
     );
+}
+
+#[tokio::test]
+async fn a_configuration_of_lenses_runs_as_it_is() {
+    let Some(server) = Server::start("a_configuration_of_lenses_runs_as_it_is").await else { return };
+    let config = Config::from([
+        ("connector.class", "com.datamountaineer.streamreactor.connect.coap.source.CoapSourceConnector"),
+        ("connect.coap.uri", &server.uri()),
+        (
+            "connect.coap.kcql",
+            "INSERT INTO ticks SELECT * FROM time; INSERT INTO other SELECT * FROM example_data",
+        ),
+    ]);
+    let source = Source::lenses(&config).await;
+    while source.records().len() < 4 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    for record in source.records() {
+        let (Value::Struct(key), Value::Struct(value)) = (&record.key.value, &record.value.value) else {
+            panic!("{record:?}")
+        };
+        let resource = match record.topic.as_str() {
+            "ticks" => "time",
+            _ => "example_data",
+        };
+        assert_eq!(key.get("source_resource"), Some(&resource.into()));
+        assert_eq!(value.get("code"), Some(&"2.05".into()));
+        assert!(value.get("payload").unwrap().as_str().is_some_and(|payload| payload.len() >= 10));
+    }
 }

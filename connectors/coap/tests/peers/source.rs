@@ -68,6 +68,11 @@ impl Source {
         Self::observe_behind(server, resources, more, vec![]).await
     }
 
+    /// Observes as Lenses' keys say.
+    pub(crate) async fn lenses(config: &Config) -> Self {
+        Self::run("CoapSourceConnector", config, Duration::from_millis(5), vec![]).await
+    }
+
     /// As [`observe`](Self::observe), where an earlier run has left off.
     pub(crate) async fn observe_behind(
         server: &str,
