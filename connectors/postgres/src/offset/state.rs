@@ -295,11 +295,10 @@ impl Offset {
         }
     }
 
-    /// Whether it is from an initial snapshot that did not finish.
+    /// Whether it is from an initial snapshot that did not finish. The others have a place in the stream.
     #[must_use]
     pub fn snapshot_is_unfinished(&self) -> bool {
-        self.snapshot
-            .is_some_and(|snapshot| snapshot.kind != SnapshotKind::Incremental && !snapshot.completed)
+        self.snapshot.is_some_and(|snapshot| snapshot.kind == SnapshotKind::Initial && !snapshot.completed)
     }
 
     /// What the server may be told is durable once Connect has committed this offset: the end of the last whole
@@ -316,6 +315,19 @@ impl Offset {
     #[must_use]
     pub fn reached(&self) -> Option<Lsn> {
         self.start().max(self.slot)
+    }
+
+    /// What to store where nothing was handed out up to [`slot`](Self::slot): that a transaction has ended there, in
+    /// Debezium's own keys. It refuses an offset that lies before what the slot still has.
+    #[must_use]
+    pub fn passed(&self) -> Self {
+        let mut passed = self.clone();
+        if let Some(slot) = self.slot.filter(|&slot| self.reached().is_none_or(|known| slot >= known)) {
+            [passed.lsn, passed.lsn_proc, passed.lsn_commit] = [Some(slot); 3];
+            passed.message_type = Some(MessageType::Commit);
+            passed.place = None;
+        }
+        passed
     }
 
     /// Where START_REPLICATION asks the server to begin.
@@ -396,6 +408,29 @@ mod tests {
         let later = Offset { lsn_commit: Some(Lsn(12)), ..offset };
         assert_eq!((later.confirmed(), later.reached()), (Some(Lsn(12)), Some(Lsn(12))));
         assert!(later.to_map().get("lavka_slot").is_none());
+    }
+
+    #[test]
+    fn what_was_passed_without_a_record_is_said_in_debezium_s_keys() {
+        let offset = Offset {
+            lsn: Some(Lsn(9)),
+            lsn_proc: Some(Lsn(9)),
+            lsn_commit: Some(Lsn(7)),
+            message_type: Some(MessageType::Insert),
+            place: Some(Place { commit: Lsn(10), change: 1, record: 1 }),
+            slot: Some(Lsn(50)),
+            ..Offset::default()
+        };
+        let map = offset.passed().to_map();
+        let expected = OffsetMap::new([
+            ("lsn_proc", long(50)),
+            ("messageType", Value::from("COMMIT")),
+            ("lsn_commit", long(50)),
+            ("lsn", long(50)),
+        ]);
+        assert_eq!(map, expected);
+        let before = Offset { slot: Some(Lsn(5)), ..offset };
+        assert_eq!(before.passed(), before, "a record says more");
     }
 
     #[test]

@@ -10,14 +10,14 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::acks::Acks;
 use super::context::{Context, now_nanos};
-use super::signals::Signals;
+use super::signals::{Blocking, Signals};
 use super::watch::look;
 use crate::catalog::{describe, types_of};
 use crate::config::Settings;
 use crate::database::named;
 use crate::event::{At, Change, Emitter};
 use crate::metrics::{count, number};
-use crate::model::{TableId, TypeKind};
+use crate::model::{TableId, TypeCatalog, TypeKind};
 use crate::offset::{Offset, Resume, Seen, Verdict};
 use crate::pgoutput::{Begin, Commit, LogicalMessage, Lsn, Message, Relation, decode};
 use crate::replication::{ChangeStream, Frame};
@@ -42,7 +42,6 @@ pub(super) struct Streaming {
     signals: Signals,
     heartbeat: Option<Every>,
     xmin: Option<Every>,
-    signal_file: Option<Every>,
     /// When the server was last heard of, or asked whether it is there.
     probed: Option<Every>,
     /// When the slot was looked at.
@@ -108,7 +107,6 @@ impl Streaming {
     ) -> Self {
         Self {
             signals,
-            signal_file: Every::millis(settings.run.signal_poll_interval_ms),
             stream,
             frames: VecDeque::new(),
             emitter,
@@ -150,12 +148,7 @@ impl Streaming {
     ) -> Result<()> {
         self.fetch_xmin(context).await?;
         self.measure(context).await;
-        if self.signal_file.is_some_and(|file| file.is_due(Instant::now())) {
-            self.signals.read_file(context, &mut self.emitter).await;
-            if let Some(file) = &mut self.signal_file {
-                file.last = Instant::now();
-            }
-        }
+        self.signals.take_channels(context, &mut self.emitter).await;
         self.signals.advance(context, &mut self.emitter, self.catalogue.version).await?;
         if self.frames.is_empty() && !self.stream.try_take(FRAMES, &mut self.frames)? {
             let wait = self.wait(context);
@@ -183,9 +176,20 @@ impl Streaming {
             self.frame(frame, context, acks, out).await?;
             self.frames.pop_front();
         }
+        self.signals.tell(&self.emitter, out)?;
         self.beat(context, out).await?;
         self.progress(context, out);
         Ok(())
+    }
+
+    /// A snapshot that a signal has asked for, and that the stream is to wait for.
+    pub(super) fn take_blocking(&mut self) -> Option<Blocking> {
+        self.signals.take_blocking()
+    }
+
+    /// The types, for plans that are made elsewhere.
+    pub(super) fn types(&self) -> &TypeCatalog {
+        self.emitter.types()
     }
 
     /// Asks a server that has been silent whether it is still there: of a network that lets nothing through, a connection
@@ -224,7 +228,7 @@ impl Streaming {
         let partition = Offset::partition(context.settings.server());
         out.push(SourceRecord::progress(SourcePosition {
             partition,
-            offset: self.emitter.offset().to_map(),
+            offset: self.emitter.offset().passed().to_map(),
         }));
     }
 

@@ -12,6 +12,7 @@ mod differential;
 mod failures;
 mod incremental;
 mod modes;
+mod network;
 mod restart;
 mod rig;
 mod shown;
