@@ -62,7 +62,8 @@ impl Commit {
             let Some((start, end)) = file.offsets() else { continue };
             let epoch = file.epoch().filter(|_| start < overtaken);
             let name = FileName { topic: &tp.topic, partition: tp.partition, start, end, epoch };
-            let path = file.directory.join(&name.to_text(lake.settings.pad, extension))?;
+            let path =
+                file.directory.join(&lake.settings.naming.text(&name, lake.settings.pad, extension))?;
             moves.push((file.temp.clone(), path));
         }
         Ok(Self { block: Block { next, history: Some(history.clone()), moves }, step: Step::Seal })

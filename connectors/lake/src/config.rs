@@ -279,42 +279,61 @@ lavka_api::config! {
     }
 }
 
-/// Keys without effect here: name, type, default, why.
-const IGNORED: &[(&str, Kind, Option<&str>, &str)] = &[
-    ("hive.home", Kind::String, Some(""), HIVE),
-    ("kerberos.ticket.renew.period.ms", Kind::Long, Some("3600000"), TICKETS),
-    ("hadoop.home", Kind::String, Some(""), HADOOP_HOME),
-    ("file.delim", Kind::String, Some("+"), "File names have a fixed +, as the HDFS sink's."),
-    ("shutdown.timeout.ms", Kind::Long, Some("3000"), "A task has nothing left to wait for when it stops."),
-    ("schemas.cache.config", Kind::Int, Some("1000"), "A file has one schema, whose plan it keeps."),
+/// Keys without effect, whatever the store: name, default, why.
+pub(crate) const IGNORED_EVERYWHERE: &[(&str, &str, &str)] = &[
+    ("shutdown.timeout.ms", "3000", "A task has nothing left to wait for when it stops."),
+    ("schemas.cache.config", "1000", "A file has one schema, whose plan it keeps."),
 ];
 
-const HIVE: &str = "Hive is not run here; its metastore is spoken to over the network.";
-const HADOOP_HOME: &str = "No part of Hadoop's installation is needed.";
-const TICKETS: &str = "Tickets are taken from the keytab when they are needed.";
+/// Those of the HDFS sink.
+const IGNORED: &[(&str, &str, &str)] = &[
+    ("hive.home", "", "Hive is not run here; its metastore is spoken to over the network."),
+    ("kerberos.ticket.renew.period.ms", "3600000", "Tickets are taken from the keytab when they are needed."),
+    ("hadoop.home", "", "No part of Hadoop's installation is needed."),
+    ("file.delim", "+", "File names have a fixed +, as the HDFS sink's."),
+];
 
-/// All keys of the sink, those without effect in the group [`IGNORED_GROUP`] with the reason as their documentation.
+/// Adds a key that is not acted on, with the reason.
+pub(crate) fn add_ignored(definition: &mut ConfigDef, (name, default, why): &(&str, &str, &str)) {
+    add_unused(definition, name, default, IGNORED_GROUP, &format!("Accepted and ignored. {why}"));
+}
+
+/// Adds a key that no code reads the value of.
+pub(crate) fn add_unused(
+    definition: &mut ConfigDef,
+    name: &str,
+    default: &str,
+    group: &'static str,
+    doc: &str,
+) {
+    let kind = match default {
+        "true" | "false" => Kind::Boolean,
+        number if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => Kind::Long,
+        _ => Kind::String,
+    };
+    definition.add(KeyDef {
+        name: name.to_owned().into(),
+        kind,
+        default: Some(Some(default.to_owned())),
+        importance: Importance::Low,
+        doc: doc.to_owned().into(),
+        group: Some(group.into()),
+        order_in_group: -1,
+        width: Width::None,
+        display_name: name.to_owned().into(),
+        dependents: Vec::new(),
+        recommended: Vec::new(),
+        checks: Vec::new(),
+    });
+}
+
+/// All keys of the sink.
 pub(crate) fn definition() -> ConfigDef {
     let mut definition = StorageConfig::definition();
     for keys in [LakeConfig::definition(), HiveConfig::definition()] {
         keys.iter().for_each(|key| definition.add(key.clone()));
     }
-    for &(name, kind, default, why) in IGNORED {
-        definition.add(KeyDef {
-            name: name.into(),
-            kind,
-            default: Some(default.map(str::to_owned)),
-            importance: Importance::Low,
-            doc: format!("Accepted and ignored. {why}").into(),
-            group: Some(IGNORED_GROUP.into()),
-            order_in_group: -1,
-            width: Width::None,
-            display_name: name.into(),
-            dependents: Vec::new(),
-            recommended: Vec::new(),
-            checks: Vec::new(),
-        });
-    }
+    IGNORED.iter().chain(IGNORED_EVERYWHERE).for_each(|key| add_ignored(&mut definition, key));
     definition
 }
 

@@ -11,6 +11,7 @@ use crate::config::LakeConfig;
 use crate::format::{
     AvroCodec, AvroSettings, BloomFilters, Codec, FileFormat, LineKind, LineSettings, ParquetSettings,
 };
+use crate::s3_dialect::S3Config;
 use crate::settings::{Checked, size};
 
 /// The sinks behind these names write Avro where no format is given.
@@ -22,15 +23,19 @@ const AVRO_BY_DEFAULT: [&str; 5] = [
     "Hdfs3SinkConnector",
 ];
 
-/// The format of the files. `declared` is the schema of records without one, which Parquet asks for.
+/// The format of the files; `s3` is what the S3 sink has of its own, where this is one. `declared` is the schema of records without one, which Parquet asks for.
 ///
 /// # Errors
 /// The key that is wrong, and why.
 pub(crate) fn format(
     keys: &LakeConfig,
     config: &Config,
+    s3: Option<&S3Config>,
     declared: Option<Arc<Schema>>,
 ) -> Checked<FileFormat> {
+    let gzip = s3.and_then(gzip_level);
+    let lines =
+        |kind, extension: Option<&str>| FileFormat::Lines(Arc::new(LineSettings::new(kind, extension, gzip)));
     let connector = config.get("connector.class").map_or("", str::trim);
     let class = match &keys.format_class {
         Some(class) => class.0.as_str(),
@@ -39,7 +44,7 @@ pub(crate) fn format(
     };
     let simple = class.rsplit('.').next().unwrap_or_default();
     match simple.strip_suffix("Format").unwrap_or(simple).to_ascii_lowercase().as_str() {
-        "parquet" => Ok(FileFormat::Parquet(Arc::new(parquet(keys, declared)?))),
+        "parquet" => Ok(FileFormat::Parquet(Arc::new(parquet(keys, s3.is_some(), declared)?))),
         "avro" => {
             Ok(FileFormat::Avro(Arc::new(AvroSettings { codec: avro_codec(keys)?, mapping: mapping(keys) })))
         }
@@ -65,8 +70,12 @@ pub(crate) fn format(
     }
 }
 
-fn lines(kind: LineKind, extension: Option<&str>) -> FileFormat {
-    FileFormat::Lines(Arc::new(LineSettings::new(kind, extension, None)))
+/// The level of gzip, where objects are compressed.
+fn gzip_level(s3: &S3Config) -> Option<u32> {
+    /// zlib's own default.
+    const USUAL: u32 = 6;
+    let compressed = s3.compression_type.eq_ignore_ascii_case("gzip");
+    compressed.then(|| u32::try_from(s3.compression_level).unwrap_or(USUAL))
 }
 
 fn extension(keys: &LakeConfig) -> Checked<&str> {
@@ -90,10 +99,18 @@ fn mapping(keys: &LakeConfig) -> Mapping {
     }
 }
 
-fn parquet(keys: &LakeConfig, declared: Option<Arc<Schema>>) -> Checked<ParquetSettings> {
+fn parquet(keys: &LakeConfig, names_codec: bool, declared: Option<Arc<Schema>>) -> Checked<ParquetSettings> {
+    let codec = codec(keys)?;
+    let named = match codec {
+        _ if !names_codec => "",
+        Codec::None => "",
+        Codec::Snappy => ".snappy",
+        Codec::Gzip => ".gz",
+        Codec::Zstd(_) => ".zstd",
+    };
     Ok(ParquetSettings {
-        codec: codec(keys)?,
-        extension: ".parquet".into(),
+        codec,
+        extension: format!("{named}.parquet"),
         row_group_bytes: size(keys.row_group_bytes),
         page_bytes: size(keys.page_bytes),
         bloom_filters: BloomFilters {

@@ -56,7 +56,7 @@ impl Lake {
             end: i64::MAX,
             epoch: None,
         };
-        longest.to_text(self.settings.pad, self.settings.format.extension())
+        self.settings.naming.text(&longest, self.settings.pad, self.settings.format.extension())
     }
 
     /// Checks that the names of a partition's finished files are possible at all.

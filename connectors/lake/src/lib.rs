@@ -57,7 +57,8 @@
 //! | `history` | which records were taken, by leader epoch and offset |
 //! | `form`, `compatibility`, `projection` | records of changing schemas in one file |
 //! | `hive` | tables and partitions of a metastore |
-//! | `rotation`, `file_name`, `lake`, `names` | when, and under which name |
+//! | `s3_dialect` | what the S3 sink's configurations have of their own |
+//! | `rotation`, `file_name`, `naming`, `lake`, `names` | when, and under which name |
 //! | [`store`] | the port to what holds the files, and the local directory |
 
 mod alteration;
@@ -76,6 +77,7 @@ mod history;
 mod hive;
 mod instant;
 mod lake;
+mod naming;
 mod open_file;
 mod partition_writer;
 mod partitioner;
@@ -84,6 +86,7 @@ mod projection;
 mod recovery;
 mod rejections;
 mod rotation;
+mod s3_dialect;
 mod settings;
 mod storage;
 pub mod store;
@@ -99,15 +102,25 @@ use lavka_api::plugin::{Factory, Plugin};
 /// The plugins of this crate.
 #[must_use]
 pub fn plugins() -> Vec<Plugin> {
-    vec![Plugin {
+    let version = lavka_api::LAVKA_VERSION;
+    let lake = Plugin {
         class: "io.lavka.connect.lake.LakeSinkConnector",
         aliases: &[
             "io.confluent.connect.hdfs.HdfsSinkConnector",
             "io.confluent.connect.hdfs3.Hdfs3SinkConnector",
         ],
-        version: lavka_api::LAVKA_VERSION,
+        version,
         doc: "Writes records to Parquet, Avro, JSON, CSV or text files, each exactly once.",
         definition: config::definition,
         factory: Factory::Sink(|| Box::new(LakeSinkConnector::default())),
-    }]
+    };
+    let s3 = Plugin {
+        class: s3_dialect::CLASS,
+        aliases: &[],
+        version,
+        doc: "The lake sink in a bucket of S3, with the keys and the names of objects of Confluent's S3 sink.",
+        definition: s3_dialect::definition,
+        factory: Factory::Sink(|| Box::new(LakeSinkConnector::default())),
+    };
+    vec![lake, s3]
 }

@@ -19,6 +19,7 @@ use crate::partitioner::Partitioner;
 use crate::recovery::Recovered;
 use crate::rejections::Rejections;
 use crate::rotation::Rotation;
+use crate::settings::NullValues;
 use crate::store::{Lease, random_bytes, random_name};
 
 /// Records that go into a file at a time, at most.
@@ -206,7 +207,12 @@ impl PartitionWriter {
         let datum = &record.record.value;
         if datum.is_null() {
             self.flush(batch, run, call).await?;
-            if !self.lake.settings.ignore_nulls {
+            let wanted = match self.lake.settings.nulls {
+                NullValues::Fail => true,
+                NullValues::Report => call.rejections.tolerated,
+                NullValues::Ignore => false,
+            };
+            if wanted {
                 let text = "the value is null (a tombstone), which makes no row; behavior.on.null.values=ignore \
                             passes over such records";
                 call.rejections.add(record, Error::data(text))?;
@@ -245,6 +251,12 @@ impl PartitionWriter {
         place.push_str(&record.record.topic);
         place.push('/');
         let outcome = call.partitioner.encode(record, time, &mut place);
+        if outcome.is_ok() && self.lake.settings.rotation.on_new_place && self.leaves(run, &place) {
+            self.flush(batch, run, call).await?;
+            self.rotate(call.now).await?;
+            // The interval is measured from this record on.
+            self.due(call.now, time, 0);
+        }
         let outcome = match outcome {
             Ok(()) => self.file_of(&place, batch, run, call).await,
             Err(error) => Err(error),
@@ -290,6 +302,11 @@ impl PartitionWriter {
     fn due(&mut self, now: i64, time: Option<i64>, staged: usize) -> bool {
         let staged = u64::try_from(staged).unwrap_or(u64::MAX);
         self.rotation.due(&self.lake.settings.rotation, now, time, staged, self.largest).is_some()
+    }
+
+    /// Whether records went to another place than `place` last.
+    fn leaves(&self, run: &Run, place: &str) -> bool {
+        self.files.get(run.file).or(self.files.last()).is_some_and(|file| *file.place != *place)
     }
 
     /// The file of `place`, which is opened if there is none.
@@ -449,7 +466,8 @@ impl PartitionWriter {
     /// Gives up the partition. What is not committed is read again by its next owner, who also finishes a commit that
     /// is in the log.
     pub(crate) async fn close(self) {
-        if !self.commit.as_ref().is_some_and(Commit::may_be_logged) {
+        let logged = self.commit.as_ref().is_some_and(Commit::may_be_logged) && !self.log.is_refused();
+        if !logged {
             for file in self.files {
                 if file.is_stored()
                     && let Err(error) = self.lake.store.delete(&self.lease, &file.temp).await

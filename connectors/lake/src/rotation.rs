@@ -17,6 +17,8 @@ pub(crate) struct RotationPolicy {
     pub(crate) schedule: Option<(i64, Zone)>,
     /// `lavka.rotate.bytes`: the size of the largest open file.
     pub(crate) bytes: Option<u64>,
+    /// Whether a record for another directory than the one before finishes the files.
+    pub(crate) on_new_place: bool,
 }
 
 /// Which time `rotate.interval.ms` goes by.
@@ -134,7 +136,14 @@ mod tests {
     use super::*;
 
     fn policy() -> RotationPolicy {
-        RotationPolicy { rows: 3, interval_ms: None, clock: Clock::Wall, schedule: None, bytes: None }
+        RotationPolicy {
+            rows: 3,
+            interval_ms: None,
+            clock: Clock::Wall,
+            schedule: None,
+            bytes: None,
+            on_new_place: false,
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lavka_api::config::{Config, ConfigSpec, KeyReport};
+use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
 use lavka_api::data::Schema;
 use lavka_api::error::{Error, Result};
 
@@ -14,9 +14,11 @@ use crate::format::FileFormat;
 use crate::format_choice;
 use crate::hive::{self, HiveConfig, HiveSettings};
 use crate::instant::TimestampExtractor;
+use crate::naming::Naming;
 use crate::partitioner::{Partitioner, TimePartitioner};
 use crate::pattern::Pattern;
 use crate::rotation::{Clock, RotationPolicy};
+use crate::s3_dialect;
 use crate::storage::{Storage, StorageConfig};
 use crate::store::LakePath;
 use crate::zone::Zone;
@@ -34,13 +36,25 @@ pub(crate) struct Settings {
     pub(crate) compatibility: Compatibility,
     pub(crate) partitioner: Partitioner,
     pub(crate) rotation: RotationPolicy,
-    pub(crate) ignore_nulls: bool,
+    pub(crate) nulls: NullValues,
+    pub(crate) naming: Naming,
     pub(crate) retry_backoff_ms: u64,
     pub(crate) pad: usize,
     pub(crate) buffer_bytes: usize,
     pub(crate) max_open_files: usize,
     /// The metastore that is told of finished files.
     pub(crate) hive: Option<HiveSettings>,
+}
+
+/// `behavior.on.null.values`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NullValues {
+    /// They are errant.
+    Fail,
+    /// They are passed over, and reported where somebody takes reports.
+    Report,
+    /// They are passed over.
+    Ignore,
 }
 
 /// A key and what is wrong with its value.
@@ -69,7 +83,11 @@ impl Settings {
         let storage = note(problems_of, storage(config));
         let topics_dir = note(problems_of, directory("topics.dir", &keys.topics_dir));
         let logs_dir = note(problems_of, directory("logs.dir", &keys.logs_dir));
-        let format = note(problems_of, format_choice::format(keys, config, declared));
+        let s3 = match s3_dialect::is_meant(config) {
+            true => note(problems_of, s3_dialect::read(config)),
+            false => None,
+        };
+        let format = note(problems_of, format_choice::format(keys, config, s3.as_ref(), declared));
         let partitioner = note(problems_of, partitioner(keys));
         let schedule = note(problems_of, schedule(keys));
         if keys.capture_groups_regex.is_some() {
@@ -103,6 +121,8 @@ impl Settings {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let by_time = matches!(partitioner, Partitioner::Time(_));
+        let open_files = s3.as_ref().map(|s3| s3.max_open_files).filter(|limit| *limit > 0);
         let positive = |value: i64| (value > 0).then_some(value);
         Ok(Self {
             storage,
@@ -113,16 +133,28 @@ impl Settings {
             partitioner,
             rotation: RotationPolicy {
                 rows: u64::try_from(keys.flush_size).unwrap_or(1),
-                interval_ms: positive(keys.rotate_interval_ms),
+                // The S3 sink measures it by the partitioner's time alone.
+                interval_ms: positive(keys.rotate_interval_ms).filter(|_| s3.is_none() || by_time),
                 clock,
                 schedule,
                 bytes: positive(keys.rotate_bytes).and_then(|bytes| u64::try_from(bytes).ok()),
+                on_new_place: s3.as_ref().is_some_and(|s3| s3.rotate_on_partition_change)
+                    && by_time
+                    && keys.rotate_interval_ms > 0,
             },
-            ignore_nulls: keys.null_values.eq_ignore_ascii_case("ignore"),
+            nulls: match keys.null_values.eq_ignore_ascii_case("ignore") {
+                false => NullValues::Fail,
+                true if s3.as_ref().is_some_and(|s3| s3.report_nulls) => NullValues::Report,
+                true => NullValues::Ignore,
+            },
+            naming: match &s3 {
+                Some(s3) => Naming::Start { delim: s3.file_delim.clone() },
+                None => Naming::Span,
+            },
             retry_backoff_ms: u64::try_from(keys.retry_backoff_ms).unwrap_or(0),
             pad: usize::try_from(keys.offset_zero_pad_width).unwrap_or(10),
             buffer_bytes: size(keys.buffer_bytes),
-            max_open_files: usize::try_from(keys.max_open_files).unwrap_or(1),
+            max_open_files: usize::try_from(open_files.unwrap_or(keys.max_open_files)).unwrap_or(1),
             hive,
         })
     }
@@ -156,7 +188,7 @@ pub(crate) fn cross_check(
 
 /// The keys in `config` that have no effect, with the reason.
 pub(crate) fn ignored(config: &Config) -> Vec<(String, String)> {
-    definition()
+    definition_for(config)
         .iter()
         .filter(|key| key.group.as_deref() == Some(IGNORED_GROUP) && config.contains(&key.name))
         .map(|key| (key.name.to_string(), key.doc.to_string()))
@@ -179,8 +211,13 @@ pub(crate) fn schema_file(config: &Config) -> Result<Option<PathBuf>> {
     }
 }
 
+/// The keys of the sink that `config` is for.
+fn definition_for(config: &Config) -> ConfigDef {
+    if s3_dialect::is_meant(config) { s3_dialect::definition() } else { definition() }
+}
+
 fn complaint(config: &Config, key: &str, detail: &str) -> String {
-    let keys = definition();
+    let keys = definition_for(config);
     let value = keys.get(key).and_then(|def| def.effective(config.get(key))).unwrap_or("null");
     format!("Invalid value {value} for configuration {key}: {detail}")
 }

@@ -9,7 +9,6 @@ use lavka_api::{Error, Result};
 use super::metastore::{Metastore, Servers};
 use super::table::TableForm;
 use super::thrift::Fields;
-use crate::file_name::FileName;
 use crate::lake::Lake;
 use crate::store::LakePath;
 
@@ -217,9 +216,8 @@ impl Registrar {
     }
 }
 
-/// The directory, below `root`, of a file that a sink has finished.
+/// The directory, below `root`, of a file.
 fn directory_of(path: &LakePath, root: &LakePath) -> Option<String> {
-    let (directory, name) = path.as_str().rsplit_once('/')?;
-    FileName::parse(name)?;
+    let (directory, _) = path.as_str().rsplit_once('/')?;
     Some(directory.strip_prefix(root.as_str())?.trim_matches('/').to_owned()).filter(|text| !text.is_empty())
 }

@@ -13,7 +13,7 @@ use parquet::basic::{ColumnOrder, Compression};
 use crate::harness::{NOW, config, reading, record, runtime, start};
 
 fn connector() -> Box<dyn SinkConnector> {
-    let [plugin] = &lavka_connector_lake::plugins()[..] else { panic!() };
+    let plugin = &lavka_connector_lake::plugins()[0];
     let Factory::Sink(new) = plugin.factory else { panic!() };
     new()
 }

@@ -182,3 +182,57 @@ fn parquet_has_bloom_filters_and_the_schema_of_the_records() {
     let schema = entries.iter().find(|entry| entry.key == "parquet.avro.schema").unwrap();
     assert!(schema.value.as_ref().unwrap().contains(r#""name":"Reading""#));
 }
+
+#[test]
+fn the_s3_sinks_objects_have_its_names_and_its_rotation() {
+    let class = "io.confluent.connect.s3.S3SinkConnector";
+    let names = |entries: &[(&str, &str)], batch: Vec<SinkRecord>| -> Vec<String> {
+        let mut config = config([("connector.class", class), ("s3.bucket.name", "lake"), ("store.url", "")]);
+        entries.iter().for_each(|(key, value)| config.set(*key, *value));
+        runtime().block_on(async {
+            let store = ModelStore::new();
+            let (mut task, _) = opened(&config, &store, 1).await.unwrap();
+            let mut context = SinkContext::at(NOW);
+            context.takes_errant_records = true;
+            task.put(batch.into(), &mut context).await.unwrap();
+            store.files("topics/t/").into_keys().collect()
+        })
+    };
+    let readings = || (0..7).map(|offset| reading(0, offset)).collect::<Vec<_>>();
+    let format = |name: &'static str| ("format.class", name);
+    assert_eq!(
+        names(
+            &[format("io.confluent.connect.s3.format.parquet.ParquetFormat"), ("flush.size", "3")],
+            readings()
+        ),
+        [
+            "topics/t/partition=0/t+0+0000000000.snappy.parquet",
+            "topics/t/partition=0/t+0+0000000003.snappy.parquet"
+        ]
+    );
+    let gzip = [
+        format("io.confluent.connect.s3.format.json.JsonFormat"),
+        ("s3.compression.type", "gzip"),
+        ("file.delim", "-"),
+        ("flush.size", "7"),
+        ("rotate.interval.ms", "1"),
+    ];
+    assert_eq!(names(&gzip, readings()), ["topics/t/partition=0/t-0-0000000000.json.gz"]);
+    // Readings are a second apart: with a bucket of three seconds each change of the directory finishes the object.
+    let by_time = [
+        format("Json"),
+        ("partitioner.class", "TimeBasedPartitioner"),
+        ("partition.duration.ms", "3000"),
+        ("path.format", "'s'=ss"),
+        ("locale", "en"),
+        ("timezone", "UTC"),
+        ("timestamp.extractor", "Record"),
+        ("rotate.interval.ms", "60000"),
+    ];
+    assert_eq!(
+        names(&by_time, readings()),
+        ["topics/t/s=18/t+0+0000000000.json", "topics/t/s=21/t+0+0000000001.json"]
+    );
+    let kept = [&by_time[..], &[("rotate.file.on.partition.change", "false")]].concat();
+    assert_eq!(names(&kept, readings()), Vec::<String>::new());
+}

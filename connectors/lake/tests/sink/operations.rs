@@ -15,7 +15,7 @@ use crate::harness::{
 use crate::model_store::{Loss, ModelStore};
 
 fn connector() -> Box<dyn SinkConnector> {
-    let [plugin] = &lavka_connector_lake::plugins()[..] else { panic!() };
+    let plugin = &lavka_connector_lake::plugins()[0];
     let Factory::Sink(new) = plugin.factory else { panic!() };
     new()
 }
