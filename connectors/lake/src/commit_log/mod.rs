@@ -70,6 +70,11 @@ impl CommitLog {
         }
     }
 
+    /// Whether another writer has won, so that a commit that was not appended never will be.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self, Self::Objects(log) if !log.is_sound())
+    }
+
     /// Replaces a long log by a short one. Called when nothing of a commit is outstanding; `next` is the offset to go on
     /// from, `history` what was taken up to there.
     pub(crate) async fn shorten(

@@ -17,6 +17,20 @@ use crate::LakePath;
 /// A note about the holder of a lease is a few short lines.
 const MAX_NOTE: usize = 1024;
 
+/// A log longer than this is not one.
+const MAX_LOG: usize = 256 * 1024 * 1024;
+/// Times that a log is read anew because somebody wrote to it before it could be opened.
+const TAKES: usize = 3;
+
+/// What became of a try to open a log.
+enum Taken {
+    Held(Held),
+    /// Somebody else has it open.
+    Elsewhere,
+    /// Somebody else has written to it and closed it meanwhile.
+    Changed,
+}
+
 /// An open log.
 pub(super) struct Held {
     store: HdfsStore,
@@ -33,8 +47,25 @@ impl Held {
         if store.opened(path).is_some() {
             return Ok(None);
         }
+        for _ in 0..TAKES {
+            match Self::try_to_take(store, path).await? {
+                Taken::Held(held) => return Ok(Some(held)),
+                Taken::Elsewhere => return Ok(None),
+                Taken::Changed => {}
+            }
+        }
+        Ok(None)
+    }
+
+    async fn try_to_take(store: &HdfsStore, path: &LakePath) -> Result<Taken> {
         let client = store.client().await?;
         let absolute = store.absolute(path);
+        // Data nodes tell of a block that is open only what its writer knows anyway, so the log is read before it is opened.
+        let content = match store.ask(read_range(client, &absolute, 0, MAX_LOG)).await {
+            Ok(content) => content,
+            Err(error) if is_missing(&error) => Vec::new(),
+            Err(error) => return Err(store.explain("read", path, &error)),
+        };
         let mut outcome = store.ask(client.append(&absolute)).await;
         if outcome.as_ref().is_err_and(is_held)
             && read_note(store, path).await.is_some_and(|note| is_dead(&note))
@@ -51,7 +82,7 @@ impl Held {
         }
         let writer = match outcome {
             Ok(writer) => writer,
-            Err(error) if is_held(&error) => return Ok(None),
+            Err(error) if is_held(&error) => return Ok(Taken::Elsewhere),
             Err(error) => return Err(store.explain("open", path, &error)),
         };
         // Nobody else writes it from here on, so its length is what the name node says.
@@ -59,8 +90,14 @@ impl Held {
         let status = status.map_err(|error| store.explain("look at", path, &error))?;
         let length = u64::try_from(status.length).unwrap_or(u64::MAX);
         let file = OpenFile::new(absolute, store.inner.settings.key, writer, length, true);
+        if u64::try_from(content.len()) != Ok(length) {
+            // Somebody has written to it since it was read, or did not get round to closing it.
+            Box::pin(file.close()).await;
+            return Ok(Taken::Changed);
+        }
         let file = Arc::new(Mutex::new(Some(file)));
         store.inner.open().insert(path.clone(), Arc::clone(&file));
+        store.inner.logs().insert(path.clone(), content);
         let hold = Hold::begin();
         let note = hold.note();
         let held = Self {
@@ -74,7 +111,7 @@ impl Held {
         if let Err(error) = Box::pin(write_note(store, path, note)).await {
             tracing::debug!("{error}");
         }
-        Ok(Some(held))
+        Ok(Taken::Held(held))
     }
 
     pub(super) fn is_log(&self, path: &LakePath) -> bool {
@@ -110,6 +147,7 @@ async fn close(store: &HdfsStore, path: &LakePath, file: &Mutex<Option<OpenFile>
         Box::pin(file.close()).await;
     }
     store.inner.open().remove(path);
+    store.inner.logs().remove(path);
 }
 
 fn note_path(path: &LakePath) -> Result<LakePath> {

@@ -22,7 +22,10 @@ use lease::Held;
 use open_file::{OpenFile, read_range};
 
 /// An answer of the name node that takes longer than this does not come.
-const SLOWEST_ANSWER: Duration = Duration::from_secs(120);
+const SLOWEST_ANSWER: Duration = Duration::from_secs(30);
+/// Times that a call goes from one name node to the next within the client. The sink repeats what fails by itself, so a
+/// call need not hold up the task for minutes.
+const FAILOVERS: &str = "4";
 const DIRECTORY_PERMISSION: u32 = 0o755;
 
 /// Where a cluster is, and who asks.
@@ -65,6 +68,8 @@ struct Inner {
     settings: HdfsSettings,
     client: OnceCell<Client>,
     open: SyncMutex<HashMap<LakePath, Arc<Mutex<Option<OpenFile>>>>>,
+    /// What logs had in them when they were opened, until more is appended.
+    logs: SyncMutex<HashMap<LakePath, Vec<u8>>>,
 }
 
 impl fmt::Debug for HdfsStore {
@@ -79,11 +84,24 @@ impl Inner {
     }
 }
 
+impl Inner {
+    fn logs(&self) -> MutexGuard<'_, HashMap<LakePath, Vec<u8>>> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl HdfsStore {
     /// A store as `settings` say; nothing is connected to yet.
     #[must_use]
     pub fn new(settings: HdfsSettings) -> Self {
-        Self { inner: Arc::new(Inner { settings, client: OnceCell::new(), open: SyncMutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                settings,
+                client: OnceCell::new(),
+                open: SyncMutex::default(),
+                logs: SyncMutex::default(),
+            }),
+        }
     }
 
     /// The path as the cluster knows it.
@@ -102,7 +120,7 @@ impl HdfsStore {
         let cluster = settings.cluster.clone();
         let runtime = tokio::runtime::Handle::current();
         let made = tokio::task::spawn_blocking(move || {
-            let mut overrides = Vec::new();
+            let mut overrides = vec![("dfs.client.failover.max.attempts", FAILOVERS.to_owned())];
             let mut builder = ClientBuilder::new().with_io_runtime(runtime);
             if settings.cluster != "hdfs://" {
                 builder = builder.with_url(settings.cluster.as_str());
@@ -237,6 +255,7 @@ impl LakeStore for HdfsStore {
                 Arc::clone(self.inner.open().entry(path.clone()).or_insert(file))
             }
         };
+        self.inner.logs().remove(path);
         let mut file = file.lock().await;
         let Some(file) = file.as_mut() else {
             return Err(Error::fatal(format!("{path} was closed while it was written; restart the task")));
@@ -263,6 +282,10 @@ impl LakeStore for HdfsStore {
     }
 
     async fn read(&self, path: &LakePath, limit: u64) -> Result<Option<Vec<u8>>> {
+        let log = self.inner.logs().get(path).cloned();
+        if let Some(log) = log {
+            return Ok(Some(log));
+        }
         let client = self.client().await?;
         let absolute = self.absolute(path);
         let length = match self.ask(client.get_file_info(&absolute)).await {

@@ -171,16 +171,27 @@ impl BucketStore {
         Ok(())
     }
 
-    /// Makes an upload visible. Where it is no more, an earlier try may have done it.
-    async fn complete(&self, key: &Path, id: &str, parts: Vec<PartId>, length: u64) -> Result<Renamed> {
-        let outcome = self.client().await?.complete_multipart(key, &id.to_owned(), parts).await;
-        match outcome {
-            Ok(_) => Ok(Renamed::Done),
-            Err(error) => match self.size(key).await? {
-                Some(size) if size == length => Ok(Renamed::AlreadyDone),
-                _ if matches!(error, StoreError::NotFound { .. }) => Ok(Renamed::SourceMissing),
-                _ => Err(self.explain("complete", key, &error)),
-            },
+    /// Makes an upload visible under `key`. Where it is no more, an earlier try may have done it, and may have brought the
+    /// file to `target` as well.
+    async fn complete(
+        &self,
+        key: &Path,
+        target: &Path,
+        id: &str,
+        parts: Vec<PartId>,
+        length: u64,
+    ) -> Result<Renamed> {
+        let Err(error) = self.client().await?.complete_multipart(key, &id.to_owned(), parts).await else {
+            return Ok(Renamed::Done);
+        };
+        for name in [key, target] {
+            if self.size(name).await? == Some(length) {
+                return Ok(Renamed::AlreadyDone);
+            }
+        }
+        match error {
+            StoreError::NotFound { .. } => Ok(Renamed::SourceMissing),
+            error => Err(self.explain("complete", key, &error)),
         }
     }
 
@@ -321,15 +332,9 @@ impl LakeStore for BucketStore {
                 let key =
                     Path::parse(&key).map_err(|error| self.explain("complete", &target, &error.into()))?;
                 let parts = parts.into_iter().map(|content_id| PartId { content_id }).collect();
-                let mut renamed = self.complete(&key, &id, parts, length).await?;
-                if key != target {
-                    renamed = match renamed {
-                        Renamed::SourceMissing if self.size(&target).await? == Some(length) => {
-                            Renamed::AlreadyDone
-                        }
-                        Renamed::SourceMissing => Renamed::SourceMissing,
-                        _ => self.copy(&key, &target).await?,
-                    };
+                let mut renamed = self.complete(&key, &target, &id, parts, length).await?;
+                if key != target && renamed != Renamed::SourceMissing {
+                    renamed = self.copy(&key, &target).await?;
                 }
                 self.remove(&note_key).await?;
                 renamed

@@ -1,0 +1,179 @@
+//! A topic of numbered records, the consumer of it, and what is to be read in the files, for stores of others.
+
+use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::Int64Type;
+use lavka_api::Result;
+use lavka_api::config::Config;
+use lavka_api::data::{Datum, KafkaOrigin, Object, Record, SinkRecord, TopicPartition, Value};
+use lavka_api::plugin::{Offsets, SinkConnector as _, SinkContext, SinkTask, SinkTaskStart, TaskId};
+use lavka_connector_lake::LakeSinkConnector;
+use lavka_connector_lake::store::{LakePath, LakeStore};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+pub(crate) const TOPIC: &str = "t";
+const MAX_FILE: u64 = 64 * 1024 * 1024;
+/// The variable by which a copy of the test binary is told to write until it is killed.
+const CHILD: &str = "LAVKA_TEST_LAKE_CHILD";
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+pub(crate) fn partition() -> TopicPartition {
+    TopicPartition::new(TOPIC, 0)
+}
+
+pub(crate) fn record(offset: i64) -> SinkRecord {
+    let value = Object::from_entries([
+        ("offset", Value::Int64(offset)),
+        ("device", ["a", "b"][usize::from(offset % 3 == 0)].into()),
+        ("text", format!("{:0>60}", offset * 7919).as_str().into()),
+    ]);
+    let mut record = Record::for_topic(TOPIC);
+    record.partition = Some(0);
+    record.value = Datum::schemaless(value);
+    record.timestamp = Some(1_700_000_000_000 + offset);
+    let origin = KafkaOrigin { topic: TOPIC.into(), partition: 0, offset, leader_epoch: Some(0) };
+    SinkRecord { record, origin, raw_key: None, raw_value: None }
+}
+
+/// A task with a consumer that reads from where the task wants to, else from the beginning.
+pub(crate) struct Rig {
+    pub(crate) task: Box<dyn SinkTask>,
+    pub(crate) position: i64,
+    pub(crate) now: i64,
+    pub(crate) paused: bool,
+    /// Records of the last batch, which comes again after an error.
+    held: Vec<SinkRecord>,
+}
+
+impl Rig {
+    pub(crate) async fn open(config: &Config) -> Result<Self> {
+        let task = LakeSinkConnector::default().task(config)?;
+        let mut rig = Self { task, position: 0, now: 1_800_000_000_000, paused: false, held: Vec::new() };
+        rig.task.start(SinkTaskStart { id: TaskId { connector: "lake".into(), task: 0 } }).await?;
+        let mut context = SinkContext::at(rig.now);
+        rig.task.open(&[partition()], &mut context).await?;
+        rig.follow(&context);
+        Ok(rig)
+    }
+
+    fn follow(&mut self, context: &SinkContext) {
+        self.paused |= context.pause.contains(&partition());
+        if context.resume.contains(&partition()) {
+            self.paused = false;
+        }
+        if let Some(next) = context.rewind.get(&partition()) {
+            self.position = *next;
+            self.held.clear();
+        }
+    }
+
+    /// Puts the next `count` records, or those that an error left.
+    pub(crate) async fn put(&mut self, count: i64) -> Result<()> {
+        self.now += 10_000;
+        let mut context = SinkContext::at(self.now);
+        if self.held.is_empty() && !self.paused {
+            self.held = (self.position..self.position + count).map(record).collect();
+            self.position += count;
+        }
+        let outcome = self.task.put(self.held.clone().into(), &mut context).await;
+        if outcome.is_ok() {
+            self.held.clear();
+        }
+        self.follow(&context);
+        outcome
+    }
+
+    /// The same until it succeeds, with `pause` in between.
+    pub(crate) async fn put_at_last(&mut self, count: i64, tries: usize) {
+        for _ in 0..tries {
+            match self.put(count).await {
+                Ok(()) if !self.paused => return,
+                Ok(()) => {}
+                Err(error) => assert!(error.is_retriable(), "{error}"),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        }
+        panic!("{tries} tries were in vain");
+    }
+
+    pub(crate) async fn durable(&mut self) -> Option<i64> {
+        let offsets = self.task.pre_commit(&Offsets::new(), &mut SinkContext::at(self.now)).await.unwrap();
+        offsets.get(&partition()).copied()
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.task.close(&[partition()], &mut SinkContext::at(self.now)).await.unwrap();
+        self.task.stop().await;
+    }
+}
+
+/// The offsets in all finished files, in order of files' names; panics where a file does not hold what its name says.
+pub(crate) async fn rows(store: &dyn LakeStore) -> Vec<i64> {
+    let mut rows = Vec::new();
+    for (name, bytes) in files(store).await {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).unwrap();
+        let mut inside: Vec<i64> = Vec::new();
+        for batch in reader.build().unwrap() {
+            let batch = batch.unwrap();
+            inside.extend(batch.column_by_name("offset").unwrap().as_primitive::<Int64Type>().values());
+        }
+        let numbers: Vec<i64> =
+            name.rsplit('/').next().unwrap().split(['+', '.']).filter_map(|part| part.parse().ok()).collect();
+        assert_eq!(numbers[1], inside[0], "{name}");
+        rows.extend(inside);
+    }
+    rows
+}
+
+/// The finished files by name.
+pub(crate) async fn files(store: &dyn LakeStore) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let directory = LakePath::new(&format!("topics/{TOPIC}")).unwrap();
+    for path in store.list(&directory).await.unwrap() {
+        let bytes = store.read(&path, MAX_FILE).await.unwrap().unwrap();
+        files.insert(path.to_string(), bytes);
+    }
+    files
+}
+
+/// Each offset below `end` is there once.
+pub(crate) async fn assert_complete(store: &dyn LakeStore, end: i64) {
+    let mut rows = rows(store).await;
+    rows.sort_unstable();
+    assert_eq!(rows, (0..end).collect::<Vec<i64>>());
+}
+
+pub(crate) async fn names_below(store: &dyn LakeStore, directory: &str) -> Vec<String> {
+    let paths = store.list(&LakePath::new(directory).unwrap()).await.unwrap();
+    paths.iter().map(ToString::to_string).collect()
+}
+
+/// Starts a copy of this test binary that runs the test `child` alone, which writes with `config` until it is killed.
+pub(crate) fn spawn_child(config: &Config) -> Child {
+    let entries: BTreeMap<String, String> =
+        config.iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect();
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--nocapture"])
+        .env(CHILD, serde_json::to_string(&entries).unwrap())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// What the test `child` does; nothing, where it is not told to.
+pub(crate) fn be_child() {
+    let Ok(text) = std::env::var(CHILD) else { return };
+    let entries: BTreeMap<String, String> = serde_json::from_str(&text).unwrap();
+    let config: Config = entries.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    runtime().block_on(async {
+        let mut rig = Rig::open(&config).await.unwrap();
+        loop {
+            rig.put_at_last(7, 1000).await;
+        }
+    });
+}
