@@ -154,6 +154,7 @@ pub(crate) fn native(code: RDKafkaErrorCode, subject: &str) -> Error {
             (ErrorClass::Retriable, exception::RETRIABLE)
         }
         C::AssignmentLost | C::PollExceeded => (ErrorClass::Retriable, COMMIT_FAILED),
+        C::Fenced => (ErrorClass::Fatal, FENCED),
         C::UnknownPartition | C::BadMessage | C::BadCompression => (ErrorClass::Data, KAFKA),
         C::Authentication => (ErrorClass::Fatal, AUTHENTICATION),
         C::SSL => (ErrorClass::Fatal, TLS),

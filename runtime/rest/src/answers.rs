@@ -31,7 +31,7 @@ impl Asked {
     }
 
     /// Any value but `true` is false, as Java reads booleans.
-    fn flag(&self, query: &Query) -> bool {
+    pub(crate) fn flag(&self, query: &Query) -> bool {
         let default = matches!(query.kind, QueryKind::Flag(true));
         self.param(query).map_or(default, |text| text.eq_ignore_ascii_case("true"))
     }
@@ -101,7 +101,6 @@ pub(crate) async fn of(worker: &WorkerHandle, resource: Resource, verb: Verb, as
             let kind = worker.info(&name).ok().and_then(|info| info.kind);
             ok(shapes::status(&status, kind))
         }
-        Resource::Tasks(_) if verb == Verb::Post => Err(worker.take_task_configs()),
         Resource::Tasks(name) => ok(shapes::tasks(&name, &worker.task_configs(&name)?)),
         Resource::TaskStatus(name, number) => {
             ok(shapes::task_status(number, &worker.task_status(&name, number)?))
@@ -123,7 +122,6 @@ pub(crate) async fn of(worker: &WorkerHandle, resource: Resource, verb: Verb, as
             worker.set_target(&name, TargetState::Stopped).await?;
             empty(StatusCode::NO_CONTENT)
         }
-        Resource::Fence(_) => Err(worker.fence()),
         Resource::Topics(name) => {
             let topics = worker.topics(&name)?;
             ok(json!({ name: { "topics": topics } }))
@@ -147,7 +145,10 @@ pub(crate) async fn of(worker: &WorkerHandle, resource: Resource, verb: Verb, as
             let config = body::configuration(&asked.body)?;
             ok(shapes::config_infos(&worker.validate(&plugin, &config).await?))
         }
-        Resource::Loggers | Resource::Logger(_) => Err(Refusal::not_found("HTTP 404 Not Found")),
+        // What workers send each other is answered before.
+        Resource::Fence(_) | Resource::Loggers | Resource::Logger(_) => {
+            Err(Refusal::not_found("HTTP 404 Not Found"))
+        }
     }
 }
 

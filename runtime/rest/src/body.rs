@@ -174,6 +174,18 @@ fn flat(members: Members<'_>) -> Result<Config, Refusal> {
     Ok(config)
 }
 
+/// A body of `POST /connectors/{name}/tasks`: a list of configurations.
+pub(crate) fn task_configs(bytes: &[u8]) -> Result<Vec<Config>, Refusal> {
+    let text = document(bytes)?;
+    match type_of(text) {
+        Type::Array => list(text)?
+            .into_iter()
+            .map(|config| flat(members(config.get(), "the configuration of a task")?))
+            .collect(),
+        found => Err(wrong("a list of task configurations", found)),
+    }
+}
+
 /// A body of `PATCH /connectors/{name}/offsets`.
 pub(crate) fn offset_changes(bytes: &[u8]) -> Result<Vec<OffsetChange>, Refusal> {
     let mut entries = Vec::new();
@@ -183,7 +195,7 @@ pub(crate) fn offset_changes(bytes: &[u8]) -> Result<Vec<OffsetChange>, Refusal>
         }
         entries = match type_of(value.get()) {
             Type::Null => Vec::new(),
-            Type::Array => list(value)?,
+            Type::Array => list(value.get())?,
             found => return Err(wrong("a list of offsets", found)),
         };
     }
@@ -195,8 +207,8 @@ pub(crate) fn offset_changes(bytes: &[u8]) -> Result<Vec<OffsetChange>, Refusal>
     entries.into_iter().map(change).collect()
 }
 
-fn list(raw: &RawValue) -> Result<Vec<&RawValue>, Refusal> {
-    serde_json::from_str(raw.get())
+fn list(text: &str) -> Result<Vec<&RawValue>, Refusal> {
+    serde_json::from_str(text)
         .map_err(|error| Refusal::bad_request(format!("The request body is not JSON: {error}")))
 }
 

@@ -9,6 +9,8 @@
 //! - `table`: every path and method, with parameters, bodies, statuses: what is served and what [`openapi`] says, in the
 //!   terms of `operation`, `resource`, `query` and `schemas`.
 //! - `answers`: what each resource answers; `loggers`: the admin endpoints.
+//! - [`Membership`]: which worker of a cluster decides on a request; passing requests on, session keys, signatures.
+//!   `passing` says which requests that is about.
 //! - `body`: request bodies, with errors that say what is wrong and where.
 //! - `shapes`: answers, in Connect's order of keys.
 //! - `cors`, `headers`: headers that every answer gets; `access`: the line that is logged for it.
@@ -28,9 +30,11 @@ mod config;
 mod cors;
 mod headers;
 mod loggers;
+mod membership;
 mod negotiation;
 mod openapi;
 mod operation;
+mod passing;
 mod path;
 mod query;
 mod resource;
@@ -41,5 +45,9 @@ mod shapes;
 mod table;
 
 pub use config::RestConfig;
+pub use membership::{
+    InterWorkerKeys, MacAlgorithm, Matter, Membership, PeerRequest, SIGNATURE_ALGORITHM_HEADER,
+    SIGNATURE_HEADER, Session, SessionKey, Whose, ask_peer,
+};
 pub use openapi::openapi;
 pub use server::{BoundRest, RestServer};

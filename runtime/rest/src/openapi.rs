@@ -24,6 +24,7 @@ const REFUSALS: &[(u16, &str, &str)] = &[
         "Failed",
         "The worker, or a plugin, failed; or what was asked for is none of a standalone worker's business.",
     ),
+    (503, "NotYet", "The worker is still starting."),
 ];
 /// Of every operation.
 const ANY: &[u16] = &[400, 406, 413, 415, 500];

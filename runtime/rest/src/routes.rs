@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::body::Body;
@@ -17,11 +18,12 @@ use crate::access;
 use crate::answers::{self, Asked};
 use crate::cors::Cors;
 use crate::headers::{self, HeaderRule};
+use crate::membership::Membership;
 use crate::negotiation::{self, BodyType};
 use crate::operation::{Operation, Verb};
-use crate::path;
 use crate::resource::Resource;
 use crate::table::Route;
+use crate::{passing, path};
 
 /// The most bytes of a request body.
 const MAX_BODY: usize = 10 << 20;
@@ -31,7 +33,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 /// What listeners serve.
 pub(crate) struct Site {
     /// The worker whose API it is; `None` on listeners for the admin endpoints alone.
-    pub(crate) worker: Option<WorkerHandle>,
+    pub(crate) worker: Option<(WorkerHandle, Arc<dyn Membership>)>,
     /// The levels that the admin endpoints change; `None` where these endpoints are not served.
     pub(crate) logs: Option<LogControl>,
     pub(crate) cors: Option<Cors>,
@@ -156,7 +158,13 @@ async fn serve(
         (_, Some(logs)) if matches!(resource, Resource::Loggers | Resource::Logger(_)) => {
             answers::of_admin(logs, &resource, operation.verb, &asked)
         }
-        (Some(worker), _) => answers::of(worker, resource, operation.verb, asked).await,
+        (Some((worker, membership)), _) => {
+            let request = passing::Incoming { membership: &**membership, head, resource: &resource };
+            if let Some(answer) = request.settle(operation.verb, &asked).await? {
+                return Ok(answer);
+            }
+            answers::of(worker, resource, operation.verb, asked).await
+        }
         _ => Err(Refusal::not_found("HTTP 404 Not Found")),
     }
 }

@@ -23,6 +23,7 @@ pub(crate) static ALL: &[&Shape] = &[
     &TASK_STATUS,
     &STATUS,
     &TASKS,
+    &TASK_CONFIGS,
     &TOPICS,
     &OFFSET_MAP,
     &OFFSETS,
@@ -193,6 +194,8 @@ pub(crate) static TASKS: Shape = Shape {
     name: "Tasks",
     schema: || list(&object(&[("id", task_id()), ("config", to(&CONFIGURATION))], 0)),
 };
+
+pub(crate) static TASK_CONFIGS: Shape = Shape { name: "TaskConfigs", schema: || list(&to(&CONFIGURATION)) };
 
 pub(crate) static TOPICS: Shape =
     Shape { name: "Topics", schema: || by_name(&object(&[("topics", list(&text()))], 0)) };

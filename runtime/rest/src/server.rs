@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::RestConfig;
+use crate::membership::{Alone, Membership};
 use crate::routes::{self, Ends, Site};
 
 /// How long a client may take for the head of a request, and how long an idle connection stays open.
@@ -86,10 +87,22 @@ impl BoundRest {
     /// admin endpoints. Must be called within a tokio runtime.
     #[must_use]
     pub fn serve(self, worker: WorkerHandle, logs: Option<LogControl>) -> RestServer {
+        let alone = Arc::new(Alone(worker.clone()));
+        self.serve_member(worker, alone, logs)
+    }
+
+    /// Serves the API of a worker that is one of several. Must be called within a tokio runtime.
+    #[must_use]
+    pub fn serve_member(
+        self,
+        worker: WorkerHandle,
+        membership: Arc<dyn Membership>,
+        logs: Option<LogControl>,
+    ) -> RestServer {
         let (stop, stopped) = watch::channel(false);
         let shared = self.config.admin_listeners.is_none();
         let main = Arc::new(Site {
-            worker: Some(worker),
+            worker: Some((worker, membership)),
             logs: logs.clone().filter(|_| shared),
             cors: self.config.cors,
             headers: self.config.headers,

@@ -87,6 +87,8 @@ const fn empty(status: u16, about: &'static str) -> Answer {
 /// A connector that is not there is 404; one whose state forbids it, 409.
 const CHANGE: &[u16] = &[404, 409];
 const LOOK: &[u16] = &[404];
+/// What workers send each other has to be signed, by a key that every one of them has.
+const INTERNAL: &[u16] = &[400, 403, 404, 409, 503];
 
 /// Every path. The order of the operations is that of an `Allow` header.
 pub(crate) static ROUTES: &[Route] = &[
@@ -238,7 +240,8 @@ pub(crate) static ROUTES: &[Route] = &[
         template: "/connectors/{connector}/fence",
         resource: Make::Named(Resource::Fence),
         operations: &[Operation {
-            refusals: LOOK,
+            answers: &[empty(200, "Earlier tasks are fenced.")],
+            refusals: INTERNAL,
             ..operation(Verb::Put, "fenceConnector", "For workers among themselves; a standalone one refuses")
         }],
     },
@@ -291,7 +294,9 @@ pub(crate) static ROUTES: &[Route] = &[
         resource: Make::Named(Resource::Tasks),
         operations: &[
             Operation {
-                refusals: LOOK,
+                body: Some(&schemas::TASK_CONFIGS),
+                answers: &[empty(200, "They were taken.")],
+                refusals: INTERNAL,
                 ..operation(
                     Verb::Post,
                     "putTaskConfigs",

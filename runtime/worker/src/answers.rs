@@ -61,7 +61,8 @@ impl From<HerderError> for Refusal {
             HerderError::NotFound(message) => Self::not_found(message),
             HerderError::Conflict(message) => Self::conflict(message),
             HerderError::BadRequest(message) => Self::bad_request(message),
-            HerderError::Failed(message, cause) => Self::internal(format!("{message}: {cause}")),
+            // Connect's text has no more; the cause is in the status and in the log.
+            HerderError::Failed(message, _) => Self::internal(message),
         }
     }
 }

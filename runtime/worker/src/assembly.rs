@@ -37,6 +37,13 @@ const SINK_BUFFER: Buffer = Buffer { records: 20_000, bytes: 16 << 20 };
 /// How often `topics.regex` is matched anew.
 const TOPICS_REFRESH: Duration = Duration::from_secs(30);
 
+/// How long a transaction may be open: Java's default, and what brokers allow at most by default. Behind the end of an
+/// interval there is time for the commit.
+const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
+const JAVAS_TIMEOUT: Duration = Duration::from_secs(60);
+const MOST_TIMEOUT: Duration = Duration::from_secs(900);
+const COMMIT_TIME: Duration = Duration::from_secs(30);
+
 /// How a task begins.
 struct Begin<'a> {
     paused: bool,
@@ -292,12 +299,18 @@ impl Assembly {
             "connector" => Boundary::Connector(TransactionContext::new()),
             _ => Boundary::Poll,
         };
+        let mut producer = self.clients.transactional_producer(id, connector);
+        if let Boundary::Interval(interval) = boundary
+            && producer.get(TRANSACTION_TIMEOUT).is_none()
+        {
+            // The broker aborts what is open for longer than the producer said it would be.
+            let timeout = (interval + COMMIT_TIME).clamp(JAVAS_TIMEOUT, MOST_TIMEOUT);
+            producer.set(TRANSACTION_TIMEOUT, timeout.as_millis().to_string());
+        }
         let ids = self.transactional_ids(&id.connector, start.fence.count);
         let admin = self.cluster.admin(&self.clients.topic_admin(id, connector))?;
         Ok(Delivery::ExactlyOnce(ExactlyOnce {
-            producer: self
-                .cluster
-                .transactional_producer(&self.clients.transactional_producer(id, connector))?,
+            producer: self.cluster.transactional_producer(&producer)?,
             offsets: Arc::new(TaskOffsets::new(offsets, self.worker.flush_interval())),
             generation: start.generation(admin, ids),
             boundary,

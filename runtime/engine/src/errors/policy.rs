@@ -68,14 +68,15 @@ lavka_api::config! {
     /// The `errors.*` keys that every connector has.
     pub struct ErrorSettings {
         /// `errors.retry.timeout`.
-        pub retry_timeout: i64 = key("errors.retry.timeout").default(0).check(Check::at_least(-1))
+        pub retry_timeout: i64 = key("errors.retry.timeout").default(0)
             .group("Error Handling").width(Width::Medium).display("Retry Timeout for Errors")
-            .doc("How long a failed operation is tried again, in milliseconds. 0 means not at all, -1 for ever."),
+            .doc("How long a failed operation is tried again, in milliseconds. 0 means not at all, -1 or any other \
+                  negative number for ever."),
         /// `errors.retry.delay.max.ms`.
-        pub retry_delay_max: i64 = key("errors.retry.delay.max.ms").default(60_000).check(Check::at_least(1))
+        pub retry_delay_max: i64 = key("errors.retry.delay.max.ms").default(60_000)
             .group("Error Handling").width(Width::Medium).display("Maximum Delay Between Retries for Errors")
             .doc("The longest wait between two tries, in milliseconds. Waits double from 300 ms; beyond this limit \
-                  they are random below it."),
+                  they are random below it. One below 1 is taken for the default."),
         /// `errors.tolerance`.
         pub tolerance: String = key("errors.tolerance").default("none").check(Check::one_of(&["none", "all"]))
             .group("Error Handling").width(Width::Short).display("Error Tolerance")
@@ -98,7 +99,8 @@ impl ErrorSettings {
     pub fn backoff(&self) -> Backoff {
         Backoff {
             timeout_ms: u64::try_from(self.retry_timeout).ok(),
-            max_delay_ms: u64::try_from(self.retry_delay_max).unwrap_or(60_000),
+            // Connect takes such a limit, and crashes at the first wait that exceeds it.
+            max_delay_ms: u64::try_from(self.retry_delay_max).ok().filter(|ms| *ms > 0).unwrap_or(60_000),
         }
     }
 

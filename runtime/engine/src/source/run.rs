@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lavka_api::error::exception;
 use lavka_api::plugin::{SourceTask, SourceTaskStart, TaskId};
 use lavka_api::{Error, Result};
 use lavka_ports::{Buffer, Producer};
@@ -209,9 +210,15 @@ impl Run {
             never = books.collect() => match never {},
         };
         pump.stop().await;
-        outcome?;
-        // What was not committed in time is not lost: the next start reads it from the source again.
-        ended.unwrap_or_else(|_| Err(too_late(patience)))
+        match (outcome, ended) {
+            // A producer that cannot even abort knows best why it failed: another one has its id.
+            (Err(error), Ok(Err(cause))) if !cause.is_retriable() => {
+                Err(cause.wrapped_in(exception::CONNECT, error.message().unwrap_or_default()))
+            }
+            (Err(error), _) => Err(error),
+            // What was not committed in time is not lost: the next start reads it from the source again.
+            (Ok(()), ended) => ended.unwrap_or_else(|_| Err(too_late(patience))),
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lavka_api::Error;
+use lavka_api::config::ConfigSpec;
+use lavka_engine::errors::ErrorSettings;
 use lavka_engine::task::Target;
 use tokio::time::Instant;
 
@@ -49,6 +51,17 @@ async fn e2_tries_wait_twice_as_long_each_time() {
     assert_eq!(counter(&ended.metrics, "total-retries"), 3.0);
     assert_eq!(counter(&ended.metrics, "total-record-failures"), 3.0);
     assert_eq!(counter(&ended.metrics, "total-record-errors"), 0.0);
+}
+
+/// Connect takes any number for these keys.
+#[tokio::test(start_paused = true)]
+async fn e4_any_negative_timeout_is_for_ever() {
+    for (timeout, delay) in [("-2", "60000"), ("-9223372036854775808", "0"), ("-1", "-5")] {
+        let config = scripted(&[("errors.retry.timeout", timeout), ("errors.retry.delay.max.ms", delay)]);
+        let settings = ErrorSettings::from_config(&config).unwrap();
+        let backoff = settings.backoff();
+        assert_eq!((backoff.timeout_ms, backoff.max_delay_ms), (None, 60_000), "{timeout} {delay}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

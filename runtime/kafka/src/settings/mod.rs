@@ -226,6 +226,8 @@ pub(crate) fn log_reader(config: &Config, buffer: Buffer) -> Result<ConsumerSett
     config.set("enable.auto.commit", "false");
     let mut settings = consumer(&config, buffer)?;
     settings.native.set("enable.partition.eof", true);
+    // The end of a partition shows in an answer without records, which the broker holds back for that long.
+    settings.native.set("fetch.wait.max.ms", 10);
     Ok(settings)
 }
 

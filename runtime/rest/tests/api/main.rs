@@ -11,6 +11,7 @@ mod cluster;
 mod connectors;
 mod http;
 mod lifecycle;
+mod members;
 mod offsets;
 mod plugins;
 mod providers;

@@ -121,7 +121,7 @@ fn a_task_that_cannot_be_made_is_not_restarted() {
     server.create("a22", &config);
     server.wait_for("the tasks to fail", "a22", |status| status["tasks"][1]["state"] == "FAILED");
     let answer = send(&server, "POST", "/connectors/a22/tasks/1/restart");
-    refused(&answer, 500, "Failed to start task: a22-1: the script says that there is no such task");
+    refused(&answer, 500, "Failed to start task: a22-1");
     assert_eq!(server.status("a22")["tasks"][1]["state"], "FAILED");
 }
 
@@ -133,7 +133,7 @@ fn a23_a_stopped_connector_has_no_tasks() {
         config["script.fail"] = json!(fail);
         let answer = server.client().post("/connectors", &json!({ "name": name, "config": config }));
         if fail == "start" {
-            refused_with(&answer, 500, "Failed to start connector: a23-start");
+            refused(&answer, 500, "Failed to start connector: a23-start");
             assert_eq!(server.status(name)["connector"]["state"], "FAILED");
         } else {
             server.wait_for_state(name, "RUNNING", 2);
@@ -241,7 +241,7 @@ fn a_connector_that_panics_has_failed_and_takes_nothing_with_it() {
     let server = Server::start();
     let config = json!({ "connector.class": SOURCE, "script.fail": "start-panics" });
     let answer = server.client().post("/connectors", &json!({ "name": "p", "config": config }));
-    refused_with(&answer, 500, "Failed to start connector: p");
+    refused(&answer, 500, "Failed to start connector: p");
     assert_eq!(server.status("p")["connector"]["state"], "FAILED");
     let config = json!({ "connector.class": SOURCE, "script.fail": "validate-panics" });
     let answer = server.client().post("/connectors", &json!({ "name": "q", "config": config }));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lavka_api::config::Config;
 use lavka_api::plugin::Catalogue;
-use lavka_rest::{BoundRest, RestConfig, RestServer};
+use lavka_rest::{BoundRest, Membership, RestConfig, RestServer};
 use lavka_telemetry::log::{LogConfig, LogControl};
 use lavka_telemetry::metrics::Metrics;
 use lavka_testkit::{RestAnswer, RestClient, TempDir, eventually, temp_dir};
@@ -68,6 +68,15 @@ impl Server {
 
     /// With these worker keys besides those that it has to have.
     pub(crate) fn with(extra: &[(&str, &str)]) -> Self {
+        Self::of(extra, None)
+    }
+
+    /// One of several workers.
+    pub(crate) fn member(membership: Arc<dyn Membership>) -> Self {
+        Self::of(&[], Some(membership))
+    }
+
+    fn of(extra: &[(&str, &str)], membership: Option<Arc<dyn Membership>>) -> Self {
         let logs = logs();
         let folder = temp_dir();
         let mut config = Config::from([
@@ -97,7 +106,10 @@ impl Server {
                 commit: "Unknown".into(),
             };
             let worker = Worker::start(config, parts).unwrap();
-            let rest = rest.serve(worker.handle(), Some(logs));
+            let rest = match membership {
+                Some(membership) => rest.serve_member(worker.handle(), membership, Some(logs)),
+                None => rest.serve(worker.handle(), Some(logs)),
+            };
             (worker, rest, worker_id)
         });
         let client = |address| RestClient::new(format!("http://{address}"));

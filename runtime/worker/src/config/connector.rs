@@ -146,7 +146,7 @@ lavka_api::config! {
             .group("Exactly Once Support").width(Width::Short).display("Transaction boundary interval")
             .check(Check::at_least(0))
             .doc("The interval of transaction.boundary=interval, in milliseconds; offset.flush.interval.ms of the worker \
-                  if not set. It has to stay below transaction.timeout.ms of the producer, which is a minute. Without \
+                  if not set. The producer's transaction.timeout.ms is half a minute more, if it is not set either. Without \
                   effect where exactly-once support is off."),
         /// `offsets.storage.topic`.
         pub offsets_topic: Option<String> = key("offsets.storage.topic").low().group("offsets.topic")
