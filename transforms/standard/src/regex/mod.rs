@@ -12,6 +12,7 @@
 //!   runs them.
 //! - [`replacement`]: the texts that take the place of a match.
 
+mod blocks;
 mod class;
 mod escape;
 mod flags;

@@ -1,7 +1,8 @@
 //! The names that `\p{…}` knows.
 
+use super::blocks::block;
 use super::flags::Flags;
-use super::parser::{Fault, Parsed, Parser};
+use super::parser::{Parsed, Parser};
 use super::set::Set;
 
 /// Printable characters of ASCII that are neither letters nor digits.
@@ -42,7 +43,7 @@ impl Parser {
         let set = match key {
             "sc" | "script" => script(value),
             "gc" | "general_category" => self.known(value),
-            "blk" | "block" => return Err(self.blocks(value)),
+            "blk" | "block" => return self.block(value),
             _ => None,
         };
         set.ok_or_else(|| self.fault(format!("Unknown Unicode property {{name=<{key}>, value=<{value}>}}")))
@@ -50,7 +51,7 @@ impl Parser {
 
     fn named(&self, name: &str) -> Parsed<Set> {
         let set = if let Some(block) = name.strip_prefix("In") {
-            return Err(self.blocks(block));
+            return self.block(block);
         } else if let Some(name) = name.strip_prefix("Is") {
             self.binary(name).or_else(|| self.known(name)).or_else(|| script(name))
         } else if self.flags.has(Flags::UNICODE_CLASSES) {
@@ -61,10 +62,8 @@ impl Parser {
         set.ok_or_else(|| self.fault(format!("Unknown character property name {{{name}}}")))
     }
 
-    fn blocks(&self, block: &str) -> Fault {
-        self.unsupported(&format!(
-            "The Unicode block {block} (use a script such as \\p{{IsGreek}}, or a range) is"
-        ))
+    fn block(&self, name: &str) -> Parsed<Set> {
+        block(name).ok_or_else(|| self.fault(format!("Unknown character block name {{{name}}}")))
     }
 
     /// Upper, lower and title case are one where case does not count.
