@@ -8,6 +8,7 @@
 
 mod disk;
 mod elections;
+mod exactly_once;
 mod faults;
 mod kafka_away;
 mod kill;
