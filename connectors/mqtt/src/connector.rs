@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
 use lavka_api::data::OffsetMap;
-use lavka_api::plugin::{ConnectorContext, SourceConnector, SourceTask};
+use lavka_api::plugin::{ConnectorContext, ExactlyOnceSupport, SourceConnector, SourceTask};
 use lavka_api::{Error, Result};
 use tokio::task::spawn_blocking;
 
@@ -75,6 +75,11 @@ impl SourceConnector for MqttSource {
     }
 
     async fn stop(&mut self) {}
+
+    /// The server keeps what it sends, and sends again what it does not know to have arrived.
+    fn exactly_once_support(&self, _config: &Config) -> Option<ExactlyOnceSupport> {
+        Some(ExactlyOnceSupport::Unsupported)
+    }
 
     /// There are no offsets: the MQTT server knows what was acknowledged. Removing some that another connector left
     /// under this name is fine.
