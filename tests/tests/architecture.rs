@@ -129,6 +129,12 @@ const OWNED: &[Owned] = &[
         why: "CoAP is the CoAP source's",
     },
     Owned {
+        dependency: "dimpl",
+        owners: &["lavka-connector-coap"],
+        dev: &[],
+        why: "DTLS is for CoAP alone, and known to one folder of it",
+    },
+    Owned {
         dependency: "sqlx",
         owners: &["lavka-connector-postgres", "lavka-connector-warehouse"],
         dev: &[],
