@@ -10,8 +10,10 @@ use crate::rig::{Running, Store, config};
 use crate::shown::{Shown, differences};
 use crate::workload::Workload;
 
+type Keys = &'static [(&'static str, &'static str)];
+
 /// The configurations that read at the same time: a name, whether partitions are published under their root, and keys.
-const CONFIGURATIONS: &[(&str, bool, &[(&str, &str)])] = &[
+const CONFIGURATIONS: &[(&str, bool, Keys)] = &[
     ("plain", false, &[("skipped.operations", "none")]),
     (
         "connect",
