@@ -33,6 +33,8 @@ pub(crate) struct Access {
     pub(crate) backoff: i64,
     /// Milliseconds.
     pub(crate) backoff_max: i64,
+    /// What a certificate must be for, in place of the host.
+    pub(crate) server_name: Option<String>,
     pub(crate) files: tls::Files,
 }
 

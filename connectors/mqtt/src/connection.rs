@@ -25,6 +25,9 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// Added to what a server may take for an answer before the connection counts as lost.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Events that are taken before acknowledgements are looked at again.
+const STREAK: usize = 256;
+
 /// A running connection. Dropping it breaks it off; the server notices and keeps the session, if it is a kept one.
 pub(crate) struct Connection {
     stop: watch::Sender<bool>,
@@ -159,12 +162,24 @@ impl Driver {
         let (requests, mut events) = link::open(&settings, server);
         let mut stage = Stage::Connecting;
         let mut patience = settings.connect_timeout + GRACE;
+        let mut streak = 0;
         loop {
             if matches!(stage, Stage::Up { .. }) && !self.exchange.has_room() {
                 self.wait_for_room().await;
             }
-            let Some(event) = self.next_event(&requests, &mut events, &mut stage, patience).await else {
-                return End::Stopped;
+            // What has been read already is taken without ado; in between, what is due is sent.
+            let ready = if streak < STREAK { events.ready(self.environment.now) } else { None };
+            let event = match ready {
+                Some(event) => {
+                    streak += 1;
+                    event
+                }
+                None => {
+                    streak = 0;
+                    let next = self.next_event(&requests, &mut events, &mut stage, patience).await;
+                    let Some(event) = next else { return End::Stopped };
+                    event
+                }
             };
             let lifetime = match stage {
                 Stage::Connecting => None,
@@ -185,10 +200,10 @@ impl Driver {
                     // Each ping is an event; see `next_event`.
                     patience = keep_alive * 2 + GRACE;
                     self.warn_of_short_session(server, session_expiry);
-                    self.connected(server, session_present, &requests, &mut events)
+                    self.connected(server, session_present, &requests)
                 }
                 Ok(Event::Subscribed(answers)) => self.subscribed(&answers),
-                Ok(Event::Written(_) | Event::Settled(..) | Event::Other) => Ok(()),
+                Ok(Event::Written | Event::Settled(..) | Event::Other) => Ok(()),
             };
             if let Err(cause) = taken {
                 return End::Lost(cause, lifetime);
@@ -197,7 +212,7 @@ impl Driver {
     }
 
     /// Drives the connection to its next event, sending acknowledgements as they become due; none where it is time to
-    /// end. The library's future lives to its end in here: it may be in the middle of a write at any time.
+    /// end.
     ///
     /// After `patience` without any event the connection counts as lost. A server that neither answers pings nor lets
     /// us write would otherwise be noticed by TCP alone, after a quarter of an hour.
@@ -251,7 +266,6 @@ impl Driver {
         server: &Server,
         session_present: bool,
         requests: &Requests,
-        events: &mut Events,
     ) -> Result<(), Cause> {
         let settings = &self.settings;
         let again = self.exchange.connected(session_present);
@@ -265,7 +279,6 @@ impl Driver {
             tracing::debug!(task = %settings.task, "{again} messages wait to be sent again by the server");
         }
         if session_present {
-            events.expect_releases();
             if self.subscribed {
                 return Ok(());
             }

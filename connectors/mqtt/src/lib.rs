@@ -30,7 +30,7 @@
 //!
 //! # Map
 //!
-//! - `connector`, `config`, `validate`, `filter`, `server`, `tls`, `settings`: from the configuration to what a
+//! - `connector`, `config`, `validate`, `filter`, `server`, `tls`, `keystore`, `access`, `settings`: from the configuration to what a
 //!   connection needs.
 //! - `task`, `record`: from messages to records.
 //! - `lenses`: the same under the keys of Lenses' connector, with its records.
@@ -38,7 +38,8 @@
 //!   `window` (what waits to be acknowledged).
 //! - `connection`: the task that owns the connection; `backoff`, `refusal` and `environment` decide when it is worth
 //!   trying again.
-//! - `link`: the client library, one face for both protocol versions.
+//! - `link`: the protocol, one face for both versions, over TCP, TLS and WebSocket.
+//! - `sink`: the sink.
 
 mod access;
 mod backoff;
@@ -49,6 +50,7 @@ mod environment;
 mod exchange;
 mod filter;
 mod inbox;
+mod keystore;
 mod lenses;
 mod link;
 mod message;

@@ -13,9 +13,6 @@ use crate::config::MqttConfig;
 use crate::message::Qos;
 use crate::server::Server;
 
-/// Room for messages of our own where there are none; the client library wants some.
-const NO_MESSAGES: u16 = 16;
-
 /// Settings of the connection of one task. No `Debug`: there are secrets in it.
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -35,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) max_packet: u32,
     /// For servers that want it; filled in by whoever may block.
     pub(crate) tls: Option<Arc<ClientConfig>>,
+    /// What a certificate must be for, in place of the host.
+    pub(crate) server_name: Option<String>,
     /// First and longest wait before connecting again.
     pub(crate) backoff: (Duration, Duration),
     /// What MQTT 5 adds; `None` for 3.1.1.
@@ -80,7 +79,7 @@ impl Settings {
             client_id: format!("{prefix}-{}", id.task),
             filters: Vec::new(),
             qos: Qos::AtMostOnce,
-            outgoing: NO_MESSAGES,
+            outgoing: 0,
             credentials: (!access.username.is_empty())
                 .then(|| (access.username.clone(), access.password.clone())),
             clean_session: access.clean_session,
@@ -88,6 +87,7 @@ impl Settings {
             connect_timeout: seconds(access.connect_timeout),
             max_packet: u32::try_from(access.max_packet).unwrap_or(u32::MAX),
             tls: None,
+            server_name: access.server_name.clone(),
             backoff: (millis(access.backoff), millis(access.backoff_max)),
             v5: access.v5.then(|| V5::new(access)),
         })

@@ -1,18 +1,21 @@
-//! TLS from PEM files.
+//! TLS from PEM files and Java key stores.
 
-use std::path::Path;
 use std::sync::Arc;
 
+use lavka_api::config::Password;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::keystore;
 use crate::validate::KeyError;
 
 const CA: &str = "lavka.mqtt.ssl.ca.pem";
 const CERTIFICATE: &str = "lavka.mqtt.ssl.cert.pem";
 const KEY: &str = "lavka.mqtt.ssl.key.pem";
+const TRUST_STORE: &str = "mqtt.ssl.trust.store.path";
+const KEY_STORE: &str = "mqtt.ssl.key.store.path";
 
 /// The files that a configuration names; empty stores are none.
 #[derive(Clone, Debug, Default)]
@@ -24,9 +27,26 @@ pub(crate) struct Files {
     /// Its private key, PEM.
     pub(crate) key: Option<String>,
     /// Trusted certificates, a Java key store.
-    pub(crate) trust_store: String,
+    pub(crate) trust_store: Store,
     /// The client's certificate and key, a Java key store.
-    pub(crate) key_store: String,
+    pub(crate) key_store: Store,
+    /// Of the key in it, where it is another.
+    pub(crate) key_password: Password,
+    /// What is offered to be spoken inside of TLS, the preferred first (RFC 7301).
+    pub(crate) alpn: Vec<String>,
+}
+
+/// A key store; one without a path is none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Store {
+    pub(crate) path: String,
+    pub(crate) password: Password,
+}
+
+impl Store {
+    pub(crate) fn is_none(&self) -> bool {
+        self.path.is_empty()
+    }
 }
 
 /// Reads the files that `config` names. Blocks.
@@ -36,6 +56,7 @@ pub(crate) struct Files {
 pub(crate) fn client_config(config: &Files) -> Result<Arc<ClientConfig>, KeyError> {
     let roots = match &config.ca {
         Some(file) => named_roots(file)?,
+        None if !config.trust_store.is_none() => stored_roots(&config.trust_store)?,
         None => system_roots()?,
     };
     // The provider is named, because a process in which two are linked has no default one.
@@ -43,7 +64,17 @@ pub(crate) fn client_config(config: &Files) -> Result<Arc<ClientConfig>, KeyErro
         .with_safe_default_protocol_versions()
         .map_err(|error| KeyError::new(CA, format!("TLS cannot be set up: {error}")))?
         .with_root_certificates(roots);
-    let client = match (&config.certificate, &config.key) {
+    let mut client = match (&config.certificate, &config.key) {
+        (None, None) if !config.key_store.is_none() => {
+            let (chain, key) = stored_identity(&config.key_store, &config.key_password)?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| {
+                KeyError::invalid(
+                    KEY_STORE,
+                    &config.key_store.path,
+                    format!("its key cannot be used: {error}"),
+                )
+            })?
+        }
         (None, None) => builder.with_no_client_auth(),
         (Some(certificate), Some(key)) => {
             let chain = certificates(CERTIFICATE, certificate)?;
@@ -61,7 +92,29 @@ pub(crate) fn client_config(config: &Files) -> Result<Arc<ClientConfig>, KeyErro
             ));
         }
     };
+    client.alpn_protocols = config.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     Ok(Arc::new(client))
+}
+
+fn stored_roots(store: &Store) -> Result<RootCertStore, KeyError> {
+    let wrong = |what: String| KeyError::invalid(TRUST_STORE, &store.path, what);
+    let contents = keystore::read(&store.path, store.password.reveal(), "").map_err(wrong)?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(contents.trusted);
+    if roots.is_empty() {
+        return Err(wrong("there is no trusted certificate in it".to_owned()));
+    }
+    Ok(roots)
+}
+
+fn stored_identity(
+    store: &Store,
+    key_password: &Password,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), KeyError> {
+    let wrong = |what: String| KeyError::invalid(KEY_STORE, &store.path, what);
+    let contents =
+        keystore::read(&store.path, store.password.reveal(), key_password.reveal()).map_err(wrong)?;
+    contents.identity.ok_or_else(|| wrong("there is no private key in it".to_owned()))
 }
 
 fn named_roots(file: &str) -> Result<RootCertStore, KeyError> {
@@ -122,60 +175,4 @@ fn private_key(file: &str) -> Result<PrivateKeyDer<'static>, KeyError> {
 fn read(key: &'static str, file: &str) -> Result<Vec<u8>, KeyError> {
     std::fs::read(file)
         .map_err(|error| KeyError::invalid(key, file, format!("the file cannot be read: {error}")))
-}
-
-/// How to make PEM files of a Java key store with a client's certificate or with trusted ones.
-pub(crate) fn conversion(store: &str, holds_key: bool) -> String {
-    let (format, source, first) = match magic(Path::new(store)) {
-        Some([0xfe, 0xed, 0xfe, 0xed]) => ("a JKS key store", "store.p12", true),
-        Some([0x30, ..]) => ("a PKCS#12 key store", store, false),
-        // Whatever it is, keytool reads it if Java can.
-        _ => ("a Java key store", "store.p12", true),
-    };
-    let mut steps = Vec::new();
-    if first {
-        steps.push(format!(
-            "keytool -importkeystore -srckeystore {store} -destkeystore store.p12 -deststoretype PKCS12"
-        ));
-    }
-    let keys = if holds_key {
-        steps.push(format!("openssl pkcs12 -in {source} -nokeys -out cert.pem"));
-        steps.push(format!("openssl pkcs12 -in {source} -nocerts -nodes -out key.pem"));
-        format!("{CERTIFICATE}=cert.pem and {KEY}=key.pem")
-    } else {
-        steps.push(format!("openssl pkcs12 -in {source} -nokeys -out ca.pem"));
-        format!("{CA}=ca.pem")
-    };
-    format!("{format} cannot be read; convert it with `{}` and set {keys}", steps.join(" && "))
-}
-
-fn magic(file: &Path) -> Option<[u8; 4]> {
-    use std::io::Read as _;
-    let mut magic = [0; 4];
-    std::fs::File::open(file).ok()?.read_exact(&mut magic).ok()?;
-    Some(magic)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn conversions_fit_the_format_of_the_store() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str, bytes: &[u8]| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, bytes).unwrap();
-            path.to_str().unwrap().to_owned()
-        };
-        let jks = file("a.jks", &[0xfe, 0xed, 0xfe, 0xed, 0, 0]);
-        let p12 = file("a.p12", &[0x30, 0x82, 1, 2, 3]);
-        let text = conversion(&jks, false);
-        assert!(text.contains("JKS") && text.contains("keytool -importkeystore -srckeystore"), "{text}");
-        assert!(text.contains("openssl pkcs12 -in store.p12 -nokeys") && text.contains(CA), "{text}");
-        let text = conversion(&p12, true);
-        assert!(text.contains("PKCS#12") && !text.contains("keytool"), "{text}");
-        assert!(text.contains(&format!("openssl pkcs12 -in {p12} -nocerts")) && text.contains(KEY), "{text}");
-        assert!(conversion("/no/such/store", true).contains("keytool"));
-    }
 }

@@ -7,7 +7,7 @@ use lavka_api::config::{Config, ConfigDef, KeyReport};
 
 use crate::access::Access;
 use crate::config::MqttConfig;
-use crate::tls::{self, Files};
+use crate::tls::Files;
 
 /// What is wrong with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +50,8 @@ pub(crate) fn check_access(access: &Access) -> Vec<KeyError> {
     let mut errors = Vec::new();
     errors.extend(credentials(access));
     errors.extend(keep_alive(access));
-    errors.extend(key_stores(&access.files));
     if access.wants_tls() {
-        // Without the converted store there is nothing to read.
-        if errors.iter().all(|error| !error.key.starts_with("mqtt.ssl.")) {
-            errors.extend(access.tls().err());
-        }
+        errors.extend(access.tls().err());
     } else {
         errors.extend(unused_tls(&access.files));
     }
@@ -125,19 +121,6 @@ fn properties(parsed: &MqttConfig) -> Vec<KeyError> {
     errors
 }
 
-fn key_stores(files: &Files) -> Vec<KeyError> {
-    let mut errors = Vec::new();
-    if !files.trust_store.is_empty() && files.ca.is_none() {
-        let detail = tls::conversion(&files.trust_store, false);
-        errors.push(KeyError::invalid("mqtt.ssl.trust.store.path", &files.trust_store, detail));
-    }
-    if !files.key_store.is_empty() && files.certificate.is_none() {
-        let detail = tls::conversion(&files.key_store, true);
-        errors.push(KeyError::invalid("mqtt.ssl.key.store.path", &files.key_store, detail));
-    }
-    errors
-}
-
 /// Certificates for servers that are all spoken to in the clear: whoever configured that expects otherwise.
 fn unused_tls(files: &Files) -> Option<KeyError> {
     let set = [
@@ -145,11 +128,16 @@ fn unused_tls(files: &Files) -> Option<KeyError> {
         ("lavka.mqtt.ssl.cert.pem", &files.certificate),
         ("lavka.mqtt.ssl.key.pem", &files.key),
     ];
-    let (key, file) = set.into_iter().find_map(|(key, file)| Some((key, file.as_ref()?)))?;
+    let pem = set.into_iter().find_map(|(key, file)| Some((key, file.as_ref()?)));
+    let stores = [
+        ("mqtt.ssl.trust.store.path", &files.trust_store.path),
+        ("mqtt.ssl.key.store.path", &files.key_store.path),
+    ];
+    let (key, file) = pem.or_else(|| stores.into_iter().find(|(_, path)| !path.is_empty()))?;
     Some(KeyError::invalid(
         key,
         file,
-        "no address in mqtt.server.uri begins with ssl://, so messages and password would go unencrypted"
+        "no address in mqtt.server.uri begins with ssl:// or wss://, so messages and password would go unencrypted"
             .into(),
     ))
 }
@@ -223,11 +211,11 @@ mod tests {
                 "at least 5",
             ),
             (&[("lavka.mqtt.v5.headers", "true")], "lavka.mqtt.v5.headers", "lavka.mqtt.version=5"),
-            (&[("mqtt.ssl.trust.store.path", "/t.jks")], "mqtt.ssl.trust.store.path", "keytool"),
+            (&[("mqtt.ssl.trust.store.path", "/t.jks")], "mqtt.ssl.trust.store.path", "unencrypted"),
             (
-                &[("mqtt.server.uri", "ssl://h"), ("mqtt.ssl.key.store.path", "/k.jks")],
-                "mqtt.ssl.key.store.path",
-                "lavka.mqtt.ssl.key.pem",
+                &[("mqtt.server.uri", "wss://h"), ("mqtt.ssl.trust.store.path", "/t.jks")],
+                "mqtt.ssl.trust.store.path",
+                "cannot be read",
             ),
             (&[("lavka.mqtt.ssl.ca.pem", "/ca.pem")], "lavka.mqtt.ssl.ca.pem", "unencrypted"),
             (

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
 use lavka_api::data::OffsetMap;
-use lavka_api::plugin::{ConnectorContext, SourceConnector, SourceTask};
+use lavka_api::plugin::{ConnectorContext, ExactlyOnceSupport, SourceConnector, SourceTask};
 use lavka_api::{Error, Result};
 use tokio::task::spawn_blocking;
 
@@ -119,6 +119,11 @@ impl SourceConnector for LensesSource {
 
     async fn stop(&mut self) {}
 
+    /// The server keeps what it sends, and sends again what it does not know to have arrived.
+    fn exactly_once_support(&self, _config: &Config) -> Option<ExactlyOnceSupport> {
+        Some(ExactlyOnceSupport::Unsupported)
+    }
+
     /// There are no offsets, as in [`MqttSource`](crate::connector::MqttSource).
     fn alter_offsets(&self, _config: &Config, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
         match offsets.iter().any(|(_, offset)| offset.is_some()) {
@@ -205,7 +210,7 @@ mod tests {
     async fn errors_are_at_lenses_keys() {
         let source = LensesSource::default();
         for (key, value, part) in [
-            ("connect.mqtt.hosts", "http://h", "the scheme must be tcp or ssl"),
+            ("connect.mqtt.hosts", "http://h", "the scheme must be tcp, ssl, ws or wss"),
             ("connect.mqtt.kcql", "INSERT INTO", "the target's name is missing at character 12"),
             ("connect.mqtt.service.quality", "3", "3"),
             ("connect.mqtt.ssl.ca.cert", "/ca.pem", "without the other"),

@@ -9,7 +9,7 @@ use super::payload::Encoding;
 use super::template::TopicTemplate;
 use crate::access::Access;
 use crate::server::Server;
-use crate::tls::Files;
+use crate::tls::{Files, Store};
 
 const CONNECTION: &str = "MQTT Connection";
 const SESSION: &str = "MQTT Session";
@@ -23,10 +23,11 @@ lavka_api::config! {
     pub(crate) struct SinkConfig {
         pub(crate) server_uris: Vec<String> = key("mqtt.server.uri").high().group(CONNECTION)
             .check(Check::non_empty_list())
-            .check(Check::new("tcp://host:port or ssl://host:port", |text| {
+            .check(Check::new("tcp://, ssl://, ws:// or wss:// with host and port", |text| {
                 text.split(',').map(str::trim).try_for_each(|uri| Server::parse(uri).map(drop))
             }))
-            .doc("MQTT servers, tcp://host:1883 or ssl://host:8883. Several are tried in order until one answers."),
+            .doc("MQTT servers, tcp://host:1883 or ssl://host:8883, or by WebSocket ws://host:80/path or \
+                  wss://host:443/path. Several are tried in order until one answers."),
         pub(crate) qos: i32 = key("mqtt.qos").default(0).high().group(MESSAGES)
             .check(Check::between(0, 2))
             .doc("Quality of service: 0 at most once, 1 at least once, 2 exactly once as far as one connection lasts. With \
@@ -49,17 +50,18 @@ lavka_api::config! {
             .check(Check::between(1, 65_535))
             .doc("How often to ping an idle server, in seconds. At least 5 with MQTT 5."),
         pub(crate) trust_store: String = key("mqtt.ssl.trust.store.path").default("").group(SECURITY)
-            .doc("A Java key store of trusted certificates. It cannot be read: convert it to PEM and name that in \
-                  lavka.mqtt.ssl.ca.pem, which takes precedence."),
+            .doc("A Java key store (JKS or PKCS#12) with the certificates that a server's certificate is checked against. \
+                  lavka.mqtt.ssl.ca.pem takes precedence."),
         pub(crate) trust_store_password: Password = key("mqtt.ssl.trust.store.password").default("").group(SECURITY)
-            .doc("Password of the trust store; not needed for PEM files."),
+            .doc("Password of the trust store. A JKS store can be read without; then nobody checks whether it was \
+                  changed."),
         pub(crate) key_store: String = key("mqtt.ssl.key.store.path").default("").group(SECURITY)
-            .doc("A Java key store with the client's certificate. It cannot be read: convert it to PEM and name the \
-                  parts in lavka.mqtt.ssl.cert.pem and lavka.mqtt.ssl.key.pem, which take precedence."),
+            .doc("A Java key store (JKS or PKCS#12) with the client's certificate and key. lavka.mqtt.ssl.cert.pem and \
+                  lavka.mqtt.ssl.key.pem take precedence."),
         pub(crate) key_store_password: Password = key("mqtt.ssl.key.store.password").default("").group(SECURITY)
-            .doc("Password of the key store; not needed for PEM files."),
+            .doc("Password of the key store."),
         pub(crate) key_password: Password = key("mqtt.ssl.key.password").default("").group(SECURITY)
-            .doc("Password of the key in the key store; not needed for PEM files."),
+            .doc("Password of the key in the key store; blank where it is that of the store."),
         pub(crate) max_retry_time: i64 = key("max.retry.time.ms").default(30_000).group(RETRIES)
             .check(Check::at_least(-1))
             .doc("How long a batch is tried again, in milliseconds, before the task fails: the server cannot be reached, \
@@ -115,6 +117,13 @@ lavka_api::config! {
         pub(crate) key_pem: Option<String> = key("lavka.mqtt.ssl.key.pem").group(SECURITY)
             .check(Check::non_empty())
             .doc("PEM file with the private key to lavka.mqtt.ssl.cert.pem, not encrypted (PKCS#8, PKCS#1 or SEC1)."),
+        pub(crate) server_name: Option<String> = key("lavka.mqtt.ssl.server.name").low().group(SECURITY)
+            .check(Check::non_empty())
+            .doc("The name that is asked for (SNI) and that the server's certificate must have, where it is not the host in \
+                  mqtt.server.uri."),
+        pub(crate) alpn: Vec<String> = key("lavka.mqtt.ssl.alpn").default("").low().group(SECURITY)
+            .doc("Protocols to offer inside of TLS (ALPN), the preferred first: mqtt, or what the server's port is shared \
+                  by, as x-amzn-mqtt-ca."),
         pub(crate) v5_headers: bool = key("lavka.mqtt.v5.headers").default(false).group(MESSAGES)
             .doc("MQTT 5: whether the headers that the source makes of properties become properties again: \
                   mqtt.content.type, mqtt.response.topic, mqtt.correlation.data, mqtt.message.expiry.seconds, \
@@ -149,12 +158,18 @@ impl SinkConfig {
             max_packet: self.max_packet,
             backoff: self.backoff,
             backoff_max: self.backoff_max,
+            server_name: self.server_name.clone(),
             files: Files {
                 ca: self.ca_pem.clone(),
                 certificate: self.cert_pem.clone(),
                 key: self.key_pem.clone(),
-                trust_store: self.trust_store.clone(),
-                key_store: self.key_store.clone(),
+                trust_store: Store {
+                    path: self.trust_store.clone(),
+                    password: self.trust_store_password.clone(),
+                },
+                key_store: Store { path: self.key_store.clone(), password: self.key_store_password.clone() },
+                key_password: self.key_password.clone(),
+                alpn: self.alpn.clone(),
             },
         }
     }

@@ -18,9 +18,8 @@ pub(crate) enum Fate {
 
 /// The messages of one batch on one connection.
 ///
-/// Packet ids are given by the client library, in the order in which it is handed messages and round and round within the
-/// window. So that it never comes to one that is still taken, the window is counted from the oldest message that is not
-/// settled.
+/// Packet ids go round. So that none is given out that is still taken, the window is counted from the oldest message that is
+/// not settled.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     /// QoS 1 and 2 messages that may be under way.
@@ -30,19 +29,17 @@ pub(crate) struct Outbox {
     batch: Batch,
     /// Tells the messages of this batch from those of batches that were given up.
     epoch: u64,
-    /// Handed to the library, not written yet, in order.
-    handed: VecDeque<Ticket>,
-    /// Written, in order, beginning with the oldest that is not settled.
-    written: VecDeque<Written>,
-    /// Places in the library's window that are lost, see [`is_spent`](Self::is_spent).
-    wasted: usize,
+    /// QoS 0, handed over and not written yet, in order.
+    unwritten: VecDeque<Ticket>,
+    /// QoS 1 and 2, in order, beginning with the oldest that is not settled.
+    under_way: VecDeque<UnderWay>,
 }
 
 #[derive(Debug, Default)]
 struct Batch {
     publications: Vec<Publication>,
     fates: Vec<Option<Fate>>,
-    /// The next one to hand to the library.
+    /// The next one to hand over.
     next: usize,
     /// How many have no fate yet.
     open: usize,
@@ -52,11 +49,10 @@ struct Batch {
 struct Ticket {
     epoch: u64,
     index: usize,
-    qos: Qos,
 }
 
 #[derive(Debug)]
-struct Written {
+struct UnderWay {
     packet_id: u16,
     ticket: Ticket,
     settled: bool,
@@ -70,9 +66,8 @@ impl Outbox {
             max_packet,
             batch: Batch::default(),
             epoch: 0,
-            handed: VecDeque::new(),
-            written: VecDeque::new(),
-            wasted: 0,
+            unwritten: VecDeque::new(),
+            under_way: VecDeque::new(),
         }
     }
 
@@ -83,11 +78,11 @@ impl Outbox {
         self.batch = Batch { fates: vec![None; open], publications, next: 0, open };
     }
 
-    /// Hands messages to `send` while there is room, until it takes no more.
-    pub(crate) fn feed(&mut self, mut send: impl FnMut(&Publication) -> bool) {
+    /// Hands messages to `send` while there is room, until it takes no more; it gives the packet id of those it takes.
+    pub(crate) fn feed(&mut self, mut send: impl FnMut(&Publication) -> Option<u16>) {
         while let Some(publication) = self.batch.publications.get(self.batch.next) {
+            let index = self.batch.next;
             if publication.packet_size() > self.max_packet {
-                let index = self.batch.next;
                 let words = format!(
                     "its packet is larger than the {} bytes that the server takes at most",
                     self.max_packet
@@ -96,40 +91,39 @@ impl Outbox {
                 self.decide(index, Fate::Refused(words));
                 continue;
             }
-            let under_way = self.handed.len() + self.written.len() + self.wasted;
-            if under_way >= self.window || !send(publication) {
+            if self.unwritten.len() + self.under_way.len() >= self.window {
                 return;
             }
-            let ticket = Ticket { epoch: self.epoch, index: self.batch.next, qos: publication.qos };
-            self.handed.push_back(ticket);
+            let Some(packet_id) = send(publication) else { return };
+            let ticket = Ticket { epoch: self.epoch, index };
+            match publication.qos {
+                Qos::AtMostOnce => self.unwritten.push_back(ticket),
+                Qos::AtLeastOnce | Qos::ExactlyOnce => {
+                    self.under_way.push_back(UnderWay { packet_id, ticket, settled: false });
+                }
+            }
             self.batch.next += 1;
         }
     }
 
-    /// The oldest message that was handed over was written under `packet_id`, 0 with QoS 0.
-    pub(crate) fn written(&mut self, packet_id: u16) {
-        let Some(ticket) = self.handed.pop_front() else { return };
-        match ticket.qos {
-            Qos::AtMostOnce => self.settle(ticket, Fate::Taken),
-            Qos::AtLeastOnce | Qos::ExactlyOnce => {
-                self.written.push_back(Written { packet_id, ticket, settled: false });
-            }
+    /// The oldest QoS 0 message was written.
+    pub(crate) fn written(&mut self) {
+        if let Some(ticket) = self.unwritten.pop_front() {
+            self.settle(ticket, Fate::Taken);
         }
     }
 
     /// The server has answered for the message with `packet_id`. Answers that nobody asked for mean nothing.
     pub(crate) fn settled(&mut self, packet_id: u16, answer: Result<(), Denial>) {
-        let mut open = self.written.iter_mut().filter(|written| !written.settled);
-        let Some(written) = open.find(|written| written.packet_id == packet_id) else { return };
-        written.settled = true;
-        let ticket = written.ticket;
-        while self.written.pop_front_if(|written| written.settled).is_some() {}
+        let mut open = self.under_way.iter_mut().filter(|one| !one.settled);
+        let Some(one) = open.find(|one| one.packet_id == packet_id) else { return };
+        one.settled = true;
+        let ticket = one.ticket;
+        while self.under_way.pop_front_if(|one| one.settled).is_some() {}
         let fate = match answer {
             Ok(()) => Fate::Taken,
-            Err(Denial { words, for_good }) => {
-                self.wasted += usize::from(ticket.qos == Qos::ExactlyOnce);
-                if for_good { Fate::Refused(words) } else { Fate::Again(words) }
-            }
+            Err(Denial { words, for_good: true }) => Fate::Refused(words),
+            Err(Denial { words, for_good: false }) => Fate::Again(words),
         };
         self.settle(ticket, fate);
     }
@@ -143,11 +137,6 @@ impl Outbox {
     pub(crate) fn give_up(&mut self) -> Vec<Option<Fate>> {
         self.epoch += 1;
         std::mem::take(&mut self.batch).fates
-    }
-
-    /// Whether another connection is called for: with a refused QoS 2 message the library loses a place in its window.
-    pub(crate) fn is_spent(&self) -> bool {
-        self.wasted * 2 >= self.window && self.wasted > 0
     }
 
     fn settle(&mut self, ticket: Ticket, fate: Fate) {
@@ -179,13 +168,17 @@ mod tests {
         vec![publication(qos, 1); count]
     }
 
-    fn fed(outbox: &mut Outbox) -> usize {
-        let mut count = 0;
-        outbox.feed(|_| {
-            count += 1;
-            true
+    /// What is handed over now, under ids that count on from `last`.
+    fn fed(outbox: &mut Outbox, last: &mut u16) -> Vec<u16> {
+        let mut ids = Vec::new();
+        outbox.feed(|publication| {
+            if publication.qos != Qos::AtMostOnce {
+                *last += 1;
+            }
+            ids.push(*last);
+            Some(*last)
         });
-        count
+        ids
     }
 
     fn no(for_good: bool) -> Result<(), Denial> {
@@ -194,21 +187,16 @@ mod tests {
 
     #[test]
     fn no_more_than_the_window_counted_from_the_oldest() {
-        let mut outbox = Outbox::new(2, 1000);
+        let (mut outbox, mut last) = (Outbox::new(2, 1000), 0);
         outbox.begin(batch(Qos::AtLeastOnce, 4));
-        assert_eq!(fed(&mut outbox), 2);
-        outbox.written(1);
-        outbox.written(2);
+        assert_eq!(fed(&mut outbox, &mut last), [1, 2]);
         outbox.settled(2, Ok(()));
-        // The first is still open, and its packet id is the next the library would give.
-        assert_eq!(fed(&mut outbox), 0);
+        assert_eq!(fed(&mut outbox, &mut last), [0; 0]);
         outbox.settled(1, Ok(()));
-        assert_eq!(fed(&mut outbox), 2);
-        outbox.written(1);
-        outbox.written(2);
+        assert_eq!(fed(&mut outbox, &mut last), [3, 4]);
         assert_eq!(outbox.finished(), None);
-        outbox.settled(1, no(true));
-        outbox.settled(2, no(false));
+        outbox.settled(3, no(true));
+        outbox.settled(4, no(false));
         let fates = outbox.finished().unwrap();
         let refused = Some(Fate::Refused("no".into()));
         assert_eq!(fates, [Some(Fate::Taken), Some(Fate::Taken), refused, Some(Fate::Again("no".into()))]);
@@ -217,21 +205,21 @@ mod tests {
 
     #[test]
     fn qos_0_is_done_when_it_is_written() {
-        let mut outbox = Outbox::new(1, 1000);
+        let (mut outbox, mut last) = (Outbox::new(1, 1000), 0);
         outbox.begin(batch(Qos::AtMostOnce, 2));
-        assert_eq!(fed(&mut outbox), 1);
-        outbox.written(0);
-        assert_eq!(fed(&mut outbox), 1);
-        outbox.written(0);
+        for _ in 0..2 {
+            assert_eq!(fed(&mut outbox, &mut last).len(), 1);
+            outbox.written();
+        }
         assert_eq!(outbox.finished().unwrap().len(), 2);
+        outbox.written();
     }
 
     #[test]
     fn what_the_server_never_takes_is_not_sent() {
-        let mut outbox = Outbox::new(5, 100);
+        let (mut outbox, mut last) = (Outbox::new(5, 100), 0);
         outbox.begin(vec![publication(Qos::AtLeastOnce, 200), publication(Qos::AtLeastOnce, 1)]);
-        assert_eq!(fed(&mut outbox), 1);
-        outbox.written(1);
+        assert_eq!(fed(&mut outbox, &mut last), [1]);
         outbox.settled(1, Ok(()));
         let fates = outbox.finished().unwrap();
         assert!(matches!(&fates[0], Some(Fate::Refused(words)) if words.contains("100 bytes")), "{fates:?}");
@@ -240,16 +228,13 @@ mod tests {
 
     #[test]
     fn answers_for_a_batch_that_was_given_up_mean_nothing() {
-        let mut outbox = Outbox::new(5, 1000);
+        let (mut outbox, mut last) = (Outbox::new(5, 1000), 0);
         outbox.begin(batch(Qos::ExactlyOnce, 2));
-        fed(&mut outbox);
-        outbox.written(1);
+        fed(&mut outbox, &mut last);
         outbox.settled(1, Ok(()));
         assert_eq!(outbox.give_up(), [Some(Fate::Taken), None]);
         outbox.begin(batch(Qos::ExactlyOnce, 1));
-        fed(&mut outbox);
-        outbox.written(2);
-        outbox.written(3);
+        assert_eq!(fed(&mut outbox, &mut last), [3]);
         outbox.settled(2, Ok(()));
         assert_eq!(outbox.finished(), None);
         outbox.settled(3, Ok(()));
@@ -257,39 +242,19 @@ mod tests {
         outbox.settled(9, Ok(()));
     }
 
-    #[test]
-    fn refusals_with_qos_2_use_the_connection_up() {
-        let mut outbox = Outbox::new(4, 1000);
-        outbox.begin(batch(Qos::ExactlyOnce, 4));
-        fed(&mut outbox);
-        for id in 1..=4 {
-            outbox.written(id);
-        }
-        outbox.settled(1, no(true));
-        assert!(!outbox.is_spent());
-        outbox.settled(2, no(true));
-        assert!(outbox.is_spent());
-    }
-
     proptest! {
-        /// A library that gives ids round the window never comes to one that is taken, in whatever order the server
-        /// answers; and every message gets a fate.
+        /// In whatever order the server answers, no more ids are between the oldest open one and the newest than the window
+        /// has; and every message gets a fate.
         #[test]
-        fn ids_never_collide(window in 1usize..6, count in 0usize..40, picks in prop::collection::vec(any::<prop::sample::Index>(), 200)) {
-            let mut outbox = Outbox::new(window, 1000);
+        fn ids_stay_within_the_window(window in 1usize..6, count in 0usize..40, picks in prop::collection::vec(any::<prop::sample::Index>(), 200)) {
+            let (mut outbox, mut last) = (Outbox::new(window, 1000), 0);
             outbox.begin(batch(Qos::AtLeastOnce, count));
-            let mut under_way: Vec<u16> = Vec::new();
-            let mut next = 0u16;
+            let mut open: Vec<u16> = Vec::new();
             for pick in picks {
-                let fed = fed(&mut outbox);
-                for _ in 0..fed {
-                    next = if usize::from(next) == window { 1 } else { next + 1 };
-                    prop_assert!(!under_way.contains(&next));
-                    under_way.push(next);
-                    outbox.written(next);
-                }
-                if !under_way.is_empty() {
-                    let id = under_way.remove(pick.index(under_way.len()));
+                open.extend(fed(&mut outbox, &mut last));
+                if let Some(oldest) = open.iter().min() {
+                    prop_assert!(usize::from(last - oldest) < window);
+                    let id = open.remove(pick.index(open.len()));
                     outbox.settled(id, Ok(()));
                 }
             }

@@ -155,8 +155,6 @@ enum End {
     Stopped,
     /// It was lost, after having been up that long, if at all.
     Lost(Cause, Option<Duration>),
-    /// It is used up; another one is to be made at once.
-    Spent,
 }
 
 /// A connection that stands.
@@ -210,11 +208,10 @@ impl Driver {
         let settings = Arc::clone(&self.settings);
         let (first, longest) = settings.backoff;
         let mut backoff = Backoff::new(first, longest);
-        'again: loop {
+        loop {
             for server in &settings.servers {
                 let (cause, lifetime) = match self.serve(server).await {
                     End::Stopped => return,
-                    End::Spent => continue 'again,
                     End::Lost(cause, lifetime) => (cause, lifetime),
                 };
                 match judge(cause, &settings, server) {
@@ -283,24 +280,15 @@ impl Driver {
                     );
                     self.stands.send_replace(Standing::Up);
                 }
-                (Ok(Event::Written(packet_id)), Some(line)) => line.outbox.written(packet_id),
-                (Ok(Event::Settled(packet_id, answer)), Some(line)) => {
-                    line.outbox.settled(packet_id, answer);
-                    if line.outbox.is_spent() {
-                        line.lost("The MQTT server refused messages");
-                        requests.disconnect();
-                        // The library writes it when it is driven next.
-                        let _ = timeout(FAREWELL, events.next(self.environment.now)).await;
-                        return End::Spent;
-                    }
-                }
+                (Ok(Event::Written), Some(line)) => line.outbox.written(),
+                (Ok(Event::Settled(packet_id, answer)), Some(line)) => line.outbox.settled(packet_id, answer),
                 (Ok(_), _) => {}
             }
         }
     }
 
     /// Drives the connection to its next event, taking orders and handing out messages meanwhile; none where it is time to
-    /// end. The library's future lives to its end in here: it may be in the middle of a write at any time.
+    /// end.
     async fn next_event(
         &mut self,
         requests: &Requests,

@@ -25,7 +25,7 @@ fn connector() -> Box<dyn SinkConnector> {
     make()
 }
 
-fn config(port: u16, entries: &[(&str, &str)]) -> Config {
+pub(crate) fn config(port: u16, entries: &[(&str, &str)]) -> Config {
     let mut config = Config::from([
         ("name", "predictions"),
         ("mqtt.server.uri", &format!("tcp://127.0.0.1:{port}")),
@@ -41,13 +41,13 @@ fn config(port: u16, entries: &[(&str, &str)]) -> Config {
 }
 
 /// A started task.
-struct Sink {
+pub(crate) struct Sink {
     task: Box<dyn SinkTask>,
     now: i64,
 }
 
 impl Sink {
-    async fn start(config: &Config) -> Self {
+    pub(crate) async fn start(config: &Config) -> Self {
         let mut connector = connector();
         connector.start(ConnectorContext::new("predictions", || {}), config).await.unwrap();
         let configs = connector.task_configs(1).await.unwrap();
@@ -69,7 +69,11 @@ impl Sink {
     }
 
     /// Puts as the engine does, again and again while it is worth it; what was reported.
-    async fn put(&mut self, batch: &SinkBatch, takes_errant: bool) -> Result<Vec<(usize, String)>> {
+    pub(crate) async fn put(
+        &mut self,
+        batch: &SinkBatch,
+        takes_errant: bool,
+    ) -> Result<Vec<(usize, String)>> {
         let again = async {
             loop {
                 match self.put_once(batch, takes_errant).await {
@@ -90,7 +94,7 @@ impl Sink {
 }
 
 /// Records with these keys and values.
-fn batch(entries: &[(&str, &str)]) -> SinkBatch {
+pub(crate) fn batch(entries: &[(&str, &str)]) -> SinkBatch {
     let record = |(offset, (key, value)): (i64, &(&str, &str))| {
         let mut record = Record::for_topic("scored");
         record.key = Datum::schemaless(*key);
@@ -350,27 +354,25 @@ async fn a_lost_connection_repeats_what_was_not_acknowledged() {
 }
 
 #[tokio::test]
-async fn refusals_with_qos_2_do_not_use_up_the_window() {
-    let refusing = || -> Script {
-        Box::new(|mut peer| {
-            accept(&mut peer, &[0x21, 0, 2]);
-            let (first, _) = publish(&mut peer);
-            peer.write(&[0x50, 3, first[0], first[1], 0x99]);
-            peer.linger();
-        })
-    };
-    let taking: Script = Box::new(|mut peer| {
+async fn qos_2_is_done_with_pubcomp_or_a_refusal() {
+    let script: Script = Box::new(|mut peer| {
         accept(&mut peer, &[0x21, 0, 2]);
-        let (id, payload) = publish(&mut peer);
+        let (first, _) = publish(&mut peer);
+        let (second, payload) = publish(&mut peer);
         assert_eq!(payload, b"1");
-        peer.write(&[0x50, 2, id[0], id[1]]);
-        assert_eq!(peer.read().unwrap(), (0x62, id.to_vec()));
-        peer.write(&[0x70, 2, id[0], id[1]]);
+        // The first is refused, and has its place in the window no more.
+        peer.write(&[0x50, 3, first[0], first[1], 0x99]);
+        let (third, _) = publish(&mut peer);
+        for id in [second, third] {
+            peer.write(&[0x50, 2, id[0], id[1]]);
+            assert_eq!(peer.read().unwrap(), (0x62, id.to_vec()));
+            peer.write(&[0x70, 2, id[0], id[1]]);
+        }
         peer.linger();
     });
-    let port = serve(vec![refusing(), taking]);
+    let port = serve(vec![script]);
     let mut sink = Sink::start(&config(port, &[("lavka.mqtt.version", "5"), ("mqtt.qos", "2")])).await;
-    let errant = sink.put(&numbered(2), true).await.unwrap();
+    let errant = sink.put(&numbered(3), true).await.unwrap();
     assert!(
         matches!(errant.as_slice(), [(0, error)] if error.contains("payload format invalid")),
         "{errant:?}"
