@@ -117,10 +117,16 @@ const OWNED: &[Owned] = &[
     },
     Owned {
         dependency: "rumqttc",
-        // The demo's simulated devices.
-        owners: &["lavka-connector-mqtt", SERVER],
-        dev: &[TESTS],
-        why: "MQTT is the MQTT source's",
+        // The demo's simulated devices; publishers and subscribers of tests.
+        owners: &[SERVER],
+        dev: &[TESTS, "lavka-connector-mqtt"],
+        why: "MQTT is the MQTT connectors' own",
+    },
+    Owned {
+        dependency: "tokio-tungstenite",
+        owners: &["lavka-connector-mqtt"],
+        dev: &[],
+        why: "WebSocket is the MQTT connectors'",
     },
     Owned {
         dependency: "coap-lite",
