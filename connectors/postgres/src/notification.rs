@@ -8,8 +8,21 @@ use lavka_api::data::{
 use crate::config::Settings;
 use crate::offset::Offset;
 
-/// What is told of the initial snapshot.
+/// What is told of the initial snapshot, and of a blocking one.
 const INITIAL: &str = "Initial Snapshot";
+/// What is told of an incremental snapshot.
+const INCREMENTAL: &str = "Incremental Snapshot";
+
+/// Something that happened in an incremental snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// The signal that asked for the snapshot.
+    pub(crate) correlation: Option<Str>,
+    /// What happened (`STARTED`).
+    pub(crate) ty: &'static str,
+    /// What else is known.
+    pub(crate) data: Vec<(&'static str, String)>,
+}
 
 /// Tells what a snapshot is doing.
 #[derive(Clone, Debug)]
@@ -75,11 +88,38 @@ impl Notifier {
         offset: &Offset,
         out: &mut Vec<SourceRecord>,
     ) -> Result<()> {
+        self.tell(INITIAL, (self.new_id)(), (ty, data), now_nanos, offset, out)
+    }
+
+    /// Tells of an incremental snapshot. The record carries `offset`.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub(crate) fn incremental(
+        &self,
+        note: &Note,
+        now_nanos: i64,
+        offset: &Offset,
+        out: &mut Vec<SourceRecord>,
+    ) -> Result<()> {
+        let id = note.correlation.as_ref().map_or_else(self.new_id, ToString::to_string);
+        self.tell(INCREMENTAL, id, (note.ty, &note.data), now_nanos, offset, out)
+    }
+
+    fn tell(
+        &self,
+        aggregate: &'static str,
+        id: String,
+        (ty, data): (&'static str, &[(&'static str, String)]),
+        now_nanos: i64,
+        offset: &Offset,
+        out: &mut Vec<SourceRecord>,
+    ) -> Result<()> {
         if self.log {
-            tracing::info!(connector = %self.server, "notification: {INITIAL} {ty} {data:?}");
+            tracing::info!(connector = %self.server, "notification: {aggregate} {ty} {data:?}");
         }
         let Some(topic) = &self.topic else { return Ok(()) };
-        let id = Value::from((self.new_id)());
+        let id = Value::from(id);
         let connector = ("connector_name", self.server.to_string());
         let entries = std::iter::once(&connector).chain(data);
         let entries: Box<[(Value, Value)]> =
@@ -87,7 +127,7 @@ impl Notifier {
         let fields = vec![
             id.clone(),
             Value::from(ty),
-            Value::from(INITIAL),
+            Value::from(aggregate),
             Value::Map(entries),
             Value::Int64(now_nanos.div_euclid(1_000_000)),
         ];

@@ -269,9 +269,9 @@ impl Settings {
     pub(crate) fn without_effect(&self) -> Vec<String> {
         let mut out = Vec::new();
         for channel in &self.run.signal_enabled_channels {
-            if !["source", "file", ""].contains(&channel.trim().to_ascii_lowercase().as_str()) {
+            if !["source", "file", "kafka", ""].contains(&channel.trim().to_ascii_lowercase().as_str()) {
                 out.push(format!(
-                    "signal.enabled.channels: {channel} is not in this build; source and file are"
+                    "signal.enabled.channels: {channel} is not in this build; source, file and kafka are"
                 ));
             }
         }
@@ -328,7 +328,7 @@ mod tests {
             settings(&[("snapshot.mode", "custom"), ("converters", "a,b"), ("slot.stream.params", "a=b")]);
         assert_eq!(refused(&custom).len(), 4);
         let missing = settings(&[
-            ("signal.enabled.channels", "source,kafka"),
+            ("signal.enabled.channels", "source,kafka,jmx"),
             ("notification.enabled.channels", "sink,jmx"),
         ]);
         assert_eq!(missing.without_effect().len(), 2);

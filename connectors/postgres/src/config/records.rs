@@ -15,7 +15,8 @@ lavka_api::config! {
                   publish=… list on creation/alter."),
         pub(crate) event_processing_failure_handling_mode: FailureMode = key("event.processing.failure.handling.mode").default("fail").group(RECORDS)
             .recommend(FailureMode::NAMES).check(mode("event.processing.failure.handling.mode", FailureMode::NAMES))
-            .doc("What becomes of an event that cannot be processed; without effect: the task fails, so that nothing is lost."),
+            .doc("What becomes of a change that cannot be made a record. fail: the task fails. warn: it is passed over \
+                  with a line in the log. skip (or ignore): it is passed over."),
         pub(crate) provide_transaction_metadata: bool = key("provide.transaction.metadata").default(false).group(RECORDS)
             .doc("Adds the transaction block to events and BEGIN/END records on the transaction topic."),
         pub(crate) extended_headers_enabled: bool = key("extended.headers.enabled").default(true).group(RECORDS)

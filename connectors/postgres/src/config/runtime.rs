@@ -52,10 +52,11 @@ lavka_api::config! {
             .check(non_negative())
             .doc("Poll period of non-source channels."),
         pub(crate) signal_enabled_channels: Vec<String> = key("signal.enabled.channels").default("source").group(RUNTIME)
-            .doc("Where signals come from: source (signal.data.collection) and file (signal.file). kafka, jmx and in-process \
-                  are not in this build."),
+            .doc("Where signals come from: source (signal.data.collection), file (signal.file) and kafka \
+                  (signal.kafka.topic, by default PREFIX-signal; signal.kafka.bootstrap.servers, by default the \
+                  worker's; signal.kafka.groupId; signal.consumer.*). jmx and in-process are not in this build."),
         pub(crate) notification_enabled_channels: Option<Vec<String>> = key("notification.enabled.channels").group(RUNTIME)
-            .doc("Where notifications of the initial snapshot go: sink (notification.sink.topic.name), log. jmx is not in this \
+            .doc("Where notifications of snapshots go: sink (notification.sink.topic.name), log. jmx is not in this \
                   build."),
         pub(crate) notification_sink_topic_name: Option<String> = key("notification.sink.topic.name").group(RUNTIME)
             .doc("The topic of notifications; needed with sink."),

@@ -221,7 +221,11 @@ fn modified_utf8(text: &str) -> Vec<u8> {
             1..=0x7f => out.push(low),
             0 | 0x80..=0x7ff => out.extend([0xc0 | (high << 2) | (low >> 6), 0x80 | (low & 0x3f)]),
             _ => {
-                out.extend([0xe0 | (high >> 4), 0x80 | ((high & 0xf) << 2) | (low >> 6), 0x80 | (low & 0x3f)]);
+                out.extend([
+                    0xe0 | (high >> 4),
+                    0x80 | ((high & 0xf) << 2) | (low >> 6),
+                    0x80 | (low & 0x3f),
+                ]);
             }
         }
     }

@@ -12,5 +12,5 @@ mod signal;
 mod state;
 
 pub(crate) use chunk::{Chunk, KeyNames, Request, read};
-pub(crate) use signal::Signal;
-pub(crate) use state::{Marker, Running};
+pub(crate) use signal::{Signal, blocking_tables};
+pub(crate) use state::{Key, Marker, Running};

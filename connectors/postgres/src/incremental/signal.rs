@@ -110,6 +110,19 @@ pub(super) fn expand(
     out
 }
 
+/// The tables of `known` that a blocking snapshot is to read, each with its query where it has one.
+pub(crate) fn blocking_tables(
+    tables: &[String],
+    conditions: &[(String, String)],
+    known: &[String],
+) -> Vec<(String, Option<String>)> {
+    let query = |id: &str| {
+        let named = |table: &str| table == id || PatternList::parse(table).is_ok_and(|list| list.matches(id));
+        conditions.iter().find(|(table, _)| named(table)).map(|(_, query)| query.clone())
+    };
+    expand(tables, &[], None, known).into_iter().map(|table| (table.id.clone(), query(&table.id))).collect()
+}
+
 /// `incremental_snapshot_collections` of the offset.
 pub(super) fn collections_text(collections: &[Collection]) -> Str {
     let list: Vec<Value> = collections

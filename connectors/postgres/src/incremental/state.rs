@@ -79,10 +79,8 @@ impl Running {
     /// Takes a signal; `known` are the tables that are captured. What it says for the log.
     pub(crate) fn signal(&mut self, id: &str, signal: Signal, known: &[String]) -> String {
         match signal {
-            Signal::Execute { blocking: true, .. } => {
-                "blocking snapshots are not in this build; use an incremental one".to_owned()
-            }
-            Signal::Execute { tables, conditions, surrogate, blocking: false } => {
+            // The stream waits for a blocking one, which is none of this.
+            Signal::Execute { tables, conditions, surrogate, blocking: _ } => {
                 let found = expand(&tables, &conditions, surrogate.as_deref(), known);
                 let names: Vec<String> = found.iter().map(|table| table.id.clone()).collect();
                 if self.tables.is_empty() {
@@ -111,8 +109,10 @@ impl Running {
                     (self.last, self.max, self.window) = (None, None, None);
                 }
                 self.tables.retain(|table| !goes(table));
+                self.paused &= !self.tables.is_empty();
                 "the incremental snapshot is stopped".to_owned()
             }
+            Signal::Pause if self.tables.is_empty() => "there is nothing to be paused".to_owned(),
             Signal::Pause => {
                 self.paused = true;
                 "the incremental snapshot is paused".to_owned()
@@ -195,6 +195,32 @@ impl Running {
             self.last = last;
             self.max = max;
         }
+    }
+
+    /// The tables that are to be read, that which is being read first.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.tables.iter().map(|table| table.id.clone()).collect()
+    }
+
+    /// The signal that they were asked for by.
+    pub(crate) fn correlation(&self) -> Option<&Str> {
+        self.correlation.as_ref()
+    }
+
+    /// Whether it is paused.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// The key that was reached, and the largest, as notifications have them.
+    pub(crate) fn reached(&self) -> [String; 2] {
+        [&self.last, &self.max].map(|key| match key {
+            None => "<null>".to_owned(),
+            Some(key) => {
+                let texts = key.iter().map(|text| text.as_ref().map_or("<null>", Str::as_str));
+                texts.collect::<Vec<_>>().join(",")
+            }
+        })
     }
 
     /// Whether there is anything to be read.

@@ -80,6 +80,19 @@ impl Publication {
         Ok((!same).then(|| format!("ALTER PUBLICATION {name} SET TABLE {}", list())))
     }
 
+    /// Captured tables whose changes it does not send: there is nobody else who could say so. Pure.
+    fn left_out(&self, sent: &[TableId], captured: &[TableId]) -> Option<String> {
+        let missing: Vec<&TableId> = captured.iter().filter(|table| !sent.contains(table)).collect();
+        let (first, count) = (missing.first()?, missing.len());
+        Some(format!(
+            "The publication {} does not have {count} of the captured tables ({first} among them): their changes do not come. \
+             Run ALTER PUBLICATION {} ADD TABLE {}, or set publication.autocreate.mode=filtered.",
+            self.name,
+            identifier(&self.name),
+            missing.iter().map(|table| qualified(table)).collect::<Vec<_>>().join(", ")
+        ))
+    }
+
     fn nothing_captured(&self) -> Error {
         Error::config(format!(
             "No table of the database is captured, so the publication {} would be empty. Check table.include.list and \
@@ -107,7 +120,8 @@ fn published(skipped: &[String]) -> String {
     kept.map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// Creates or alters the publication so that it is for `captured`, as far as the mode wants that.
+/// Creates or alters the publication so that it is for `captured`, as far as the mode wants that. `plain` are those of them
+/// that have nothing to do with partitions, which a publication may have under another name.
 ///
 /// # Errors
 /// Where it is missing or for something else and may not be changed, or the user may not change it.
@@ -115,6 +129,7 @@ pub(crate) async fn prepare(
     connection: &mut PgConnection,
     publication: &Publication,
     captured: &[TableId],
+    plain: &[TableId],
 ) -> Result<()> {
     let doing = || format!("looking at the publication {}", publication.name);
     let failed = |error: sqlx::Error| named(&error, &doing());
@@ -127,9 +142,15 @@ pub(crate) async fn prepare(
         None => None,
         Some(row) => Some(Present {
             all_tables: row.try_get(0).map_err(failed)?,
-            tables: tables(connection, publication).await?,
+            tables: tables(connection, publication, NAMED).await?,
         }),
     };
+    if present.as_ref().is_some_and(|present| !present.all_tables)
+        && publication.mode != AutocreateMode::Filtered
+        && let Some(warning) = publication.left_out(&tables(connection, publication, SENT).await?, plain)
+    {
+        tracing::warn!("{warning}");
+    }
     if let Some(statement) = publication.statement(present.as_ref(), captured)? {
         tracing::info!(publication = publication.name, "running {statement}");
         sqlx::raw_sql(AssertSqlSafe(statement.as_str())).execute(connection).await.map_err(|error| {
@@ -147,19 +168,25 @@ pub(crate) async fn prepare(
     Ok(())
 }
 
-/// The tables that it names, sorted.
-async fn tables(connection: &mut PgConnection, publication: &Publication) -> Result<Vec<TableId>> {
+/// The tables that a publication names.
+const NAMED: &str = "
+    SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_publication p
+    JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
+    JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE p.pubname = $1::name";
+
+/// Those that it sends, of whole schemas too.
+const SENT: &str = "
+    SELECT schemaname::text, tablename::text FROM pg_catalog.pg_publication_tables WHERE pubname = $1::name";
+
+/// The tables that `query` finds, sorted.
+async fn tables(
+    connection: &mut PgConnection,
+    publication: &Publication,
+    query: &'static str,
+) -> Result<Vec<TableId>> {
     let failed = |error: sqlx::Error| named(&error, "reading the tables of the publication");
-    let rows = sqlx::query(
-        "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_publication p \
-         JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid \
-         JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE p.pubname = $1::name",
-    )
-    .bind(&publication.name)
-    .fetch_all(connection)
-    .await
-    .map_err(failed)?;
+    let rows = sqlx::query(query).bind(&publication.name).fetch_all(connection).await.map_err(failed)?;
     let mut tables = rows
         .iter()
         .map(|row| Ok(TableId::new(row.try_get::<&str, _>(0)?, row.try_get::<&str, _>(1)?)))
@@ -219,6 +246,10 @@ mod tests {
             filtered.statement(Some(&present), &tables()[..1]).unwrap().unwrap(),
             r#"ALTER PUBLICATION "P" SET TABLE "s"."b""#
         );
+        let other = [tables(), vec![TableId::new("s", "c")]].concat();
+        let warning = filtered.left_out(&tables(), &other).unwrap();
+        assert!(warning.contains(r#"ALTER PUBLICATION "P" ADD TABLE "s"."c""#), "{warning}");
+        assert_eq!(filtered.left_out(&other, &tables()), None);
         let all = Present { all_tables: true, tables: Vec::new() };
         assert!(filtered.statement(Some(&all), &tables()).is_err());
         assert_eq!(publication(AutocreateMode::AllTables).statement(Some(&all), &tables()).unwrap(), None);

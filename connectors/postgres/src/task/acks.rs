@@ -28,13 +28,14 @@ struct State {
     idle: Option<Lsn>,
 }
 
-/// What of an offset only grows with the records: the snapshot before the stream, the place in the stream, and that of
-/// messages outside of transactions.
-type Mark = (bool, Option<Place>, Option<Lsn>);
+/// What of an offset only grows with the records: the snapshot before the stream, the transaction, the place in it, and that
+/// of messages outside of transactions.
+type Mark = (bool, Option<Lsn>, Option<Place>, Option<Lsn>);
 
 fn mark(offset: &OffsetMap) -> Mark {
     let offset = Offset::from_map(offset);
-    (!offset.snapshot_is_unfinished(), offset.place, offset.lsn_proc)
+    let transaction = offset.place.map(|place| place.commit).or(offset.lsn_commit).or(offset.lsn);
+    (!offset.snapshot_is_unfinished(), transaction, offset.place, offset.lsn_proc)
 }
 
 impl Acks {
@@ -163,13 +164,15 @@ mod tests {
     fn places_without_a_record_hold_nothing_back() {
         let acks = Acks::new(LsnFlushMode::Connector, Some(&offset(10)));
         let confirmed = acks.confirmed();
-        let reached = Offset { slot: Some(Lsn(30)), ..Offset::from_map(&offset(10)) }.to_map();
+        let reached = Offset { slot: Some(Lsn(30)), ..Offset::from_map(&offset(10)) }.passed().to_map();
         let position = SourcePosition { partition: Offset::partition("s"), offset: reached.clone() };
         acks.handed_out(&[SourceRecord::progress(position)]);
         acks.idle(Lsn(40));
         assert_eq!(*confirmed.borrow(), 40, "a server that asks is answered");
         acks.committed(&[(Offset::partition("s"), reached)]);
         assert_eq!(*confirmed.borrow(), 40);
+        acks.idle(Lsn(45));
+        assert_eq!(*confirmed.borrow(), 45, "nor do they once they are committed");
     }
 
     #[test]

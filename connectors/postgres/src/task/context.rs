@@ -1,10 +1,11 @@
 //! What all phases of a task share.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lavka_api::Result;
-use lavka_api::plugin::TaskId;
+use lavka_api::plugin::{TaskId, Topics};
 use tokio::sync::watch;
 
 use crate::config::{Settings, SnapshotMode, run};
@@ -23,6 +24,8 @@ pub(super) struct Context {
     /// What the server may forget.
     pub(super) confirmed: watch::Receiver<u64>,
     pub(super) metrics: Metrics,
+    /// How topics are read, where there is Kafka.
+    pub(super) topics: Option<Arc<dyn Topics>>,
 }
 
 impl Context {
@@ -33,12 +36,13 @@ impl Context {
         id: TaskId,
         confirmed: watch::Receiver<u64>,
         metrics: Metrics,
+        topics: Option<Arc<dyn Topics>>,
     ) -> Result<Self> {
         let millis = u64::try_from(now_nanos() / 1_000_000).unwrap_or_default();
         let random = (u128::from(random()) << 64) | u128::from(random());
         let events = settings.events(run(id.task, millis, random))?;
         let (server, target) = (Server::new(&settings), Target::new(&settings));
-        Ok(Self { id, settings, events, server, target, confirmed, metrics })
+        Ok(Self { id, settings, events, server, target, confirmed, metrics, topics })
     }
 
     /// How long a poll waits.

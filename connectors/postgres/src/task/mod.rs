@@ -5,10 +5,13 @@
 
 mod acks;
 mod backoff;
+mod channels;
 mod context;
+mod failing;
 mod signals;
 mod startup;
 mod streaming;
+mod upkeep;
 mod watch;
 
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lavka_api::data::SourceRecord;
-use lavka_api::plugin::{Counter, DeliveryListener, Gauge, SourceTask, SourceTaskStart};
+use lavka_api::plugin::{Counter, DeliveryListener, Gauge, SourceTask, SourceTaskStart, Topics};
 use lavka_api::{Error, ErrorClass, Result};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -24,6 +27,7 @@ use tokio::time::Instant;
 use self::acks::Acks;
 use self::backoff::Backoff;
 use self::context::Context;
+use self::signals::Blocking;
 pub(crate) use self::startup::wal_level;
 use self::startup::{Started, Step};
 use self::streaming::Streaming;
@@ -37,6 +41,7 @@ pub(crate) struct PostgresTask {
     settings: Option<Settings>,
     running: Option<Running>,
     metrics: Metrics,
+    topics: Option<Arc<dyn Topics>>,
 }
 
 struct Running {
@@ -59,15 +64,38 @@ enum Phase {
     Starting(JoinHandle<Result<Started>>),
     Snapshot(Box<SnapshotRun>),
     Streaming(Box<Streaming>),
+    /// The stream waits for a snapshot that a signal has asked for.
+    Blocked(Box<Blocked>),
     /// A failure that may pass by itself.
     Waiting(Instant),
     /// The snapshot is read and nothing is to be streamed.
     Idle,
 }
 
+/// A stream that waits for a snapshot. What arrives meanwhile stays in its queue and, once that is full, with the server.
+struct Blocked {
+    streaming: Box<Streaming>,
+    beginning: Option<JoinHandle<Result<SnapshotRun>>>,
+    run: Option<SnapshotRun>,
+}
+
+impl Blocked {
+    /// Makes records of rows that have come; whether there are no more. May be dropped while it waits.
+    async fn fill(&mut self, out: &mut Vec<SourceRecord>) -> Result<bool> {
+        if let Some(beginning) = &mut self.beginning {
+            let begun = beginning.await;
+            self.beginning = None;
+            self.run = Some(begun.map_err(|error| Error::retriable(format!("it was cut off: {error}")))??);
+        }
+        let Some(run) = &mut self.run else { return Ok(true) };
+        run.take(context::now_nanos, out).await?;
+        Ok(run.is_done())
+    }
+}
+
 impl PostgresTask {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings: Some(settings), running: None, metrics: Metrics::default() }
+        Self { settings: Some(settings), running: None, metrics: Metrics::default(), topics: None }
     }
 }
 
@@ -83,7 +111,13 @@ impl SourceTask for PostgresTask {
         let acks = Arc::new(Acks::new(settings.flush_mode(), stored.as_ref()));
         let wait =
             Duration::from_millis(settings.run.retriable_restart_connector_wait_ms.max(1).unsigned_abs());
-        let context = Arc::new(Context::new(settings, start.id, acks.confirmed(), self.metrics.clone())?);
+        let context = Arc::new(Context::new(
+            settings,
+            start.id,
+            acks.confirmed(),
+            self.metrics.clone(),
+            self.topics.clone(),
+        )?);
         let offset = stored.as_ref().map(Offset::from_map);
         let mut running = Running {
             phase: Phase::Waiting(Instant::now()),
@@ -125,10 +159,15 @@ impl SourceTask for PostgresTask {
         self.metrics.list().1
     }
 
+    fn take_topics(&mut self, topics: Arc<dyn Topics>) {
+        self.topics = Some(topics);
+    }
+
     async fn stop(&mut self) {
         let Some(running) = self.running.take() else { return };
         match running.phase {
             Phase::Streaming(mut streaming) => streaming.stop().await,
+            Phase::Blocked(mut blocked) => blocked.streaming.stop().await,
             Phase::Starting(handle) => handle.abort(),
             Phase::Snapshot(_) | Phase::Waiting(_) | Phase::Idle => {}
         }
@@ -184,8 +223,22 @@ impl Running {
                     if outcome.is_ok() {
                         self.attempts = 0;
                         self.slot_attempts = 0;
+                        if let Some(request) = streaming.take_blocking() {
+                            self.block(request);
+                        }
                     }
                     outcome
+                }
+                Phase::Blocked(blocked) => {
+                    let outcome = blocked.fill(&mut self.out).await;
+                    if let Err(error) = &outcome {
+                        tracing::error!(task = %self.context.id, "a blocking snapshot is given up: {error}");
+                        self.context.metrics.snapshot.end(false);
+                    }
+                    if !matches!(outcome, Ok(false)) {
+                        self.unblock();
+                    }
+                    Ok(())
                 }
             };
             // What was made before a failure is handed out first; what is final comes back with the next poll.
@@ -202,6 +255,28 @@ impl Running {
                 return Ok(records);
             }
         }
+    }
+
+    /// Has the stream wait for the snapshot of `request`.
+    fn block(&mut self, request: Blocking) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Idle);
+        let Phase::Streaming(streaming) = phase else {
+            self.phase = phase;
+            return;
+        };
+        tracing::info!(task = %self.context.id, signal = request.id, "the stream waits for a snapshot");
+        let (context, offset) = (Arc::clone(&self.context), streaming.offset().clone());
+        let beginning = tokio::spawn(startup::blocking(context, request, streaming.types().clone(), offset));
+        self.phase = Phase::Blocked(Box::new(Blocked { streaming, beginning: Some(beginning), run: None }));
+    }
+
+    /// Goes on with the stream.
+    fn unblock(&mut self) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Idle);
+        self.phase = match phase {
+            Phase::Blocked(blocked) => Phase::Streaming(blocked.streaming),
+            other => other,
+        };
     }
 
     /// Fetches the outcome of starting.

@@ -1,7 +1,6 @@
 //! Signals and incremental snapshots beside the stream.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 use lavka_api::data::{SourceRecord, Str};
@@ -9,10 +8,13 @@ use lavka_api::java::civil_from_days;
 use lavka_api::{Error, Result};
 use tokio::task::JoinHandle;
 
+use super::channels::{Channels, Raw};
 use super::context::{Context, now_nanos, uuid};
-use crate::event::{At, Emitter, ReadKind};
-use crate::incremental::{Chunk, KeyNames, Marker, Request, Running, Signal, read};
+use crate::event::{At, Emitter, ReadKind, TablePlan};
+use crate::incremental::{Chunk, Key, KeyNames, Marker, Request, Running, Signal, blocking_tables, read};
+use crate::metrics::flag;
 use crate::model::{ColumnText, TableId};
+use crate::notification::{Note, Notifier};
 use crate::offset::{Offset, Place, Snapshot, SnapshotKind};
 use crate::pgoutput::{Lsn, Message, Relation, Tuple};
 
@@ -29,7 +31,15 @@ enum Seen<'a> {
 /// The signal table, and what it has set going.
 pub(super) struct Signals {
     table: Option<TableId>,
-    file: Option<PathBuf>,
+    /// Rows of that table are signals, not only the bounds of windows.
+    takes_rows: bool,
+    channels: Channels,
+    notifier: Notifier,
+    /// What has happened and was not told yet.
+    notes: Vec<Note>,
+    /// Rows of the table that is read, so far.
+    scanned: usize,
+    blocking: VecDeque<Blocking>,
     /// Relations of the stream.
     relations: HashMap<u32, Known>,
     /// `schema.table` of what is captured.
@@ -38,6 +48,15 @@ pub(super) struct Signals {
     reading: Option<JoinHandle<Result<Chunk>>>,
     ready: Option<Chunk>,
     key_names: KeyNames,
+}
+
+/// A snapshot that the stream is to wait for.
+#[derive(Clone, Debug)]
+pub(super) struct Blocking {
+    /// The signal's id.
+    pub(super) id: String,
+    /// Tables, each with a query that takes its place.
+    pub(super) tables: HashMap<String, Option<String>>,
 }
 
 /// A relation of the stream.
@@ -51,20 +70,27 @@ struct Known {
 
 impl Signals {
     /// Goes on where `offset` says.
-    pub(super) fn new(context: &Context, known: Vec<String>, offset: &Offset) -> Self {
+    ///
+    /// # Errors
+    /// None in practice.
+    pub(super) fn new(context: &Context, known: Vec<String>, offset: &Offset) -> Result<Self> {
         let channels = &context.settings.run.signal_enabled_channels;
-        let on = |channel: &str| channels.iter().any(|name| name.eq_ignore_ascii_case(channel));
-        let file = context.settings.raw.get("signal.file").unwrap_or("file-signals.txt");
-        Self {
-            table: context.settings.signal_table().filter(|_| on("source")),
-            file: on("file").then(|| PathBuf::from(file)),
+        let signals = Self {
+            table: context.settings.signal_table(),
+            takes_rows: channels.iter().any(|name| name.trim().eq_ignore_ascii_case("source")),
+            channels: Channels::open(context),
+            notifier: Notifier::new(&context.settings, uuid)?,
+            notes: Vec::new(),
+            scanned: 0,
+            blocking: VecDeque::new(),
             relations: HashMap::new(),
             known,
             running: Running::of_offset(offset.incremental.as_ref()),
             reading: None,
             ready: None,
             key_names: KeyNames::default(),
-        }
+        };
+        Ok(signals)
     }
 
     /// A relation was announced.
@@ -156,7 +182,8 @@ impl Signals {
             }
             let ty = texts.next().flatten()?;
             let data = texts.next().flatten().unwrap_or_default();
-            return matches!(message, Message::Insert(_)).then_some(Seen::Signal(id, ty, data));
+            let inserted = self.takes_rows && matches!(message, Message::Insert(_));
+            return inserted.then_some(Seen::Signal(id, ty, data));
         }
         (self.running.watched() == Some(name)).then_some(Seen::Changed(columns, tuples))
     }
@@ -164,8 +191,31 @@ impl Signals {
     fn signal(&mut self, id: &str, ty: &str, data: &str, context: &Context, emitter: &mut Emitter) {
         match Signal::parse(ty, data) {
             Ok(None) => {}
+            Ok(Some(Signal::Execute { tables, conditions, blocking: true, .. })) => {
+                let tables = blocking_tables(&tables, &conditions, &self.known);
+                tracing::info!(task = %context.id, signal = id, kind = ty, "the stream is to wait for {} tables", tables.len());
+                self.blocking.push_back(Blocking { id: id.to_owned(), tables: tables.into_iter().collect() });
+            }
             Ok(Some(signal)) => {
+                let (ran, paused) = (!self.running.is_idle(), self.running.is_paused());
+                let ends = match &signal {
+                    Signal::Stop(None) if ran => {
+                        self.note("ABORTED", Vec::new());
+                        None
+                    }
+                    Signal::Stop(Some(tables)) if ran => Some(("ABORTED", Some(tables.join(",")))),
+                    Signal::Pause if ran && !paused => Some(("PAUSED", None)),
+                    Signal::Resume if ran && paused => Some(("RESUMED", None)),
+                    Signal::Execute { .. } => Some(("STARTED", None)),
+                    _ => None,
+                };
                 let said = self.running.signal(id, signal, &self.known);
+                match ends {
+                    Some((ty, Some(tables))) => self.note(ty, vec![("data_collections", tables)]),
+                    Some((ty, None)) => self.note_tables(ty),
+                    None => {}
+                }
+                context.metrics.snapshot.paused.set(flag(self.running.is_paused()));
                 tracing::info!(task = %context.id, signal = id, kind = ty, "{said}");
                 emitter.offset_mut().incremental = self.running.to_offset();
             }
@@ -212,7 +262,7 @@ impl Signals {
             }
         }
         self.running.keys_are(chunk.types);
-        self.running.advance(last, chunk.max, chunk.finished);
+        self.advanced(&chunk.plan, chunk.rows.len(), last, chunk.max, chunk.finished);
         offset.incremental = self.running.to_offset();
         // The last of them says that they were handed out: a restart reads on behind the chunk.
         if newest.is_some()
@@ -225,7 +275,57 @@ impl Signals {
         Ok(())
     }
 
-    /// Begins to read the next chunk, and takes signals of the file, if it is time.
+    /// Goes on behind a chunk of `rows`, and notes what that means.
+    fn advanced(
+        &mut self,
+        plan: &Option<Arc<TablePlan>>,
+        rows: usize,
+        last: Option<Key>,
+        max: Option<Key>,
+        finished: bool,
+    ) {
+        let tables = self.running.ids();
+        let current = tables.first().cloned().unwrap_or_default();
+        let tables = ("data_collections", tables.join(","));
+        let status = match (plan, &max) {
+            (None, _) => "NO_PRIMARY_KEY",
+            (Some(_), None) => "EMPTY",
+            (Some(_), Some(_)) => "SUCCEEDED",
+        };
+        self.scanned += rows;
+        if rows > 0 {
+            self.running.advance(last, max, false);
+            let [reached, largest] = self.running.reached();
+            let current = ("current_collection_in_progress", current.clone());
+            let keys = [("maximum_key", largest), ("last_processed_key", reached)];
+            self.note("IN_PROGRESS", [tables.clone(), current].into_iter().chain(keys).collect());
+        } else if !finished {
+            self.running.advance(last, max, false);
+        }
+        if finished {
+            self.finish(tables, current, status);
+        }
+    }
+
+    /// The first table is over.
+    fn finish(&mut self, tables: (&'static str, String), current: String, status: &str) {
+        let rows = std::mem::take(&mut self.scanned).to_string();
+        self.note(
+            "TABLE_SCAN_COMPLETED",
+            vec![
+                tables,
+                ("scanned_collection", current),
+                ("total_rows_scanned", rows),
+                ("status", status.to_owned()),
+            ],
+        );
+        self.running.advance(None, None, true);
+        if self.running.is_idle() {
+            self.note("COMPLETED", Vec::new());
+        }
+    }
+
+    /// Begins to read the next chunk, if it is time.
     pub(super) async fn advance(
         &mut self,
         context: &Context,
@@ -282,36 +382,46 @@ impl Signals {
                     tracing::warn!(task = %context.id, "a chunk of an incremental snapshot is read again: {error}");
                 } else {
                     tracing::error!(task = %context.id, "an incremental snapshot of a table is given up: {error}");
-                    self.running.advance(None, None, true);
+                    let tables = self.running.ids();
+                    let current = tables.first().cloned().unwrap_or_default();
+                    self.finish(("data_collections", tables.join(",")), current, "SQL_EXCEPTION");
                 }
             }
         }
     }
 
-    /// Takes what the signal file has, and empties it.
-    pub(super) async fn read_file(&mut self, context: &Context, emitter: &mut Emitter) {
-        let Some(file) = self.file.clone() else { return };
-        let lines = tokio::task::spawn_blocking(move || take_lines(&file)).await;
-        let lines = match lines {
-            Ok(Ok(lines)) => lines,
-            Ok(Err(error)) => {
-                tracing::warn!(task = %context.id, "the signal file cannot be read: {error}");
-                return;
-            }
-            Err(_) => return,
-        };
-        for line in lines.iter().filter(|line| !line.trim().is_empty()) {
-            let Ok(signal) = serde_json::from_str::<serde_json::Value>(line) else {
-                tracing::warn!(task = %context.id, "a line of the signal file is no JSON");
-                continue;
-            };
-            let text = |key: &str| match signal.get(key) {
-                Some(serde_json::Value::String(text)) => text.clone(),
-                Some(serde_json::Value::Null) | None => String::new(),
-                Some(other) => other.to_string(),
-            };
-            self.signal(&text("id"), &text("type"), &text("data"), context, emitter);
+    /// Takes what has come on other ways than the stream.
+    pub(super) async fn take_channels(&mut self, context: &Context, emitter: &mut Emitter) {
+        for Raw { id, ty, data } in self.channels.take(context).await {
+            self.signal(&id, &ty, &data, context, emitter);
         }
+    }
+
+    /// Tells what has happened since.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub(super) fn tell(&mut self, emitter: &Emitter, out: &mut Vec<SourceRecord>) -> Result<()> {
+        for note in std::mem::take(&mut self.notes) {
+            self.notifier.incremental(&note, now_nanos(), emitter.offset(), out)?;
+        }
+        Ok(())
+    }
+
+    /// A snapshot that the stream is to wait for.
+    pub(super) fn take_blocking(&mut self) -> Option<Blocking> {
+        self.blocking.pop_front()
+    }
+
+    fn note(&mut self, ty: &'static str, data: Vec<(&'static str, String)>) {
+        if self.notifier.is_on() {
+            self.notes.push(Note { correlation: self.running.correlation().cloned(), ty, data });
+        }
+    }
+
+    fn note_tables(&mut self, ty: &'static str) {
+        let tables = self.running.ids().join(",");
+        self.note(ty, vec![("data_collections", tables)]);
     }
 }
 
@@ -321,25 +431,6 @@ impl Drop for Signals {
             reading.abort();
         }
     }
-}
-
-/// The largest signal file that is read.
-const LARGEST_FILE: u64 = 1024 * 1024;
-
-fn take_lines(file: &std::path::Path) -> std::io::Result<Vec<String>> {
-    match std::fs::metadata(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Ok(metadata) if metadata.len() > LARGEST_FILE => {
-            return Err(std::io::Error::other(format!("{} is larger than a mebibyte", file.display())));
-        }
-        Err(error) => return Err(error),
-        Ok(_) => {}
-    }
-    let text = std::fs::read_to_string(file)?;
-    if !text.is_empty() {
-        std::fs::write(file, "")?;
-    }
-    Ok(text.lines().map(str::to_owned).collect())
 }
 
 fn text(column: ColumnText<'_>) -> Option<Str> {
@@ -384,15 +475,5 @@ mod tests {
         assert_eq!(instant(951_782_400_000_000_000), "2000-02-29T00:00:00.000000000Z");
         let id = uuid();
         assert_eq!((id.len(), id.as_bytes()[14], id.split('-').count()), (36, b'4', 5));
-    }
-
-    #[test]
-    fn the_file_is_emptied_when_it_was_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("signals");
-        assert!(take_lines(&file).unwrap().is_empty());
-        std::fs::write(&file, "{}\n{}\n").unwrap();
-        assert_eq!(take_lines(&file).unwrap().len(), 2);
-        assert!(take_lines(&file).unwrap().is_empty());
     }
 }

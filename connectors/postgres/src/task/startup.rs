@@ -1,5 +1,6 @@
 //! From nothing to a snapshot that is read or a stream that runs.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
 use super::context::{Context, now_nanos, uuid};
-use super::signals::Signals;
+use super::signals::{Blocking, Signals};
 use super::streaming::Streaming;
 use crate::catalog::{Found, all_types, describe, list};
 use crate::config::{GuardrailAction, LockingMode, PluginName, Settings, SnapshotMode};
@@ -67,7 +68,12 @@ pub(super) async fn run(
     let publication = Publication::new(settings);
     let ids: Vec<TableId> = captured.iter().map(|table| table.id.clone()).collect();
     if !past_snapshot {
-        prepare_publication(&mut connection, &publication, &ids).await?;
+        let plain: Vec<TableId> = captured
+            .iter()
+            .filter(|table| !table.partition && !table.partitioned)
+            .map(|table| table.id.clone())
+            .collect();
+        prepare_publication(&mut connection, &publication, &ids, &plain).await?;
         if let Some(identities) = &settings.replication.replica_identity_autoset_values {
             set_identities(&mut connection, identities, &ids).await?;
         }
@@ -119,13 +125,18 @@ pub(super) async fn run(
             None => View::Own(Isolation(settings.snapshot.snapshot_isolation_mode)),
         };
         let lsn = place.unwrap_or_default();
-        let begun = Begun { lsn, view, cluster, resumed: stored.filter(Offset::snapshot_is_unfinished) };
-        let started = begin_snapshot(&context, &mut connection, version, &types, captured, begun).await?;
+        let resumed = stored.filter(Offset::snapshot_is_unfinished);
+        let begun = Begun { lsn, view, cluster, resumed, chosen: None };
+        let run = begin_snapshot(&context, &mut connection, version, &types, captured, begun).await?;
         // The session has exported the snapshot; the readers have it now.
         drop(session);
-        return Ok(started);
+        return Ok(Started { offset: run.offset().clone(), step: Step::Snapshot(Box::new(run)) });
     }
     let mut offset = stored.unwrap_or_default();
+    if offset.snapshot.is_some_and(|it| it.kind == SnapshotKind::Blocking && !it.completed) {
+        tracing::warn!(task = %context.id, "a blocking snapshot was cut off; send its signal again if it is still wanted");
+        (offset.snapshot, offset.progress) = (None, None);
+    }
     offset.cluster = Some(cluster);
     if !context.streams() {
         return Ok(Started { offset, step: Step::Idle });
@@ -142,7 +153,7 @@ pub(super) async fn run(
     let mut emitter = Emitter::new(context.events.clone(), types, offset.clone())?;
     emitter.start(offset.lsn.or(place).unwrap_or(from));
     let known = ids.iter().map(ToString::to_string).collect();
-    let signals = Signals::new(&context, known, &offset);
+    let signals = Signals::new(&context, known, &offset)?;
     let streaming = Streaming::new(stream, emitter, resume, connection, version, signals, settings);
     Ok(Started { offset, step: Step::Stream(Box::new(streaming)) })
 }
@@ -262,6 +273,33 @@ struct Begun {
     cluster: Str,
     /// The offset of an earlier run that did not finish.
     resumed: Option<Offset>,
+    /// The tables to read, each with a query in its place, where a signal has chosen them.
+    chosen: Option<HashMap<String, Option<String>>>,
+}
+
+/// Begins a snapshot that the stream waits for: of the tables that a signal has chosen, as they are now. Its records carry
+/// `offset`, the place where the stream waits.
+///
+/// # Errors
+/// Where the server cannot be asked, or a table cannot be read.
+pub(super) async fn blocking(
+    context: Arc<Context>,
+    request: Blocking,
+    types: TypeCatalog,
+    offset: Offset,
+) -> Result<SnapshotRun> {
+    let mut connection = context.server.connect().await?;
+    let version = version(&mut connection).await?;
+    let captured = captured(&context, &mut connection).await?;
+    let snapshot = Snapshot { kind: SnapshotKind::Blocking, last_record: false, completed: false };
+    let begun = Begun {
+        lsn: offset.lsn.unwrap_or_default(),
+        view: View::Own(Isolation(context.settings.snapshot.snapshot_isolation_mode)),
+        cluster: offset.cluster.clone().unwrap_or_default(),
+        resumed: Some(Offset { snapshot: Some(snapshot), ..offset }),
+        chosen: Some(request.tables),
+    };
+    begin_snapshot(&context, &mut connection, version, &types, captured, begun).await
 }
 
 async fn begin_snapshot(
@@ -271,16 +309,20 @@ async fn begin_snapshot(
     types: &TypeCatalog,
     mut tables: Vec<Found>,
     begun: Begun,
-) -> Result<Started> {
+) -> Result<SnapshotRun> {
     let settings = &context.settings;
     if settings.snapshot.snapshot_delay_ms > 0 && begun.resumed.is_none() {
         tokio::time::sleep(Duration::from_millis(settings.snapshot.snapshot_delay_ms.unsigned_abs())).await;
     }
-    let chosen = settings.snapshot_tables()?;
+    let list = settings.snapshot_tables()?;
     let via_root = settings.replication.publish_via_partition_root;
     tables.retain(|table| {
+        let name = table.id.to_string();
         has_rows_of_its_own(table, via_root)
-            && chosen.as_ref().is_none_or(|list| list.matches(&table.id.to_string()))
+            && match &begun.chosen {
+                Some(chosen) => chosen.contains_key(&name),
+                None => list.as_ref().is_none_or(|list| list.matches(&name)),
+            }
     });
     order(&mut tables, settings.snapshot.snapshot_tables_order_by_row_count);
     let before =
@@ -312,7 +354,9 @@ async fn begin_snapshot(
         // One that was dropped meanwhile has nothing to be read.
         let Some(definition) = described.iter().find(|known| known.oid == table.oid) else { continue };
         let plan = recorder.plan(definition, types)?;
-        let statement = overrides.get(&table.id.to_string()).cloned();
+        let name = table.id.to_string();
+        let signalled = begun.chosen.as_ref().and_then(|chosen| chosen.get(&name).cloned().flatten());
+        let statement = signalled.or_else(|| overrides.get(&name).cloned());
         let earlier = before.as_ref().filter(|_| index == 0).map(|(_, progress)| progress.clone());
         let count = match &earlier {
             Some(progress) => progress.count,
@@ -340,16 +384,15 @@ async fn begin_snapshot(
     tracing::info!(task = %context.id, tables = reads.len(), threads, "reading the snapshot at {}", begun.lsn);
     let reads: Arc<[TableRead]> = reads.into();
     let notifier = Notifier::new(settings, uuid)?;
-    let run = SnapshotRun::new(
+    Ok(SnapshotRun::new(
         start(readers, Arc::clone(&reads)),
         (recorder, notifier),
         context.metrics.snapshot.clone(),
         plans,
         reads,
         xmin,
-        offset.clone(),
-    );
-    Ok(Started { offset, step: Step::Snapshot(Box::new(run)) })
+        offset,
+    ))
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::acks::Acks;
 use super::context::{Context, now_nanos};
+use super::failing::passed_over;
 use super::signals::{Blocking, Signals};
+use super::upkeep::{Catalogue, Every};
 use super::watch::look;
 use crate::catalog::{describe, types_of};
 use crate::config::Settings;
@@ -68,31 +70,6 @@ struct Transaction {
     seen: Seen,
     /// The emitter was told of it: when its first change came, whose LSN is its own.
     told: bool,
-}
-
-/// The connection on which the catalogue is asked while the stream runs.
-struct Catalogue {
-    connection: Option<PgConnection>,
-    version: i32,
-    comments: bool,
-}
-
-/// Something that is due from time to time.
-#[derive(Clone, Copy, Debug)]
-struct Every {
-    interval: Duration,
-    last: Instant,
-}
-
-impl Every {
-    fn millis(interval: i64) -> Option<Self> {
-        let interval = Duration::from_millis(u64::try_from(interval).ok().filter(|&millis| millis > 0)?);
-        Some(Self { interval, last: Instant::now() })
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.last) >= self.interval
-    }
 }
 
 impl Streaming {
@@ -362,7 +339,10 @@ impl Streaming {
         let first = out.len();
         let made = self.emitter.change(change, number, handed_out, at, out);
         self.count(change, out.len() > first, made.is_ok(), context);
-        made
+        let Err(error) = made else { return Ok(()) };
+        passed_over(context.settings.records.event_processing_failure_handling_mode, lsn, error)?;
+        out.truncate(first);
+        Ok(())
     }
 
     fn count(&mut self, change: &Change<'_>, wanted: bool, made: bool, context: &Context) {
@@ -530,14 +510,5 @@ impl Streaming {
             every.last = now;
         }
         Ok(())
-    }
-}
-
-impl Catalogue {
-    async fn connection(&mut self, context: &Context) -> Result<&mut PgConnection> {
-        if self.connection.is_none() {
-            self.connection = Some(context.server.connect().await?);
-        }
-        self.connection.as_mut().ok_or_else(|| Error::retriable("there is no connection to the catalogue"))
     }
 }

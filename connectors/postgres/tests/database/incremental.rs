@@ -1,6 +1,11 @@
 //! Incremental snapshots.
 
+use std::sync::{Arc, Mutex};
+
+use lavka_api::async_trait;
+use lavka_api::config::Config;
 use lavka_api::data::{SourceRecord, Value};
+use lavka_api::plugin::{TopicMessage, TopicReader, Topics};
 use lavka_testkit::Postgres;
 
 use crate::rig::{Running, Store, at, config, database, rows};
@@ -151,5 +156,175 @@ async fn changes_in_the_window_win_over_rows_that_were_read() {
     assert_eq!(newest.len(), 2051);
     let old = newest.values().filter(|value| value.contains("old")).count();
     assert_eq!(old, server.sql("select count(*) from t where v = 'old'").parse::<usize>().unwrap());
+    task.stop().await;
+}
+
+/// The types of notifications on the topic `told`, and what some of them say.
+fn told(records: &[SourceRecord], field: &str) -> Vec<(String, Option<String>)> {
+    let data = |value: &Value| match at(value, "additional_data") {
+        Some(Value::Map(entries)) => {
+            let entry = entries.iter().find(|(key, _)| key.as_str() == Some(field));
+            entry.and_then(|(_, text)| text.as_str()).map(str::to_owned)
+        }
+        _ => None,
+    };
+    let notes = records.iter().filter(|record| &*record.record.topic == "told");
+    notes
+        .map(|record| {
+            let value = &record.record.value.value;
+            (at(value, "type").and_then(Value::as_str).unwrap().to_owned(), data(value))
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn incremental_snapshots_are_told_of_in_notifications() {
+    let server = database();
+    server.sql(TABLES);
+    server.sql("delete from t where a > 1");
+    let config = config(
+        &server,
+        &[
+            ("snapshot.mode", "no_data"),
+            ("signal.data.collection", "public.sig"),
+            ("incremental.snapshot.chunk.size", "3"),
+            ("notification.enabled.channels", "sink,log"),
+            ("notification.sink.topic.name", "told"),
+        ],
+    );
+    let mut task = Running::start(&config, &Store::default()).await.unwrap();
+    server.sql(
+        r#"insert into sig values ('s0', 'pause-snapshot', ''),
+           ('s1', 'execute-snapshot', '{"data-collections":["public.t"]}')"#,
+    );
+    let mut records = until_read(&mut task, 5).await;
+    records.extend(task.drain().await);
+    let seen = told(&records, "last_processed_key");
+    let types: Vec<&str> = seen.iter().map(|(ty, _)| ty.as_str()).collect();
+    assert_eq!(types, ["STARTED", "IN_PROGRESS", "IN_PROGRESS", "TABLE_SCAN_COMPLETED", "COMPLETED"]);
+    assert_eq!(seen[1].1.as_deref(), Some("1,k3"));
+    assert_eq!(told(&records, "total_rows_scanned")[3].1.as_deref(), Some("5"));
+    assert_eq!(told(&records, "status")[3].1.as_deref(), Some("SUCCEEDED"));
+    let note = records.iter().find(|record| &*record.record.topic == "told").unwrap();
+    assert_eq!(at(&note.record.value.value, "id").and_then(Value::as_str), Some("s1"));
+    // Keys of integers and texts are kept as Debezium keeps them.
+    let kept = of_table(&records, ".t").into_iter().filter_map(|record| {
+        let offset = record.position?.offset;
+        Some(offset.get("incremental_snapshot_primary_key")?.as_str()?.to_owned())
+    });
+    assert!(kept.into_iter().any(|key| key.starts_with("aced0005757200135b4c6a6176612e6c616e67")));
+    task.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_waits_for_a_blocking_snapshot() {
+    let server = database();
+    server.sql(TABLES);
+    let config = config(
+        &server,
+        &[
+            ("snapshot.mode", "no_data"),
+            ("signal.data.collection", "public.sig"),
+            ("table.include.list", "public.t"),
+        ],
+    );
+    let (store, data) = (
+        Store::default(),
+        r#"{"data-collections":["public.t"],"type":"blocking",
+        "additional-conditions":[{"data-collection":"public.t","filter":"select * from t where a < 3"}]}"#,
+    );
+    let mut task = Running::start(&config, &store).await.unwrap();
+    start_signal(&server, data);
+    let records = task.take(9).await;
+    let read = of_table(&records, ".t");
+    assert_eq!(rows(&read, "a"), ["r0", "r0", "r1", "r1", "r1", "r2", "r2", "r2"]);
+    let words = |path: &str| -> Vec<String> {
+        let word = |record: &SourceRecord| {
+            at(&record.record.value.value, path).and_then(Value::as_str).map(str::to_owned)
+        };
+        read.iter().filter_map(word).collect()
+    };
+    assert_eq!(words("source.snapshot")[0], "first");
+    assert_eq!(words("source.snapshot")[7], "last");
+    let offset = |index: usize| read[index].position.clone().unwrap().offset;
+    assert_eq!(offset(0).get("snapshot").and_then(Value::as_str), Some("BLOCKING"));
+    assert_eq!(offset(0).get("snapshot_completed"), Some(&Value::Boolean(false)));
+    assert_eq!(offset(7).get("snapshot_completed"), Some(&Value::Boolean(true)));
+    server.sql("insert into t values (100, 'after', 'x')");
+    assert_eq!(rows(&of_table(&task.take(1).await, ".t"), "a"), ["c100"]);
+    // A task that was killed meanwhile goes on with the stream.
+    task.commit(&records[..4]);
+    drop(task);
+    let mut task = Running::start(&config, &store).await.unwrap();
+    let rest = of_table(&task.take(1).await, ".t");
+    assert!(rows(&rest, "a").contains(&"c100".to_owned()), "{:?}", rows(&rest, "a"));
+    task.stop().await;
+}
+
+/// A topic with one signal for each of two connectors; says what was committed.
+#[derive(Clone, Default)]
+struct OneTopic {
+    asked: Arc<Mutex<Vec<(String, Config)>>>,
+    committed: Arc<Mutex<usize>>,
+}
+
+struct OneReader {
+    messages: Vec<TopicMessage>,
+    committed: Arc<Mutex<usize>>,
+}
+
+#[async_trait]
+impl TopicReader for OneReader {
+    async fn next(&mut self) -> lavka_api::Result<Vec<TopicMessage>> {
+        if self.messages.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        Ok(std::mem::take(&mut self.messages))
+    }
+
+    async fn commit(&mut self) -> lavka_api::Result<()> {
+        *self.committed.lock().unwrap() += 1;
+        Ok(())
+    }
+}
+
+impl Topics for OneTopic {
+    fn reader(&self, config: &Config, topic: &str) -> lavka_api::Result<Box<dyn TopicReader>> {
+        self.asked.lock().unwrap().push((topic.to_owned(), config.clone()));
+        let message = |key: &str, id: &str| {
+            let signal = r#"{"type":"execute-snapshot","data":{"data-collections":["public.t"],"type":"incremental"},"id":"#;
+            let value = format!("{signal}\"{id}\"}}");
+            TopicMessage { key: Some(key.as_bytes().to_vec().into()), value: Some(value.into_bytes().into()) }
+        };
+        let messages = vec![message("other", "s1"), message("srv", "s2")];
+        Ok(Box::new(OneReader { messages, committed: Arc::clone(&self.committed) }))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signals_come_by_a_topic() {
+    let server = database();
+    server.sql(TABLES);
+    let config = config(
+        &server,
+        &[
+            ("snapshot.mode", "no_data"),
+            ("signal.data.collection", "public.sig"),
+            ("signal.enabled.channels", "kafka"),
+            ("signal.kafka.groupId", "mine"),
+        ],
+    );
+    let topics = OneTopic::default();
+    let mut task = Running::start_with(&config, &Store::default(), Arc::new(topics.clone())).await.unwrap();
+    let records = until_read(&mut task, 50).await;
+    let read = of_table(&records, ".t");
+    let last = read.iter().rev().find_map(|record| {
+        let offset = &record.position.as_ref()?.offset;
+        offset.get("incremental_snapshot_correlation_id")?.as_str().map(str::to_owned)
+    });
+    assert_eq!(last.as_deref(), Some("s2"));
+    assert_eq!(*topics.committed.lock().unwrap(), 1);
+    let (topic, consumer) = topics.asked.lock().unwrap()[0].clone();
+    assert_eq!((topic.as_str(), consumer.get("group.id")), ("srv-signal", Some("mine")));
     task.stop().await;
 }

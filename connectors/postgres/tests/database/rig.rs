@@ -7,7 +7,7 @@ use lavka_api::async_trait;
 use lavka_api::config::Config;
 use lavka_api::data::{OffsetMap, SourceRecord, Value};
 use lavka_api::plugin::{
-    DeliveryListener, Factory, OffsetReader, SourceConnector, SourceTask, SourceTaskStart, TaskId,
+    DeliveryListener, Factory, OffsetReader, SourceConnector, SourceTask, SourceTaskStart, TaskId, Topics,
 };
 use lavka_testkit::{Postgres, PostgresConfig};
 
@@ -85,8 +85,21 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(config: &Config, store: &Store) -> lavka_api::Result<Self> {
-        let connector = connector();
-        let mut task = connector.task(config)?;
+        Self::begin(connector().task(config)?, store).await
+    }
+
+    /// With topics that the task may read.
+    pub(crate) async fn start_with(
+        config: &Config,
+        store: &Store,
+        topics: Arc<dyn Topics>,
+    ) -> lavka_api::Result<Self> {
+        let mut task = connector().task(config)?;
+        task.take_topics(topics);
+        Self::begin(task, store).await
+    }
+
+    async fn begin(mut task: Box<dyn SourceTask>, store: &Store) -> lavka_api::Result<Self> {
         let id = TaskId { connector: "cdc".into(), task: 0 };
         task.start(SourceTaskStart { id, offsets: Arc::new(store.clone()) }).await?;
         let listener = task.delivery_listener();
