@@ -1,4 +1,5 @@
-//! The warehouse sink: records into the tables of a database, by native drivers.
+//! The warehouse sink: records into the tables of a database, by native drivers; and the source that reads tables by
+//! queries, over the same drivers.
 //!
 //! It takes the configurations of three JDBC sinks as they are, Confluent's, Aiven's and Debezium's, and does what they do:
 //! insert, upsert, update, delete and truncate, tables made and columns added by the schemas of records, change events
@@ -34,6 +35,7 @@
 //! | `dialect` | the text of statements, types of new columns |
 //! | `driver` | the port to a database, and its implementations |
 //! | `sink` | routing, transactions, bisection, offsets |
+//! | `source` | tables, queries, modes, offsets of the query-based source |
 
 mod config;
 mod data;
@@ -42,6 +44,7 @@ mod driver;
 mod naming;
 mod settings;
 mod sink;
+mod source;
 mod table;
 mod url;
 
@@ -49,6 +52,7 @@ use lavka_api::plugin::{Factory, Plugin};
 
 use crate::settings::Flavour;
 use crate::sink::WarehouseSinkConnector;
+use crate::source::QuerySourceConnector;
 
 /// The plugins of this crate.
 #[must_use]
@@ -77,6 +81,14 @@ pub fn plugins() -> Vec<Plugin> {
             doc: "Writes change events and records to the tables of a database, with the keys of Debezium's JDBC sink.",
             definition: config::debezium,
             factory: Factory::Sink(|| Box::new(WarehouseSinkConnector::new(Flavour::Debezium))),
+        },
+        Plugin {
+            class: "io.confluent.connect.jdbc.JdbcSourceConnector",
+            aliases: &[],
+            version: lavka_api::LAVKA_VERSION,
+            doc: "Reads tables and queries of a database again and again, with the keys of Confluent's JDBC source.",
+            definition: config::source,
+            factory: Factory::Source(|| Box::new(QuerySourceConnector::default())),
         },
     ]
 }

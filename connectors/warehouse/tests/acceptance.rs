@@ -88,3 +88,36 @@ fn aivens_sink_with_upserts() {
 fn debeziums_sink_with_upserts() {
     check(2, CHANGES, ("use.time.zone", "Nowhere"), true);
 }
+
+#[test]
+fn the_source_by_an_incrementing_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db").display().to_string();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection =
+            sqlx::SqliteConnection::connect(&format!("sqlite:{file}?mode=rwc")).await.unwrap();
+        let rows: Vec<String> = (1..=20).map(|id| format!("({id}, 'order {id}')")).collect();
+        let sql = format!(
+            "CREATE TABLE orders (id INTEGER PRIMARY KEY NOT NULL, name TEXT); INSERT INTO orders VALUES {}",
+            rows.join(",")
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+    let url = format!("jdbc:sqlite:{file}");
+    acceptance::source(lavka_connector_warehouse::plugins().remove(3))
+        .config([
+            ("connection.url", url.as_str()),
+            ("mode", "incrementing"),
+            ("validate.non.null", "false"),
+            ("topic.prefix", "shop-"),
+            ("poll.interval.ms", "100"),
+            ("batch.max.rows", "3"),
+        ])
+        .refuses("connection.url", "jdbc:oracle:thin:@host:1521:x")
+        .refuses("mode", "timestamp")
+        .records(20)
+        .check()
+        .assert_clean();
+}

@@ -1,15 +1,17 @@
-//! The keys of the three JDBC sinks, and our own.
+//! The keys of the three JDBC sinks and of the JDBC source, and our own.
 
 mod aiven;
 mod checks;
 mod confluent;
 mod debezium;
 mod ours;
+mod source;
 
 pub(crate) use aiven::AivenKeys;
 pub(crate) use confluent::ConfluentKeys;
 pub(crate) use debezium::DebeziumKeys;
 pub(crate) use ours::OurKeys;
+pub(crate) use source::{SourceKeys, definition as source};
 
 use lavka_api::config::{ConfigDef, ConfigSpec, Importance, KeyDef, Kind, Width};
 
@@ -67,7 +69,7 @@ mod tests {
 
     #[test]
     fn every_default_passes_its_own_check() {
-        for key in [confluent(), aiven(), debezium()].iter().flat_map(ConfigDef::iter) {
+        for key in [confluent(), aiven(), debezium(), source()].iter().flat_map(ConfigDef::iter) {
             if let Some(Some(default)) = &key.default {
                 assert_eq!(key.errors(Some(Some(default))), Vec::<String>::new(), "{}", key.name);
             }

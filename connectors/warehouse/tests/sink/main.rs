@@ -12,4 +12,6 @@ mod changes;
 mod databases;
 mod faults;
 mod harness;
+mod kills;
 mod offsets;
+mod source;

@@ -223,8 +223,9 @@ impl Session for PostgresSession {
         answer: &mpsc::Sender<Chunk>,
     ) -> Result<(), Failure> {
         let arguments = arguments(values)?;
-        let query =
-            sqlx::query_with::<sqlx::Postgres, _>(AssertSqlSafe(numbered(sql)), arguments).persistent(false);
+        // A query of the user's without values may have question marks of its own: operators of jsonb.
+        let sql = if values.is_empty() { sql.to_owned() } else { numbered(sql) };
+        let query = sqlx::query_with::<sqlx::Postgres, _>(AssertSqlSafe(sql), arguments).persistent(false);
         let mut stream = self.connection.fetch(query);
         let mut heads: Option<Heads> = None;
         let mut rows = Vec::new();

@@ -1,0 +1,250 @@
+//! The source: what tables and queries become.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lavka_api::config::Config;
+use lavka_api::data::{Logical, OffsetMap, SourceRecord, Struct, Type, Value};
+use lavka_api::plugin::{
+    ConnectorContext, Factory, OffsetReader, SourceConnector, SourceTask, SourceTaskStart, TaskId,
+};
+use lavka_api::{Result, async_trait};
+use tokio::runtime::Runtime;
+
+use crate::databases::{ALL, Db};
+use crate::harness::{config, name};
+
+const SOURCE: &str = "io.confluent.connect.jdbc.JdbcSourceConnector";
+
+struct Stored(Option<OffsetMap>);
+
+#[async_trait]
+impl OffsetReader for Stored {
+    async fn offsets(&self, partitions: &[OffsetMap]) -> Result<Vec<Option<OffsetMap>>> {
+        Ok(partitions.iter().enumerate().map(|(at, _)| self.0.clone().filter(|_| at == 0)).collect())
+    }
+}
+
+struct Reader {
+    runtime: Runtime,
+    connector: Box<dyn SourceConnector>,
+    task: Box<dyn SourceTask>,
+}
+
+impl Reader {
+    fn new(config: &Config, offset: Option<OffsetMap>) -> Self {
+        let plugin =
+            lavka_connector_warehouse::plugins().into_iter().find(|plugin| plugin.class == SOURCE).unwrap();
+        let Factory::Source(make) = plugin.factory else { panic!("it is a source") };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut connector = make();
+        let task = runtime.block_on(async {
+            connector.start(ConnectorContext::new("source", || {}), config).await.unwrap();
+            let mut configs = connector.task_configs(1).await.unwrap();
+            let mut task = connector.task(&configs.remove(0)).unwrap();
+            let id = TaskId { connector: "source".into(), task: 0 };
+            task.start(SourceTaskStart { id, offsets: Arc::new(Stored(offset)) }).await.unwrap();
+            task
+        });
+        Self { runtime, connector, task }
+    }
+
+    /// Records until none come for a while.
+    fn read(&mut self) -> Vec<SourceRecord> {
+        let mut all = Vec::new();
+        self.runtime.block_on(async {
+            while let Ok(records) = tokio::time::timeout(Duration::from_millis(700), self.task.poll()).await {
+                all.extend(records.unwrap());
+            }
+        });
+        all
+    }
+
+    fn stop(mut self) {
+        self.runtime.block_on(async {
+            self.task.stop().await;
+            self.connector.stop().await;
+        });
+    }
+}
+
+fn keys(db: Db, table: &str, more: &[(&str, &str)]) -> Config {
+    let mut all = vec![("topic.prefix", "t-"), ("poll.interval.ms", "50"), ("batch.max.rows", "2")];
+    all.extend(more);
+    config(SOURCE, db, table, &all)
+}
+
+fn row(record: &SourceRecord) -> &Struct {
+    let Value::Struct(row) = &record.record.value.value else { panic!("it is a struct") };
+    row
+}
+
+fn ids(records: &[SourceRecord]) -> Vec<i64> {
+    records.iter().map(|record| row(record).get("id").unwrap().as_i64().unwrap()).collect()
+}
+
+fn offset(records: &[SourceRecord]) -> OffsetMap {
+    records.last().unwrap().position.clone().unwrap().offset
+}
+
+#[test]
+fn an_incrementing_column_tells_new_rows() {
+    for db in ALL {
+        let table = name("growing");
+        let auto = match db {
+            Db::Postgres => "id serial PRIMARY KEY",
+            Db::Maria => "id INT PRIMARY KEY AUTO_INCREMENT",
+            Db::Sqlite => "id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL",
+        };
+        db.sql(&table, &format!("CREATE TABLE {table} ({auto}, name VARCHAR(20))"));
+        let insert = |names: &str| db.sql(&table, &format!("INSERT INTO {table} (name) VALUES {names}"));
+        insert("('a'), (NULL), ('c')");
+        let keys = keys(db, &table, &[("mode", "incrementing"), ("table.whitelist", &table)]);
+        let mut reader = Reader::new(&keys, None);
+        let first = reader.read();
+        assert_eq!(ids(&first), [1, 2, 3], "{db:?}");
+        assert_eq!(&*first[0].record.topic, format!("t-{table}").as_str());
+        assert_eq!(row(&first[1]).get("name"), Some(&Value::Null));
+        assert_eq!(offset(&first).get("incrementing"), Some(&Value::Int64(3)));
+        insert("('d')");
+        assert_eq!(ids(&reader.read()), [4], "{db:?}");
+        reader.stop();
+        // Another run goes on behind the offset.
+        let mut reader = Reader::new(&keys, Some(offset(&first)));
+        assert_eq!(ids(&reader.read()), [4], "{db:?}");
+        reader.stop();
+    }
+}
+
+#[test]
+fn timestamps_tell_changed_rows_and_equal_ones_stay_together() {
+    for db in [Db::Postgres, Db::Maria] {
+        let table = name("stamped");
+        db.sql(&table, &format!("CREATE TABLE {table} (id INT NOT NULL, at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6))"));
+        db.sql(
+            &table,
+            &format!(
+                "INSERT INTO {table} VALUES (1, '2024-01-01 00:00:00.5'), (2, '2024-01-01 00:00:01'), \
+                 (3, '2024-01-01 00:00:01'), (4, '2024-01-01 00:00:02')"
+            ),
+        );
+        let base = [("timestamp.column.name", "at"), ("table.whitelist", table.as_str())];
+        let mut by_time = base.to_vec();
+        by_time.push(("mode", "timestamp"));
+        let mut reader = Reader::new(&keys(db, &table, &by_time), None);
+        let read = reader.read();
+        assert_eq!(ids(&read), [1, 2, 3, 4], "{db:?}");
+        let times: Vec<i64> = read
+            .iter()
+            .map(|record| {
+                record.position.as_ref().unwrap().offset.get("timestamp").unwrap().as_i64().unwrap()
+            })
+            .collect();
+        let start = 1_704_067_200_000;
+        // Of the two rows of one second the first is not past that second yet.
+        assert_eq!(times, [start + 500, start + 500, start + 1000, start + 2000], "{db:?}");
+        reader.stop();
+        let middle = read[1].position.clone().unwrap().offset;
+        let mut reader = Reader::new(&keys(db, &table, &by_time), Some(middle));
+        assert_eq!(ids(&reader.read()), [2, 3, 4], "{db:?}");
+        db.sql(&table, &format!("UPDATE {table} SET at = '2024-01-01 00:00:03' WHERE id = 1"));
+        assert_eq!(ids(&reader.read()), [1], "{db:?}");
+        reader.stop();
+
+        let mut by_both = base.to_vec();
+        by_both.extend([("mode", "timestamp+incrementing"), ("incrementing.column.name", "id")]);
+        let mut reader = Reader::new(&keys(db, &table, &by_both), None);
+        let read = reader.read();
+        assert_eq!(ids(&read), [2, 3, 4, 1], "{db:?}");
+        reader.stop();
+        let after_two = read[0].position.clone().unwrap().offset;
+        let mut reader = Reader::new(&keys(db, &table, &by_both), Some(after_two));
+        assert_eq!(ids(&reader.read()), [3, 4, 1], "{db:?}");
+        reader.stop();
+    }
+}
+
+#[test]
+fn queries_and_bulk_read_what_they_say() {
+    for db in ALL {
+        let table = name("asked");
+        db.sql(&table, &format!("CREATE TABLE {table} (id INTEGER NOT NULL, name VARCHAR(9))"));
+        db.sql(&table, &format!("INSERT INTO {table} VALUES (1, 'a'), (2, 'b')"));
+        let query = format!("SELECT id, name AS label FROM {table}");
+        let config = keys(
+            db,
+            &table,
+            &[
+                ("mode", "incrementing"),
+                ("incrementing.column.name", "id"),
+                ("query", &query),
+                ("query.suffix", "LIMIT 5"),
+            ],
+        );
+        let mut reader = Reader::new(&config, None);
+        let read = reader.read();
+        assert_eq!(ids(&read), [1, 2], "{db:?}");
+        assert_eq!(&*read[0].record.topic, "t-");
+        assert_eq!(row(&read[0]).get("label"), Some(&"a".into()));
+        assert_eq!(read[0].position.as_ref().unwrap().partition, OffsetMap::new([("query", "query")]));
+        reader.stop();
+        let mut all = keys(db, &table, &[("mode", "bulk"), ("table.whitelist", &table)]);
+        all.set("poll.interval.ms", "60000");
+        let mut reader = Reader::new(&all, None);
+        let read = reader.read();
+        assert_eq!((ids(&read), read[0].position.is_none()), (vec![1, 2], true), "{db:?}");
+        reader.stop();
+    }
+}
+
+#[test]
+fn columns_become_fields_of_their_types() {
+    let table = name("typed");
+    let db = Db::Postgres;
+    db.sql(
+        "",
+        &format!(
+            "CREATE TABLE {table} (id bigint PRIMARY KEY, s smallint, r real, n numeric(8,3), o numeric, b bytea, u uuid, \
+             j jsonb, d date, t time, w timestamp, z timestamptz, a int[], f boolean);
+             INSERT INTO {table} VALUES (1, -2, 1.5, 12.345, 1.25, '\\x00ff', '00112233-4455-6677-8899-aabbccddeeff', \
+             '{{\"a\": 1}}', '2024-02-29', '12:34:56.789', '2024-02-29 12:30:00.5', '2024-02-29 12:30:00.5+01', '{{1,NULL}}', true)"
+        ),
+    );
+    let config = keys(
+        db,
+        &table,
+        &[
+            ("mode", "incrementing"),
+            ("incrementing.column.name", "id"),
+            ("table.include.list", &format!("public.{table}")),
+        ],
+    );
+    let mut reader = Reader::new(&config, None);
+    let read = reader.read();
+    let row = row(&read[0]);
+    let schema = row.schema();
+    assert_eq!(schema.name().map(|name| name.as_str()), Some(table.as_str()));
+    assert!(
+        !schema.field("id").unwrap().schema().is_optional()
+            && schema.field("s").unwrap().schema().is_optional()
+    );
+    assert_eq!(schema.field("n").unwrap().schema().logical(), Some(Logical::Decimal(3)));
+    assert_eq!(schema.field("s").unwrap().schema().ty(), Type::Int16);
+    for (field, text) in [
+        ("n", "Decimal(12.345)"),
+        ("o", "Decimal(1.250000000000000000)"),
+        ("d", "Date(19782)"),
+        ("t", "Time(45296789)"),
+        ("w", "Timestamp(1709209800500)"),
+        ("z", "Timestamp(1709206200500)"),
+        ("u", "String(\"00112233-4455-6677-8899-aabbccddeeff\")"),
+        ("j", "String(\"{\\\"a\\\": 1}\")"),
+        ("a", "Array([Int32(1), Null])"),
+        ("f", "Boolean(true)"),
+        ("r", "Float32(1.5)"),
+    ] {
+        let shown = format!("{:?}", row.get(field).unwrap());
+        assert_eq!(shown.replace("Decimal(Decimal(", "Decimal(").replace("))", ")"), text, "{field}");
+    }
+    reader.stop();
+}
