@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lavka-converters", &["lavka-api"]),
     ("lavka-columnar", &["lavka-api"]),
     ("lavka-kcql", &[]),
+    ("lavka-lake-stores", &["lavka-api"]),
     ("lavka-schema-registry", &["lavka-api"]),
     ("lavka-avro", &["lavka-api", "lavka-schema-registry"]),
     ("lavka-protobuf", &["lavka-api", "lavka-schema-registry"]),
@@ -47,7 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What a crate under `connectors/` or `transforms/` may know.
 const PLUGIN: &[&str] =
-    &["lavka-api", "lavka-avro", "lavka-converters", "lavka-columnar", "lavka-kcql", "lavka-models"];
+    &["lavka-api", "lavka-avro", "lavka-converters", "lavka-columnar", "lavka-kcql", "lavka-models", "lavka-lake-stores"];
 
 /// The models know no records: they take columns of numbers, and anybody may use them.
 const MODELS: &str = "lavka-models";
@@ -108,6 +109,18 @@ const OWNED: &[Owned] = &[
         owners: &["lavka-connector-lake", SERVER, TESTS],
         dev: &[TESTS],
         why: "Parquet is the lake sink's",
+    },
+    Owned {
+        dependency: "hdfs-native",
+        owners: &["lavka-lake-stores"],
+        dev: &[],
+        why: "HDFS is behind the lake's port",
+    },
+    Owned {
+        dependency: "object_store",
+        owners: &["lavka-lake-stores"],
+        dev: &[],
+        why: "object stores are behind the lake's port",
     },
     Owned {
         dependency: "axum",
@@ -181,7 +194,7 @@ const OWNED: &[Owned] = &[
     Owned {
         dependency: "reqwest",
         // The wire client asks for tokens.
-        owners: &["lavka-schema-registry", "lavka-kafka"],
+        owners: &["lavka-schema-registry", "lavka-kafka", "lavka-lake-stores"],
         dev: &[],
         why: "whoever speaks HTTP as a client goes through what has our TLS, proxies and timeouts",
     },
