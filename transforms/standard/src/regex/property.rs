@@ -43,15 +43,15 @@ impl Parser {
         let set = match key {
             "sc" | "script" => script(value),
             "gc" | "general_category" => self.known(value),
-            "blk" | "block" => return self.block(value),
+            "blk" | "block" => block(value),
             _ => None,
         };
         set.ok_or_else(|| self.fault(format!("Unknown Unicode property {{name=<{key}>, value=<{value}>}}")))
     }
 
     fn named(&self, name: &str) -> Parsed<Set> {
-        let set = if let Some(block) = name.strip_prefix("In") {
-            return self.block(block);
+        let set = if let Some(name) = name.strip_prefix("In") {
+            block(name)
         } else if let Some(name) = name.strip_prefix("Is") {
             self.binary(name).or_else(|| self.known(name)).or_else(|| script(name))
         } else if self.flags.has(Flags::UNICODE_CLASSES) {
@@ -60,10 +60,6 @@ impl Parser {
             self.known(name)
         };
         set.ok_or_else(|| self.fault(format!("Unknown character property name {{{name}}}")))
-    }
-
-    fn block(&self, name: &str) -> Parsed<Set> {
-        block(name).ok_or_else(|| self.fault(format!("Unknown character block name {{{name}}}")))
     }
 
     /// Upper, lower and title case are one where case does not count.

@@ -13,7 +13,7 @@
 //!   lose their era in it.
 //! - A date has 32 bits of days here, as it has in a message; Java's objects hold more until they are written.
 //! - `SimpleDateFormat` goes on in a zone that a text named, for the next records too; ours stays with UTC.
-//! - Regular expressions that this build has no support for are refused by name: Unicode blocks, counts above 10,000.
+//! - Regular expressions that this build has no support for are refused by name: counts above 10,000, grapheme clusters.
 //! - In a look-behind anything may be repeated; Java refuses what has no limit that is obvious to it, which goes by how it
 //!   happens to compile it: `(?<=ba+c)` is fine and `(?<=a+)` is not.
 //! - A group in a possessive repetition is empty where the attempt that it matched in has failed; Java keeps what it had.
