@@ -57,7 +57,6 @@ fn schema() -> impl Strategy<Value = Schema> {
                 let map = Schema::map(Schema::of(Type::String), values);
                 map.to_builder().optional_if(optional).build().unwrap()
             }),
-            // One array of entries a schema: all of them have one name.
             (vec(inner, 0..6), any::<bool>(), any::<u64>()).prop_map(|(fields, optional, name)| {
                 let mut builder = Schema::structure().optional_if(optional);
                 if name % 3 > 0 {
@@ -69,6 +68,14 @@ fn schema() -> impl Strategy<Value = Schema> {
                 builder.build().unwrap()
             }),
         ]
+    })
+}
+
+/// A map whose keys are numbers. One to a schema: the entries of all have one name.
+fn numbered() -> impl Strategy<Value = Schema> {
+    schema().prop_map(|values| {
+        let map = Schema::map(Schema::of(Type::Int64), values);
+        Schema::structure().name("org.example.Numbered").field("entries", map).build().unwrap()
     })
 }
 
@@ -121,7 +128,11 @@ fn value(schema: &Schema, numbers: &mut impl Iterator<Item = i64>, in_struct: bo
             .into(),
         (None, Type::Map) => Value::Map(
             (0..n.rem_euclid(4))
-                .map(|i| (format!("k{i}").into(), value(schema.values().unwrap(), numbers, false)))
+                .map(|i| match schema.keys().map(Schema::ty) {
+                    Some(Type::Int64) => i.into(),
+                    _ => format!("k{i}").into(),
+                })
+                .map(|key: Value| (key, value(schema.values().unwrap(), numbers, false)))
                 .collect(),
         ),
         (None, Type::Struct) => {
@@ -158,7 +169,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn records_come_back(schema in schema(), seed in vec(any::<i64>(), 1..60)) {
+    fn records_come_back(schema in prop_oneof![4 => schema(), 1 => numbered()], seed in vec(any::<i64>(), 1..60)) {
         let mapping = Mapping::default();
         let value = value(&schema, &mut seed.iter().copied().cycle(), false);
         let avro = mapping.to_avro(Some(&schema)).unwrap();
