@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use lavka_api::Error;
+use lavka_api::data::SourceRecord;
 use lavka_engine::task::Target;
 use lavka_ports::Buffer;
 
-use crate::plugins::{Step, record, scripted};
+use crate::plugins::{Step, record, records, scripted};
 use crate::producer::{Answer, FakeProducer};
 use crate::rig::{SourceSetup, counter, pass, until};
 
@@ -315,6 +316,20 @@ async fn a_last_commit_that_fails_is_told() {
     let ended = rig.stop().await;
     assert_eq!(ended.observer.failure().unwrap().to_string(), "disk full");
     assert_eq!(ended.journal.count("stop"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_without_a_record_pass_by_the_transforms_and_move_the_offset() {
+    let rig = SourceSetup { config: scripted(&[]), ..holding() }.run();
+    let place = SourceRecord::progress(record("", 0, 5).position.unwrap());
+    rig.poll(Step::Batch([records(&["a"], 1), vec![place]].concat()));
+    rig.sent(1).await;
+    pass(300).await;
+    assert_eq!(rig.offsets.newest(0), None, "not before the record in front of it");
+    rig.producer.release();
+    let ended = rig.stop().await;
+    assert_eq!(ended.offsets.newest(0), Some(5));
+    assert_eq!(counter(&ended.metrics, "source-record-write-total"), 1.0);
 }
 
 /// A commit in progress when the task is told to stop is finished, not dropped in its middle.
