@@ -129,19 +129,22 @@ fn peers(address: &str) {
     let mut all: Vec<Peer> = Vec::with_capacity(PEERS);
     let mut active: HashMap<usize, ()> = HashMap::new();
     let mut buffer = vec![0; 65_536];
-    let base = |peer: usize| {
-        let config = dimpl::Config::builder()
-            .with_psk_client(format!("device-{peer}").into_bytes(), Arc::new(Key(key(peer))))
-            .build();
-        Arc::new(config.unwrap())
-    };
+    // Making a configuration tries all algorithms, so the peers share some.
+    let configs: Vec<Arc<dimpl::Config>> = (0..10)
+        .map(|peer| {
+            let key = Arc::new(Key(key(peer)));
+            let config =
+                dimpl::Config::builder().with_psk_client(format!("device-{peer}").into_bytes(), key).build();
+            Arc::new(config.unwrap())
+        })
+        .collect();
     while all.len() < PEERS || !active.is_empty() {
         while active.len() < AT_ONCE && all.len() < PEERS {
             let (peer, now) = (all.len(), Instant::now());
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             socket.connect(address).unwrap();
             socket.set_nonblocking(true).unwrap();
-            let mut dtls = Dtls::new_12_psk(base(peer), now);
+            let mut dtls = Dtls::new_12_psk(Arc::clone(&configs[peer % configs.len()]), now);
             dtls.set_active(true);
             dtls.handle_timeout(now).unwrap();
             // A confirmable POST to /r, when the handshake is over.

@@ -79,7 +79,8 @@ impl Channel {
     /// Waits until there may be datagrams, or until `wakeup`.
     pub(crate) async fn ready(&self, wakeup: Option<Millis>) -> io::Result<()> {
         let gate = self.gate.as_ref().and_then(Gate::next_wakeup);
-        let until = wakeup.into_iter().chain(gate).min().map(|at| self.began + Duration::from_millis(at));
+        let first = wakeup.into_iter().chain(gate).min();
+        let until = first.and_then(|at| self.began.checked_add(Duration::from_millis(at)));
         tokio::select! {
             readable = self.socket.readable() => readable,
             () = until_then(until) => Ok(()),

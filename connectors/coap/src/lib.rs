@@ -80,7 +80,7 @@ pub fn plugins() -> Vec<Plugin> {
         },
         Plugin {
             class: "com.datamountaineer.streamreactor.connect.coap.source.CoapSourceConnector",
-            aliases: &["CoapSource", "CoapSourceConnector"],
+            aliases: &["LensesCoapSource", "CoapSource"],
             version: LAVKA_VERSION,
             doc: "Observes resources of a CoAP server, as configured for Lenses' Stream Reactor.",
             definition: lenses::LensesConfig::definition,

@@ -69,6 +69,8 @@ pub(crate) struct Gate {
 struct Entry {
     session: Session,
     number: u64,
+    /// Of the client's hello, while the handshake is under way.
+    random: Box<[u8]>,
     heard: Millis,
     due: Option<Instant>,
 }
@@ -143,9 +145,14 @@ impl Gate {
             Some(Shown::Ask(request)) => return out.datagrams.push((address, request)),
             None => return,
         };
-        // The same hello once more: the answer was lost.
-        if self.opening.contains_key(&address) {
-            return self.pass(now, address, datagram, None, out);
+        match self.opening.get(&address) {
+            // The same hello once more: the answer was lost.
+            Some(entry) if *entry.random == *parsed.random() => {
+                return self.pass(now, address, datagram, None, out);
+            }
+            // The client, which is where it says, has begun anew.
+            Some(_) => self.forget_opening(address),
+            None => {}
         }
         if self.opening.len() >= self.limits.handshakes {
             self.tally.crowded += 1;
@@ -153,7 +160,7 @@ impl Gate {
         }
         match Session::accept(&self.credentials, &parsed, self.instant(now)) {
             Ok(session) => {
-                self.insert_opening(now, address, session);
+                self.insert_opening(now, address, session, parsed.random());
                 self.pass(now, address, datagram, Some(cookie), out);
             }
             Err(end) => self.ended(address, &end),
@@ -223,14 +230,14 @@ impl Gate {
         }
         let Some(name) = self.servers.get(&address).cloned() else { return };
         match Session::connect(&self.credentials, name, self.instant(now)) {
-            Ok(session) => self.insert_opening(now, address, session),
+            Ok(session) => self.insert_opening(now, address, session, &[]),
             Err(end) => self.ended(address, &end),
         }
     }
 
-    fn insert_opening(&mut self, now: Millis, address: SocketAddr, session: Session) {
+    fn insert_opening(&mut self, now: Millis, address: SocketAddr, session: Session, random: &[u8]) {
         self.next_number += 1;
-        let entry = Entry { session, number: self.next_number, heard: now, due: None };
+        let entry = Entry { session, number: self.next_number, random: random.into(), heard: now, due: None };
         self.opening.insert(address, entry);
     }
 
@@ -290,7 +297,7 @@ impl Gate {
             if let Some(entry) = self.opening.remove(&address) {
                 self.make_room(out);
                 self.heard.insert((now, address));
-                self.open.insert(address, Entry { heard: now, ..entry });
+                self.open.insert(address, Entry { heard: now, random: Box::default(), ..entry });
             }
         } else if heard && let Some(entry) = self.open.get_mut(&address) {
             self.heard.remove(&(entry.heard, address));

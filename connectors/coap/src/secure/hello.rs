@@ -65,6 +65,11 @@ impl<'a> Hello<'a> {
         Some(Self { record, random, cookie_at, cookie, suites: record.get(cookie_end..)? })
     }
 
+    /// The client's random, by which handshakes are told apart.
+    pub(super) fn random(&self) -> &[u8] {
+        self.random
+    }
+
     /// Whether the first suite that the client wants, of those that there are, is one with a pre-shared key.
     pub(super) fn wants_psk(&self, has_psk: bool, has_certificate: bool) -> bool {
         // TLS_ECDHE_ECDSA_WITH_AES_*_GCM_*, and the one with ChaCha20 (RFC 5289, RFC 7905).

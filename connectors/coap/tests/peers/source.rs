@@ -70,7 +70,7 @@ impl Source {
 
     /// Observes as Lenses' keys say.
     pub(crate) async fn lenses(config: &Config) -> Self {
-        Self::run("CoapSourceConnector", config, Duration::from_millis(5), vec![]).await
+        Self::run("LensesCoapSource", config, Duration::from_millis(5), vec![]).await
     }
 
     /// As [`observe`](Self::observe), where an earlier run has left off.
