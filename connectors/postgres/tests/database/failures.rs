@@ -133,6 +133,12 @@ async fn what_is_wrong_is_said_by_key_with_what_to_run() {
         ..PostgresConfig::default()
     })
     .unwrap();
+    let full = Postgres::start(&PostgresConfig {
+        settings: vec!["max_replication_slots = 1".into()],
+        ..PostgresConfig::default()
+    })
+    .unwrap();
+    full.sql("select pg_create_logical_replication_slot('taken', 'pgoutput')");
     let nowhere = lavka_testkit::free_port().to_string();
     let validate = async |server: &Postgres, more: &[(&str, &str)]| -> Vec<(String, String)> {
         let config = config(server, more);
@@ -173,6 +179,10 @@ async fn what_is_wrong_is_said_by_key_with_what_to_run() {
             &["CREATE PUBLICATION \"None\""],
         ),
         (&plain, &[], "database.hostname", &["wal_level is replica", "ALTER SYSTEM SET wal_level"]),
+        (&full, &[], "slot.name", &["All 1 replication slots are in use", "max_replication_slots"]),
+        (&server, &[("column.include.list", "public.t.(")], "column.include.list", &["column.include.list"]),
+        (&server, &[("message.key.columns", "public.t")], "message.key.columns", &["message.key.columns"]),
+        (&server, &[("table.include.list", "a[")], "table.include.list", &["table.include.list"]),
     ] {
         let found = validate(on, more).await;
         let text =
@@ -244,6 +254,10 @@ async fn a_slot_that_was_created_again_is_noticed_and_one_that_was_idle_is_not()
     let task = Running::start(&config, &store).await.unwrap();
     task.stop().await;
 
+    // The server lets go of a slot a moment after its reader has gone.
+    lavka_testkit::eventually("the slot to be free", Duration::from_secs(60), || {
+        (server.sql("select active from pg_replication_slots") == "f").then_some(())
+    });
     server.sql("select pg_drop_replication_slot('debezium')");
     server.sql("insert into t values (2)");
     server.sql("select pg_create_logical_replication_slot('debezium', 'pgoutput')");
