@@ -13,11 +13,9 @@
 
 use std::collections::BTreeSet;
 
-use lavka_api::data::TopicPartition;
 use lavka_api::{Error, Result};
 
 use crate::commit_log::CommitLog;
-use crate::file_name::FileName;
 use crate::history::History;
 use crate::lake::Lake;
 use crate::open_file::OpenFile;
@@ -43,27 +41,14 @@ enum Step {
 
 impl Commit {
     /// Plans the commit of `files`, all of which have records; `next` is the first offset behind them, `history` what was
-    /// taken up to there. Offsets below `overtaken` may be those of other records in earlier files: a file that begins
-    /// there has its epoch in its name.
+    /// taken up to there.
     ///
     /// # Errors
     /// A data error where a final name is not possible, such as one that is too long.
-    pub(crate) fn plan(
-        lake: &Lake,
-        tp: &TopicPartition,
-        files: &[OpenFile],
-        next: i64,
-        history: &History,
-        overtaken: i64,
-    ) -> Result<Self> {
-        let extension = lake.settings.format.extension();
+    pub(crate) fn plan(lake: &Lake, files: &[OpenFile], next: i64, history: &History) -> Result<Self> {
         let mut moves = Vec::with_capacity(files.len());
         for file in files {
-            let Some((start, end)) = file.offsets() else { continue };
-            let epoch = file.epoch().filter(|_| start < overtaken);
-            let name = FileName { topic: &tp.topic, partition: tp.partition, start, end, epoch };
-            let path =
-                file.directory.join(&lake.settings.naming.text(&name, lake.settings.pad, extension))?;
+            let Some(path) = file.path(lake)? else { continue };
             moves.push((file.temp.clone(), path));
         }
         Ok(Self { block: Block { next, history: Some(history.clone()), moves }, step: Step::Seal })

@@ -1,6 +1,7 @@
 //! The lake sink: records into Parquet, Avro, JSON, CSV and text files, each exactly once.
 //!
-//! It takes the HDFS sink's configuration, lays files out as that sink does, and writes to a local directory. A file
+//! It takes the configurations of the HDFS and S3 sinks, lays files out as they do, and writes to a local directory, HDFS or
+//! an object store ([`store`]). A file of the HDFS sink's naming
 //! has the offsets of its first and last record in its name
 //! (`topics/readings/partition=0/readings+0+0000000000+0000000999.parquet`), so that a restarted task knows where to
 //! go on, whatever Kafka has as the group's offsets.
@@ -19,7 +20,8 @@
 //!   epochs, which brokers since 0.11 tell with records of the present format; without them what has an offset first
 //!   keeps it, and what comes after is passed over with a warning.
 //! - A finished file is complete, synced, and never replaced. A second writer of the same topic partition, in whatever
-//!   process, is kept out by a lease.
+//!   process, is kept out by a lease; in an object store, which has none, only one of two can commit (`commit_log`).
+//! - What is open when a log is lost to another writer is given up and read again.
 //! - Records of a topic partition go into files in the order of their offsets, so that everything below the last
 //!   offset of a commit is in that commit or an earlier one, or was reported as errant.
 //! - Memory is bounded: encoded row groups leave for the store when they are full, and before that when the open files
@@ -41,8 +43,8 @@
 //!   dies between a commit and the delivery of such a report, the report is lost; a row never is.
 //! - The log of commits is what knows of lost records. Where it is gone as well, a task goes on behind the last offset in
 //!   the names of files, and passes over what took the place of lost records below it.
-//! - Log and locks are not those of the Java sink. Where that one was killed in the middle of a commit, let it start
-//!   and stop once more before its directory is taken over; its finished files are understood.
+//! - In HDFS the log is the Java sink's, and either goes on where the other was killed. In a local directory and in a
+//!   bucket it is one of our own.
 //!
 //! # Map
 //!
@@ -52,14 +54,15 @@
 //! | `connector`, `task` | the contracts of the API |
 //! | `partition_writer`, `rejections` | a topic partition: open files, rotation, commit; records it cannot take |
 //! | `open_file`, `format` | rows to bytes, bytes to a temporary file |
-//! | `commit`, `commit_log`, `wal`, `recovery`, `alteration` | exactly once; offsets set by the user |
+//! | `commit`, `commit_log`, `wal`, `hadoop_wal`, `recovery`, `alteration` | exactly once; offsets set by the user |
 //! | `partitioner`, `pattern`, `zone`, `instant`, `field_path` | which directory |
 //! | `history` | which records were taken, by leader epoch and offset |
 //! | `form`, `compatibility`, `projection` | records of changing schemas in one file |
 //! | `hive` | tables and partitions of a metastore |
 //! | `s3_dialect` | what the S3 sink's configurations have of their own |
-//! | `rotation`, `file_name`, `naming`, `lake`, `names` | when, and under which name |
-//! | [`store`] | the port to what holds the files, and the local directory |
+//! | `rotation`, `file_name`, `naming`, `lake` | when, and under which name |
+//! | `storage` | which store, by URL or bucket |
+//! | [`store`] | the port to what holds the files: a directory, HDFS, object stores |
 
 mod alteration;
 mod commit;

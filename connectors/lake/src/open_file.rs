@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use lavka_api::data::Value;
+use lavka_api::data::{TopicPartition, Value};
 use lavka_api::{Error, Result};
 use lavka_columnar::Appended;
 
+use crate::file_name::FileName;
 use crate::format::{Encoder, chunk};
 use crate::lake::Lake;
+use crate::naming::Naming;
 use crate::store::{Chunk, LakePath, Lease};
 
 /// An unfinished file. Its bytes wait in memory until they are worth a write; it exists in the store from the first
@@ -20,6 +22,9 @@ pub(crate) struct OpenFile {
     pub(crate) directory: LakePath,
     pub(crate) temp: LakePath,
     pub(crate) encoder: Encoder,
+    tp: TopicPartition,
+    /// Below this offset earlier files may have other records at the same offsets.
+    overtaken: i64,
     /// Offsets of the first and the last record in it.
     offsets: Option<(i64, i64)>,
     /// The leader epoch of the first, where known.
@@ -32,12 +37,20 @@ pub(crate) struct OpenFile {
 }
 
 impl OpenFile {
-    pub(crate) fn new(place: Arc<str>, directory: LakePath, temp: LakePath, encoder: Encoder) -> Self {
+    pub(crate) fn new(
+        (tp, overtaken): (&TopicPartition, i64),
+        place: Arc<str>,
+        directory: LakePath,
+        temp: LakePath,
+        encoder: Encoder,
+    ) -> Self {
         Self {
             place,
             directory,
             temp,
             encoder,
+            tp: tp.clone(),
+            overtaken,
             offsets: None,
             epoch: None,
             unwritten: VecDeque::new(),
@@ -58,14 +71,30 @@ impl OpenFile {
         }
     }
 
-    /// The leader epoch of the first record, where known.
-    pub(crate) fn epoch(&self) -> Option<i32> {
-        self.epoch
-    }
-
     /// Offsets of the first and the last record; `None` for an empty file.
     pub(crate) fn offsets(&self) -> Option<(i64, i64)> {
         self.offsets
+    }
+
+    /// The path of the finished file; `None` for an empty one. One that begins at an offset which others had before has its
+    /// epoch in its name.
+    ///
+    /// # Errors
+    /// A data error where that is no possible path, such as one that is too long.
+    pub(crate) fn path(&self, lake: &Lake) -> Result<Option<LakePath>> {
+        let Some((start, end)) = self.offsets else { return Ok(None) };
+        let epoch = self.epoch.filter(|_| start < self.overtaken);
+        let name = FileName { topic: &self.tp.topic, partition: self.tp.partition, start, end, epoch };
+        let text = lake.settings.naming.text(&name, lake.settings.pad, lake.settings.format.extension());
+        self.directory.join(&text).map(Some)
+    }
+
+    /// The same, if more records do not change it.
+    fn settled_path(&self, lake: &Lake) -> Option<LakePath> {
+        match lake.settings.naming {
+            Naming::Start { .. } => self.path(lake).ok().flatten(),
+            Naming::Span => None,
+        }
     }
 
     /// Bytes that it would have if it were finished now, without rows that are not encoded yet.
@@ -103,7 +132,7 @@ impl OpenFile {
         }
         self.write(lake, lease).await?;
         if self.written.is_none() {
-            lake.store.create(lease, &self.temp, None).await?;
+            lake.store.create(lease, &self.temp, self.settled_path(lake).as_ref()).await?;
             self.written = Some(0);
         }
         if lake.store.sync(lease, &self.temp).await? {
@@ -121,7 +150,7 @@ impl OpenFile {
             let at = match self.written {
                 Some(at) => at,
                 None => {
-                    lake.store.create(lease, &self.temp, None).await?;
+                    lake.store.create(lease, &self.temp, self.settled_path(lake).as_ref()).await?;
                     *self.written.insert(0)
                 }
             };

@@ -337,7 +337,13 @@ impl PartitionWriter {
         let temp = format!("{}_tmp{}", random_name(), format.extension());
         let temp = self.lake.temp_dir(&self.tp)?.join(&temp)?;
         let place: Arc<str> = place.into();
-        self.files.push(OpenFile::new(Arc::clone(&place), directory, temp, encoder));
+        self.files.push(OpenFile::new(
+            (&self.tp, self.overtaken),
+            Arc::clone(&place),
+            directory,
+            temp,
+            encoder,
+        ));
         let file = self.files.len() - 1;
         self.by_place.insert(place, file);
         Ok(file)
@@ -413,14 +419,7 @@ impl PartitionWriter {
         self.by_place.clear();
         match self.next {
             Some(next) if !self.files.is_empty() => {
-                self.commit = Some(Commit::plan(
-                    &self.lake,
-                    &self.tp,
-                    &self.files,
-                    next,
-                    &self.history,
-                    self.overtaken,
-                )?);
+                self.commit = Some(Commit::plan(&self.lake, &self.files, next, &self.history)?);
                 self.finish_commit(now).await
             }
             _ => self.rotation.restart(&self.lake.settings.rotation, now),

@@ -15,7 +15,9 @@ use std::time::Duration;
 use lavka_api::config::Config;
 use lavka_connector_lake::store::{Chunk, HdfsSettings, HdfsStore, LakePath, LakeStore, LogForm, Renamed};
 use lavka_testkit::{Chance, HdfsServer, Unavailable, cannot_run, count, services, unique};
-use support::{Rig, assert_complete, be_child, files, names_below, partition, runtime, spawn_child};
+use support::{
+    Rig, assert_complete, assert_example, be_child, files, names_below, partition, runtime, spawn_child,
+};
 
 fn store(url: &str, root: &str) -> HdfsStore {
     HdfsStore::new(HdfsSettings {
@@ -47,6 +49,11 @@ fn own_server(test: &str) -> Option<HdfsServer> {
         }
         Err(Unavailable::Broken(failure)) => panic!("{failure}"),
     }
+}
+
+#[test]
+fn the_example_is_a_fine_configuration() {
+    assert_example("lake-hdfs-sink.json");
 }
 
 #[test]
@@ -98,6 +105,14 @@ fn the_store_keeps_what_the_port_promises() {
         assert_eq!(store.rename_if_absent(&lease, &temp, &done).await.unwrap(), Renamed::TargetExists);
         assert!(store.delete(&lease, &temp).await.unwrap() && !store.delete(&lease, &temp).await.unwrap());
         assert_eq!(store.list(&path("t")).await.unwrap(), [done]);
+
+        // A file whose creation was heard of by the name node alone is written all the same.
+        let unheard = path("+tmp/unheard");
+        store.create(&lease, &unheard, None).await.unwrap();
+        other.append(&lease, &unheard, 0, chunk("abc")).await.unwrap();
+        assert!(other.sync(&lease, &unheard).await.unwrap());
+        assert_eq!(other.read(&unheard, 100).await.unwrap().unwrap(), b"abc");
+        assert!(store.append(&lease, &unheard, 0, chunk("xyz")).await.is_err(), "its lease is gone");
 
         // The log is readable by others as soon as it is synced, and passes on with the lease.
         store.append(&lease, &path("logs/log"), 0, chunk("first")).await.unwrap();

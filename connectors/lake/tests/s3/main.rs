@@ -18,7 +18,9 @@ use lavka_connector_lake::store::{
     Account, BucketStore, Chunk, LakePath, LakeStore, ObjectSettings, Renamed, S3Settings,
 };
 use lavka_testkit::{Chance, Python, S3Server, Unavailable, cannot_run, count, temp_dir, unique};
-use support::{Rig, assert_complete, be_child, files, names_below, record, rows, runtime, spawn_child};
+use support::{
+    Rig, assert_complete, assert_example, be_child, files, names_below, record, rows, runtime, spawn_child,
+};
 
 const PART: usize = 5 * 1024 * 1024;
 
@@ -70,6 +72,11 @@ fn config(server: &S3Server, bucket: &str) -> Config {
         ("aws.secret.access.key", S3Server::SECRET),
         ("flush.size", "20"),
     ])
+}
+
+#[test]
+fn the_example_is_a_fine_configuration() {
+    assert_example("lake-s3-sink.json");
 }
 
 #[test]

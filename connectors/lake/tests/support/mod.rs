@@ -177,3 +177,18 @@ pub(crate) fn be_child() {
         }
     });
 }
+
+/// Holds an example's configuration against the connector: nothing is wrong with it, and a task can be made.
+pub(crate) fn assert_example(name: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);
+    let text = std::fs::read_to_string(path).unwrap();
+    let example: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let entries = example["config"].as_object().unwrap();
+    let config: Config = entries.iter().map(|(key, value)| (key.as_str(), value.as_str().unwrap())).collect();
+    let plugin = lavka_connector_lake::plugins().into_iter().next().unwrap();
+    let definition = (plugin.definition)();
+    let reports = runtime().block_on(LakeSinkConnector::default().validate(&definition, &config));
+    let wrong: Vec<_> = reports.iter().filter(|report| !report.errors.is_empty()).collect();
+    assert!(wrong.is_empty(), "{name}: {wrong:?}");
+    LakeSinkConnector::default().task(&config).unwrap();
+}

@@ -244,13 +244,7 @@ impl LakeStore for HdfsStore {
             Some(file) => file,
             // The creation was heard of by the name node alone.
             None => {
-                let absolute = self.absolute(path);
-                open_file::recover(client, &absolute)
-                    .await
-                    .map_err(|error| self.explain("write to", path, &error))?;
-                let writer = self.ask(client.append(&absolute)).await;
-                let writer = writer.map_err(|error| self.explain("write to", path, &error))?;
-                let file = OpenFile::new(absolute, self.inner.settings.key, writer, at, false);
+                let file = OpenFile::unknown(self.absolute(path), self.inner.settings.key);
                 let file = Arc::new(Mutex::new(Some(file)));
                 Arc::clone(self.inner.open().entry(path.clone()).or_insert(file))
             }

@@ -54,6 +54,11 @@ impl OpenFile {
         Self { path, key, writer: Some(writer), length, sound: true, is_log }
     }
 
+    /// A file of which only the path is known; what is in it is looked up before more is written.
+    pub(super) fn unknown(path: String, key: &'static str) -> Self {
+        Self { path, key, writer: None, length: 0, sound: false, is_log: false }
+    }
+
     pub(super) fn is_sound(&self) -> bool {
         self.sound
     }
