@@ -121,5 +121,10 @@ pub(super) const IGNORED: &[Ignored] = &[
          ${file:/path:key}.",
     ),
     ("mssql.use.merge.holdlock", Kind::Boolean, Some("true"), "It is about SQL Server alone."),
-    ("trim.sensitive.log", Kind::Boolean, Some("false"), "Values are never logged."),
+    (
+        "trim.sensitive.log",
+        Kind::Boolean,
+        Some("false"),
+        "Errors have what the server says, which may name a value.",
+    ),
 ];

@@ -62,6 +62,8 @@ struct Progress {
     /// Records that are out, with why.
     refused: BTreeMap<usize, Error>,
     careful: bool,
+    /// A transaction was begun and not committed.
+    begun: bool,
     /// Tables were looked up anew.
     renewed: bool,
     /// The connection was opened anew.
@@ -117,8 +119,9 @@ impl WarehouseSinkTask {
                 Err(ended) => ended,
             };
             let lost = matches!(&ended, Ended::Failed(failure) if failure.kind == FailureKind::Lost);
+            let begun = std::mem::take(&mut progress.begun);
             // Rolling back may itself show that the connection is gone.
-            if !lost && session.execute("ROLLBACK").await.is_ok() {
+            if !lost && (!begun || session.execute("ROLLBACK").await.is_ok()) {
                 self.session = Some(session);
             }
             match ended {
@@ -189,6 +192,7 @@ impl WarehouseSinkTask {
             return Ok(());
         }
         let settings = self.settings.clone();
+        progress.begun = true;
         session.begin().await?;
         if progress.careful {
             session.check_at_once().await?;
