@@ -8,6 +8,7 @@
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 mod avro;
+mod cdc;
 mod coap;
 mod sink;
 mod source;
@@ -30,14 +31,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
             source_path(&bootstrap).await?;
             sink_path(&bootstrap).await?;
             avro_path(&bootstrap).await?;
+            cdc::run(&bootstrap, None).await?;
             coap::run().await
         }
         Some("source") => source_path(&bootstrap).await,
         Some("sink") => sink_path(&bootstrap).await,
         Some("avro") => avro_path(&bootstrap).await,
+        Some("cdc") => cdc::run(&bootstrap, std::env::args().nth(2).as_deref()).await,
         Some("coap") => coap::run().await,
         Some(other) => {
-            Err(format!("{other} is none of source, sink, avro and coap; without an argument all run").into())
+            Err(format!("{other} is none of source, sink, avro, cdc and coap; without an argument all run")
+                .into())
         }
     }
 }

@@ -36,11 +36,28 @@ impl Stopwatch {
     }
 }
 
-/// User and system time of this process: fields 14 and 15 of proc(5)'s stat.
+/// User and system time of this process.
 fn ticks() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let [user, system] = fields("self", [11, 12]);
+    user + system
+}
+
+/// Processor seconds of another process.
+pub(crate) fn seconds_of(pid: u32) -> f64 {
+    let [user, system] = fields(&pid.to_string(), [11, 12]);
+    (user + system) / 100.0
+}
+
+/// Processor seconds of the children of this process that have ended and were waited for.
+pub(crate) fn children_seconds() -> f64 {
+    let [user, system] = fields("self", [13, 14]);
+    (user + system) / 100.0
+}
+
+/// Fields of proc(5)'s stat, counted behind the name: its number 14, user time, is 11.
+fn fields(process: &str, places: [usize; 2]) -> [f64; 2] {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let behind_name = stat.rsplit(')').next().unwrap_or_default();
     let fields: Vec<&str> = behind_name.split_whitespace().collect();
-    let field = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-    field(11) + field(12)
+    places.map(|at| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0))
 }

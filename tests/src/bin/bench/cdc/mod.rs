@@ -1,0 +1,177 @@
+//! Changes of PostgreSQL: beside `pg_recvlogical`, which throws them away and is the limit of what a server sends, and
+//! beside Debezium's own connector in a Java process that was warmed up by a pass of its own.
+
+mod debezium;
+mod lag;
+mod load;
+mod reader;
+
+use std::error::Error;
+use std::time::Instant;
+
+use lavka_testkit::{Postgres, PostgresConfig};
+
+use super::median;
+use super::usage::Run;
+use debezium::Debezium;
+use load::{CHANGES, Load};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Rounds; the median is reported.
+const ROUNDS: usize = 3;
+/// Rows of the table that a snapshot reads.
+const ROWS: u32 = 1_000_000;
+/// Tables of a large database.
+const TABLES: u32 = 5_000;
+
+/// Runs one part, or all.
+pub(crate) async fn run(bootstrap: &str, part: Option<&str>) -> Outcome<()> {
+    let parts = ["stream", "latency", "snapshot", "transaction", "tables"];
+    for known in parts.iter().filter(|known| part.is_none_or(|part| part == **known)) {
+        match *known {
+            "stream" => stream(bootstrap).await?,
+            "latency" => lag::run(bootstrap).await?,
+            "snapshot" => snapshot().await?,
+            "transaction" => transaction().await?,
+            _ => tables().await?,
+        }
+    }
+    match part {
+        Some(part) if !parts.contains(&part) => Err(format!("{part} is none of {}", parts.join(", ")).into()),
+        _ => Ok(()),
+    }
+}
+
+/// A server whose disk does not matter.
+fn server() -> Outcome<Postgres> {
+    let settings = [
+        "shared_buffers = 256MB",
+        "max_wal_size = 8GB",
+        "max_replication_slots = 40",
+        "max_wal_senders = 40",
+    ];
+    let settings = settings.map(str::to_owned).to_vec();
+    Ok(Postgres::start(&PostgresConfig { settings, ..PostgresConfig::default() })?)
+}
+
+async fn stream(bootstrap: &str) -> Outcome<()> {
+    println!(
+        "PostgreSQL stream: {CHANGES} changes of 8 columns in 300 transactions, thirds of insert, update, delete"
+    );
+    let server = server()?;
+    let load = Load::write(&server)?;
+    let mut debezium = Debezium::launch()?;
+    // The first pass warms Java's compiler up and does not count.
+    let (mut limits, mut discards, mut kafkas, mut theirs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        let limit = load.recvlogical(&server)?;
+        let discard = reader::discard(&reader::config(&server, &load.slot()?, &[]), CHANGES).await?;
+        let kafka = reader::into_kafka(bootstrap, reader::config(&server, &load.slot()?, &[])).await?;
+        let them = debezium.read(&reader::config(&server, &load.slot()?, &[]), CHANGES)?;
+        if round > 0 {
+            println!(
+                "  pg_recvlogical {limit}   discarded JSON {discard}   into Kafka {kafka}   Debezium, discarded JSON {them}"
+            );
+            limits.push(limit);
+            discards.push(discard);
+            kafkas.push(kafka);
+            theirs.push(them);
+        }
+    }
+    let rate = |runs: &[Run]| median(&mut runs.iter().map(|run| run.rate).collect::<Vec<_>>());
+    let cost = |runs: &[Run]| {
+        let each = runs.iter().map(|run| run.cpu_seconds * 1e6 / f64::from(CHANGES));
+        median(&mut each.collect::<Vec<_>>())
+    };
+    println!(
+        "  of the limit's rate: discarded {:.0} %, into Kafka {:.0} %",
+        100.0 * rate(&discards) / rate(&limits),
+        100.0 * rate(&kafkas) / rate(&limits)
+    );
+    println!(
+        "  CPU a change: discarded {:.2} µs, into Kafka {:.2} µs, Debezium {:.2} µs, pg_recvlogical {:.2} µs",
+        cost(&discards),
+        cost(&kafkas),
+        cost(&theirs),
+        cost(&limits)
+    );
+    println!(
+        "  beside Debezium: {:.1} times the rate, {:.1} times less CPU",
+        rate(&discards) / rate(&theirs),
+        cost(&theirs) / cost(&discards)
+    );
+    println!(
+        "  most memory: this process {} MB, Debezium {} MB",
+        peak(std::process::id()),
+        peak(debezium.pid())
+    );
+    Ok(())
+}
+
+async fn snapshot() -> Outcome<()> {
+    println!("PostgreSQL snapshot: {ROWS} rows of 8 columns, one thread, JSON that is discarded");
+    let server = server()?;
+    load::table(&server, ROWS)?;
+    let more = [("snapshot.mode", "initial_only")];
+    let mut debezium = Debezium::launch()?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..=2 {
+        let us = reader::discard(&reader::config(&server, &format!("ours_{round}"), &more), ROWS).await?;
+        let them = debezium.read(&reader::config(&server, &format!("theirs_{round}"), &more), ROWS)?;
+        if round > 0 {
+            println!("  Lavka {us}   Debezium {them}");
+            ours.push(us.rate);
+            theirs.push(them.rate);
+        }
+    }
+    println!("  {:.1} times Debezium's rate", median(&mut ours) / median(&mut theirs));
+    Ok(())
+}
+
+async fn transaction() -> Outcome<()> {
+    let (rows, bytes) = (1_000_000_u32, 2_000);
+    println!("PostgreSQL: one transaction of {rows} rows of {bytes} bytes, JSON that is discarded");
+    let server = server()?;
+    server.sql(
+        "create table large (id bigint primary key, v text); alter table large alter v set storage plain",
+    );
+    let slot = load::slot(&server, "large")?;
+    server.sql(&format!(
+        "insert into large select i, repeat(chr(65 + (i % 26)::int), {bytes}) from generate_series(1, {rows}) i"
+    ));
+    forget_peak()?;
+    let run = reader::discard(&reader::config(&server, &slot, &[]), rows).await?;
+    println!("  {run}, at most {} MB resident", peak(std::process::id()));
+    Ok(())
+}
+
+async fn tables() -> Outcome<()> {
+    println!("PostgreSQL: start with {TABLES} tables of 8 columns, until the first change is there");
+    let server = server()?;
+    server.sql(&load::many(TABLES));
+    for round in 0..3 {
+        let slot = format!("many_{round}");
+        let began = Instant::now();
+        let mut task =
+            reader::Reader::start(&reader::config(&server, &slot, &[("snapshot.mode", "no_data")])).await?;
+        let started = began.elapsed();
+        server.sql("insert into many_1 (id) values (default)");
+        task.read(1).await?;
+        println!("  started in {started:.2?}, the change was there after {:.2?}", began.elapsed());
+        task.stop().await;
+    }
+    Ok(())
+}
+
+/// The most memory that a process has had resident, in MB; 0 where Linux does not tell.
+fn peak(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+/// From here on [`peak`] of this process counts anew.
+fn forget_peak() -> Outcome<()> {
+    Ok(std::fs::write("/proc/self/clear_refs", "5")?)
+}
