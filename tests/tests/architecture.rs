@@ -198,7 +198,13 @@ const OWNED: &[Owned] = &[
         dev: &[],
         why: "whoever speaks HTTP as a client goes through what has our TLS, proxies and timeouts",
     },
-    Owned { dependency: "rumqttd", owners: &[SERVER], dev: &[TESTS], why: "the demo's MQTT broker" },
+    Owned {
+        dependency: "rumqttd",
+        owners: &[SERVER],
+        // Another server than Mosquitto.
+        dev: &[TESTS, "lavka-connector-mqtt"],
+        why: "the demo's MQTT broker",
+    },
     Owned { dependency: "clap*", owners: &[SERVER], dev: &[], why: "the command line is the binary's" },
 ];
 

@@ -14,42 +14,45 @@ lavka_api::config! {
     /// Settings of Lenses' MQTT source.
     pub(crate) struct LensesConfig {
         pub(crate) hosts: String = key("connect.mqtt.hosts").high().group(CONNECTION)
-            .check(Check::new("tcp://host:port or ssl://host:port", |text| {
+            .check(Check::new("tcp://, ssl://, ws:// or wss:// with host and port", |text| {
                 servers(text).try_for_each(|uri| crate::server::Server::parse(&uri).map(drop))
             }))
             .doc("MQTT servers, tcp://host:1883 or ssl://host:8883, with commas between them. They are tried in order until \
-                  one answers."),
+                  one answers. Here: mqtt.server.uri."),
         pub(crate) user: Option<String> = key("connect.mqtt.username").high().group(CONNECTION)
-            .doc("User name."),
+            .doc("User name. Here: mqtt.username."),
         pub(crate) password: Option<Password> = key("connect.mqtt.password").high().group(CONNECTION)
-            .doc("Password."),
+            .doc("Password. Here: mqtt.password."),
         pub(crate) qos: i32 = key("connect.mqtt.service.quality").group(CONNECTION)
             .check(Check::between(0, 2))
             .doc("Quality of service asked for: 0 at most once, 1 at least once, 2 exactly once as far as the connector. \
-                  With 1 and 2 a message is acknowledged only after Kafka has acknowledged its record."),
+                  With 1 and 2 a message is acknowledged only after Kafka has acknowledged its record. Here: mqtt.qos."),
         pub(crate) timeout: i32 = key("connect.mqtt.timeout").default(3000).low().group(CONNECTION)
             .check(Check::at_least(1))
-            .doc("How long to wait for a connection to be accepted, in seconds, as Lenses' client has it."),
+            .doc("How long to wait for a connection to be accepted, in seconds, as Lenses' client has it. Here: \
+                  mqtt.connect.timeout.seconds."),
         pub(crate) clean: bool = key("connect.mqtt.clean").default(true).low().group(CONNECTION)
             .doc("Whether the server forgets the subscription when the task is away. It must be false for at least once \
-                  delivery."),
+                  delivery. Here: mqtt.clean.session.enabled."),
         pub(crate) keep_alive: i32 = key("connect.mqtt.keep.alive").default(5000).low().group(CONNECTION)
             .check(Check::between(1, 65_535))
-            .doc("How often to ping an idle server, in seconds, as Lenses' client has it."),
+            .doc("How often to ping an idle server, in seconds, as Lenses' client has it. Here: \
+                  mqtt.keepalive.interval.seconds."),
         pub(crate) client_id: Option<String> = key("connect.mqtt.client.id").low().group(CONNECTION)
             .doc("The client id; with several tasks a hyphen and the task's number follow. By default lavka-, the \
-                  connector's name and the task's number."),
+                  connector's name and the task's number. Here: lavka.mqtt.client.id."),
         pub(crate) ca: Option<String> = key("connect.mqtt.ssl.ca.cert").group(SSL)
-            .doc("PEM file with the certificates that a server's certificate is checked against."),
+            .doc("PEM file with the certificates that a server's certificate is checked against. Here: \
+                  lavka.mqtt.ssl.ca.pem."),
         pub(crate) cert: Option<String> = key("connect.mqtt.ssl.cert").group(SSL)
-            .doc("PEM file with the client's certificate."),
+            .doc("PEM file with the client's certificate. Here: lavka.mqtt.ssl.cert.pem."),
         pub(crate) key: Option<String> = key("connect.mqtt.ssl.key").group(SSL)
-            .doc("PEM file with the client's private key."),
+            .doc("PEM file with the client's private key. Here: lavka.mqtt.ssl.key.pem."),
         pub(crate) kcql: String = key("connect.mqtt.kcql").high().group(KCQL)
             .check(Check::new("KCQL", |text| Statement::parse_all(text).map(drop)))
             .doc("Statements with ; between them: INSERT INTO <topic> SELECT * FROM <filter> [WITHCONVERTER=`<class>`] \
                   [WITHKEY(<field>, ...)] [KEYDELIMITER='.'] [WITHREGEX=`<regex>`]. The topic `$` is made of the MQTT topic. \
-                  Converters: BytesConverter, which is the default, and JsonSimpleConverter."),
+                  Converters: BytesConverter, which is the default, and JsonSimpleConverter. Here the filters are mqtt.topics."),
         pub(crate) throw_on_error: bool = key("connect.mqtt.converter.throw.on.error").default(false).high().group(CONVERTER)
             .doc("Whether a message that cannot be converted fails the task. Otherwise it is logged, counted and left out."),
         pub(crate) avro_schemas: String = key("connect.converter.avro.schemas").default("").high().group(CONVERTER)
@@ -60,7 +63,7 @@ lavka_api::config! {
             .doc("Schemas for Lenses' AvroConverter, which is not supported."),
         pub(crate) replicate_shared: bool = key("connect.mqtt.share.replicate").default(false).low().group(MANAGER)
             .doc("Whether statements about shared subscriptions ($share/group/filter) go to every task, so that the server \
-                  spreads their messages over the tasks."),
+                  spreads their messages over the tasks. Here: lavka.mqtt.share.every.task."),
         pub(crate) polling_timeout: i32 = key("connect.mqtt.polling.timeout").default(1000).low().group(MANAGER)
             .doc("Accepted for compatibility, without effect: an idle task sleeps until a message arrives."),
         pub(crate) log_message: bool = key("connect.mqtt.log.message").default(false).group(MANAGER)

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod delivery;
+mod devices;
+mod other_server;
 mod pressure;
 mod reconnect;
 mod records;

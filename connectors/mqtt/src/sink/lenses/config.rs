@@ -15,7 +15,7 @@ lavka_api::config! {
     /// Settings of Lenses' MQTT sink.
     pub(crate) struct LensesSinkConfig {
         pub(crate) hosts: String = key("connect.mqtt.hosts").high().group(CONNECTION)
-            .check(Check::new("tcp://host:port or ssl://host:port", |text| {
+            .check(Check::new("tcp://, ssl://, ws:// or wss:// with host and port", |text| {
                 servers(text).try_for_each(|uri| crate::server::Server::parse(&uri).map(drop))
             }))
             .doc("MQTT servers, tcp://host:1883 or ssl://host:8883, with commas between them. They are tried in order until \
