@@ -6,6 +6,7 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod coap;
 mod disk;
 mod elections;
 mod exactly_once;
