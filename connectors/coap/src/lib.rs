@@ -1,6 +1,9 @@
-//! The CoAP source: what devices POST and PUT to a CoAP server (RFC 7252) to Kafka.
+//! The CoAP sources: what devices POST and PUT to a CoAP server (RFC 7252) to Kafka, and what CoAP servers say of their
+//! resources (`observe`, and by the keys of Lenses `lenses`).
 //!
 //! # Delivery
+//!
+//! Of the server; that of the client is in `observe::watcher`.
 //!
 //! A request is answered 2.04 Changed after Kafka has acknowledged its record, or a transform dropped it; not before, so
 //! a device that was answered can forget its reading. Where Kafka takes longer than `lavka.coap.ack.delay.ms`, an empty
@@ -24,9 +27,11 @@
 //! - `connector`, `config`, `task`: from the configuration to what a server needs.
 //! - `responder`: the server, pure; of it `repeats` (what came before), `upload` (bodies in blocks), `separate` (answers
 //!   in messages of their own), `directory` (`/.well-known/core`), `resource` (what may be written to).
+//! - `observe`: the client, with a map of its own; `lenses`: the same in other words.
+//! - `secure`: DTLS, between the socket and either machine.
 //! - `wire`: messages as bytes; `peer`, `request`: who sent what.
-//! - `listener`: the socket; `handover`: what it shares with `poll` and deliveries.
-//! - `record`: from requests to records.
+//! - `channel`: the socket; `listener`: the server's loop; `handover`: what it shares with `poll` and deliveries.
+//! - `record`: from requests to records; `payload`: what becomes of payloads; `counters`: metrics.
 
 mod channel;
 mod config;
