@@ -70,6 +70,15 @@ impl Encoder {
         write(&self.item, value, out, 0)?;
         Ok(true)
     }
+
+    /// Appends `value` as files and messages of Avro's own have it (Avro specification, "Data Serialization"): null is
+    /// a member of a union like any, and bytes have their length in front at the top as well.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_datum(&self, value: &Value, out: &mut Vec<u8>) -> Result<()> {
+        write(&self.item, value, out, 0)
+    }
 }
 
 #[inline]
