@@ -7,6 +7,7 @@
 )]
 
 mod coap;
+mod debezium;
 mod disk;
 mod elections;
 mod exactly_once;
