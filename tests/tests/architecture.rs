@@ -47,8 +47,15 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What a crate under `connectors/` or `transforms/` may know.
-const PLUGIN: &[&str] =
-    &["lavka-api", "lavka-avro", "lavka-converters", "lavka-columnar", "lavka-kcql", "lavka-models", "lavka-lake-stores"];
+const PLUGIN: &[&str] = &[
+    "lavka-api",
+    "lavka-avro",
+    "lavka-converters",
+    "lavka-columnar",
+    "lavka-kcql",
+    "lavka-models",
+    "lavka-lake-stores",
+];
 
 /// The models know no records: they take columns of numbers, and anybody may use them.
 const MODELS: &str = "lavka-models";
