@@ -17,7 +17,7 @@ use lavka_api::config::{Config, Password};
 use lavka_connector_lake::store::{
     Account, BucketStore, Chunk, LakePath, LakeStore, ObjectSettings, Renamed, S3Settings,
 };
-use lavka_testkit::{Chance, Python, S3Server, Unavailable, cannot_run, count, temp_dir, unique};
+use lavka_testkit::{Chance, Python, S3Server, Unavailable, acceptance, cannot_run, count, temp_dir, unique};
 use support::{
     Rig, assert_complete, assert_example, be_child, files, names_below, record, rows, runtime, spawn_child,
 };
@@ -275,4 +275,49 @@ print(*duckdb.connect().execute(query).fetchone())
         ]
     );
     assert_eq!(record(59).origin.offset, 59);
+}
+
+/// Partition and offset of each record in the finished objects of the bucket that `config` names.
+fn written(server: &'static S3Server, config: &Config) -> Vec<(i32, i64)> {
+    let bucket = config.get("s3.bucket.name").unwrap().to_owned();
+    // The suite runs within a runtime, on whose threads no other one may be waited for.
+    let reading = std::thread::spawn(move || {
+        runtime().block_on(async {
+            let store = store(server, &bucket);
+            let mut places = Vec::new();
+            for path in store.list(&LakePath::new("topics/acceptance").unwrap()).await.unwrap() {
+                let bytes = store.read(&path, 1 << 20).await.unwrap().unwrap();
+                for line in String::from_utf8(bytes).unwrap().lines() {
+                    let value: serde_json::Value = serde_json::from_str(line).unwrap();
+                    let number = |key: &str| value.get(key).and_then(serde_json::Value::as_i64).unwrap();
+                    places.push((i32::try_from(number("partition")).unwrap(), number("offset")));
+                }
+            }
+            places
+        })
+    });
+    reading.join().unwrap()
+}
+
+#[test]
+fn the_s3_sink_keeps_what_the_runtime_counts_on() {
+    let Some(server) = server("the_s3_sink_keeps_what_the_runtime_counts_on") else { return };
+    let round = |bucket: &str| {
+        let mut config = config(server, bucket);
+        config.set("format.class", "io.confluent.connect.s3.format.json.JsonFormat");
+        config.set("flush.size", "10");
+        config
+    };
+    let plugins = lavka_connector_lake::plugins();
+    let plugin = plugins.iter().find(|plugin| plugin.class.ends_with(".S3SinkConnector")).unwrap();
+    acceptance::sink(plugin.clone())
+        .config(round(&bucket(server)))
+        .refuses("store.kafka.keys", "true")
+        .refuses("format.class", "io.confluent.connect.hdfs.orc.OrcFormat")
+        .records(60)
+        .written(|config| written(server, config))
+        .exactly_once()
+        .round(move |_| round(&bucket(server)))
+        .check()
+        .assert_clean();
 }
