@@ -111,7 +111,9 @@ impl Running {
         let (progress, records): (Vec<_>, Vec<_>) =
             self.task.poll().await?.into_iter().partition(SourceRecord::is_progress);
         self.open += records.len();
-        self.progress = progress.into_iter().next_back().or(self.progress.take());
+        // Records say more than a place before them, which would set the offset back behind them.
+        let earlier = self.progress.take().filter(|_| records.is_empty());
+        self.progress = progress.into_iter().next_back().or(earlier);
         self.commit_progress();
         Ok(records)
     }
