@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -123,8 +123,14 @@ fn missing(kafka: &KafkaClient, topic: &str) -> usize {
     all.filter(|payload| !there.contains(payload)).count()
 }
 
+/// A port below those that systems give to sockets that ask for any, of which the devices take thousands before the
+/// source is there to bind this one.
 fn free_udp_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let offset = (std::process::id() % 10_000) as u16;
+    let mut ports =
+        std::iter::repeat_with(|| 20_000 + (offset + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000);
+    ports.find(|port| UdpSocket::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 #[test]
