@@ -11,11 +11,10 @@ use crate::failure::{Context as _, Failure, OrFail as _};
 use crate::folders::try_temp_dir;
 use crate::kafka::{JarSet, Jars, Unavailable, find_java};
 use crate::leash::{Launch, Leashed};
-use crate::ports::try_free_port;
+use crate::ports::on_free_port;
 use crate::progress::say;
 
 const SLOWEST_START: Duration = Duration::from_secs(120);
-const ATTEMPTS: usize = 3;
 /// What it prints once the data node has reported to the name node.
 const READY: &str = "Started MiniDFSCluster";
 const CLUSTER: &str = "org.apache.hadoop.test.MiniDFSClusterManager";
@@ -60,20 +59,10 @@ impl HdfsServer {
         let (java, class_path) = (find_java()?, jars.class_path());
         let folder = try_temp_dir()?;
         let began = Instant::now();
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let port = try_free_port()?;
-            match launch(&java, &class_path, folder.path(), port, true) {
-                Ok(process) => {
-                    say(&format!("HDFS ready at 127.0.0.1:{port} in {:.1?}", began.elapsed()));
-                    return Ok(Self { process, java, class_path, port, folder });
-                }
-                // Someone else took the port between choosing it and binding it.
-                Err(failure) if attempt < ATTEMPTS && failure.to_string().contains("already in use") => {}
-                Err(failure) => return Err(failure.into()),
-            }
-        }
+        let (port, process) =
+            on_free_port("already in use", |port| launch(&java, &class_path, folder.path(), port, true))?;
+        say(&format!("HDFS ready at 127.0.0.1:{port} in {:.1?}", began.elapsed()));
+        Ok(Self { process, java, class_path, port, folder })
     }
 
     /// The URL for `store.url`, the same from start to start.

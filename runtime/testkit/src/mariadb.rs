@@ -10,12 +10,11 @@ use tempfile::TempDir;
 use crate::failure::{Context as _, Failure, OrFail as _};
 use crate::folders::try_temp_dir;
 use crate::leash::{Launch, Leashed, find_program};
-use crate::ports::try_free_port;
+use crate::ports::on_free_port;
 
 const REMEDY: &str = "run `runtime/testkit/setup.sh tests`, or install it (Debian: mariadb-server)";
 const SLOWEST_START: Duration = Duration::from_secs(60);
 const SLOWEST_STOP: Duration = Duration::from_secs(60);
-const ATTEMPTS: usize = 3;
 
 /// A server of a test's own, with the user [`MariaDb::USER`] who may do everything. It ends with the value, or with the
 /// process that made it, and its files with it.
@@ -50,33 +49,22 @@ impl MariaDb {
                 .context(|| format!("cannot change the owner of {}", folder.path().display()))?;
         }
         initialise(folder.path(), owner.as_ref().map(|(name, ..)| name.as_str()))?;
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let port = try_free_port()?;
-            match launch(folder.path(), port, settings) {
-                Ok(process) => {
-                    let server = Self { process, port, folder };
-                    server.run(
-                        "root",
-                        None,
-                        &format!(
-                            "CREATE DATABASE IF NOT EXISTS {db} CHARACTER SET utf8mb4;\
-                             CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY '{password}';\
-                             GRANT ALL ON *.* TO '{user}'@'%'",
-                            db = Self::DATABASE,
-                            user = Self::USER,
-                            password = Self::PASSWORD
-                        ),
-                    )?;
-                    return Ok(server);
-                }
-                // Someone else took the port between choosing it and binding it.
-                Err(failure)
-                    if attempt < ATTEMPTS && failure.to_string().contains("Address already in use") => {}
-                Err(failure) => return Err(failure),
-            }
-        }
+        let (port, process) =
+            on_free_port("Address already in use", |port| launch(folder.path(), port, settings))?;
+        let server = Self { process, port, folder };
+        server.run(
+            "root",
+            None,
+            &format!(
+                "CREATE DATABASE IF NOT EXISTS {db} CHARACTER SET utf8mb4;\
+                 CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY '{password}';\
+                 GRANT ALL ON *.* TO '{user}'@'%'",
+                db = Self::DATABASE,
+                user = Self::USER,
+                password = Self::PASSWORD
+            ),
+        )?;
+        Ok(server)
     }
 
     /// The port on 127.0.0.1, the same from start to start.

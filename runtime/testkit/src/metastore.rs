@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::failure::{Context as _, Failure};
-use crate::folders::try_temp_dir;
+use crate::failure::Failure;
+use crate::folders::{try_temp_dir, try_write_file};
 use crate::kafka::{JarSet, Jars, Unavailable, find_java};
 use crate::leash::{Launch, Leashed};
-use crate::ports::try_free_port;
+use crate::ports::on_free_port;
 use crate::progress::say;
 
 /// It makes its tables at the first start.
@@ -37,11 +37,12 @@ impl HiveMetastore {
     /// come up (with its log).
     pub fn start() -> Result<Self, Unavailable> {
         let jars = Jars::resolve(JarSet::Metastore)?.class_path();
-        let (java, folder, port) = (find_java()?, try_temp_dir()?, try_free_port()?);
+        let (java, folder) = (find_java()?, try_temp_dir()?);
         let began = Instant::now();
-        std::fs::write(folder.path().join("metastore-site.xml"), site(folder.path(), port))
-            .context(|| format!("cannot write into {}", folder.path().display()))?;
-        let process = launch(&java, &jars, folder.path(), port)?;
+        let (port, process) = on_free_port("already in use", |port| {
+            try_write_file(folder.path(), "metastore-site.xml", site(folder.path(), port).as_bytes())?;
+            launch(&java, &jars, folder.path(), port)
+        })?;
         say(&format!("Hive Metastore ready at 127.0.0.1:{port} in {:.1?}", began.elapsed()));
         Ok(Self { process, java, jars, port, folder })
     }

@@ -12,12 +12,11 @@ use crate::environment::{MQTT, get};
 use crate::failure::{Context as _, Failure, OrFail as _};
 use crate::folders::{try_temp_dir, try_write_file};
 use crate::leash::{Launch, Leashed, find_program};
-use crate::ports::try_free_port;
+use crate::ports::on_free_port;
 
 const REMEDY: &str = "run `runtime/testkit/setup.sh tests`, or install it (Debian: mosquitto)";
 const SLOWEST_START: Duration = Duration::from_secs(30);
 const SLOWEST_STOP: Duration = Duration::from_secs(30);
-const ATTEMPTS: usize = 3;
 
 /// How a broker is to behave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,19 +66,12 @@ impl Mosquitto {
             .ok_or_else(|| Failure::new(format!("Mosquitto is not installed: {REMEDY}")))?;
         let folder = try_temp_dir()?;
         write_users(folder.path(), &config.users)?;
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let port = try_free_port()?;
+        let (port, process) = on_free_port("already in use", |port| {
             let text = configuration(folder.path(), port, config)?;
             try_write_file(folder.path(), "mosquitto.conf", text.as_bytes())?;
-            match launch(&program, folder.path(), port) {
-                Ok(process) => return Ok(Self { process, program, port, folder }),
-                // Someone else took the port between choosing it and binding it.
-                Err(failure) if attempt < ATTEMPTS && failure.to_string().contains("already in use") => {}
-                Err(failure) => return Err(failure),
-            }
-        }
+            launch(&program, folder.path(), port)
+        })?;
+        Ok(Self { process, program, port, folder })
     }
 
     /// The port on 127.0.0.1, the same from start to start.

@@ -11,14 +11,13 @@ use tempfile::TempDir;
 use crate::failure::{Context as _, Failure, OrFail as _};
 use crate::folders::{try_temp_dir, try_write_file};
 use crate::leash::{Launch, Leashed, find_program};
-use crate::ports::try_free_port;
+use crate::ports::on_free_port;
 
 const REMEDY: &str = "run `runtime/testkit/setup.sh tests`, or install it (Debian: postgresql)";
 /// Where Debian and its children keep the programs of each major version.
 const VERSIONS: &str = "/usr/lib/postgresql";
 const SLOWEST_START: Duration = Duration::from_secs(60);
 const SLOWEST_STOP: Duration = Duration::from_secs(60);
-const ATTEMPTS: usize = 3;
 
 /// How a server is to behave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,19 +77,11 @@ impl Postgres {
         let folder = try_temp_dir()?;
         give(folder.path(), owner)?;
         initialise(&programs, owner, folder.path())?;
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let port = try_free_port()?;
+        let (port, process) = on_free_port("Address already in use", |port| {
             configure(folder.path(), owner, port, config)?;
-            match launch(&programs, owner, folder.path(), port) {
-                Ok(process) => return Ok(Self { process, programs, owner, port, folder }),
-                // Someone else took the port between choosing it and binding it.
-                Err(failure)
-                    if attempt < ATTEMPTS && failure.to_string().contains("Address already in use") => {}
-                Err(failure) => return Err(failure),
-            }
-        }
+            launch(&programs, owner, folder.path(), port)
+        })?;
+        Ok(Self { process, programs, owner, port, folder })
     }
 
     /// The port on 127.0.0.1, the same from start to start.

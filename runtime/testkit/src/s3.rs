@@ -10,7 +10,7 @@ use crate::failure::{Context as _, Failure, OrFail as _};
 use crate::folders::try_temp_dir;
 use crate::kafka::Unavailable;
 use crate::leash::{Launch, Leashed};
-use crate::ports::try_free_port;
+use crate::ports::on_free_port;
 use crate::progress::say;
 use crate::python::Python;
 
@@ -40,14 +40,17 @@ impl S3Server {
         let python = Python::for_lake()?;
         let folder = try_temp_dir()?;
         let log = folder.path().join("s3.log");
-        let port = try_free_port()?;
         let began = Instant::now();
-        let mut command = python.command();
-        command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
-        command.current_dir(folder.path());
-        let launch = Launch { name: "moto", command: &command, log: Some(&log), remove: Some(folder.path()) };
-        let mut process = launch.start()?;
-        process.wait_ready(SLOWEST_START, || request(port, "GET", "/").is_ok())?;
+        let (port, process) = on_free_port("already in use", |port| {
+            let mut command = python.command();
+            command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
+            command.current_dir(folder.path());
+            let launch =
+                Launch { name: "moto", command: &command, log: Some(&log), remove: Some(folder.path()) };
+            let mut process = launch.start()?;
+            process.wait_ready(SLOWEST_START, || request(port, "GET", "/").is_ok())?;
+            Ok(process)
+        })?;
         say(&format!("S3 ready at 127.0.0.1:{port} in {:.1?}", began.elapsed()));
         Ok(Self { process, port, _folder: folder })
     }

@@ -12,12 +12,11 @@ use crate::failure::{Context as _, Failure, OrFail as _};
 use crate::folders::try_temp_dir;
 use crate::kafka::{JarSet, Jars, Unavailable, find_java};
 use crate::leash::{Launch, Leashed};
-use crate::ports::try_free_port;
+use crate::ports::on_free_port;
 use crate::progress::say;
 
 const SLOWEST_START: Duration = Duration::from_secs(120);
 const SLOWEST_STOP: Duration = Duration::from_secs(30);
-const ATTEMPTS: usize = 3;
 /// Where it speaks as the Schema Registry.
 const API: &str = "/apis/ccompat/v7";
 /// What it prints once it serves.
@@ -60,20 +59,9 @@ impl SchemaRegistryServer {
         let program = Program { java: find_java()?, jar: starter(jars.folder())? };
         let folder = try_temp_dir()?;
         let began = Instant::now();
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let port = try_free_port()?;
-            match launch(&program, folder.path(), port) {
-                Ok(process) => {
-                    say(&format!("schema registry ready at 127.0.0.1:{port} in {:.1?}", began.elapsed()));
-                    return Ok(Self { process, program, port, folder });
-                }
-                // Someone else took the port between choosing it and binding it.
-                Err(failure) if attempt < ATTEMPTS && failure.to_string().contains("already in use") => {}
-                Err(failure) => return Err(failure.into()),
-            }
-        }
+        let (port, process) = on_free_port("already in use", |port| launch(&program, folder.path(), port))?;
+        say(&format!("schema registry ready at 127.0.0.1:{port} in {:.1?}", began.elapsed()));
+        Ok(Self { process, program, port, folder })
     }
 
     /// The URL for `schema.registry.url`, the same from start to start.

@@ -12,14 +12,13 @@ use super::{java, probe};
 use crate::failure::{Context as _, Failure, OrFail as _};
 use crate::folders::{try_temp_dir, try_write_file};
 use crate::leash::{Launch, Leashed};
-use crate::ports::try_free_port;
+use crate::ports::{on_free_port, try_free_port};
 use crate::progress::say;
 
 /// Sixteen bytes in URL-safe base 64, as Kafka writes its UUIDs; the same for all, for none outlives its run.
 const CLUSTER_ID: &str = "bGF2a2EtdGVzdGtpdC0wMQ";
 const SLOWEST_START: Duration = Duration::from_secs(120);
 const SLOWEST_STOP: Duration = Duration::from_secs(60);
-const ATTEMPTS: usize = 3;
 
 /// Starts fast and stays small: the throughput of the test cluster is nobody's measure.
 const JVM: [&str; 8] = [
@@ -95,26 +94,19 @@ impl KafkaServer {
         let java = java::find()?;
         let folder = try_temp_dir()?;
         let began = Instant::now();
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let port = try_free_port()?;
+        let mut formatted = false;
+        let (port, process) = on_free_port("already in use", |port| {
             let properties = properties(folder.path(), port, try_free_port()?, settings);
             let file = try_write_file(folder.path(), "server.properties", properties.as_bytes())?;
-            if attempt == 1 {
+            if !formatted {
                 format_storage(&java, &jars, &file)?;
+                formatted = true;
             }
-            match launch(&java, &jars, folder.path(), port) {
-                Ok(process) => {
-                    let (version, took) = (Jars::version(), began.elapsed());
-                    say(&format!("Apache Kafka {version} ready at 127.0.0.1:{port} in {took:.1?}"));
-                    return Ok(Self { process, java, jars, port, folder });
-                }
-                // Someone else took a port between choosing it and binding it.
-                Err(failure) if attempt < ATTEMPTS && failure.to_string().contains("already in use") => {}
-                Err(failure) => return Err(failure),
-            }
-        }
+            launch(&java, &jars, folder.path(), port)
+        })?;
+        let (version, took) = (Jars::version(), began.elapsed());
+        say(&format!("Apache Kafka {version} ready at 127.0.0.1:{port} in {took:.1?}"));
+        Ok(Self { process, java, jars, port, folder })
     }
 
     /// `127.0.0.1:port`, for `bootstrap.servers`.
