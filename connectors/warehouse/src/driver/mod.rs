@@ -3,6 +3,7 @@
 //! A driver knows how rows get into its database fast; when, in which order and in which transaction they do is decided
 //! above it. Values reach a database bound or copied, never in the text of a statement.
 
+mod answer;
 mod failure;
 mod multirow;
 mod mysql;

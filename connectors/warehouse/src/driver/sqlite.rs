@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::TryStreamExt as _;
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous,
@@ -18,6 +17,7 @@ use sqlx::{
 };
 use tokio::sync::mpsc;
 
+use super::answer::Reading;
 use super::failure::{Failure, FailureKind, WriteFailure};
 use super::{Action, Chunk, Head, Heads, Rows, Session, Target, multirow};
 use crate::data::{Cell, WallClock, date_text, datetime_text, decimal_text, time_text};
@@ -221,23 +221,8 @@ impl Session for SqliteSession {
         answer: &mpsc::Sender<Chunk>,
     ) -> Result<(), Failure> {
         let query = self.bound(sql, values)?.persistent(false);
-        let mut stream = self.connection.fetch(query);
-        let mut heads: Option<Heads> = None;
-        let mut rows = Vec::new();
-        while let Some(row) = stream.try_next().await.map_err(failed)? {
-            let heads = &*heads.get_or_insert_with(|| self::heads(&row));
-            rows.push(cells(&row, heads)?);
-            if rows.len() >= chunk {
-                let full = Chunk { heads: heads.clone(), rows: std::mem::take(&mut rows) };
-                if answer.send(full).await.is_err() {
-                    return Ok(());
-                }
-            }
-        }
-        if let (Some(heads), false) = (heads, rows.is_empty()) {
-            let _ = answer.send(Chunk { heads, rows }).await;
-        }
-        Ok(())
+        let reading = Reading { heads, cells, failed };
+        reading.send(self.connection.fetch(query), chunk, answer).await
     }
 
     async fn tables(&mut self) -> Result<Vec<(TableId, TableKind)>, Failure> {

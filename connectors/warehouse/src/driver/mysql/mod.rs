@@ -8,7 +8,6 @@ mod decode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::TryStreamExt as _;
 use lavka_api::config::Password;
 use sqlx::mysql::{
     MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow, MySqlSslMode,
@@ -18,8 +17,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, M
 use tokio::sync::mpsc;
 
 use self::decode::{cells, kind_of};
+use super::answer::Reading;
 use super::failure::{Failure, FailureKind, WriteFailure};
-use super::{Action, Chunk, Heads, Rows, Session, Target, multirow};
+use super::{Action, Chunk, Rows, Session, Target, multirow};
 use crate::data::{Cell, WallClock, date_text, datetime_text, decimal_text, time_text};
 use crate::settings::Connection;
 use crate::table::{Column, ColumnKind, ColumnType, Table, TableId, TableKind};
@@ -253,23 +253,8 @@ impl Session for MySqlSession {
         answer: &mpsc::Sender<Chunk>,
     ) -> Result<(), Failure> {
         let query = bound(sql, values)?.persistent(false);
-        let mut stream = self.connection.fetch(query);
-        let mut heads: Option<Heads> = None;
-        let mut rows = Vec::new();
-        while let Some(row) = stream.try_next().await.map_err(failed)? {
-            let heads = &*heads.get_or_insert_with(|| decode::heads(&row));
-            rows.push(cells(&row, heads)?);
-            if rows.len() >= chunk {
-                let full = Chunk { heads: heads.clone(), rows: std::mem::take(&mut rows) };
-                if answer.send(full).await.is_err() {
-                    return Ok(());
-                }
-            }
-        }
-        if let (Some(heads), false) = (heads, rows.is_empty()) {
-            let _ = answer.send(Chunk { heads, rows }).await;
-        }
-        Ok(())
+        let reading = Reading { heads: decode::heads, cells, failed };
+        reading.send(self.connection.fetch(query), chunk, answer).await
     }
 
     async fn tables(&mut self) -> Result<Vec<(TableId, TableKind)>, Failure> {

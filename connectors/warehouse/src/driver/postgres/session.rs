@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::TryStreamExt as _;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{
     AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Executor as _, Row as _, ValueRef as _,
 };
 use tokio::sync::mpsc;
 
+use super::super::answer::Reading;
 use super::super::failure::{Failure, FailureKind, WriteFailure};
 use super::super::multirow;
 use super::super::{Action, Chunk, Head, Heads, Rows, Session, Target};
@@ -226,23 +226,8 @@ impl Session for PostgresSession {
         // A query of the user's without values may have question marks of its own: operators of jsonb.
         let sql = if values.is_empty() { sql.to_owned() } else { numbered(sql) };
         let query = sqlx::query_with::<sqlx::Postgres, _>(AssertSqlSafe(sql), arguments).persistent(false);
-        let mut stream = self.connection.fetch(query);
-        let mut heads: Option<Heads> = None;
-        let mut rows = Vec::new();
-        while let Some(row) = stream.try_next().await.map_err(failed)? {
-            let heads = &*heads.get_or_insert_with(|| self::heads(&row));
-            rows.push(cells(&row, heads)?);
-            if rows.len() >= chunk {
-                let full = Chunk { heads: heads.clone(), rows: std::mem::take(&mut rows) };
-                if answer.send(full).await.is_err() {
-                    return Ok(());
-                }
-            }
-        }
-        if let (Some(heads), false) = (heads, rows.is_empty()) {
-            let _ = answer.send(Chunk { heads, rows }).await;
-        }
-        Ok(())
+        let reading = Reading { heads, cells, failed };
+        reading.send(self.connection.fetch(query), chunk, answer).await
     }
 
     async fn tables(&mut self) -> Result<Vec<(TableId, TableKind)>, Failure> {
