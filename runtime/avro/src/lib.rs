@@ -33,7 +33,7 @@ mod converter;
 mod mapping;
 mod schema;
 
-pub use codec::{Decoder, Encoder};
+pub use codec::{Decoder, Encoder, write_length};
 pub use converter::{AvroConverter, plugins};
 pub use mapping::Mapping;
 pub use schema::AvroSchema;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use lavka_api::data::{Schema, Value};
 use lavka_api::{Error, Result};
-use lavka_avro::{Encoder, Mapping};
+use lavka_avro::{Encoder, Mapping, write_length};
 use lavka_columnar::{Appended, Refusal};
 
 /// Bytes of records with which a block is closed: `DataFileConstants.DEFAULT_SYNC_INTERVAL`.
@@ -105,16 +105,16 @@ impl AvroEncoder {
         let avro = settings.mapping.to_avro(schema)?;
         let encoder = Encoder::new(&settings.mapping, schema, &avro)?;
         let mut head = MAGIC.to_vec();
-        write_long(&mut head, 2);
+        write_length(&mut head, 2);
         for (key, value) in
             [("avro.schema", avro.to_string().as_str()), ("avro.codec", settings.codec.name())]
         {
             for text in [key, value] {
-                write_long(&mut head, text.len());
+                write_length(&mut head, text.len());
                 head.extend_from_slice(text.as_bytes());
             }
         }
-        write_long(&mut head, 0);
+        write_length(&mut head, 0);
         head.extend_from_slice(&marker);
         Ok(Self {
             settings,
@@ -177,8 +177,8 @@ impl AvroEncoder {
             let mut out = Vec::with_capacity(room / 2);
             for block in blocks.iter() {
                 let bytes = codec.compress(&block.bytes)?;
-                write_long(&mut out, usize::try_from(block.rows).unwrap_or(usize::MAX));
-                write_long(&mut out, bytes.len());
+                write_length(&mut out, usize::try_from(block.rows).unwrap_or(usize::MAX));
+                write_length(&mut out, bytes.len());
                 out.extend_from_slice(&bytes);
                 out.extend_from_slice(&marker);
             }
@@ -204,16 +204,6 @@ impl AvroEncoder {
     pub(crate) fn held_back(&self) -> usize {
         self.head.len() + self.closed_bytes + self.open.bytes.len()
     }
-}
-
-/// A length or count as Avro's long: zigzag, then groups of seven bits, the lowest first.
-fn write_long(out: &mut Vec<u8>, number: usize) {
-    let mut rest = u64::try_from(number).unwrap_or(u64::MAX) << 1;
-    while rest >= 0x80 {
-        out.push(u8::try_from(rest & 0x7f).unwrap_or(0) | 0x80);
-        rest >>= 7;
-    }
-    out.push(u8::try_from(rest).unwrap_or(0));
 }
 
 #[cfg(test)]

@@ -12,3 +12,4 @@ mod varint;
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub(crate) use resolution::unreadable;
+pub use varint::write_length;

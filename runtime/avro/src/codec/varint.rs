@@ -12,9 +12,9 @@ pub(crate) fn write_int(out: &mut Vec<u8>, value: i32) {
     write_varint(out, u64::from(((value << 1) ^ (value >> 31)).cast_unsigned()));
 }
 
-/// Appends the length of something that is in memory.
+/// Appends a length or a count of what is in memory, as Avro's long: for what frames data, such as the blocks of files.
 #[inline]
-pub(crate) fn write_length(out: &mut Vec<u8>, length: usize) {
+pub fn write_length(out: &mut Vec<u8>, length: usize) {
     write_varint(out, (length as u64) << 1);
 }
 
