@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
+use lavka_api::java::civil_from_days;
 
 const SECOND: i64 = 1_000_000;
 pub(crate) const DAY_MICROS: i64 = 86_400 * SECOND;
@@ -55,8 +56,9 @@ impl WallClock {
 
     /// The day that `days` (since 1970-01-01, UTC) has on this clock.
     pub(crate) fn day(&self, days: i32) -> i32 {
-        let micros = i64::from(days) * DAY_MICROS;
-        let local = micros.saturating_add(self.offset(micros)).div_euclid(DAY_MICROS);
+        // Days of 32 bits are more than microseconds of 64 can count; the offset of a midnight is the same in days.
+        let offset = self.offset(i64::from(days).saturating_mul(DAY_MICROS));
+        let local = i64::from(days) + offset.div_euclid(DAY_MICROS);
         i32::try_from(self.named_day(local)).unwrap_or(days)
     }
 
@@ -146,23 +148,9 @@ fn days_of(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// Year, month and day of days since 1970-01-01.
-fn date_of(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (year, month) =
-        if month < 10 { (year + era * 400, month + 3) } else { (year + era * 400 + 1, month - 9) };
-    (year, month, day)
-}
-
 /// `2024-02-29`; years before 1 end in ` BC`.
 pub(crate) fn date_text(days: i64) -> String {
-    let (year, month, day) = date_of(days);
+    let (year, month, day) = civil_from_days(days);
     if year < 1 {
         return format!("{:04}-{month:02}-{day:02} BC", 1 - year);
     }
@@ -254,6 +242,17 @@ pub(crate) fn parse_time(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_that_microseconds_cannot_count_stay_days() {
+        let zone = |name: &str| WallClock::parse(name, false).unwrap();
+        for clock in [WallClock::utc(), zone("Europe/Prague"), zone("America/New_York")] {
+            for days in [i32::MIN, i32::MAX] {
+                assert!(clock.day(days).abs_diff(days) <= 1, "{days}");
+            }
+        }
+        assert_eq!((zone("America/New_York").day(0), zone("Europe/Prague").day(0)), (-1, 0));
+    }
 
     #[test]
     fn texts_and_numbers_go_both_ways() {

@@ -41,8 +41,9 @@ type Planned = (Arc<RowPlan>, Arc<Target>);
 pub(super) struct Tables {
     settings: Arc<SinkSettings>,
     described: HashMap<Arc<str>, Table>,
-    /// By table and the plan's address; the plan is held so that it stays its own.
-    targets: HashMap<(Arc<str>, usize), Planned>,
+    /// By table, the plan's address, and whether there are the columns of the key alone; the plan is held so that its
+    /// address stays its own.
+    targets: HashMap<(Arc<str>, usize, bool), Planned>,
 }
 
 impl Tables {
@@ -64,7 +65,7 @@ impl Tables {
         plan: &Arc<RowPlan>,
         keys_only: bool,
     ) -> Result<Option<Arc<Target>>, NoTarget> {
-        let key = (name.clone(), Arc::as_ptr(plan).addr());
+        let key = (name.clone(), Arc::as_ptr(plan).addr(), keys_only);
         if let Some((_, target)) = self.targets.get(&key) {
             return Ok(Some(target.clone()));
         }

@@ -6,7 +6,7 @@ use num_bigint::BigInt;
 use num_traits::ToPrimitive as _;
 
 use super::settings::{Granularity, NumericMapping, SourceSettings};
-use crate::data::{Cell, WallClock, datetime_text, parse_datetime};
+use crate::data::{Cell, DAY_MICROS, WallClock, datetime_text, parse_datetime};
 use crate::driver::Head;
 use crate::table::{ColumnKind, ColumnType, Table};
 
@@ -235,7 +235,7 @@ pub(crate) fn instant(cell: &Cell<'_>, clock: &WallClock) -> Option<i64> {
     match cell {
         Cell::Instant(instant) => Some(*instant),
         Cell::Local(local) => Some(clock.instant(*local)),
-        Cell::Date(days) => Some(clock.instant(i64::from(*days) * 86_400_000_000)),
+        Cell::Date(days) => i64::from(*days).checked_mul(DAY_MICROS).map(|local| clock.instant(local)),
         // SQLite's are milliseconds or texts.
         Cell::Int(millis) => millis.checked_mul(1000),
         Cell::Text(text) => {

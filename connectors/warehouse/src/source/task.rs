@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lavka_api::data::{OffsetMap, Record, SourcePosition, SourceRecord};
+use lavka_api::data::{OffsetMap, Record, SourcePosition, SourceRecord, Topic};
 use lavka_api::plugin::{SourceTask, SourceTaskStart};
 use lavka_api::{Error, Result};
 use tokio::sync::mpsc;
@@ -30,7 +30,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// What is read: a table or the query.
 struct Feed {
     table: Option<TableId>,
-    topic: String,
+    topic: Topic,
     /// `None` for bulk, which has no offsets.
     partition: Option<OffsetMap>,
     /// Up to where records were handed out.
@@ -206,7 +206,7 @@ impl Running {
                 .iter()
                 .filter_map(|at| row.get(*at).filter(|cell| !cell.is_null()))
                 .find_map(|cell| instant(cell, &settings.clock));
-            let record = Record { value: mapping.row(row)?, ..Record::for_topic(feed.topic.as_str()) };
+            let record = Record { value: mapping.row(row)?, ..Record::for_topic(feed.topic.clone()) };
             let record = SourceRecord { record, position: None, token: 0 };
             if mode.timestamp && !mode.incrementing {
                 // Rows of one timestamp are one: a restart in between reads all of them again.
@@ -312,7 +312,7 @@ impl SourceTask for QuerySourceTask {
                 found.first().and_then(Option::as_ref).map_or_else(Position::default, Position::from_map);
             self.feeds.push(Feed {
                 table: None,
-                topic: settings.prefix.clone(),
+                topic: settings.prefix.as_str().into(),
                 partition: (!bulk).then_some(partition),
                 position,
                 due,
@@ -325,7 +325,7 @@ impl SourceTask for QuerySourceTask {
             let position = found.iter().flatten().next().map_or_else(Position::default, Position::from_map);
             let [partition, _] = partitions;
             self.feeds.push(Feed {
-                topic: format!("{}{}", settings.prefix, id.table()),
+                topic: format!("{}{}", settings.prefix, id.table()).into(),
                 table: Some(id),
                 partition: (!bulk).then_some(partition),
                 position,

@@ -106,3 +106,28 @@ fn sources_of_events_name_tables_and_deletes_may_be_off() {
         rig.stop();
     }
 }
+
+#[test]
+fn a_delete_that_comes_first_does_not_narrow_what_is_written_later() {
+    for db in ALL {
+        let place = name("narrow");
+        let topic = format!("{place}.public.orders");
+        let keys = [
+            ("insert.mode", "upsert"),
+            ("primary.key.mode", "record_value"),
+            ("primary.key.fields", "id"),
+            ("delete.enabled", "true"),
+            ("schema.evolution", "basic"),
+        ];
+        let mut rig = Rig::of(DEBEZIUM, db, &place, &keys);
+        rig.put(vec![record(&topic, 0, Datum::NULL, event("c", None, Some((1, "one"))))]);
+        rig.stop();
+        // Another task, whose first batch has a delete alone.
+        let mut rig = Rig::of(DEBEZIUM, db, &place, &keys);
+        rig.put(vec![record(&topic, 1, Datum::NULL, event("d", Some(1), None))]);
+        rig.put(vec![record(&topic, 2, Datum::NULL, event("c", None, Some((2, "two"))))]);
+        let found = db.sql(&place, &format!("SELECT id, name FROM {place}_public_orders"));
+        assert_eq!(found, "2|two", "{db:?} {:?}", rig.errant);
+        rig.stop();
+    }
+}

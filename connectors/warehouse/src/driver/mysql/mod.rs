@@ -20,7 +20,7 @@ use self::decode::{cells, kind_of};
 use super::answer::Reading;
 use super::failure::{Failure, FailureKind, WriteFailure};
 use super::{Action, Chunk, Rows, Session, Target, multirow};
-use crate::data::{Cell, WallClock, date_text, datetime_text, decimal_text, time_text};
+use crate::data::{Cell, DAY_MICROS, WallClock, date_text, datetime_text, decimal_text, time_text};
 use crate::settings::Connection;
 use crate::table::{Column, ColumnKind, ColumnType, Table, TableId, TableKind};
 
@@ -210,7 +210,7 @@ fn bind<'q>(
         Cell::Bytes(bytes) => query.bind(&**bytes),
         Cell::Decimal(value) => query.bind(decimal_text(value).ok_or("a number with too many digits")?),
         Cell::Date(days) => {
-            moment(i64::from(*days) * 86_400_000_000)?;
+            moment(i64::from(*days).saturating_mul(DAY_MICROS))?;
             query.bind(date_text((*days).into()))
         }
         Cell::Time(micros) => query.bind(time_text(*micros)),

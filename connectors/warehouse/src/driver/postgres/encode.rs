@@ -9,14 +9,13 @@ use lavka_api::data::Decimal;
 use num_bigint::{BigUint, Sign};
 use num_traits::{ToPrimitive as _, Zero as _};
 
-use crate::data::{Cell, WallClock, date_text, datetime_text, decimal_text, time_text};
+use crate::data::{Cell, DAY_MICROS, WallClock, date_text, datetime_text, decimal_text, time_text};
 use crate::table::ColumnKind;
 
 /// 2000-01-01 in days since 1970-01-01.
 pub(super) const EPOCH_DAYS: i32 = 10_957;
 /// The same in microseconds.
 pub(super) const EPOCH_MICROS: i64 = 946_684_800_000_000;
-const DAY_MICROS: i64 = 86_400_000_000;
 
 /// Why a cell has no binary form in a column.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use crate::dialect::Dialect;
 use crate::settings::Connection;
 use crate::table::{ColumnType, Table, TableId, TableKind};
 
-/// Temporary tables of a session at most; more means that schemas change all the time, and all are dropped.
+/// Temporary tables that a session keeps beyond those of the batch at hand; more means that schemas change all the time.
 const MAX_STAGES: usize = 64;
 /// Parameters of a statement at most: the protocol counts them with 16 bits.
 const MAX_PARAMETERS: usize = 65_535;
@@ -43,6 +43,7 @@ pub(in super::super) async fn open(connection: &Connection) -> Result<Box<dyn Se
                     dialect: connection.url.dialect,
                     multirow,
                     stages: HashMap::new(),
+                    wanted: HashSet::new(),
                     next_stage: 0,
                     filled: HashSet::new(),
                     text_only: HashSet::new(),
@@ -125,6 +126,8 @@ struct PostgresSession {
     multirow: bool,
     /// Temporary tables by target, and whether they have all columns or those of the key alone.
     stages: HashMap<(u64, bool), String>,
+    /// Those that were made ready since the last transaction began: the next one writes to them.
+    wanted: HashSet<(u64, bool)>,
     next_stage: u64,
     /// Those that rows were copied into since the transaction began.
     filled: HashSet<String>,
@@ -236,11 +239,19 @@ impl Session for PostgresSession {
 
     async fn prepare(&mut self, target: &Arc<Target>, action: Action) -> Result<(), Failure> {
         let keys_only = action == Action::Delete;
-        if self.multirow || action == Action::Insert || self.stages.contains_key(&(target.id, keys_only)) {
+        if self.multirow || action == Action::Insert {
+            return Ok(());
+        }
+        self.wanted.insert((target.id, keys_only));
+        if self.stages.contains_key(&(target.id, keys_only)) {
             return Ok(());
         }
         if self.stages.len() >= MAX_STAGES {
-            for stage in std::mem::take(&mut self.stages).into_values() {
+            let stages = std::mem::take(&mut self.stages);
+            let (kept, dropped) = stages.into_iter().partition(|(key, _)| self.wanted.contains(key));
+            self.stages = kept;
+            let dropped: HashMap<(u64, bool), String> = dropped;
+            for stage in dropped.into_values() {
                 self.execute(&format!("DROP TABLE IF EXISTS {stage}")).await?;
             }
         }
@@ -293,6 +304,7 @@ impl Session for PostgresSession {
 
     async fn begin(&mut self) -> Result<(), Failure> {
         self.filled.clear();
+        self.wanted.clear();
         self.execute("BEGIN").await.map(drop)
     }
 
