@@ -6,6 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::connector::{ConnectorContext, TaskId};
+use super::counter::Counter;
+use super::gauge::Gauge;
 use crate::config::{Config, ConfigDef, KeyReport};
 use crate::data::{SinkRecord, TopicPartition};
 use crate::error::{Error, Result};
@@ -131,6 +133,16 @@ pub trait SinkTask: Send {
     async fn close(&mut self, partitions: &[TopicPartition], context: &mut SinkContext) -> Result<()> {
         let _ = (partitions, context);
         Ok(())
+    }
+
+    /// What the task counts for metrics beside what the engine does. Asked once, after `start`.
+    fn counters(&self) -> Vec<Counter> {
+        Vec::new()
+    }
+
+    /// What the task measures for metrics. Asked once, after `start`.
+    fn gauges(&self) -> Vec<Gauge> {
+        Vec::new()
     }
 
     /// Stops the task.

@@ -128,6 +128,12 @@ fn millis(duration: Duration) -> u64 {
 impl Runner {
     async fn run(&mut self) -> Result<()> {
         self.task.start(SinkTaskStart { id: self.id.clone() }).await?;
+        for counter in self.task.counters() {
+            self.metrics.counter(counter.name(), move || counter.value());
+        }
+        for gauge in self.task.gauges() {
+            self.metrics.gauge(gauge.name(), move || gauge.value());
+        }
         self.last_put = Instant::now();
         loop {
             let now = *self.target.borrow_and_update();

@@ -466,6 +466,12 @@ impl SinkTask for FakeSink {
         (self.0.0.lock().unwrap().close)(partitions, context)
     }
 
+    fn counters(&self) -> Vec<Counter> {
+        let asked = Counter::new("asked-total");
+        asked.add(1);
+        vec![asked]
+    }
+
     async fn stop(&mut self) {
         self.0.note(Call::Stop);
     }

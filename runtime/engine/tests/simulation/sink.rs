@@ -56,6 +56,7 @@ async fn records_are_put_and_their_offsets_committed_at_the_interval_and_at_the_
     assert_eq!(counter(&metrics, "sink-record-send-total"), 3.0);
     assert_eq!(counter(&metrics, "offset-commit-completion-total"), 2.0);
     assert_eq!(counter(&metrics, "offset-commit-seq-no"), 2.0);
+    assert_eq!(counter(&metrics, "asked-total"), 1.0, "of the plugin itself");
 }
 
 #[tokio::test(start_paused = true)]

@@ -297,6 +297,13 @@ mod tests {
         first.fetch_add(100, Relaxed);
         assert_eq!(lost().value, 6.0);
         assert_eq!(metrics.snapshot().iter().filter(|sample| sample.name == "lost-total").count(), 1);
+        let sink = metrics.sink_task("c", 1);
+        sink.counter("files-total", || 7);
+        sink.gauge("file-bytes-avg", || 1.5);
+        let of_sink = |name| metrics.snapshot().into_iter().find(|sample| sample.name == name).unwrap();
+        for (name, value) in [("files-total", 7.0), ("file-bytes-avg", 1.5)] {
+            assert_eq!((of_sink(name).group, of_sink(name).task, of_sink(name).value), ("plugins", 1, value));
+        }
     }
 
     #[test]

@@ -8,6 +8,38 @@ use std::time::Duration;
 
 use super::{Group, Named, Sizes, Times, count, double, number};
 
+/// Metrics that a task's plugin has of its own.
+#[derive(Debug, Default)]
+struct PluginMetrics {
+    counters: Mutex<BTreeMap<&'static str, OfPlugin>>,
+    gauges: Mutex<Gauges>,
+}
+
+impl PluginMetrics {
+    fn counters(&self) -> MutexGuard<'_, BTreeMap<&'static str, OfPlugin>> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A counter, which takes the place of that of an earlier run and goes on from there.
+    fn counter(&self, name: &'static str, read: impl Fn() -> u64 + Send + Sync + 'static) {
+        let mut counters = self.counters();
+        let earlier = counters.get(name).map_or(0, OfPlugin::value);
+        counters.insert(name, OfPlugin { earlier, read: Box::new(read) });
+    }
+
+    fn gauge(&self, name: &'static str, read: impl Fn() -> f64 + Send + Sync + 'static) {
+        self.gauges.lock().unwrap_or_else(PoisonError::into_inner).0.insert(name, Box::new(read));
+    }
+
+    fn values(&self) -> Vec<(&'static str, f64)> {
+        let counted =
+            self.counters().iter().map(|(name, counter)| (*name, double(counter.value()))).collect();
+        let gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        let measured = gauges.0.iter().map(|(name, read)| (*name, read()));
+        Iterator::chain(Vec::into_iter(counted), measured).collect()
+    }
+}
+
 /// `source-task-metrics`.
 #[derive(Debug, Default)]
 pub struct SourceTaskMetrics {
@@ -17,8 +49,7 @@ pub struct SourceTaskMetrics {
     active_max: AtomicU64,
     polls: Times,
     transactions: Sizes,
-    plugin: Mutex<BTreeMap<&'static str, OfPlugin>>,
-    gauges: Mutex<Gauges>,
+    plugin: PluginMetrics,
 }
 
 /// Reads a gauge of a plugin.
@@ -55,21 +86,15 @@ impl fmt::Debug for OfPlugin {
 }
 
 impl SourceTaskMetrics {
-    fn plugin(&self) -> MutexGuard<'_, BTreeMap<&'static str, OfPlugin>> {
-        self.plugin.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The task has a counter of its own, which `read` reads. It takes the place of that of an earlier run, and goes on
     /// from there.
     pub fn counter(&self, name: &'static str, read: impl Fn() -> u64 + Send + Sync + 'static) {
-        let mut plugin = self.plugin();
-        let earlier = plugin.get(name).map_or(0, OfPlugin::value);
-        plugin.insert(name, OfPlugin { earlier, read: Box::new(read) });
+        self.plugin.counter(name, read);
     }
 
     /// The task has a gauge of its own, which `read` reads. It takes the place of that of an earlier run.
     pub fn gauge(&self, name: &'static str, read: impl Fn() -> f64 + Send + Sync + 'static) {
-        self.gauges.lock().unwrap_or_else(PoisonError::into_inner).0.insert(name, Box::new(read));
+        self.plugin.gauge(name, read);
     }
 
     /// A poll returned `records` after `took`.
@@ -110,10 +135,7 @@ impl Group for SourceTaskMetrics {
     ];
 
     fn of_plugin(&self) -> Vec<(&'static str, f64)> {
-        let counted = self.plugin().iter().map(|(name, counter)| (*name, double(counter.value()))).collect();
-        let gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
-        let measured = gauges.0.iter().map(|(name, read)| (*name, read()));
-        Iterator::chain(Vec::into_iter(counted), measured).collect()
+        self.plugin.values()
     }
 }
 
@@ -128,9 +150,20 @@ pub struct SinkTaskMetrics {
     commit_number: AtomicU64,
     lag_max: AtomicU64,
     puts: Times,
+    plugin: PluginMetrics,
 }
 
 impl SinkTaskMetrics {
+    /// The task has a counter of its own, see [`SourceTaskMetrics::counter`].
+    pub fn counter(&self, name: &'static str, read: impl Fn() -> u64 + Send + Sync + 'static) {
+        self.plugin.counter(name, read);
+    }
+
+    /// The task has a gauge of its own, see [`SourceTaskMetrics::gauge`].
+    pub fn gauge(&self, name: &'static str, read: impl Fn() -> f64 + Send + Sync + 'static) {
+        self.plugin.gauge(name, read);
+    }
+
     /// `records` were consumed.
     pub fn read(&self, records: usize) {
         self.read.fetch_add(records as u64, Relaxed);
@@ -182,6 +215,10 @@ impl Group for SinkTaskMetrics {
         ("put-batch-max-time-ms", |m| m.puts.max()),
         ("put-batch-avg-time-ms", |m| m.puts.avg()),
     ];
+
+    fn of_plugin(&self) -> Vec<(&'static str, f64)> {
+        self.plugin.values()
+    }
 }
 
 /// `task-error-metrics`.
