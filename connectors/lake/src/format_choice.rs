@@ -14,14 +14,8 @@ use crate::format::{
 use crate::s3_dialect::S3Config;
 use crate::settings::{Checked, size};
 
-/// The sinks behind these names write Avro where no format is given.
-const AVRO_BY_DEFAULT: [&str; 5] = [
-    "io.confluent.connect.hdfs.HdfsSinkConnector",
-    "io.confluent.connect.hdfs3.Hdfs3SinkConnector",
-    "HdfsSinkConnector",
-    "HdfsSink",
-    "Hdfs3SinkConnector",
-];
+/// The sinks of these short names write Avro where no format is given.
+const AVRO_BY_DEFAULT: [&str; 2] = ["HdfsSink", "Hdfs3Sink"];
 
 /// The format of the files; `s3` is what the S3 sink has of its own, where this is one. `declared` is the schema of records without one, which Parquet asks for.
 ///
@@ -36,7 +30,7 @@ pub(crate) fn format(
     let gzip = s3.and_then(gzip_level);
     let lines =
         |kind, extension: Option<&str>| FileFormat::Lines(Arc::new(LineSettings::new(kind, extension, gzip)));
-    let connector = config.get("connector.class").map_or("", str::trim);
+    let connector = short_name(config);
     let class = match &keys.format_class {
         Some(class) => class.0.as_str(),
         None if AVRO_BY_DEFAULT.contains(&connector) => "Avro",
@@ -68,6 +62,13 @@ pub(crate) fn format(
             "there is no such format; use Parquet, Avro, Json, Csv, String or ByteArray".into(),
         )),
     }
+}
+
+/// The shortest name under which the worker finds the connector that `config` is for.
+pub(crate) fn short_name(config: &Config) -> &str {
+    let class = config.get("connector.class").map_or("", str::trim);
+    let simple = class.rsplit('.').next().unwrap_or(class);
+    simple.strip_suffix("Connector").unwrap_or(simple)
 }
 
 /// The level of gzip, where objects are compressed.
@@ -139,4 +140,33 @@ fn avro_codec(keys: &LakeConfig) -> Checked<AvroCodec> {
     let name = keys.avro_codec.as_deref().unwrap_or("null");
     AvroCodec::of(name)
         .ok_or_else(|| ("avro.codec", "there is no such codec; use null, deflate, snappy or bzip2".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use lavka_api::config::ConfigSpec as _;
+
+    use super::*;
+
+    #[test]
+    fn the_hdfs_sinks_write_avro_by_default_under_each_of_their_names() {
+        let chosen = |class: &str| {
+            let config = Config::from([("connector.class", class), ("flush.size", "1")]);
+            let keys = LakeConfig::from_config(&config).unwrap();
+            format(&keys, &config, None, None).unwrap()
+        };
+        for class in [
+            "io.confluent.connect.hdfs.HdfsSinkConnector",
+            "io.confluent.connect.hdfs3.Hdfs3SinkConnector",
+            "HdfsSinkConnector",
+            "HdfsSink",
+            "Hdfs3SinkConnector",
+            " Hdfs3Sink ",
+        ] {
+            assert!(matches!(chosen(class), FileFormat::Avro(_)), "{class}");
+        }
+        for class in ["io.lavka.connect.lake.LakeSinkConnector", "LakeSink"] {
+            assert!(matches!(chosen(class), FileFormat::Parquet(_)), "{class}");
+        }
+    }
 }

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use lavka_api::data::{Schema, Str, Struct, Type, Value};
 use lavka_api::{Error, Result};
+use lavka_avro::parameter;
 
 /// Parameters with which enums carry their symbols: `<prefix>` names the enum, `<prefix>.<symbol>` a symbol.
-const ENUMS: [&str; 2] = ["io.confluent.connect.avro.Enum", "org.apache.kafka.connect.data.Enum"];
-/// Parameters that describe and do not change what values are.
+const ENUMS: [&str; 2] = [parameter::ENUM, parameter::GENERAL_ENUM];
+/// Beginnings of parameters that describe and do not change what values are.
 const DESCRIPTIONS: [&str; 5] = [
-    "io.confluent.connect.avro.field.doc",
-    "io.confluent.connect.avro.record.doc",
-    "io.confluent.connect.avro.enum.doc",
-    "io.confluent.connect.avro.enum.default",
-    "io.confluent.connect.avro.field.default",
+    parameter::FIELD_DOC,
+    parameter::RECORD_DOC,
+    parameter::ENUM_DOC,
+    parameter::ENUM_DEFAULT,
+    parameter::FIELD_DEFAULT,
 ];
 
 /// Numbers in the order in which they are widened.

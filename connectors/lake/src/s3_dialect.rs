@@ -3,6 +3,7 @@
 use lavka_api::config::{Check, Config, ConfigDef, ConfigSpec as _, key};
 
 use crate::config::{LakeConfig, add_ignored};
+use crate::format_choice::short_name;
 use crate::settings::{Checked, Problem};
 use crate::storage::StorageConfig;
 
@@ -109,8 +110,7 @@ fn is_foreign(group: Option<&str>, name: &str) -> bool {
 
 /// Whether `config` is one of the S3 sink.
 pub(crate) fn is_meant(config: &Config) -> bool {
-    let class = config.get("connector.class").map_or("", str::trim);
-    [CLASS, "S3SinkConnector", "S3Sink"].contains(&class)
+    short_name(config) == "S3Sink"
 }
 
 /// The keys of the S3 sink.

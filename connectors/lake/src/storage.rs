@@ -10,6 +10,8 @@ use lavka_lake_stores::{
     LocalStore, ObjectSettings, Place, Provider, S3Settings,
 };
 
+use crate::settings::Checked;
+
 const STORAGE: &str = "Storage";
 const HADOOP: &str = "Hadoop";
 const OBJECTS: &str = "Object stores";
@@ -208,15 +210,12 @@ pub(crate) enum Storage {
     Bucket(Box<ObjectSettings>),
 }
 
-/// A key and what is wrong with its value.
-type Problem = (&'static str, String);
-
 impl Storage {
     /// What `keys` say; `part_size_given` is whether `s3.part.size` was.
     ///
     /// # Errors
     /// The key at fault, and why.
-    pub(crate) fn of(keys: &StorageConfig, part_size_given: bool) -> Result<Self, Problem> {
+    pub(crate) fn of(keys: &StorageConfig, part_size_given: bool) -> Checked<Self> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
         let url = match (given(&keys.store_url), given(&keys.hdfs_url)) {
             (Some(url), _) => Some(("store.url", url)),
@@ -363,7 +362,7 @@ impl Storage {
     }
 }
 
-fn kerberos(keys: &StorageConfig) -> Result<Option<Kerberos>, Problem> {
+fn kerberos(keys: &StorageConfig) -> Checked<Option<Kerberos>> {
     if !keys.kerberos {
         return Ok(None);
     }
@@ -385,7 +384,7 @@ mod tests {
 
     use super::*;
 
-    fn storage<const N: usize>(entries: [(&str, &str); N]) -> Result<Storage, Problem> {
+    fn storage<const N: usize>(entries: [(&str, &str); N]) -> Checked<Storage> {
         Storage::of(&StorageConfig::from_config(&Config::from(entries)).unwrap(), false)
     }
 

@@ -35,5 +35,5 @@ mod schema;
 
 pub use codec::{Decoder, Encoder, write_length};
 pub use converter::{AvroConverter, plugins};
-pub use mapping::Mapping;
+pub use mapping::{Mapping, parameter};
 pub use schema::AvroSchema;

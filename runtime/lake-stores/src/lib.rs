@@ -24,10 +24,12 @@
 //! | `store` | the port |
 //! | `path`, `names` | paths below a store's root; names that nobody else chooses |
 //! | `place` | URLs of stores |
+//! | `failure` | the texts of errors |
 //! | `local` | a directory of this machine |
 //! | `hdfs` | HDFS: files that are open, leases, errors |
 //! | `object` | S3, Google Cloud Storage, Azure: uploads, the client, errors |
 
+mod failure;
 mod hdfs;
 mod local;
 mod names;

@@ -11,8 +11,8 @@ use lavka_api::{Error, Result};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use crate::failure::failure;
 use crate::names::random_name;
-
 use crate::{Chunk, LakePath, LakeStore, Lease, Renamed};
 
 /// Times that a directory is created for the same file, when it vanishes each time.
@@ -65,7 +65,7 @@ impl LocalStore {
 
     /// What the user should know of an I/O error, and whether waiting may help.
     fn explain(&self, doing: &str, path: &Path, error: &io::Error) -> Error {
-        let (class, remedy) = match error.kind() {
+        let verdict = match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 (ErrorClass::Retriable, "make room there; the task then goes on by itself")
             }
@@ -102,15 +102,7 @@ impl LocalStore {
                 "restart the task when that is repaired; it goes on behind the last whole file",
             ),
         };
-        let exception = match class {
-            ErrorClass::Retriable => exception::RETRIABLE,
-            _ => exception::CONNECT,
-        };
-        Error::new(
-            class,
-            exception,
-            format!("{}: cannot {doing} {}: {error}; {remedy}", self.key, path.display()),
-        )
+        failure(self.key, doing, &path.display(), error, verdict)
     }
 }
 
@@ -377,9 +369,9 @@ mod tests {
         let file = path("x/f");
         assert!(store.create(&lease, &file, None).await.unwrap());
         assert!(!store.create(&lease, &file, None).await.unwrap());
-        store.append(&lease, &file, 0, Chunk::new(b"abc".to_vec())).await.unwrap();
-        store.append(&lease, &file, 3, Chunk::new(b"torn".to_vec())).await.unwrap();
-        store.append(&lease, &file, 3, Chunk::new(b"d".to_vec())).await.unwrap();
+        store.append(&lease, &file, 0, Chunk::from(b"abc".to_vec())).await.unwrap();
+        store.append(&lease, &file, 3, Chunk::from(b"torn".to_vec())).await.unwrap();
+        store.append(&lease, &file, 3, Chunk::from(b"d".to_vec())).await.unwrap();
         for (name, there) in [("x/f", true), ("x", true), ("x/none", false), ("none/f", false)] {
             assert_eq!(store.sync(&lease, &path(name)).await.unwrap(), there, "{name}");
         }
@@ -395,7 +387,7 @@ mod tests {
         let (_dir, store, lease) = store().await;
         for name in ["t/1", "t/2"] {
             store.create(&lease, &path(name), None).await.unwrap();
-            store.append(&lease, &path(name), 0, Chunk::new(name.into())).await.unwrap();
+            store.append(&lease, &path(name), 0, Chunk::from(name)).await.unwrap();
         }
         let target = path("deep/er/final");
         let rename = async |from: &str| store.rename_if_absent(&lease, &path(from), &target).await.unwrap();

@@ -9,12 +9,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use lavka_api::{Error, Result};
 
 use crate::LakePath;
 
 /// Bytes on their way into a file; cloning copies a pointer, so that a failed append can be repeated.
-pub type Chunk = Arc<Vec<u8>>;
+pub type Chunk = Bytes;
 
 /// The right to write under some prefix, held until the last clone is dropped.
 ///

@@ -128,7 +128,7 @@ impl HadoopLog {
         }
         hadoop_wal::write_block(block, &self.root, &self.marker, &mut bytes);
         let end = self.length.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        lake.store.append(lease, &self.path, self.length, Chunk::new(bytes)).await?;
+        lake.store.append(lease, &self.path, self.length, Chunk::from(bytes)).await?;
         lake.store.sync(lease, &self.path).await?;
         self.length = end;
         Ok(())

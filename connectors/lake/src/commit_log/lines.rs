@@ -94,7 +94,7 @@ impl LinesLog {
         };
         let bytes = block.to_bytes();
         let end = length.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        lake.store.append(lease, &self.path, length, Chunk::new(bytes)).await?;
+        lake.store.append(lease, &self.path, length, Chunk::from(bytes)).await?;
         if !lake.store.sync(lease, &self.path).await? {
             return Err(Error::fatal(format!(
                 "the log of commits {} is gone while it is in use; restart the task",

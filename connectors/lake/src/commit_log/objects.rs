@@ -28,6 +28,13 @@ pub(crate) struct ObjectLog {
     old: Vec<u64>,
 }
 
+/// Whose the next object is.
+enum Written {
+    Own,
+    /// Somebody else's, or of an earlier call; with what is in it.
+    Another(Option<Block>),
+}
+
 impl ObjectLog {
     /// Reads the last object and writes one behind it; `None` where somebody else did so before.
     pub(super) async fn open(lake: &Lake, tp: &TopicPartition) -> Result<Option<(Self, Option<Block>)>> {
@@ -58,8 +65,8 @@ impl ObjectLog {
             moves: block.as_ref().map(|block| block.moves.clone()).unwrap_or_default(),
         };
         match log.write(lake, &claim).await? {
-            true => Ok(Some((log, block.filter(|block| block.next != NOWHERE)))),
-            false => Ok(None),
+            Written::Own => Ok(Some((log, block.filter(|block| block.next != NOWHERE)))),
+            Written::Another(_) => Ok(None),
         }
     }
 
@@ -71,24 +78,22 @@ impl ObjectLog {
         self.directory.join(&format!("{number:020}"))
     }
 
-    /// Creates the next object; false where somebody else did.
-    async fn write(&mut self, lake: &Lake, block: &Block) -> Result<bool> {
+    /// Creates the next object.
+    async fn write(&mut self, lake: &Lake, block: &Block) -> Result<Written> {
         let number = self.last.saturating_add(1);
         let path = self.path(number)?;
         let mut bytes = block.to_bytes();
         // By this line one's own object is known when the answer to its creation was lost.
         bytes.extend_from_slice(format!("writer {}\n", random_name()).as_bytes());
-        let bytes = Chunk::new(bytes);
-        if !lake.store.create_object(&path, Chunk::clone(&bytes)).await?
-            && lake.store.read(&path, MAX_READ).await?.as_deref() != Some(bytes.as_slice())
-        {
-            return Ok(false);
+        let bytes = Chunk::from(bytes);
+        if !lake.store.create_object(&path, Chunk::clone(&bytes)).await? {
+            let there = lake.store.read(&path, MAX_READ).await?.unwrap_or_default();
+            if there != bytes {
+                return Ok(Written::Another(read(&there).0));
+            }
         }
-        if self.last > 0 {
-            self.old.push(self.last);
-        }
-        self.last = number;
-        Ok(true)
+        self.advance_to(number);
+        Ok(Written::Own)
     }
 
     pub(super) async fn append(&mut self, lake: &Lake, lease: &Lease, block: &Block) -> Result<()> {
@@ -110,17 +115,21 @@ impl ObjectLog {
 
     /// Writes the block, unless an earlier call did that heard only of an error.
     async fn write_or_recognise(&mut self, lake: &Lake, block: &Block) -> Result<bool> {
-        if self.write(lake, block).await? {
-            return Ok(true);
-        }
+        let Written::Another(found) = self.write(lake, block).await? else { return Ok(true) };
         // Names of temporary files are random, so a block with the same ones is the same.
-        let path = self.path(self.last.saturating_add(1))?;
-        let found = lake.store.read(&path, MAX_READ).await?.and_then(|bytes| read(&bytes).0);
         let ours = !block.moves.is_empty() && found.as_ref() == Some(block);
         if ours {
-            self.last = self.last.saturating_add(1);
+            self.advance_to(self.last.saturating_add(1));
         }
         Ok(ours)
+    }
+
+    /// The object of this number is the last one.
+    fn advance_to(&mut self, number: u64) {
+        if self.last > 0 {
+            self.old.push(self.last);
+        }
+        self.last = number;
     }
 
     /// Writes that nothing is known.

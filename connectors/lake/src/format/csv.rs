@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use lavka_api::data::{Schema, Type, Value};
+use lavka_api::data::{Schema, Shape, Str, Type, Value};
 use lavka_api::java::{write_date, write_f32, write_f64, write_time, write_timestamp};
 use lavka_api::{Error, Result};
 use lavka_columnar::Refusal;
@@ -13,7 +13,9 @@ use lavka_converters::json::{DecimalFormat, JsonWriter, WriteOptions};
 
 pub(crate) struct CsvWriter {
     /// The header's names; without a schema those of the first record.
-    columns: Option<Vec<String>>,
+    columns: Option<Vec<Str>>,
+    /// Where an object of this shape has the value of each column.
+    places: Option<(Shape, Vec<Option<usize>>)>,
     /// Whether the header is still to be written.
     pending: bool,
     json: JsonWriter,
@@ -27,6 +29,7 @@ impl CsvWriter {
     pub(crate) fn new(schema: Option<&Schema>) -> Result<Self> {
         let mut writer = Self {
             columns: None,
+            places: None,
             pending: true,
             json: JsonWriter::new(
                 WriteOptions { decimal_format: DecimalFormat::Numeric, ..WriteOptions::default() },
@@ -40,7 +43,7 @@ impl CsvWriter {
                     "a row of CSV is made of a struct or an object, not of {schema}"
                 )));
             }
-            writer.columns = Some(schema.fields().iter().map(|field| field.name().to_string()).collect());
+            writer.columns = Some(schema.fields().iter().map(|field| field.name().clone()).collect());
             writer.schemas = schema.fields().iter().map(|field| field.schema().clone()).collect();
         }
         Ok(writer)
@@ -62,17 +65,13 @@ impl CsvWriter {
                 }
             }
             Value::Object(object) => {
-                let columns = self
-                    .columns
-                    .get_or_insert_with(|| object.iter().map(|(key, _)| key.to_string()).collect());
-                if object.iter().any(|(key, _)| !columns.iter().any(|column| **column == **key)) {
-                    return Err(Refusal::Layout);
-                }
-                let columns = columns.clone();
+                self.find_places(object.shape())?;
                 self.header(out);
-                for (i, column) in columns.iter().enumerate() {
+                let places = self.places.iter().flat_map(|(_, places)| places);
+                for (i, place) in places.enumerate() {
                     separate(i, out);
-                    cell(&mut self.json, None, object.get(column).unwrap_or(&Value::Null), out)?;
+                    let value = place.and_then(|place| object.values().get(place));
+                    cell(&mut self.json, None, value.unwrap_or(&Value::Null), out)?;
                 }
             }
             other => {
@@ -83,6 +82,20 @@ impl CsvWriter {
         }
         out.extend_from_slice(b"\r\n");
         self.pending = false;
+        Ok(())
+    }
+
+    /// Finds out where objects of `shape` have the columns' values; the first one says which columns there are.
+    fn find_places(&mut self, shape: &Shape) -> Result<(), Refusal> {
+        if self.places.as_ref().is_some_and(|(known, _)| known.same(shape)) {
+            return Ok(());
+        }
+        let columns = self.columns.get_or_insert_with(|| shape.keys().to_vec());
+        let places: Vec<Option<usize>> = columns.iter().map(|column| shape.index_of(column)).collect();
+        if places.iter().flatten().count() < shape.len() {
+            return Err(Refusal::Layout);
+        }
+        self.places = Some((shape.clone(), places));
         Ok(())
     }
 

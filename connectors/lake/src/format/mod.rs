@@ -144,5 +144,5 @@ impl Encoder {
 
 /// Bytes that are worth a write of their own.
 pub(crate) fn chunk(bytes: Vec<u8>) -> Option<Chunk> {
-    (!bytes.is_empty()).then(|| Chunk::new(bytes))
+    (!bytes.is_empty()).then(|| Chunk::from(bytes))
 }

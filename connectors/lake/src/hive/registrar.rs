@@ -170,15 +170,19 @@ impl Registrar {
     async fn fit_table(&mut self, topic: &str, schema: &Schema) -> Result<()> {
         let form = &self.settings.form;
         let (database, name) = (form.database.clone(), self.settings.table(topic));
-        if self.metastore.table(&database, &name).await?.is_none() {
-            let location = format!("{}/{topic}", self.settings.location);
-            let table = form.create(&name, &location, schema)?;
-            self.metastore.create_table(table).await?;
-            tracing::info!("created the table {database}.{name} over {location}");
-        }
-        let missing =
-            || Error::retriable(format!("the table {database}.{name} is gone as soon as it is there"));
-        let mut table = self.metastore.table(&database, &name).await?.ok_or_else(missing)?;
+        let mut table = match self.metastore.table(&database, &name).await? {
+            Some(table) => table,
+            None => {
+                let location = format!("{}/{topic}", self.settings.location);
+                let table = form.create(&name, &location, schema)?;
+                self.metastore.create_table(table).await?;
+                tracing::info!("created the table {database}.{name} over {location}");
+                // The metastore fills in what was left out.
+                self.metastore.table(&database, &name).await?.ok_or_else(|| {
+                    Error::retriable(format!("the table {database}.{name} is gone as soon as it is there"))
+                })?
+            }
+        };
         if let Some(altered) = form.alter(table.clone(), schema)? {
             self.metastore.alter_table(&database, &name, altered.clone()).await?;
             tracing::info!("altered the table {database}.{name} for a new schema");

@@ -2,11 +2,10 @@
 
 use lavka_api::data::{Logical, Schema, Type};
 use lavka_api::{Error, Result};
+use lavka_avro::parameter;
 
 /// Hive's widest decimal.
 const MAX_PRECISION: i32 = 38;
-/// The parameter with which schemas say how many digits a decimal has; Connect's own have no limit.
-const PRECISION: &str = "connect.decimal.precision";
 const MAX_DEPTH: usize = 32;
 
 /// Hive's type for values of `schema`, as the HDFS sink declares it: `struct<a:int,b:array<string>>`.
@@ -26,7 +25,7 @@ fn write(schema: &Schema, out: &mut String, depth: usize) -> Result<()> {
     let missing = || Error::config(format!("{schema} has no element type, which a table of Hive needs"));
     match (schema.logical(), schema.ty()) {
         (Some(Logical::Decimal(scale)), _) => {
-            let precision = schema.parameter(PRECISION).and_then(|text| text.parse().ok());
+            let precision = schema.parameter(parameter::PRECISION).and_then(|text| text.parse().ok());
             let precision: i32 = precision.unwrap_or(MAX_PRECISION);
             if !(0..=MAX_PRECISION).contains(&scale) || !(1..=MAX_PRECISION).contains(&precision) {
                 return Err(Error::config(format!(
@@ -86,8 +85,11 @@ mod tests {
             .field("b", Schema::array(Schema::map(Schema::of(Type::String), Schema::of(Type::Float64))))
             .build()
             .unwrap();
-        let precise =
-            Schema::logical_of(Logical::Decimal(2)).to_builder().parameter(PRECISION, "9").build().unwrap();
+        let precise = Schema::logical_of(Logical::Decimal(2))
+            .to_builder()
+            .parameter(parameter::PRECISION, "9")
+            .build()
+            .unwrap();
         for (schema, want) in [
             (Schema::of(Type::Int16), "smallint"),
             (Schema::optional(Type::Int64), "bigint"),

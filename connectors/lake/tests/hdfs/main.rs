@@ -83,7 +83,7 @@ fn the_store_keeps_what_the_port_promises() {
         assert!(other.lease(&path("logs/log")).await.unwrap().is_none(), "and so it is for others");
         assert!(other.holder(&path("logs/log")).await.starts_with("process "));
 
-        let chunk = |text: &str| Chunk::new(text.as_bytes().to_vec());
+        let chunk = |text: &str| Chunk::from(text.as_bytes().to_vec());
         let (temp, done) = (path("+tmp/a"), path("t/f=1/done"));
         assert!(store.create(&lease, &temp, None).await.unwrap());
         assert!(!store.create(&lease, &temp, None).await.unwrap());
@@ -226,7 +226,7 @@ fn a_commit_that_the_java_sink_was_killed_in_is_finished() {
         for (name, bytes) in [(third, b"unfinished".to_vec()), ("logs/t/0/log", log)] {
             store.delete(&lease, &path(name)).await.unwrap();
             store.create(&lease, &path(name), None).await.unwrap();
-            store.append(&lease, &path(name), 0, Chunk::new(bytes)).await.unwrap();
+            store.append(&lease, &path(name), 0, Chunk::from(bytes)).await.unwrap();
             store.sync(&lease, &path(name)).await.unwrap();
         }
         config.set("flush.size", "10");
@@ -240,7 +240,7 @@ fn a_commit_that_the_java_sink_was_killed_in_is_finished() {
         // A log that is none is put aside, and the names of files count.
         store.delete(&lease, &path("logs/t/0/log")).await.unwrap();
         store.create(&lease, &path("logs/t/0/log"), None).await.unwrap();
-        store.append(&lease, &path("logs/t/0/log"), 0, Chunk::new(vec![7; 300])).await.unwrap();
+        store.append(&lease, &path("logs/t/0/log"), 0, Chunk::from(vec![7; 300])).await.unwrap();
         store.sync(&lease, &path("logs/t/0/log")).await.unwrap();
         let mut rig = Rig::open(&config).await.unwrap();
         assert_eq!(rig.position, 70);

@@ -92,7 +92,7 @@ fn the_store_keeps_what_the_port_promises() {
         let store = store(server, &bucket);
         store.prepare().await.unwrap();
         let path = |text: &str| LakePath::new(text).unwrap();
-        let chunk = |text: &str| Chunk::new(text.as_bytes().to_vec());
+        let chunk = |text: &str| Chunk::from(text.as_bytes().to_vec());
         let lease = store.lease(&path("logs/lock")).await.unwrap().unwrap();
         // Small: an object and a copy.
         let (temp, done) = (path("+tmp/a+b"), path("t/f=1 ž%/done"));
@@ -136,7 +136,7 @@ fn a_large_file_travels_in_parts_that_others_can_complete_or_abort() {
             mine.create(&lease, temp, becomes).await.unwrap();
             let mut at = 0;
             for part in bytes.chunks(3_000_000) {
-                mine.append(&lease, temp, at, Chunk::new(part.to_vec())).await.unwrap();
+                mine.append(&lease, temp, at, Chunk::from(part.to_vec())).await.unwrap();
                 at += u64::try_from(part.len()).unwrap();
             }
         };
@@ -167,7 +167,7 @@ fn a_large_file_travels_in_parts_that_others_can_complete_or_abort() {
         assert_eq!(server.open_uploads(&bucket), 0);
         assert!(other.list(&path("+tmp")).await.unwrap().is_empty());
         assert!(
-            mine.append(&lease, &temp, u64::try_from(bytes.len()).unwrap(), Chunk::new(vec![0; PART]))
+            mine.append(&lease, &temp, u64::try_from(bytes.len()).unwrap(), Chunk::from(vec![0; PART]))
                 .await
                 .is_err()
         );

@@ -14,7 +14,8 @@ use crate::schema::{AvroSchema, Kind, TypeId, Types};
 
 pub(crate) use anything::is_anything;
 pub(crate) use connect_defaults::value_of_default;
-pub(crate) use names::{parameter, scrubbed};
+pub use names::parameter;
+pub(crate) use names::scrubbed;
 
 /// The options of the mapping, under the names and with the defaults of `AvroDataConfig`.
 #[derive(Clone, Debug, PartialEq, Eq)]

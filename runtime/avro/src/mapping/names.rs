@@ -19,19 +19,26 @@ pub(crate) mod prop {
 }
 
 /// Names of parameters of Connect schemas.
-pub(crate) mod parameter {
+pub mod parameter {
     pub(crate) const SCALE: &str = "scale";
-    pub(crate) const PRECISION: &str = "connect.decimal.precision";
+    /// How many digits a decimal has; Connect's own have no limit.
+    pub const PRECISION: &str = "connect.decimal.precision";
     pub(crate) const FIXED_SIZE: &str = "connect.fixed.size";
-    pub(crate) const ENUM: &str = "io.confluent.connect.avro.Enum";
-    pub(crate) const GENERAL_ENUM: &str = "org.apache.kafka.connect.data.Enum";
+    /// The name of an enum; this, a dot and a symbol is the parameter of each of its symbols.
+    pub const ENUM: &str = "io.confluent.connect.avro.Enum";
+    /// The same where `generalized.sum.type.support` is on.
+    pub const GENERAL_ENUM: &str = "org.apache.kafka.connect.data.Enum";
     pub(crate) const GENERAL_UNION: &str = "org.apache.kafka.connect.data.Union";
-    pub(crate) const RECORD_DOC: &str = "io.confluent.connect.avro.record.doc";
-    pub(crate) const FIELD_DOC: &str = "io.confluent.connect.avro.field.doc.";
-    pub(crate) const ENUM_DOC: &str = "io.confluent.connect.avro.enum.doc.";
-    pub(crate) const ENUM_DEFAULT: &str = "io.confluent.connect.avro.enum.default.";
+    /// The documentation of a record.
+    pub const RECORD_DOC: &str = "io.confluent.connect.avro.record.doc";
+    /// With the name of a field behind it, that field's documentation.
+    pub const FIELD_DOC: &str = "io.confluent.connect.avro.field.doc.";
+    /// With the name of an enum behind it, its documentation.
+    pub const ENUM_DOC: &str = "io.confluent.connect.avro.enum.doc.";
+    /// With the name of an enum behind it, the symbol that stands for unknown ones.
+    pub const ENUM_DEFAULT: &str = "io.confluent.connect.avro.enum.default.";
     /// Says that a default came from an Avro field, not from `connect.default`.
-    pub(crate) const FIELD_DEFAULT: &str = "io.confluent.connect.avro.field.default";
+    pub const FIELD_DEFAULT: &str = "io.confluent.connect.avro.field.default";
     /// The two of `discard.type.doc.default`.
     pub(crate) const OLD_RECORD_DOC: &str = "connect.record.doc";
     pub(crate) const OLD_ENUM_DOC: &str = "connect.enum.doc";

@@ -2,7 +2,9 @@
 
 use hdfs_native::HdfsError;
 use lavka_api::Error;
-use lavka_api::error::{ErrorClass, exception};
+use lavka_api::error::ErrorClass;
+
+use crate::failure::{Verdict, failure};
 
 /// The end of a Java class name, of the exceptions that the name node answers with.
 fn exception_of(error: &HdfsError) -> Option<(&str, &str)> {
@@ -35,18 +37,13 @@ pub(super) fn is_held(error: &HdfsError) -> bool {
 
 /// What the user should know of an error, and whether waiting may help.
 pub(super) fn explain(key: &str, doing: &str, path: &str, error: &HdfsError) -> Error {
-    let (class, remedy) = judge(error);
-    let exception = match class {
-        ErrorClass::Retriable => exception::RETRIABLE,
-        _ => exception::CONNECT,
-    };
     // Java's answers go on with a stack trace.
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
-    Error::new(class, exception, format!("{key}: cannot {doing} {path}: {first}; {remedy}"))
+    failure(key, doing, &path, &first, judge(error))
 }
 
-fn judge(error: &HdfsError) -> (ErrorClass, &'static str) {
+fn judge(error: &HdfsError) -> Verdict {
     const AGAIN: &str = "this is tried again";
     if let Some((name, _)) = exception_of(error) {
         return match name {

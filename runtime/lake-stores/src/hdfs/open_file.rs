@@ -15,19 +15,6 @@ use crate::Chunk;
 const RECOVERY_POLL: Duration = Duration::from_millis(200);
 const RECOVERY_POLLS: usize = 300;
 
-/// Lets the bytes of a chunk go over the wire without a copy.
-struct Shared(Chunk);
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-pub(super) fn shared(chunk: Chunk) -> Bytes {
-    Bytes::from_owner(Shared(chunk))
-}
-
 /// A file that this process writes, or wrote until something failed.
 pub(super) struct OpenFile {
     path: String,
@@ -68,8 +55,7 @@ impl OpenFile {
     }
 
     /// Writes `bytes` at `at`; see [`LakeStore::append`](crate::LakeStore::append).
-    pub(super) async fn append(&mut self, client: &Client, at: u64, bytes: Chunk) -> Result<()> {
-        let mut bytes = shared(bytes);
+    pub(super) async fn append(&mut self, client: &Client, at: u64, mut bytes: Chunk) -> Result<()> {
         if !self.sound {
             let there = self.reopen(client, at, &bytes).await?;
             bytes = bytes.slice(there..);

@@ -1,15 +1,17 @@
 //! What went wrong with an object store: who can do something about it, and what.
 
 use lavka_api::Error;
-use lavka_api::error::{ErrorClass, exception};
+use lavka_api::error::ErrorClass;
 use object_store::Error as StoreError;
+
+use crate::failure::failure;
 
 /// More of an answer than this helps nobody.
 const MAX_TEXT: usize = 600;
 
 /// What the user should know of an error, and whether waiting may help.
 pub(super) fn explain(key: &str, doing: &str, what: &str, error: &StoreError) -> Error {
-    let (class, remedy) = match error {
+    let verdict = match error {
         StoreError::PermissionDenied { .. } => (
             ErrorClass::Fatal,
             "allow the account to read, write, delete and list there, and to use multipart uploads",
@@ -24,12 +26,8 @@ pub(super) fn explain(key: &str, doing: &str, what: &str, error: &StoreError) ->
         StoreError::UnknownConfigurationKey { .. } => (ErrorClass::Fatal, "correct the configuration"),
         _ => (ErrorClass::Retriable, "this is tried again"),
     };
-    let exception = match class {
-        ErrorClass::Retriable => exception::RETRIABLE,
-        _ => exception::CONNECT,
-    };
     let text: String = without_queries(&error.to_string()).chars().take(MAX_TEXT).collect();
-    Error::new(class, exception, format!("{key}: cannot {doing} {what}: {text}; {remedy}"))
+    failure(key, doing, &what, &text, verdict)
 }
 
 /// The text without the queries of URLs: a shared access signature is there for whoever reads it.

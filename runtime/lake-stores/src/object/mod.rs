@@ -87,8 +87,8 @@ impl BucketStore {
         explain(settings.key, doing, &format!("{path} in the bucket {}", settings.bucket), error)
     }
 
-    async fn put(&self, key: &Path, bytes: Vec<u8>) -> Result<()> {
-        let put = self.client().await?.put(key, PutPayload::from(bytes)).await;
+    async fn put(&self, key: &Path, bytes: PutPayload) -> Result<()> {
+        let put = self.client().await?.put(key, bytes).await;
         put.map(drop).map_err(|error| self.explain("write", key, &error))
     }
 
@@ -141,7 +141,7 @@ impl BucketStore {
             id: id.to_owned(),
             whole: whole.then(|| (upload.length(), parts)),
         };
-        self.put(&self.note_key(path)?, note.to_text().into_bytes()).await
+        self.put(&self.note_key(path)?, note.to_text().into()).await
     }
 
     /// Sends parts while there is enough for one; with `last`, what is left.
@@ -163,8 +163,8 @@ impl BucketStore {
                 }
             };
             let bytes = upload.peek(part);
-            let count = bytes.len();
-            let sent = client.put_part(&upload.key, &id, upload.parts.len(), PutPayload::from(bytes)).await;
+            let count = bytes.content_length();
+            let sent = client.put_part(&upload.key, &id, upload.parts.len(), bytes).await;
             upload.parts.push(sent.map_err(|error| self.explain("write to", &upload.key, &error))?);
             upload.drop_front(count);
         }
@@ -260,7 +260,7 @@ impl LakeStore for BucketStore {
 
     async fn create_object(&self, path: &LakePath, bytes: Chunk) -> Result<bool> {
         let key = self.key(path)?;
-        let payload = PutPayload::from(bytes.as_ref().clone());
+        let payload = PutPayload::from(bytes);
         match self.client().await?.put_opts(&key, payload, PutMode::Create.into()).await {
             Ok(_) => Ok(true),
             Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => Ok(false),
@@ -358,8 +358,9 @@ impl LakeStore for BucketStore {
 
     async fn delete(&self, _lease: &Lease, path: &LakePath) -> Result<bool> {
         if let Some(upload) = self.upload(path) {
-            let mut upload = upload.lock().await;
-            if let Some(id) = upload.id.take() {
+            let upload = upload.lock().await;
+            // The id stays until the store has heard: a call that fails is repeated.
+            if let Some(id) = upload.id.clone() {
                 self.abort(&upload.key, &id).await?;
                 self.remove(&self.note_key(path)?).await?;
             } else if upload.stored {

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
+use bytes::Buf as _;
 use lavka_api::{Error, Result};
+use object_store::PutPayload;
 use object_store::multipart::PartId;
 use object_store::path::Path;
 
@@ -65,31 +67,28 @@ impl Upload {
         Ok(())
     }
 
-    /// A copy of the next `count` bytes that wait, or of all.
-    pub(super) fn peek(&self, count: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(count.min(self.waiting_bytes));
-        for chunk in &self.waiting {
-            let rest = count - bytes.len();
-            bytes.extend_from_slice(chunk.get(..rest).unwrap_or(chunk));
-            if bytes.len() >= count {
-                break;
-            }
-        }
-        bytes
+    /// The next `count` bytes that wait, or all, without a copy.
+    pub(super) fn peek(&self, count: usize) -> PutPayload {
+        let mut left = count;
+        let parts = self.waiting.iter().map_while(|chunk| {
+            let taken = left.min(chunk.len());
+            left -= taken;
+            (taken > 0).then(|| chunk.slice(..taken))
+        });
+        parts.collect()
     }
 
     /// The next `count` bytes are in the store.
     pub(super) fn drop_front(&mut self, mut count: usize) {
         while count > 0 {
-            let Some(chunk) = self.waiting.pop_front() else { return };
-            if chunk.len() > count {
-                let rest = chunk.get(count..).unwrap_or_default().to_vec();
-                self.waiting.push_front(Chunk::new(rest));
-                self.waiting_bytes -= count;
-                return;
+            let Some(chunk) = self.waiting.front_mut() else { return };
+            let gone = count.min(chunk.len());
+            chunk.advance(gone);
+            if chunk.is_empty() {
+                self.waiting.pop_front();
             }
-            count -= chunk.len();
-            self.waiting_bytes -= chunk.len();
+            count -= gone;
+            self.waiting_bytes -= gone;
         }
     }
 }
@@ -150,14 +149,15 @@ mod tests {
     #[test]
     fn bytes_are_taken_once_and_leave_in_order() {
         let mut upload = Upload::new(Path::from("k"));
-        let chunk = |text: &str| Chunk::new(text.as_bytes().to_vec());
+        let chunk = |text: &str| Chunk::from(text.as_bytes().to_vec());
         upload.take(0, chunk("abc")).unwrap();
         upload.take(0, chunk("abc")).unwrap();
         upload.take(3, chunk("defg")).unwrap();
         assert_eq!((upload.length(), upload.waiting_bytes()), (7, 7));
-        assert_eq!(upload.peek(4), b"abcd");
+        let peek = |upload: &Upload, count| bytes::Bytes::from(upload.peek(count));
+        assert_eq!(peek(&upload, 4), b"abcd".as_slice());
         upload.drop_front(4);
-        assert_eq!((upload.peek(100).as_slice(), upload.waiting_bytes()), (b"efg".as_slice(), 3));
+        assert_eq!((&peek(&upload, 100)[..], upload.waiting_bytes()), (b"efg".as_slice(), 3));
         upload.take(3, chunk("defg")).unwrap();
         assert!(upload.take(9, chunk("x")).is_err());
         upload.drop_front(3);
