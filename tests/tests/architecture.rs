@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lavka-columnar", &["lavka-api"]),
     ("lavka-kcql", &[]),
     ("lavka-lake-stores", &["lavka-api"]),
+    ("lavka-odbc-manager", &[]),
     ("lavka-schema-registry", &["lavka-api"]),
     ("lavka-avro", &["lavka-api", "lavka-schema-registry"]),
     ("lavka-protobuf", &["lavka-api", "lavka-schema-registry"]),
@@ -55,6 +56,7 @@ const PLUGIN: &[&str] = &[
     "lavka-kcql",
     "lavka-models",
     "lavka-lake-stores",
+    "lavka-odbc-manager",
 ];
 
 /// The models know no records: they take columns of numbers, and anybody may use them.
@@ -165,6 +167,18 @@ const OWNED: &[Owned] = &[
         owners: &["lavka-connector-postgres", "lavka-connector-warehouse"],
         dev: &[],
         why: "SQL is that of the PostgreSQL source and of the warehouse's tables",
+    },
+    Owned {
+        dependency: "odbc-api",
+        owners: &["lavka-odbc-manager", "lavka-connector-warehouse"],
+        dev: &[],
+        why: "ODBC is one driver of the warehouse's",
+    },
+    Owned {
+        dependency: "libloading",
+        owners: &["lavka-odbc-manager"],
+        dev: &[],
+        why: "libraries that are loaded at run time are called by unsafe code, which is in one place",
     },
     Owned {
         dependency: "pgwire-replication",
