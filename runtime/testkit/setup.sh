@@ -59,6 +59,8 @@ check_tests() {
     have git || need git "git, which lists the project's files"
     have_server mosquitto || need mosquitto 'Mosquitto'
     { have mosquitto_pub && have mosquitto_sub; } || need mosquitto-clients "Mosquitto's clients"
+    have node || need nodejs 'Node, which runs another MQTT broker'
+    aedes_is_cached || have npm || need npm 'npm to fetch that'
     have coap-client-notls || need libcoap3-bin "libcoap's clients"
     have_postgres || need postgresql 'PostgreSQL'
     { have_server mariadbd && have mariadb; } || need mariadb-server 'MariaDB'
@@ -111,6 +113,10 @@ cache=${LAVKA_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/lavka}
 
 kafka_is_cached() {
     [ -d "$cache/kafka-$(cat "$here/kafka-version")" ]
+}
+
+aedes_is_cached() {
+    [ -d "$cache/aedes-$(cat "$here/aedes-version")" ]
 }
 
 hadoop_is_cached() {

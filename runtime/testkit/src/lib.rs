@@ -28,7 +28,8 @@
 //! | [`acceptance`] | the rules that every connector and transform is held against |
 //! | `services` | the shared services, started when first used |
 //! | `kafka` | the jars, a server, the shared cluster, a client for tests |
-//! | `mosquitto` | the broker and its configurations |
+//! | `mosquitto`, `aedes` | MQTT brokers: the one that tests use, with its configurations, and another |
+//! | `network` | a way to a server that can be cut |
 //! | `mariadb` | a MariaDB server |
 //! | `postgres` | a PostgreSQL server ready for logical replication |
 //! | `hdfs`, `s3` | a small HDFS cluster; a server that speaks S3's protocol |
@@ -55,6 +56,7 @@
 
 #[cfg(feature = "acceptance")]
 pub mod acceptance;
+mod aedes;
 #[cfg(feature = "harness")]
 mod certificates;
 mod chance;
@@ -75,6 +77,7 @@ mod metastore;
 mod missed;
 mod mosquitto;
 mod names;
+mod network;
 mod ports;
 mod postgres;
 mod progress;
@@ -88,6 +91,7 @@ mod schema_registry;
 mod services;
 mod waiting;
 
+pub use aedes::Aedes;
 #[cfg(feature = "harness")]
 pub use certificates::{Authority, Identity};
 pub use chance::Chance;
@@ -107,6 +111,7 @@ pub use metastore::HiveMetastore;
 pub use missed::cannot_run;
 pub use mosquitto::{Mosquitto, MosquittoConfig, MosquittoTls, SharedMosquitto};
 pub use names::unique;
+pub use network::Network;
 pub use ports::free_port;
 pub use postgres::{Postgres, PostgresConfig, PostgresTls};
 pub use python::Python;

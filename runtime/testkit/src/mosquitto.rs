@@ -1,7 +1,8 @@
 //! Eclipse Mosquitto for tests: the shared broker, and brokers of a test's own.
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::{ErrorKind, Read as _};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use crate::ports::on_free_port;
 const REMEDY: &str = "run `runtime/testkit/setup.sh tests`, or install it (Debian: mosquitto)";
 const SLOWEST_START: Duration = Duration::from_secs(30);
 const SLOWEST_STOP: Duration = Duration::from_secs(30);
+/// After it a connection is made anew to see whether the broker serves.
+const SLOWEST_ANSWER: Duration = Duration::from_secs(2);
 
 /// How a broker is to behave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +60,7 @@ pub struct Mosquitto {
 }
 
 impl Mosquitto {
-    /// Starts a broker and waits until it accepts connections.
+    /// Starts a broker and waits until it serves connections.
     ///
     /// # Errors
     /// When Mosquitto is not installed, or does not come up (with its log).
@@ -129,8 +132,24 @@ fn launch(program: &Path, folder: &Path, port: u16) -> Result<Leashed, Failure> 
     command.arg("-c").arg(folder.join("mosquitto.conf"));
     let launch = Launch { name: "Mosquitto", command: &command, log: Some(&log), remove: Some(folder) };
     let mut process = launch.start()?;
-    process.wait_ready(SLOWEST_START, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())?;
+    process.wait_ready(SLOWEST_START, || serves(port))?;
     Ok(process)
+}
+
+/// Whether the broker serves its connections. The kernel accepts them before that: a SIGTERM between the two is forgotten,
+/// for Mosquitto notes it and then sets the same variable to begin its work.
+fn serves(port: u16) -> bool {
+    let answered = || {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        // Somebody who says good-bye before anything else is hung up on, whatever the listener speaks.
+        stream.shutdown(Shutdown::Write)?;
+        stream.set_read_timeout(Some(SLOWEST_ANSWER))?;
+        stream.read(&mut [0])
+    };
+    match answered() {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
 }
 
 fn configuration(folder: &Path, port: u16, config: &MosquittoConfig) -> Result<String, Failure> {

@@ -5,6 +5,7 @@
 mod kafka;
 mod lavka;
 mod mosquitto;
+mod network;
 mod rest;
 mod schema_registry;
 mod testrun;

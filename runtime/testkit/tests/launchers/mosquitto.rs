@@ -1,6 +1,8 @@
 use std::process::{Child, Command, Stdio};
 
-use lavka_testkit::{Authority, Mosquitto, MosquittoConfig, MosquittoTls, eventually, services, unique};
+use lavka_testkit::{
+    Aedes, Authority, Mosquitto, MosquittoConfig, MosquittoTls, Unavailable, eventually, services, unique,
+};
 
 use crate::LONG;
 
@@ -109,4 +111,24 @@ fn users_and_tls_are_asked_for() {
     assert!(!attempt(&[&message, &tls]), "no user");
     assert!(!attempt(&[&message, &["--cafile", &trusted], &user]), "no client certificate");
     assert!(!attempt(&[&message, &user]), "no TLS");
+}
+
+#[test]
+fn a_broker_that_is_stopped_as_soon_as_it_is_there_ends() {
+    for _ in 0..20 {
+        Mosquitto::start(&MosquittoConfig::default()).unwrap().stop();
+    }
+}
+
+#[test]
+fn a_retained_message_passes_through_aedes() {
+    let broker = match Aedes::start() {
+        Ok(broker) => broker,
+        Err(Unavailable::Unresolvable(_)) => {
+            return lavka_testkit::cannot_run("a_retained_message_passes_through_aedes", "Aedes from npm");
+        }
+        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
+    };
+    assert!(publish(broker.port(), &["-t", "a", "-m", "21.5", "-q", "1", "-r"]));
+    assert_eq!(printed(subscribe(broker.port(), 1, &["-t", "a", "-q", "1"])), "21.5\n");
 }
