@@ -25,6 +25,7 @@ pub struct MariaDb {
     // Dropped before the folder, so that nothing is written into a folder that is being removed.
     process: Leashed,
     port: u16,
+    settings: Vec<String>,
     folder: TempDir,
 }
 
@@ -42,6 +43,7 @@ impl MariaDb {
     /// # Errors
     /// When MariaDB is not installed, or does not come up (with its log).
     pub fn start(settings: &[&str]) -> Result<Self, Failure> {
+        let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
         let folder = try_temp_dir()?;
         let owner = owner()?;
         if let Some((_, user, group)) = &owner {
@@ -50,8 +52,8 @@ impl MariaDb {
         }
         initialise(folder.path(), owner.as_ref().map(|(name, ..)| name.as_str()))?;
         let (port, process) =
-            on_free_port("Address already in use", |port| launch(folder.path(), port, settings))?;
-        let server = Self { process, port, folder };
+            on_free_port("Address already in use", |port| launch(folder.path(), port, &settings))?;
+        let server = Self { process, port, settings, folder };
         server.run(
             "root",
             None,
@@ -114,7 +116,7 @@ impl MariaDb {
         self.process.kill();
     }
 
-    /// Starts the server again on its port and data, after stopping it if it still runs.
+    /// Starts the server again on its port and data, with the same settings, after stopping it if it still runs.
     ///
     /// # Errors
     /// When it does not come up, with its log.
@@ -122,7 +124,7 @@ impl MariaDb {
         if self.process.ended()?.is_none() {
             self.process.stop(SLOWEST_STOP)?;
         }
-        self.process = launch(self.folder.path(), self.port, &[])?;
+        self.process = launch(self.folder.path(), self.port, &self.settings)?;
         Ok(())
     }
 }
@@ -168,7 +170,7 @@ fn initialise(folder: &Path, owner: Option<&str>) -> Result<(), Failure> {
     }
 }
 
-fn launch(folder: &Path, port: u16, settings: &[&str]) -> Result<Leashed, Failure> {
+fn launch(folder: &Path, port: u16, settings: &[String]) -> Result<Leashed, Failure> {
     let log = folder.join("mariadb.log");
     let socket = folder.join("socket");
     let mut server = Command::new(program("mariadbd")?);

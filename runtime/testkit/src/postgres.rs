@@ -1,5 +1,6 @@
 //! PostgreSQL for tests: a server of a test's own, ready for logical replication.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,9 @@ use tempfile::TempDir;
 
 use crate::failure::{Context as _, Failure, OrFail as _};
 use crate::folders::{try_temp_dir, try_write_file};
+use crate::lavka::disk::{Disk, can_mount_for, is_root, remount};
 use crate::leash::{Launch, Leashed, find_program};
+use crate::missed::miss;
 use crate::ports::on_free_port;
 
 const REMEDY: &str = "run `runtime/testkit/setup.sh tests`, or install it (Debian: postgresql)";
@@ -27,6 +30,9 @@ pub struct PostgresConfig {
     /// Further lines of `postgresql.conf`; the last of a name counts, so they override what the launcher sets:
     /// `wal_level = logical`, ten slots and senders, no fsync, UTC.
     pub settings: Vec<String>,
+    /// A disk of the server's own, in memory, for a tablespace at [`Postgres::disk`]: tmpfs's options, such as `size=1m`.
+    /// It ends with the process, and only root can give it: ask [`Postgres::can_have_disk_for`] first.
+    pub disk: Option<String>,
 }
 
 /// What TLS needs, both PEM.
@@ -49,6 +55,7 @@ pub struct Postgres {
     programs: PathBuf,
     owner: Option<Owner>,
     port: u16,
+    disk: Option<Disk>,
     folder: TempDir,
 }
 
@@ -77,11 +84,15 @@ impl Postgres {
         let folder = try_temp_dir()?;
         give(folder.path(), owner)?;
         initialise(&programs, owner, folder.path())?;
+        let disk = match &config.disk {
+            Some(options) => Some(disk_of(folder.path(), owner, options)?),
+            None => None,
+        };
         let (port, process) = on_free_port("Address already in use", |port| {
             configure(folder.path(), owner, port, config)?;
-            launch(&programs, owner, folder.path(), port)
+            launch(&programs, owner, disk.as_ref(), folder.path(), port)
         })?;
-        Ok(Self { process, programs, owner, port, folder })
+        Ok(Self { process, programs, owner, port, disk, folder })
     }
 
     /// The port on 127.0.0.1, the same from start to start.
@@ -93,6 +104,28 @@ impl Postgres {
     pub fn major(&self) -> u32 {
         let version = std::fs::read_to_string(data(self.folder.path()).join("PG_VERSION"));
         version.ok().and_then(|text| text.trim().parse().ok()).unwrap_or_default()
+    }
+
+    /// Whether a test that needs a server with a disk of its own may go on.
+    ///
+    /// On `false` the test returns; its name is in the closing lines of the run then.
+    pub fn can_have_disk_for(test: &str) -> bool {
+        if !is_root() {
+            miss(test, "root, to mount a file system for another user's process");
+            return false;
+        }
+        can_mount_for(test)
+    }
+
+    /// Where the disk is that [`PostgresConfig::disk`] asks for.
+    pub fn disk(&self) -> PathBuf {
+        disk_path(self.folder.path())
+    }
+
+    /// Mounts the disk again, with other options, such as `size=64m`.
+    #[track_caller]
+    pub fn remount(&self, options: &str) {
+        remount(self.process.pid(), &self.disk(), options).or_fail();
     }
 
     /// The server's output so far.
@@ -176,7 +209,7 @@ impl Postgres {
         if self.process.ended()?.is_none() {
             self.try_stop()?;
         }
-        self.process = launch(&self.programs, self.owner, self.folder.path(), self.port)?;
+        self.process = launch(&self.programs, self.owner, self.disk.as_ref(), self.folder.path(), self.port)?;
         Ok(())
     }
 }
@@ -250,6 +283,18 @@ fn data(folder: &Path) -> PathBuf {
     folder.join("data")
 }
 
+fn disk_path(folder: &Path) -> PathBuf {
+    folder.join("disk")
+}
+
+/// A disk that belongs to who the server runs as.
+fn disk_of(folder: &Path, owner: Option<Owner>, options: &str) -> Result<Disk, Failure> {
+    let folder = disk_path(folder);
+    std::fs::create_dir(&folder).context(|| format!("cannot make {}", folder.display()))?;
+    let owner = owner.map_or_else(String::new, |owner| format!(",uid={},gid={}", owner.user, owner.group));
+    Ok(Disk { folder, options: format!("{options}{owner},mode=0700") })
+}
+
 fn log_path(folder: &Path) -> PathBuf {
     folder.join("postgres.log")
 }
@@ -310,10 +355,21 @@ fn configure(folder: &Path, owner: Option<Owner>, port: u16, config: &PostgresCo
     give(&file, owner)
 }
 
-fn launch(programs: &Path, owner: Option<Owner>, folder: &Path, port: u16) -> Result<Leashed, Failure> {
+fn launch(
+    programs: &Path,
+    owner: Option<Owner>,
+    disk: Option<&Disk>,
+    folder: &Path,
+    port: u16,
+) -> Result<Leashed, Failure> {
     let log = log_path(folder);
     let mut server = command(&programs.join("postgres"), owner);
-    server.arg("-D").arg(data(folder)).current_dir(folder);
+    server.arg("-D").arg(data(folder));
+    if let Some(disk) = disk {
+        let args: Vec<_> = server.get_args().map(OsStr::to_owned).collect();
+        server = disk.wrap(Path::new(server.get_program()), &args);
+    }
+    server.current_dir(folder);
     let launch = Launch { name: "PostgreSQL", command: &server, log: Some(&log), remove: Some(folder) };
     let mut process = launch.start()?;
     let probe = programs.join("pg_isready");

@@ -20,6 +20,8 @@ const HADOOP_VERSION: &str = include_str!("../../hadoop-version");
 /// The last one that runs without a release of Hive beside it.
 const METASTORE_VERSION: &str = "3.1.3";
 const DEBEZIUM_VERSION: &str = "3.6.3.Final";
+/// The newest release of it that is a connector.
+const DEBEZIUM_JDBC_VERSION: &str = "3.6.0.Final";
 /// The logging facade ships without an implementation; the released server brings log4j, this is a smaller one.
 const LOGGING: (&str, &str, &str) = ("org.slf4j", "slf4j-simple", "1.7.36");
 const COPY_DEPENDENCIES: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
@@ -37,6 +39,8 @@ pub enum JarSet {
     Debezium,
     /// Debezium's PostgreSQL connector, with Java's Connect worker to run it.
     DebeziumPostgres,
+    /// Debezium's JDBC sink with drivers, as released: a folder for `plugin.path`, to compare with.
+    DebeziumJdbc,
     /// Apicurio Registry: a folder with the jar that starts it and `lib` beside it.
     Registry,
     /// Hadoop: a small HDFS cluster and a Kerberos server for tests, with what they need.
@@ -52,6 +56,7 @@ impl JarSet {
             Self::Connect => "connect",
             Self::Debezium => "debezium",
             Self::DebeziumPostgres => "debezium-postgres",
+            Self::DebeziumJdbc => "debezium-jdbc",
             Self::Registry => "registry",
             Self::Hadoop => "hadoop",
             Self::Metastore => "metastore",
@@ -62,6 +67,7 @@ impl JarSet {
         match self {
             Self::Server | Self::Connect => VERSION.trim(),
             Self::Debezium | Self::DebeziumPostgres => DEBEZIUM_VERSION,
+            Self::DebeziumJdbc => DEBEZIUM_JDBC_VERSION,
             Self::Registry => REGISTRY_VERSION.trim(),
             Self::Hadoop => HADOOP_VERSION.trim(),
             Self::Metastore => METASTORE_VERSION,
@@ -71,7 +77,7 @@ impl JarSet {
     fn title(self) -> &'static str {
         match self {
             Self::Server | Self::Connect => "Apache Kafka",
-            Self::Debezium | Self::DebeziumPostgres => "Debezium",
+            Self::Debezium | Self::DebeziumPostgres | Self::DebeziumJdbc => "Debezium",
             Self::Registry => "Apicurio Registry",
             Self::Hadoop => "Apache Hadoop",
             Self::Metastore => "Hive Metastore",
@@ -84,6 +90,7 @@ impl JarSet {
             Self::Server | Self::Connect => "50 MB",
             Self::Debezium => "30 MB",
             Self::DebeziumPostgres => "70 MB",
+            Self::DebeziumJdbc => "60 MB",
             Self::Registry => "140 MB",
             Self::Hadoop => "95 MB",
             Self::Metastore => "75 MB",
@@ -111,7 +118,7 @@ impl JarSet {
                 debezium(&["debezium-connector-postgres"]),
             ]
             .concat(),
-            Self::Registry => Vec::new(),
+            Self::Registry | Self::DebeziumJdbc => Vec::new(),
             Self::Hadoop => of(
                 "org.apache.hadoop",
                 HADOOP_VERSION.trim(),
@@ -254,6 +261,10 @@ fn download(set: JarSet, cache: &Path, folder: &Path) -> Result<(), Unavailable>
         }
         JarSet::Registry => {
             let artifact = format!("io.apicurio:apicurio-registry-app:{}:tar.gz:all", set.version());
+            command.args([UNPACK, &format!("-Dartifact={artifact}")]);
+        }
+        JarSet::DebeziumJdbc => {
+            let artifact = format!("io.debezium:debezium-connector-jdbc:{}:tar.gz:plugin", set.version());
             command.args([UNPACK, &format!("-Dartifact={artifact}")]);
         }
     }

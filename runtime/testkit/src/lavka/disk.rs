@@ -4,7 +4,7 @@
 //! ends, and nobody else sees it. Where the caller is not root, a user namespace gives the right to mount, if the
 //! kernel lets it.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,16 +16,16 @@ const MOUNT: &str = r#"options=$1; shift; mount -t tmpfs -o "$options" tmpfs "$0
 
 /// A file system in memory, mounted for one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     /// Where it is mounted.
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// tmpfs's mount options, such as `size=1m`.
-    pub(super) options: String,
+    pub(crate) options: String,
 }
 
 impl Disk {
     /// The command that mounts it and becomes `program` with `args`.
-    pub(super) fn wrap(&self, program: &Path, args: &[OsString]) -> Command {
+    pub(crate) fn wrap<T: AsRef<OsStr>>(&self, program: &Path, args: &[T]) -> Command {
         let mut command = Command::new("unshare");
         command.args(namespaces()).args(["sh", "-c", MOUNT]);
         command.arg(&self.folder).arg(&self.options).arg(program).args(args);
@@ -39,7 +39,8 @@ impl Disk {
 pub fn can_mount_for(test: &str) -> bool {
     let folder = crate::temp_dir();
     let disk = Disk { folder: folder.path().to_path_buf(), options: "size=64k".to_owned() };
-    let mounted = disk.wrap(Path::new("true"), &[]).output().is_ok_and(|output| output.status.success());
+    let mounted =
+        disk.wrap::<&str>(Path::new("true"), &[]).output().is_ok_and(|output| output.status.success());
     if !mounted {
         miss(test, "the right to mount a file system (root, or user namespaces)");
     }
@@ -47,7 +48,7 @@ pub fn can_mount_for(test: &str) -> bool {
 }
 
 /// Mounts again, with other options, the disk at `folder` of the process `pid`.
-pub(super) fn remount(pid: u32, folder: &Path, options: &str) -> Result<(), Failure> {
+pub(crate) fn remount(pid: u32, folder: &Path, options: &str) -> Result<(), Failure> {
     let mut command = Command::new("nsenter");
     command.args(["--target", &pid.to_string(), "--mount"]);
     if !is_root() {
@@ -67,6 +68,6 @@ fn namespaces() -> &'static [&'static str] {
     if is_root() { &["--mount"] } else { &["--user", "--map-root-user", "--mount"] }
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

@@ -3,7 +3,7 @@
 pub(crate) mod binary;
 mod cargo;
 mod command;
-mod disk;
+pub(crate) mod disk;
 mod process;
 
 pub(crate) use cargo::{Artifacts, cargo};
