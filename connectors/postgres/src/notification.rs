@@ -42,9 +42,8 @@ impl Notifier {
     /// # Errors
     /// None in practice: the schemas are valid.
     pub(crate) fn new(settings: &Settings, new_id: fn() -> String) -> Result<Self> {
-        let channels = settings.run.notification_enabled_channels.as_deref().unwrap_or_default();
-        let on = |name: &str| channels.iter().any(|channel| channel.trim().eq_ignore_ascii_case(name));
-        let topic = settings.run.notification_sink_topic_name.as_deref().filter(|_| on("sink"));
+        let topic = settings.run.notification_sink_topic_name.as_deref();
+        let topic = topic.filter(|_| settings.notifies_by("sink"));
         let text = || Schema::of(Type::String);
         let key = Schema::structure()
             .name("io.debezium.connector.common.NotificationKey")
@@ -62,7 +61,7 @@ impl Notifier {
             .build()?;
         Ok(Self {
             topic: topic.map(Topic::from),
-            log: on("log"),
+            log: settings.notifies_by("log"),
             server: settings.server().into(),
             partition: Offset::partition(settings.server()),
             key,

@@ -56,10 +56,7 @@ fn together(settings: &Settings) -> Vec<(&'static str, String)> {
     {
         found.push(("replica.identity.autoset.values", error.message().unwrap_or_default().to_owned()));
     }
-    let channels = settings.run.notification_enabled_channels.as_deref().unwrap_or_default();
-    if channels.iter().any(|channel| channel.trim().eq_ignore_ascii_case("sink"))
-        && settings.run.notification_sink_topic_name.is_none()
-    {
+    if settings.notifies_by("sink") && settings.run.notification_sink_topic_name.is_none() {
         found.push((
             "notification.sink.topic.name",
             invalid(
@@ -83,7 +80,7 @@ fn together(settings: &Settings) -> Vec<(&'static str, String)> {
         }
     }
     if found.is_empty()
-        && let Err(error) = settings.events(run(0, 0, 0)).and_then(|_| settings.snapshot_tables())
+        && let Err(error) = records(settings)
     {
         let message = error.message().unwrap_or_default().to_owned();
         let key = message.split('\'').nth(1).unwrap_or_default();
@@ -91,6 +88,15 @@ fn together(settings: &Settings) -> Vec<(&'static str, String)> {
         found.push((key, message));
     }
     found
+}
+
+/// Reads what becomes records, and how.
+fn records(settings: &Settings) -> lavka_api::Result<()> {
+    settings.events(run(0, 0, 0))?;
+    settings.snapshot_tables()?;
+    settings.plugin_options()?;
+    settings.reselections()?;
+    Ok(())
 }
 
 /// The key as the definition spells it, for ever.
@@ -105,6 +111,8 @@ fn known(key: &str) -> &'static str {
         "topic.naming.strategy",
         "unavailable.value.placeholder",
         "snapshot.include.collection.list",
+        "slot.stream.params",
+        "post.processors",
     ]
     .into_iter()
     .find(|known| *known == key)

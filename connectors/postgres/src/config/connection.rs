@@ -58,7 +58,8 @@ lavka_api::config! {
         pub(crate) custom_sanitize_pattern: String = key("custom.sanitize.pattern").default(".*secret$|.*password$|.*sasl\\.jaas\\.config$|.*basic\\.auth\\.user\\.info|.*registry\\.auth\\.client-secret|.*credentials\\.json$|.*connectionstring$|.*connection\\.string$").group(CONNECTION)
             .doc("Keys whose values are hidden in logs; without effect, since no value is logged."),
         pub(crate) read_only: bool = key("read.only").default(false).group(CONNECTION)
-            .doc("Whether nothing may be written to the database; without effect: incremental snapshots write to the signal \
-                  table, and nothing else is written."),
+            .doc("Nothing is written to the database: the windows of incremental snapshots are bounded by what the server says \
+                  of its transactions (pg_current_snapshot, PostgreSQL 13 and later) instead of rows in the signal \
+                  table."),
     }
 }

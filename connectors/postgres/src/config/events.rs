@@ -247,20 +247,6 @@ pub(crate) fn refused(settings: &Settings) -> Vec<(&'static str, String)> {
     for name in settings.records.converters.iter().flat_map(|list| items(list)) {
         out.push(java("converters", &name));
     }
-    for name in settings.records.post_processors.iter().flat_map(|list| items(list)) {
-        out.push(java("post.processors", &name));
-    }
-    if let Some(options) =
-        settings.replication.slot_stream_params.as_deref().filter(|text| !text.trim().is_empty())
-    {
-        out.push((
-            "slot.stream.params",
-            invalid(
-                "slot.stream.params",
-                &format!("{options} cannot be passed on: pgoutput gets the connector's own options"),
-            ),
-        ));
-    }
     out
 }
 
@@ -282,10 +268,8 @@ impl Settings {
                 ));
             }
         }
-        if self.connection.read_only && self.run.signal_data_collection.is_some() {
-            out.push(
-                "read.only: incremental snapshots need to write to the signal table in this build".to_owned(),
-            );
+        if self.stream_params().any(|entry| entry.is_none()) {
+            out.push("slot.stream.params: an entry without name=value is passed over".to_owned());
         }
         out
     }
@@ -324,9 +308,8 @@ mod tests {
             let error = settings(entries).events(run(0, 1, 2)).unwrap_err();
             assert!(error.to_string().starts_with(&format!("The '{key}' value is invalid: ")), "{error}");
         }
-        let custom =
-            settings(&[("snapshot.mode", "custom"), ("converters", "a,b"), ("slot.stream.params", "a=b")]);
-        assert_eq!(refused(&custom).len(), 4);
+        let custom = settings(&[("snapshot.mode", "custom"), ("converters", "a,b")]);
+        assert_eq!(refused(&custom).len(), 3);
         let missing = settings(&[
             ("signal.enabled.channels", "source,kafka,jmx"),
             ("notification.enabled.channels", "sink,jmx"),

@@ -49,7 +49,13 @@ lavka_api::config! {
         pub(crate) converters: Option<String> = key("converters").group(RECORDS)
             .doc("Names of custom converters, which are Java classes: refused."),
         pub(crate) post_processors: Option<String> = key("post.processors").group(RECORDS)
-            .doc("Names of post processors, which are Java classes: refused."),
+            .doc("Names of post processors, each with NAME.type. There is \
+                  io.debezium.processors.reselect.ReselectColumnsPostProcessor, which reads values that the server did \
+                  not send (NAME.reselect.unavailable.values) and nulls (NAME.reselect.null.values) from the table again, by \
+                  its key or that of the records (NAME.reselect.use.event.key), of all columns or those that match \
+                  schema.table:column (NAME.reselect.columns.include.list, NAME.reselect.columns.exclude.list); a row \
+                  that cannot be read is left as it is or ends the task (NAME.reselect.error.handling.mode: warn, \
+                  fail). Others are Java classes and refused."),
         pub(crate) tombstones_on_delete: bool = key("tombstones.on.delete").default(true).group(RECORDS)
             .doc("Null-value record after each delete."),
         pub(crate) heartbeat_interval_ms: i32 = key("heartbeat.interval.ms").default(0).group(RECORDS)

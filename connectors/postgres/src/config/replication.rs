@@ -34,8 +34,10 @@ lavka_api::config! {
             .doc("Create the slot so that standbys keep it too (PostgreSQL 17 and later); without effect on older \
                   servers."),
         pub(crate) slot_stream_params: Option<String> = key("slot.stream.params").group(REPLICATION)
-            .doc("Further options of START_REPLICATION. The connector sets those of pgoutput itself, so it \
-                  refuses this key."),
+            .doc("Options of the output plug-in (name=value;name=value). origin=none passes over transactions that were \
+                  replicated from another server, with servers of any version. origin=any, binary=false, \
+                  streaming=off and two_phase=off are what is done anyway; the connector sets the others itself, and \
+                  refuses them."),
         pub(crate) slot_max_retries: i32 = key("slot.max.retries").default(6).group(REPLICATION)
             .check(non_negative())
             .doc("Attempts to get a replication connection/slot."),

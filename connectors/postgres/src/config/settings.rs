@@ -137,10 +137,24 @@ impl Settings {
             .collect()
     }
 
+    /// Whether signals come by `channel` (`signal.enabled.channels`).
+    pub(crate) fn takes_signals_by(&self, channel: &str) -> bool {
+        names(&self.run.signal_enabled_channels, channel)
+    }
+
+    /// Whether notifications go to `channel` (`notification.enabled.channels`).
+    pub(crate) fn notifies_by(&self, channel: &str) -> bool {
+        self.run.notification_enabled_channels.as_ref().is_some_and(|list| names(list, channel))
+    }
+
     /// The statements of `database.initial.statements`.
     pub(crate) fn initial_statements(&self) -> Vec<String> {
         statements(self.connection.database_initial_statements.as_deref().unwrap_or_default())
     }
+}
+
+fn names(list: &[String], word: &str) -> bool {
+    list.iter().any(|entry| entry.trim().eq_ignore_ascii_case(word))
 }
 
 /// Splits at semicolons; two of them are one that does not split.

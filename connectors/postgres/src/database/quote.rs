@@ -24,6 +24,24 @@ pub(crate) fn qualified(table: &TableId) -> String {
     format!("{}.{}", identifier(&table.schema), identifier(&table.table))
 }
 
+/// `text` as a literal, whatever `standard_conforming_strings` is.
+pub(crate) fn literal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 3);
+    // Outside of E'' a backslash may stand for itself or not.
+    out.push_str(if text.contains('\\') { " E'" } else { "'" });
+    for c in text.chars() {
+        if matches!(c, '\'' | '\\') {
+            out.push(c);
+        }
+        // The server's texts hold no NUL.
+        if c != '\0' {
+            out.push(c);
+        }
+    }
+    out.push('\'');
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +51,11 @@ mod tests {
         assert_eq!(identifier(r#"a"; drop table x; --"#), r#""a""; drop table x; --""#);
         assert_eq!(qualified(&TableId::new("S", "t t")), r#""S"."t t""#);
         assert_eq!(identifier("a\0b"), r#""ab""#);
+    }
+
+    #[test]
+    fn literals_end_where_they_should() {
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal(r"a\'; drop table x; --"), r" E'a\\''; drop table x; --'");
     }
 }

@@ -1,21 +1,23 @@
-//! Reading a chunk, between two rows of the signal table.
+//! Reading a chunk, between two rows of the signal table or two places in the log.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
 use lavka_api::data::Str;
 use lavka_api::{Error, Result};
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Column as _, Row as _, ValueRef as _};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::java_key::KeyType;
 use super::signal::Collection;
 use super::state::Key;
+use super::visibility::{reached, see};
 use crate::catalog::describe;
 use crate::config::WatermarkStrategy;
-use crate::database::{Server, identifier, named, qualified};
+use crate::database::{Server, identifier, named, qualified, texts};
 use crate::event::{Recorder, TablePlan};
 use crate::model::{Table, TableId, TypeCatalog};
+use crate::pgoutput::Lsn;
 
 /// The names of the key's columns, known from when the window is opened.
 pub(crate) type KeyNames = Arc<OnceLock<Vec<String>>>;
@@ -27,16 +29,29 @@ pub(crate) struct Request {
     pub(crate) comments: bool,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) types: TypeCatalog,
-    pub(crate) signals: TableId,
-    pub(crate) strategy: WatermarkStrategy,
+    pub(crate) bounds: Bounds,
     pub(crate) size: i64,
     pub(crate) table: Collection,
     pub(crate) last: Option<Key>,
     pub(crate) max: Option<Key>,
-    /// The names of the markers begin with it.
-    pub(crate) window: String,
     pub(crate) key_names: KeyNames,
-    /// The time of the window, for its marker.
+}
+
+/// What bounds the window.
+pub(crate) enum Bounds {
+    /// Rows of the signal table.
+    Rows(Markers),
+    /// What readers see: it begins where they see these transactions, which have come by.
+    Places(Vec<u32>),
+}
+
+/// Rows of the signal table that bound a window.
+pub(crate) struct Markers {
+    pub(crate) table: TableId,
+    pub(crate) strategy: WatermarkStrategy,
+    /// Their ids begin with it.
+    pub(crate) window: String,
+    /// The time of the window.
     pub(crate) now: String,
 }
 
@@ -50,12 +65,14 @@ pub(crate) struct Chunk {
     pub(crate) types: Vec<KeyType>,
     /// Nothing of the table is left.
     pub(crate) finished: bool,
+    /// Where the window ends, if no row says it.
+    pub(crate) until: Option<Lsn>,
 }
 
 /// Reads a chunk.
 ///
 /// # Errors
-/// Where the table cannot be read, or the signal table not be written.
+/// Where the table cannot be read, or the signal table not be written; where the key is not the one that was known.
 pub(crate) async fn read(request: Request) -> Result<Chunk> {
     let doing = format!("reading {} for an incremental snapshot", request.table.id);
     let failed = |error: sqlx::Error| named(&error, &doing);
@@ -63,16 +80,21 @@ pub(crate) async fn read(request: Request) -> Result<Chunk> {
     let table = find(&mut connection, &request).await?;
     let key = table.as_ref().map(|table| key_of(table, &request)).unwrap_or_default();
     let table = table.filter(|_| !key.is_empty());
-    // Known before the window's row can come by in the stream.
-    let _ = request.key_names.set(key.clone());
-    mark(&mut connection, &request, true).await?;
-    let chunk = match &table {
+    // Known before anything of the window can come by in the stream.
+    if *request.key_names.get_or_init(|| key.clone()) != key {
+        return Err(Error::retriable(format!("{doing}: its key has changed")));
+    }
+    match &request.bounds {
+        Bounds::Rows(markers) => markers.write(&mut connection, true).await?,
+        Bounds::Places(passed) => see(&mut connection, passed).await?,
+    }
+    let mut chunk = match &table {
         None => {
             tracing::warn!(
                 "{} is not captured, has no key, or is gone: an incremental snapshot leaves it out",
                 request.table.id
             );
-            Chunk { plan: None, rows: Vec::new(), max: None, types: Vec::new(), finished: true }
+            Chunk { plan: None, rows: Vec::new(), max: None, types: Vec::new(), finished: true, until: None }
         }
         Some(table) => {
             let plan = request.recorder.plan(table, &request.types)?;
@@ -90,10 +112,13 @@ pub(crate) async fn read(request: Request) -> Result<Chunk> {
             let finished = rows.len() < usize::try_from(request.size).unwrap_or(usize::MAX)
                 || rows.last().map(|(key, _)| key) == max.as_ref();
             let types = types.iter().map(|name| KeyType::named(name)).collect();
-            Chunk { plan: Some(plan), rows, max, types, finished }
+            Chunk { plan: Some(plan), rows, max, types, finished, until: None }
         }
     };
-    mark(&mut connection, &request, false).await?;
+    match &request.bounds {
+        Bounds::Rows(markers) => markers.write(&mut connection, false).await?,
+        Bounds::Places(_) => chunk.until = Some(reached(&mut connection).await?),
+    }
     Ok(chunk)
 }
 
@@ -229,67 +254,55 @@ async fn rows(
         .collect()
 }
 
-/// The texts of a row that the simple protocol sent.
-fn texts(row: &PgRow) -> Result<Vec<Option<Str>>, sqlx::Error> {
-    row.columns()
-        .iter()
-        .map(|column| {
-            let value = row.try_get_raw(column.ordinal())?;
-            if value.is_null() {
-                return Ok(None);
+impl Markers {
+    /// Writes the row that opens or closes the window.
+    async fn write(&self, connection: &mut PgConnection, open: bool) -> Result<()> {
+        let table = qualified(&self.table);
+        let doing = || format!("writing to the signal table {}", self.table);
+        let failed = |error: sqlx::Error| {
+            let error = named(&error, &doing());
+            if error.is_retriable() {
+                return error;
             }
-            value.as_str().map(|text| Some(Str::from(text))).map_err(sqlx::Error::Decode)
-        })
-        .collect()
-}
-
-/// Writes the row that opens or closes the window.
-async fn mark(connection: &mut PgConnection, request: &Request, open: bool) -> Result<()> {
-    let table = qualified(&request.signals);
-    let doing = || format!("writing to the signal table {}", request.signals);
-    let failed = |error: sqlx::Error| {
-        let error = named(&error, &doing());
-        if error.is_retriable() {
-            return error;
+            Error::fatal(format!(
+                "{error} The user needs INSERT and DELETE on it: GRANT INSERT, DELETE ON {table} TO … It has the columns id, \
+                 type and data."
+            ))
+        };
+        let (id, ty, key) = match open {
+            true => ("-open", "snapshot-window-open", "openWindowTimestamp"),
+            false => ("-close", "snapshot-window-close", "closeWindowTimestamp"),
+        };
+        if !open && self.strategy == WatermarkStrategy::InsertDelete {
+            // The signal table's first column is the id, whatever it is called.
+            let column = sqlx::query(
+                "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT \
+                 attisdropped ORDER BY attnum LIMIT 1",
+            )
+            .bind(&table)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed)?;
+            let column: String = column.try_get(0).map_err(failed)?;
+            let statement = format!("DELETE FROM {table} WHERE {} = $1", identifier(&column));
+            sqlx::query(AssertSqlSafe(statement))
+                .bind(format!("{}-open", self.window))
+                .execute(connection)
+                .await
+                .map_err(failed)?;
+            return Ok(());
         }
-        Error::fatal(format!(
-            "{error} The user needs INSERT and DELETE on it: GRANT INSERT, DELETE ON {table} TO … It has the columns id, \
-             type and data."
-        ))
-    };
-    let (id, ty, key) = match open {
-        true => ("-open", "snapshot-window-open", "openWindowTimestamp"),
-        false => ("-close", "snapshot-window-close", "closeWindowTimestamp"),
-    };
-    if !open && request.strategy == WatermarkStrategy::InsertDelete {
-        // The signal table's first column is the id, whatever it is called.
-        let column = sqlx::query(
-            "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT \
-             attisdropped ORDER BY attnum LIMIT 1",
-        )
-        .bind(&table)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed)?;
-        let column: String = column.try_get(0).map_err(failed)?;
-        let statement = format!("DELETE FROM {table} WHERE {} = $1", identifier(&column));
-        sqlx::query(AssertSqlSafe(statement))
-            .bind(format!("{}-open", request.window))
+        let data = match open {
+            true => format!("{{\"{key}\": \"{}\"}}", self.now),
+            false => format!("{{\"openWindowTimestamp\": \"{0}\", \"{key}\": \"{0}\"}}", self.now),
+        };
+        sqlx::query(AssertSqlSafe(format!("INSERT INTO {table} VALUES ($1, $2, $3)")))
+            .bind(format!("{}{id}", self.window))
+            .bind(ty)
+            .bind(data)
             .execute(connection)
             .await
             .map_err(failed)?;
-        return Ok(());
+        Ok(())
     }
-    let data = match open {
-        true => format!("{{\"{key}\": \"{}\"}}", request.now),
-        false => format!("{{\"openWindowTimestamp\": \"{0}\", \"{key}\": \"{0}\"}}", request.now),
-    };
-    sqlx::query(AssertSqlSafe(format!("INSERT INTO {table} VALUES ($1, $2, $3)")))
-        .bind(format!("{}{id}", request.window))
-        .bind(ty)
-        .bind(data)
-        .execute(connection)
-        .await
-        .map_err(failed)?;
-    Ok(())
 }

@@ -4,11 +4,10 @@
 //! written: integers, texts, booleans and UUIDs. Of anything else (numbers with a fraction, dates) there is no key, and the
 //! table is begun again.
 
-use std::fmt::Write as _;
-
 use lavka_api::data::Str;
 
 use super::state::Key;
+use crate::types::{hex, unhex};
 
 /// The form of "no key": a null.
 const NULL: &str = "aced000570";
@@ -81,23 +80,12 @@ enum Handle {
 pub(super) fn encode(key: Option<&Key>, types: &[KeyType]) -> Str {
     let bytes =
         key.filter(|key| key.len() == types.len()).and_then(|key| Writer::default().array(key, types));
-    bytes.map_or(Str::from_static(NULL), |bytes| {
-        let mut text = String::with_capacity(bytes.len() * 2);
-        for byte in bytes {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        Str::from(text)
-    })
+    bytes.map_or(Str::from_static(NULL), |bytes| Str::from(hex(&bytes)))
 }
 
 /// The key of such a text, as the server's texts; `None` for no key, and for what cannot be read.
 pub(super) fn decode(text: &str) -> Option<Key> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.as_bytes().chunks_exact(2);
-    let bytes: Option<Vec<u8>> =
-        pairs.map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?)).collect();
-    let bytes = bytes?;
+    let bytes = unhex(text.as_bytes())?;
     let mut reader = Reader { rest: bytes.strip_prefix(&HEADER)?, handles: Vec::new() };
     reader.array()
 }

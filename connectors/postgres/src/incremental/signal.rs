@@ -97,12 +97,9 @@ pub(super) fn expand(
             if out.iter().any(|collection| collection.id == *id) {
                 continue;
             }
-            let condition = conditions.iter().find(|(table, _)| {
-                table == id || PatternList::parse(table).is_ok_and(|list| list.matches(id))
-            });
             out.push(Collection {
                 id: id.clone(),
-                condition: condition.map(|(_, filter)| format!("({filter})")),
+                condition: condition(conditions, id).map(|filter| format!("({filter})")),
                 surrogate: surrogate.map(str::to_owned),
             });
         }
@@ -116,11 +113,17 @@ pub(crate) fn blocking_tables(
     conditions: &[(String, String)],
     known: &[String],
 ) -> Vec<(String, Option<String>)> {
-    let query = |id: &str| {
-        let named = |table: &str| table == id || PatternList::parse(table).is_ok_and(|list| list.matches(id));
-        conditions.iter().find(|(table, _)| named(table)).map(|(_, query)| query.clone())
+    let with_query = |table: Collection| {
+        let query = condition(conditions, &table.id).map(str::to_owned);
+        (table.id, query)
     };
-    expand(tables, &[], None, known).into_iter().map(|table| (table.id.clone(), query(&table.id))).collect()
+    expand(tables, &[], None, known).into_iter().map(with_query).collect()
+}
+
+/// What `conditions` say of a table.
+fn condition<'a>(conditions: &'a [(String, String)], id: &str) -> Option<&'a str> {
+    let of = |table: &str| table == id || PatternList::parse(table).is_ok_and(|list| list.matches(id));
+    conditions.iter().find(|(table, _)| of(table)).map(|(_, condition)| condition.as_str())
 }
 
 /// `incremental_snapshot_collections` of the offset.

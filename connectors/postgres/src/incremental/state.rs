@@ -32,6 +32,8 @@ pub(crate) struct Running {
     max: Option<Key>,
     /// What the columns of both are in Java.
     types: Vec<KeyType>,
+    /// Both in Java's form as an offset had them, while the types are not known.
+    stored: [Option<Str>; 2],
     /// The chunk that is being read, and what changed since its window was opened.
     window: Option<Window>,
 }
@@ -57,6 +59,7 @@ impl Running {
             correlation: offset.correlation_id.clone(),
             last,
             max,
+            stored: [offset.primary_key.clone(), offset.maximum_key.clone()],
             ..Self::default()
         }
     }
@@ -67,10 +70,15 @@ impl Running {
             return None;
         }
         let tables: Vec<Collection> = self.tables.iter().cloned().collect();
+        let [last, max] = &self.stored;
+        let java = |key: &Option<Key>, stored: &Option<Str>| match (key, stored) {
+            (Some(_), Some(stored)) if self.types.is_empty() => stored.clone(),
+            _ => encode(key.as_ref(), &self.types),
+        };
         Some(Incremental {
             collections: collections_text(&tables),
-            primary_key: Some(encode(self.last.as_ref(), &self.types)),
-            maximum_key: Some(encode(self.max.as_ref(), &self.types)),
+            primary_key: Some(java(&self.last, last)),
+            maximum_key: Some(java(&self.max, max)),
             correlation_id: self.correlation.clone(),
             keys: Some(keys_text(self.last.as_ref(), self.max.as_ref())),
         })
@@ -125,18 +133,16 @@ impl Running {
         }
     }
 
+    /// Whether the next chunk is to be read.
+    pub(crate) fn is_due(&self) -> bool {
+        !self.paused && self.window.is_none() && !self.tables.is_empty()
+    }
+
     /// What is to be read next, if it is time: begins a window of that id.
-    pub(crate) fn next(
-        &mut self,
-        id: impl FnOnce() -> String,
-    ) -> Option<(Collection, Option<Key>, Option<Key>, String)> {
-        if self.paused || self.window.is_some() {
-            return None;
-        }
-        let table = self.tables.front()?.clone();
-        let id = id();
-        self.window = Some(Window { id: id.clone(), open: false, changed: HashSet::new() });
-        Some((table, self.last.clone(), self.max.clone(), id))
+    pub(crate) fn next(&mut self, id: String) -> Option<(Collection, Option<Key>, Option<Key>)> {
+        let table = self.tables.front().filter(|_| self.is_due())?.clone();
+        self.window = Some(Window { id, open: false, changed: HashSet::new() });
+        Some((table, self.last.clone(), self.max.clone()))
     }
 
     /// Which marker of the present window a row of the signal table is.
@@ -174,6 +180,11 @@ impl Running {
     pub(crate) fn close(&mut self) -> impl Fn(&Key) -> bool + use<> {
         let changed = self.window.take().map(|window| window.changed).unwrap_or_default();
         move |key| !changed.contains(key)
+    }
+
+    /// Whether a chunk is being read, or waits to be handed out.
+    pub(crate) fn has_window(&self) -> bool {
+        self.window.is_some()
     }
 
     /// The reading of the chunk came to nothing: another begins.
@@ -265,9 +276,9 @@ mod tests {
         let known = ["s.a".to_owned(), "s.b".to_owned()];
         let mut running = Running::default();
         running.signal("id-1", execute(&["s.*"]), &known);
-        let (table, last, _, id) = running.next(|| "w1".to_owned()).unwrap();
-        assert_eq!((table.id.as_str(), last, id.as_str()), ("s.a", None, "w1"));
-        assert!(running.next(|| "w2".to_owned()).is_none(), "one window at a time");
+        let (table, last, _) = running.next("w1".to_owned()).unwrap();
+        assert_eq!((table.id.as_str(), last), ("s.a", None));
+        assert!(running.next("w2".to_owned()).is_none(), "one window at a time");
         running.changed(key("1"));
         assert_eq!(running.marker("other-open", false), None);
         assert_eq!(running.marker("w1-open", false), Some(Marker::Open));
@@ -282,11 +293,11 @@ mod tests {
         running.advance(Some(key("9")), Some(key("99")), false);
         let offset = running.to_offset().unwrap();
         let mut again = Running::of_offset(Some(&offset));
-        let (table, last, max, _) = again.next(|| "w3".to_owned()).unwrap();
+        let (table, last, max) = again.next("w3".to_owned()).unwrap();
         assert_eq!((table.id.as_str(), last, max), ("s.a", Some(key("9")), Some(key("99"))));
         again.abandon();
         again.advance(None, None, true);
-        assert_eq!(again.next(|| "w4".to_owned()).unwrap().0.id, "s.b");
+        assert_eq!(again.next("w4".to_owned()).unwrap().0.id, "s.b");
         again.abandon();
         again.advance(None, None, true);
         assert!(again.is_idle() && again.to_offset().is_none());
@@ -298,10 +309,10 @@ mod tests {
         let mut running = Running::default();
         running.signal("1", execute(&["s.a", "s.b"]), &known);
         running.signal("2", Signal::Pause, &known);
-        assert!(running.next(String::new).is_none());
+        assert!(running.next(String::new()).is_none());
         running.signal("3", Signal::Resume, &known);
         running.signal("4", Signal::Stop(Some(vec!["s.a".into()])), &known);
-        assert_eq!(running.next(|| "w".into()).unwrap().0.id, "s.b");
+        assert_eq!(running.next("w".into()).unwrap().0.id, "s.b");
         running.signal("5", Signal::Stop(None), &known);
         assert!(running.is_idle());
     }
@@ -317,7 +328,21 @@ mod tests {
             primary_key: Some("aced0005757200135b4c".into()),
             ..Incremental::default()
         };
-        let (table, last, max, _) = Running::of_offset(Some(&offset)).next(|| "w".into()).unwrap();
+        let (table, last, max) = Running::of_offset(Some(&offset)).next("w".into()).unwrap();
         assert_eq!((table.id.as_str(), last, max), ("s.a", None, None));
+    }
+
+    #[test]
+    fn keys_stay_as_they_were_until_their_types_are_known() {
+        let mut running = Running::default();
+        running.signal("1", execute(&["s.a"]), &["s.a".to_owned()]);
+        running.keys_are(vec![KeyType::Integer]);
+        running.advance(Some(key("9")), Some(key("99")), false);
+        let offset = running.to_offset().unwrap();
+        let mut again = Running::of_offset(Some(&offset));
+        again.signal("2", Signal::Pause, &[]);
+        assert_eq!(again.to_offset(), Some(offset));
+        again.advance(None, None, true);
+        assert_eq!(again.to_offset(), None);
     }
 }

@@ -8,6 +8,7 @@
 mod cursor;
 mod decoder;
 mod message;
+mod refill;
 mod tuple;
 
 pub use decoder::{DecodeError, decode};
@@ -15,4 +16,5 @@ pub use message::{
     Begin, Commit, Delete, Insert, LogicalMessage, Lsn, Message, OldTuple, Origin, Relation, RelationColumn,
     Truncate, TypeMessage, Update,
 };
+pub(crate) use refill::refill;
 pub use tuple::{Tuple, TupleColumns};

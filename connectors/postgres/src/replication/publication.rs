@@ -1,5 +1,7 @@
 //! The publication: what the server sends.
 
+use std::collections::BTreeSet;
+
 use lavka_api::{Error, Result};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
@@ -82,6 +84,7 @@ impl Publication {
 
     /// Captured tables whose changes it does not send: there is nobody else who could say so. Pure.
     fn left_out(&self, sent: &[TableId], captured: &[TableId]) -> Option<String> {
+        let sent: BTreeSet<&TableId> = sent.iter().collect();
         let missing: Vec<&TableId> = captured.iter().filter(|table| !sent.contains(table)).collect();
         let (first, count) = (missing.first()?, missing.len());
         Some(format!(

@@ -67,16 +67,15 @@ impl Channels {
     /// Opens them. What cannot be opened is told in the log.
     pub(super) fn open(context: &Context) -> Self {
         let run = &context.settings.run;
-        let on =
-            |name: &str| run.signal_enabled_channels.iter().any(|it| it.trim().eq_ignore_ascii_case(name));
         let interval = Duration::from_millis(run.signal_poll_interval_ms.max(1).unsigned_abs());
-        let file = on("file").then(|| SignalFile {
+        let file = context.settings.takes_signals_by("file").then(|| SignalFile {
             path: PathBuf::from(context.settings.raw.get("signal.file").unwrap_or("file-signals.txt")),
             interval,
             looked: Instant::now(),
             taking: None,
         });
-        let topic = if on("kafka") { SignalTopic::open(context) } else { None };
+        let topic =
+            if context.settings.takes_signals_by("kafka") { SignalTopic::open(context) } else { None };
         Self { file, topic }
     }
 

@@ -8,6 +8,7 @@ mod backoff;
 mod channels;
 mod context;
 mod failing;
+mod reselect;
 mod signals;
 mod startup;
 mod streaming;
@@ -167,7 +168,12 @@ impl SourceTask for PostgresTask {
         let Some(running) = self.running.take() else { return };
         match running.phase {
             Phase::Streaming(mut streaming) => streaming.stop().await,
-            Phase::Blocked(mut blocked) => blocked.streaming.stop().await,
+            Phase::Blocked(mut blocked) => {
+                if let Some(beginning) = blocked.beginning.take() {
+                    beginning.abort();
+                }
+                blocked.streaming.stop().await;
+            }
             Phase::Starting(handle) => handle.abort(),
             Phase::Snapshot(_) | Phase::Waiting(_) | Phase::Idle => {}
         }

@@ -1,7 +1,8 @@
 //! Signals and incremental snapshots beside the stream.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::Duration;
 
 use lavka_api::data::{SourceRecord, Str};
 use lavka_api::java::civil_from_days;
@@ -10,13 +11,20 @@ use tokio::task::JoinHandle;
 
 use super::channels::{Channels, Raw};
 use super::context::{Context, now_nanos, uuid};
-use crate::event::{At, Emitter, ReadKind, TablePlan};
-use crate::incremental::{Chunk, Key, KeyNames, Marker, Request, Running, Signal, blocking_tables, read};
+use crate::event::{At, Emitter, ReadKind};
+use crate::incremental::{
+    Bounds, Chunk, KeyNames, Marker, Markers, Request, Running, Signal, blocking_tables, read,
+};
 use crate::metrics::flag;
 use crate::model::{ColumnText, TableId};
 use crate::notification::{Note, Notifier};
 use crate::offset::{Offset, Place, Snapshot, SnapshotKind};
 use crate::pgoutput::{Lsn, Message, Relation, Tuple};
+
+/// So many transactions that have come by are kept in mind; those that readers do not see yet are fewer by far.
+const PASSED: usize = 4096;
+/// How often a chunk that is being read is looked after, where no row of the stream says that it is there.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What of the stream concerns signals.
 enum Seen<'a> {
@@ -48,6 +56,21 @@ pub(super) struct Signals {
     reading: Option<JoinHandle<Result<Chunk>>>,
     ready: Option<Chunk>,
     key_names: KeyNames,
+    /// The table that those are of.
+    key_table: String,
+    /// Where windows are bounded by places (`read.only`).
+    places: Option<Places>,
+}
+
+/// What windows without rows in the signal table go by.
+#[derive(Default)]
+struct Places {
+    /// Transactions that have come by lately.
+    passed: VecDeque<u32>,
+    /// How far the stream has come.
+    reached: Lsn,
+    /// A row changed whose key could not be told: the chunk has to be read again.
+    missed: bool,
 }
 
 /// A snapshot that the stream is to wait for.
@@ -74,10 +97,9 @@ impl Signals {
     /// # Errors
     /// None in practice.
     pub(super) fn new(context: &Context, known: Vec<String>, offset: &Offset) -> Result<Self> {
-        let channels = &context.settings.run.signal_enabled_channels;
         let signals = Self {
             table: context.settings.signal_table(),
-            takes_rows: channels.iter().any(|name| name.trim().eq_ignore_ascii_case("source")),
+            takes_rows: context.settings.takes_signals_by("source"),
             channels: Channels::open(context),
             notifier: Notifier::new(&context.settings, uuid)?,
             notes: Vec::new(),
@@ -89,20 +111,31 @@ impl Signals {
             reading: None,
             ready: None,
             key_names: KeyNames::default(),
+            key_table: String::new(),
+            places: context.settings.connection.read_only.then(Places::default),
         };
         Ok(signals)
     }
 
     /// A relation was announced.
     pub(super) fn relation(&mut self, relation: &Relation<'_>) {
-        // Without a signal table nothing of this is asked for.
-        let Some(table) = &self.table else { return };
+        if !self.is_wanted() {
+            return;
+        }
         let known = Known {
             name: format!("{}.{}", relation.schema, relation.name),
             columns: relation.columns.iter().map(|column| column.name.to_owned()).collect(),
-            signals: table.schema == *relation.schema && table.table == *relation.name,
+            signals: self
+                .table
+                .as_ref()
+                .is_some_and(|table| table.schema == *relation.schema && table.table == *relation.name),
         };
         self.relations.insert(relation.id, known);
+    }
+
+    /// Without a signal table, and where it is needed, nothing of this is asked for.
+    fn is_wanted(&self) -> bool {
+        self.table.is_some() || self.places.is_some()
     }
 
     /// Waits for what a message needs before it can be dealt with: the chunk whose window it closes. May be dropped while
@@ -142,16 +175,18 @@ impl Signals {
             Some(Seen::Window(Marker::Close)) => {
                 let behind =
                     Place { commit, change: number.saturating_sub(1), record: i64::MAX.unsigned_abs() };
-                self.hand_out(emitter, behind, at, out)?;
+                self.hand_out(emitter, Some(behind), at.now_nanos, out)?;
                 None
             }
             Some(Seen::Changed(columns, tuples)) => {
-                let names = self.key_names.get();
-                let keys: Vec<Vec<Option<Str>>> = names
-                    .map(|names| {
-                        tuples.into_iter().flatten().map(|tuple| key_of(tuple, columns, names)).collect()
-                    })
-                    .unwrap_or_default();
+                let Some(names) = self.key_names.get() else {
+                    if let Some(places) = &mut self.places {
+                        places.missed = true;
+                    }
+                    return Ok(());
+                };
+                let keys: Vec<Vec<Option<Str>>> =
+                    tuples.into_iter().flatten().map(|tuple| key_of(tuple, columns, names)).collect();
                 Some(keys)
             }
         };
@@ -162,7 +197,9 @@ impl Signals {
     }
 
     fn look<'a>(&'a self, message: &Message<'a>) -> Option<Seen<'a>> {
-        self.table.as_ref()?;
+        if !self.is_wanted() {
+            return None;
+        }
         let (relation, tuples) = match message {
             Message::Insert(insert) => (insert.relation, [Some(insert.new), None]),
             Message::Update(update) => {
@@ -225,91 +262,130 @@ impl Signals {
         }
     }
 
-    /// Hands out the rows of the chunk that did not change since they were read, and goes on behind them.
+    /// A transaction comes by.
+    pub(super) fn passes(&mut self, xid: u32) {
+        let Some(places) = &mut self.places else { return };
+        if places.passed.len() >= PASSED {
+            places.passed.pop_front();
+        }
+        places.passed.push_back(xid);
+    }
+
+    /// The stream has come to `lsn`, and is between transactions: windows without rows end here.
+    ///
+    /// # Errors
+    /// Where a row of a chunk cannot be made a record.
+    pub(super) fn between(
+        &mut self,
+        lsn: Lsn,
+        emitter: &mut Emitter,
+        now_nanos: i64,
+        out: &mut Vec<SourceRecord>,
+    ) -> Result<()> {
+        let Some(places) = &mut self.places else { return Ok(()) };
+        places.reached = places.reached.max(lsn);
+        let ends = |chunk: &Chunk| chunk.until.is_some_and(|until| until <= places.reached);
+        if !self.ready.as_ref().is_some_and(ends) {
+            return Ok(());
+        }
+        if !self.running.has_window() {
+            // It was stopped meanwhile.
+            self.ready = None;
+            return Ok(());
+        }
+        if std::mem::take(&mut places.missed) {
+            self.ready = None;
+            self.running.abandon();
+            return Ok(());
+        }
+        self.hand_out(emitter, None, now_nanos, out)
+    }
+
+    /// How long to wait for the stream, at most `wait`.
+    pub(super) fn wait(&self, wait: Duration) -> Duration {
+        if self.places.is_some() && self.reading.is_some() { wait.min(LOOK) } else { wait }
+    }
+
+    /// Hands out the rows of the chunk that did not change since they were read, and goes on behind them. `behind` is the
+    /// place within a transaction.
     fn hand_out(
         &mut self,
         emitter: &mut Emitter,
-        behind: Place,
-        at: At,
+        behind: Option<Place>,
+        now_nanos: i64,
         out: &mut Vec<SourceRecord>,
     ) -> Result<()> {
         let stays = self.running.close();
         let Some(chunk) = self.ready.take() else { return Ok(()) };
-        let last = chunk.rows.last().map(|(key, _)| key.clone());
         let mut offset = Offset {
             snapshot: Some(Snapshot { kind: SnapshotKind::Incremental, last_record: true, completed: true }),
-            place: Some(behind),
+            place: behind,
             ..emitter.offset().clone()
         };
+        // Before the first change there is none.
+        offset.lsn = offset.lsn.or(offset.lsn_proc);
         let map = offset.to_map();
         let first = out.len();
-        let mut newest = None;
         if let Some(plan) = &chunk.plan {
             for (_, row) in chunk.rows.iter().filter(|(key, _)| stays(key)) {
-                newest = Some(row);
                 let texts = row.iter().map(|text| match text {
                     None => ColumnText::Null,
                     Some(text) => ColumnText::Text(text.as_bytes()),
                 });
-                let kind = ReadKind::Incremental(at.now_nanos);
-                out.push(emitter.recorder().snapshot_row(
-                    plan,
-                    texts,
-                    kind,
-                    (&offset, &map),
-                    at.now_nanos,
-                )?);
+                let kind = ReadKind::Incremental(now_nanos);
+                out.push(emitter.recorder().snapshot_row(plan, texts, kind, (&offset, &map), now_nanos)?);
             }
         }
-        self.running.keys_are(chunk.types);
-        self.advanced(&chunk.plan, chunk.rows.len(), last, chunk.max, chunk.finished);
+        self.goes_behind(chunk);
         offset.incremental = self.running.to_offset();
         // The last of them says that they were handed out: a restart reads on behind the chunk.
-        if newest.is_some()
-            && out.len() > first
+        if out.len() > first
             && let Some(position) = out.last_mut().and_then(|record| record.position.as_mut())
         {
             position.offset = offset.to_map();
         }
-        emitter.offset_mut().incremental.clone_from(&offset.incremental);
+        emitter.offset_mut().incremental = offset.incremental;
         Ok(())
     }
 
-    /// Goes on behind a chunk of `rows`, and notes what that means.
-    fn advanced(
-        &mut self,
-        plan: &Option<Arc<TablePlan>>,
-        rows: usize,
-        last: Option<Key>,
-        max: Option<Key>,
-        finished: bool,
-    ) {
-        let tables = self.running.ids();
-        let current = tables.first().cloned().unwrap_or_default();
-        let tables = ("data_collections", tables.join(","));
-        let status = match (plan, &max) {
+    /// Goes on behind a chunk, and notes what that means.
+    fn goes_behind(&mut self, chunk: Chunk) {
+        let Chunk { plan, rows, max, types, finished, .. } = chunk;
+        let status = match (&plan, &max) {
             (None, _) => "NO_PRIMARY_KEY",
             (Some(_), None) => "EMPTY",
             (Some(_), Some(_)) => "SUCCEEDED",
         };
-        self.scanned += rows;
-        if rows > 0 {
+        self.running.keys_are(types);
+        self.scanned += rows.len();
+        if !rows.is_empty() || !finished {
+            let none = rows.is_empty();
+            let last = rows.into_iter().next_back().map(|(key, _)| key);
             self.running.advance(last, max, false);
-            let [reached, largest] = self.running.reached();
-            let current = ("current_collection_in_progress", current.clone());
-            let keys = [("maximum_key", largest), ("last_processed_key", reached)];
-            self.note("IN_PROGRESS", [tables.clone(), current].into_iter().chain(keys).collect());
-        } else if !finished {
-            self.running.advance(last, max, false);
+            if !none {
+                let [reached, largest] = self.running.reached();
+                let (tables, current) = self.tables();
+                let current = ("current_collection_in_progress", current);
+                let keys = [("maximum_key", largest), ("last_processed_key", reached)];
+                self.note("IN_PROGRESS", [tables, current].into_iter().chain(keys).collect());
+            }
         }
         if finished {
-            self.finish(tables, current, status);
+            self.finish(status);
         }
     }
 
+    /// The tables that are to be read, as notifications have them, and the first of them.
+    fn tables(&self) -> ((&'static str, String), String) {
+        let tables = self.running.ids();
+        let current = tables.first().cloned().unwrap_or_default();
+        (("data_collections", tables.join(",")), current)
+    }
+
     /// The first table is over.
-    fn finish(&mut self, tables: (&'static str, String), current: String, status: &str) {
+    fn finish(&mut self, status: &str) {
         let rows = std::mem::take(&mut self.scanned).to_string();
+        let (tables, current) = self.tables();
         self.note(
             "TABLE_SCAN_COMPLETED",
             vec![
@@ -335,35 +411,57 @@ impl Signals {
         if self.reading.as_ref().is_some_and(JoinHandle::is_finished) {
             self.fetch(context).await;
         }
-        if self.running.is_idle() {
+        if !self.running.is_due() {
             return Ok(());
         }
-        let Some(signals) = self.table.clone() else {
-            tracing::warn!(task = %context.id, "an incremental snapshot needs signal.data.collection");
+        let places = self.places.as_ref().map(|places| places.passed.iter().copied().collect());
+        let bounds = |window: &str| match (places, &self.table) {
+            (Some(passed), _) => Some(Bounds::Places(passed)),
+            (None, Some(table)) => Some(Bounds::Rows(Markers {
+                table: table.clone(),
+                strategy: context.settings.run.incremental_snapshot_watermarking_strategy,
+                window: window.to_owned(),
+                now: instant(now_nanos()),
+            })),
+            (None, None) => None,
+        };
+        let window = uuid();
+        let Some(bounds) = bounds(&window) else {
+            tracing::warn!(task = %context.id, "an incremental snapshot needs signal.data.collection, or read.only=true");
             self.running.signal("", Signal::Stop(None), &self.known);
             emitter.offset_mut().incremental = None;
             return Ok(());
         };
-        let Some((table, last, max, window)) = self.running.next(uuid) else { return Ok(()) };
-        self.key_names = Arc::new(OnceLock::new());
+        let Some((table, last, max)) = self.running.next(window) else { return Ok(()) };
+        // Changes count from now on where no row says from when, and have to be told apart.
+        let keeps = self.places.as_mut().is_some_and(|places| {
+            places.missed = false;
+            self.key_table == table.id
+        });
+        if self.places.is_some() {
+            self.running.open();
+        }
+        if !keeps {
+            self.key_names = KeyNames::default();
+            self.key_table.clone_from(&table.id);
+        }
         let request = Request {
             server: context.server.clone(),
             version,
             comments: context.settings.records.include_schema_comments,
             recorder: Arc::clone(emitter.recorder()),
             types: emitter.types().clone(),
-            signals,
-            strategy: context.settings.run.incremental_snapshot_watermarking_strategy,
+            bounds,
             size: context.settings.run.incremental_snapshot_chunk_size.max(1).into(),
             table,
             last,
             max,
-            window,
             key_names: Arc::clone(&self.key_names),
-            now: instant(now_nanos()),
         };
         self.ready = None;
-        self.reading = Some(tokio::spawn(read(request)));
+        if let Some(stopped) = self.reading.replace(tokio::spawn(read(request))) {
+            stopped.abort();
+        }
         Ok(())
     }
 
@@ -378,13 +476,12 @@ impl Signals {
             Ok(chunk) => self.ready = Some(chunk),
             Err(error) => {
                 self.running.abandon();
+                self.key_table.clear();
                 if error.is_retriable() {
                     tracing::warn!(task = %context.id, "a chunk of an incremental snapshot is read again: {error}");
                 } else {
                     tracing::error!(task = %context.id, "an incremental snapshot of a table is given up: {error}");
-                    let tables = self.running.ids();
-                    let current = tables.first().cloned().unwrap_or_default();
-                    self.finish(("data_collections", tables.join(",")), current, "SQL_EXCEPTION");
+                    self.finish("SQL_EXCEPTION");
                 }
             }
         }

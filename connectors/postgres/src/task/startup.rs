@@ -154,7 +154,7 @@ pub(super) async fn run(
     emitter.start(offset.lsn.or(place).unwrap_or(from));
     let known = ids.iter().map(ToString::to_string).collect();
     let signals = Signals::new(&context, known, &offset)?;
-    let streaming = Streaming::new(stream, emitter, resume, connection, version, signals, settings);
+    let streaming = Streaming::new(stream, emitter, resume, connection, version, signals, &context)?;
     Ok(Started { offset, step: Step::Stream(Box::new(streaming)) })
 }
 

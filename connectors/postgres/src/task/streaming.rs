@@ -11,11 +11,11 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::acks::Acks;
 use super::context::{Context, now_nanos};
 use super::failing::passed_over;
+use super::reselect::Reselect;
 use super::signals::{Blocking, Signals};
 use super::upkeep::{Catalogue, Every};
 use super::watch::look;
 use crate::catalog::{describe, types_of};
-use crate::config::Settings;
 use crate::database::named;
 use crate::event::{At, Change, Emitter};
 use crate::metrics::{count, number};
@@ -46,6 +46,9 @@ pub(super) struct Streaming {
     transaction: Option<Transaction>,
     catalogue: Catalogue,
     signals: Signals,
+    reselect: Option<Reselect>,
+    /// Transactions that were replicated from elsewhere are passed over.
+    local_only: bool,
     heartbeat: Option<Every>,
     xmin: Option<Every>,
     /// When the server was last heard of, or asked whether it is there.
@@ -84,10 +87,13 @@ impl Streaming {
         connection: PgConnection,
         version: i32,
         signals: Signals,
-        settings: &Settings,
-    ) -> Self {
-        Self {
+        context: &Context,
+    ) -> Result<Self> {
+        let settings = &context.settings;
+        Ok(Self {
             signals,
+            reselect: Reselect::new(context)?,
+            local_only: settings.plugin_options()?.local_only,
             stream,
             frames: VecDeque::new(),
             emitter,
@@ -108,7 +114,7 @@ impl Streaming {
             last_change: None,
             idle: None,
             most: usize::try_from(settings.run.max_batch_size).unwrap_or(2048).max(1),
-        }
+        })
     }
 
     /// Behind the last record that was made.
@@ -131,8 +137,12 @@ impl Streaming {
         self.measure(context).await;
         self.signals.take_channels(context, &mut self.emitter).await;
         self.signals.advance(context, &mut self.emitter, self.catalogue.version).await?;
+        if self.transaction.is_none() {
+            self.signals.between(Lsn::default(), &mut self.emitter, now_nanos(), out)?;
+            self.signals.tell(&self.emitter, out)?;
+        }
         if self.frames.is_empty() && !self.stream.try_take(FRAMES, &mut self.frames)? {
-            let wait = self.wait(context);
+            let wait = if out.is_empty() { self.wait(context) } else { Duration::ZERO };
             match tokio::time::timeout(wait, self.stream.take(FRAMES, &mut self.frames)).await {
                 Ok(taken) => taken?,
                 Err(_) => {
@@ -159,9 +169,19 @@ impl Streaming {
                 }
                 continue;
             };
-            let frame = frame.clone();
+            let frame = match &mut self.reselect {
+                None => frame.clone(),
+                Some(reselect) => {
+                    reselect.prepare(&mut self.frames, &mut self.catalogue, context).await?;
+                    let Some(frame) = self.frames.front() else { break };
+                    frame.clone()
+                }
+            };
             self.frame(frame, context, acks, out).await?;
             self.frames.pop_front();
+            if let Some(reselect) = &mut self.reselect {
+                reselect.passed();
+            }
         }
         self.signals.tell(&self.emitter, out)?;
         self.beat(context, out).await?;
@@ -231,7 +251,7 @@ impl Streaming {
     }
 
     fn wait(&self, context: &Context) -> Duration {
-        let poll = context.poll_interval();
+        let poll = self.signals.wait(context.poll_interval());
         self.heartbeat.map_or(poll, |heartbeat| poll.min(heartbeat.interval))
     }
 
@@ -245,6 +265,7 @@ impl Streaming {
         match frame {
             Frame::Begin(begin) => {
                 let seen = self.resume.begin(begin.final_lsn, begin.xid);
+                self.signals.passes(begin.xid);
                 let behind = now_nanos() / 1_000_000 - begin.commit_micros / 1000;
                 context.metrics.stream.behind_ms.set(number(u64::try_from(behind).unwrap_or_default()));
                 self.transaction = Some(Transaction { begin, changes: 0, seen, told: false });
@@ -260,6 +281,13 @@ impl Streaming {
                     Message::Relation(relation) => {
                         self.signals.relation(&relation);
                         self.relation(&relation, context).await
+                    }
+                    Message::Origin(_) if self.local_only => {
+                        // It comes before any change, so nothing of the transaction was told.
+                        if let Some(transaction) = self.transaction.as_mut().filter(|it| !it.told) {
+                            transaction.seen = Seen::Wholly;
+                        }
+                        Ok(())
                     }
                     Message::Origin(origin) => {
                         self.tell(lsn, out)?;
@@ -295,6 +323,7 @@ impl Streaming {
                 if self.transaction.is_none() {
                     context.metrics.stream.behind_ms.set(0.0);
                     self.emitter.offset_mut().slot = Some(end);
+                    self.signals.between(end, &mut self.emitter, now_nanos(), out)?;
                     // Else the offset goes first: a slot that is ahead of every offset would look as if it were another.
                     if asks && out.is_empty() {
                         acks.idle(end);
@@ -425,7 +454,7 @@ impl Streaming {
             self.emitter.commit(At { lsn: commit.end_lsn, now_nanos: now_nanos() }, false, out)?;
         }
         self.resume.commit();
-        Ok(())
+        self.signals.between(commit.end_lsn, &mut self.emitter, now_nanos(), out)
     }
 
     /// Asks the catalogue about a relation, and compiles its plan.
@@ -464,6 +493,9 @@ impl Streaming {
             for ty in found {
                 self.emitter.types_mut().insert(ty);
             }
+        }
+        if let Some(reselect) = &mut self.reselect {
+            reselect.relation(relation, table.as_ref(), self.emitter.recorder().settings());
         }
         self.emitter.relation(relation, table.as_ref())
     }

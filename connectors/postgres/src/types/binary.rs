@@ -45,7 +45,7 @@ fn nibble(digit: u8) -> Option<u8> {
 }
 
 /// The bytes of hexadecimal digits.
-pub(super) fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
     let (pairs, odd) = digits.as_chunks::<2>();
     if !odd.is_empty() {
         return None;

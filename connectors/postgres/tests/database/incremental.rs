@@ -34,7 +34,9 @@ fn of_table(records: &[SourceRecord], table: &str) -> Vec<SourceRecord> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_reads_a_table_in_chunks_beside_the_stream() {
-    for strategy in ["insert_insert", "insert_delete"] {
+    for (strategy, read_only, signals) in
+        [("insert_insert", "false", 17), ("insert_delete", "false", 1), ("insert_insert", "true", 1)]
+    {
         let server = database();
         server.sql(TABLES);
         let config = config(
@@ -44,6 +46,7 @@ async fn a_signal_reads_a_table_in_chunks_beside_the_stream() {
                 ("signal.data.collection", "public.sig"),
                 ("incremental.snapshot.chunk.size", "7"),
                 ("incremental.snapshot.watermarking.strategy", strategy),
+                ("read.only", read_only),
                 ("table.include.list", "public.t"),
             ],
         );
@@ -80,6 +83,7 @@ async fn a_signal_reads_a_table_in_chunks_beside_the_stream() {
         let rest = task.take(1).await;
         let last = of_table(&rest, ".t").pop().unwrap().position.unwrap().offset;
         assert_eq!(last.get("incremental_snapshot_collections"), None);
+        assert_eq!(server.sql("select count(*) from sig"), signals.to_string(), "{strategy} {read_only}");
         task.stop().await;
     }
 }
@@ -122,6 +126,11 @@ async fn a_restart_goes_on_behind_the_chunk_that_was_committed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_in_the_window_win_over_rows_that_were_read() {
+    changes_win("false").await;
+    changes_win("true").await;
+}
+
+async fn changes_win(read_only: &str) {
     let server = std::sync::Arc::new(database());
     server.sql(TABLES);
     server.sql("insert into t select 1000 + i, 'm', 'old' from generate_series(1, 2000) i");
@@ -131,6 +140,7 @@ async fn changes_in_the_window_win_over_rows_that_were_read() {
             ("snapshot.mode", "no_data"),
             ("signal.data.collection", "public.sig"),
             ("incremental.snapshot.chunk.size", "100"),
+            ("read.only", read_only),
             ("tombstones.on.delete", "false"),
         ],
     );
@@ -258,6 +268,51 @@ async fn the_stream_waits_for_a_blocking_snapshot() {
     let mut task = Running::start(&config, &store).await.unwrap();
     let rest = of_table(&task.take(1).await, ".t");
     assert!(rows(&rest, "a").contains(&"c100".to_owned()), "{:?}", rows(&rest, "a"));
+    task.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_only_read_takes_an_incremental_snapshot_of_an_idle_database() {
+    let server = database();
+    server.sql(TABLES);
+    server.sql(
+        "create role reader login replication password 'p'; grant select on t to reader; \
+         create publication dbz_publication for table t",
+    );
+    let folder = lavka_testkit::temp_dir();
+    let file = folder.path().join("signals");
+    let config = config(
+        &server,
+        &[
+            ("database.user", "reader"),
+            ("database.password", "p"),
+            ("database.initial.statements", "set default_transaction_read_only = on"),
+            ("snapshot.mode", "no_data"),
+            ("publication.autocreate.mode", "disabled"),
+            ("table.include.list", "public.t"),
+            ("read.only", "true"),
+            ("signal.enabled.channels", "file"),
+            ("signal.file", file.to_str().unwrap()),
+            ("signal.poll.interval.ms", "10"),
+            ("incremental.snapshot.chunk.size", "9"),
+        ],
+    );
+    let store = Store::default();
+    let mut task = Running::start(&config, &store).await.unwrap();
+    std::fs::write(
+        &file,
+        r#"{"id":"f1","type":"execute-snapshot","data":{"data-collections":["public.t"]}}"#,
+    )
+    .unwrap();
+    let read = task.take(50).await;
+    assert_eq!(read.len(), 50);
+    assert!(rows(&read, "v").iter().all(|row| row == "rold"));
+    // The first change after it goes on from there, and so does a restart.
+    task.commit(&read);
+    drop(task);
+    let mut task = Running::start(&config, &store).await.unwrap();
+    server.sql("insert into t values (100, 'end', 'new')");
+    assert_eq!(rows(&task.take(1).await, "v"), ["cnew"]);
     task.stop().await;
 }
 

@@ -13,6 +13,7 @@ mod failures;
 mod incremental;
 mod modes;
 mod network;
+mod reselect;
 mod restart;
 mod rig;
 mod shown;

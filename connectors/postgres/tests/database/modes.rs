@@ -214,3 +214,25 @@ async fn a_snapshot_is_told_of_in_notifications() {
     assert_eq!(last.get("snapshot_completed"), Some(&Value::Boolean(true)));
     task.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_from_elsewhere_are_passed_over_where_that_is_asked_for() {
+    let server = database();
+    server.sql("create table t (id int primary key); select pg_replication_origin_create('elsewhere')");
+    let more = [("snapshot.mode", "no_data"), ("slot.stream.params", "origin=none;streaming=off")];
+    let (config, store) = (config(&server, &more), Store::default());
+    let mut task = Running::start(&config, &store).await.unwrap();
+    server.sql("insert into t values (1)");
+    server.sql(
+        "select pg_replication_origin_session_setup('elsewhere'); insert into t values (2); insert into t values (3)",
+    );
+    server.sql("insert into t values (4)");
+    let records = task.take(2).await;
+    assert_eq!(rows(&records, "id"), ["c1", "c4"]);
+    task.commit(&records);
+    drop(task);
+    let mut task = Running::start(&config, &store).await.unwrap();
+    server.sql("insert into t values (5)");
+    assert_eq!(rows(&task.take(1).await, "id"), ["c5"]);
+    task.stop().await;
+}
