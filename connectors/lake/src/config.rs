@@ -65,6 +65,13 @@ lavka_api::config! {
             .display("Rotate Bytes")
             .doc("Size in bytes of the largest open file of a topic partition at which its files are finished. What \
                   is not encoded yet is estimated, so files end up near this size and not at it. -1: no limit."),
+        pub(crate) rotate_idle_ms: i64 = key("lavka.rotate.idle.ms")
+            .default(-1)
+            .group(CONNECTOR)
+            .display("Rotate Idle (ms)")
+            .doc("Milliseconds without a record, by the wall clock, after which the files of a topic partition are \
+                  finished. A file whose directory gets no record for as long, while others of its topic partition \
+                  do, is completed and no longer in memory, and gets its name along with them. -1: files wait."),
         pub(crate) schema_compatibility: String = key("schema.compatibility")
             .default("NONE")
             .group(CONNECTOR)

@@ -53,7 +53,7 @@
 //! | `config`, `settings`, `format_choice` | the keys, and what they mean together |
 //! | `connector`, `task` | the contracts of the API |
 //! | `partition_writer`, `rejections` | a topic partition: open files, rotation, commit; records it cannot take |
-//! | `open_file`, `format` | rows to bytes, bytes to a temporary file |
+//! | `open_file`, `open_files`, `format` | rows to bytes, bytes to a temporary file |
 //! | `commit`, `commit_log`, `wal`, `hadoop_wal`, `recovery`, `alteration` | exactly once; offsets set by the user |
 //! | `partitioner`, `pattern`, `zone`, `instant`, `field_path` | which directory |
 //! | `history` | which records were taken, by leader epoch and offset |
@@ -61,6 +61,7 @@
 //! | `hive` | tables and partitions of a metastore |
 //! | `s3_dialect` | what the S3 sink's configurations have of their own |
 //! | `rotation`, `file_name`, `naming`, `lake` | when, and under which name |
+//! | `report` | how large files come out, and why they were finished |
 //! | `storage` | which store, by URL or bucket |
 //! | [`store`] | the port to what holds the files: a directory, HDFS, object stores |
 
@@ -82,12 +83,14 @@ mod instant;
 mod lake;
 mod naming;
 mod open_file;
+mod open_files;
 mod partition_writer;
 mod partitioner;
 mod pattern;
 mod projection;
 mod recovery;
 mod rejections;
+mod report;
 mod rotation;
 mod s3_dialect;
 mod settings;

@@ -29,6 +29,9 @@ pub(crate) struct OpenFile {
     offsets: Option<(i64, i64)>,
     /// The leader epoch of the first, where known.
     epoch: Option<i32>,
+    rows: u64,
+    /// When the last record came, in epoch milliseconds.
+    wrote_at: i64,
     unwritten: VecDeque<Chunk>,
     /// Bytes in the store; `None` before the file is there.
     written: Option<u64>,
@@ -53,6 +56,8 @@ impl OpenFile {
             overtaken,
             offsets: None,
             epoch: None,
+            rows: 0,
+            wrote_at: 0,
             unwritten: VecDeque::new(),
             written: None,
             complete: false,
@@ -63,12 +68,29 @@ impl OpenFile {
         self.encoder.append(rows)
     }
 
-    /// Notes that the records from `first`, of the leader epoch `epoch`, to `last` are in it.
-    pub(crate) fn cover(&mut self, first: i64, epoch: Option<i32>, last: i64) {
+    /// Notes that `rows` records from `first`, of the leader epoch `epoch`, to `last` are in it since `now`.
+    pub(crate) fn cover(&mut self, first: i64, epoch: Option<i32>, last: i64, rows: u64, now: i64) {
+        self.rows = self.rows.saturating_add(rows);
+        self.wrote_at = now;
         match &mut self.offsets {
             Some((_, end)) => *end = last,
             None => (self.offsets, self.epoch) = (Some((first, last)), epoch),
         }
+    }
+
+    /// Records in it.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// When the last record came, in epoch milliseconds.
+    pub(crate) fn wrote_at(&self) -> i64 {
+        self.wrote_at
+    }
+
+    /// Whether nothing more goes in.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// Offsets of the first and the last record; `None` for an empty file.

@@ -1,6 +1,5 @@
 //! The writer of one topic partition: its open files, their rotation, their commit.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,10 +14,12 @@ use crate::history::{History, Verdict};
 use crate::hive::Finished;
 use crate::lake::Lake;
 use crate::open_file::OpenFile;
+use crate::open_files::OpenFiles;
 use crate::partitioner::Partitioner;
 use crate::recovery::Recovered;
 use crate::rejections::Rejections;
-use crate::rotation::Rotation;
+use crate::report::Cut;
+use crate::rotation::{Cause, Rotation};
 use crate::settings::NullValues;
 use crate::store::{Lease, random_bytes, random_name};
 
@@ -53,18 +54,18 @@ pub(crate) struct PartitionWriter {
     /// The offset of the first record that is not durable.
     first_open: Option<i64>,
     form: Form,
-    files: Vec<OpenFile>,
-    by_place: HashMap<Arc<str>, usize>,
-    /// The size of the largest of them.
-    largest: u64,
+    files: OpenFiles,
     rotation: Rotation,
-    commit: Option<Commit>,
+    /// The commit under way, and why there is one.
+    commit: Option<(Commit, Cause)>,
     /// What was inferred so far, for the next file.
     known: Option<Inferred>,
     /// Scratch space for the place of a record.
     place: String,
     /// Files for whose directories there may have to be partitions in Hive.
     finished: Vec<Finished>,
+    /// Files that were finished since somebody asked.
+    cuts: Vec<Cut>,
 }
 
 /// Records on their way into one file: consecutive ones, so that records go into files in the order of their offsets.
@@ -93,14 +94,13 @@ impl PartitionWriter {
             warned_of_old: false,
             first_open: None,
             form,
-            files: Vec::new(),
-            by_place: HashMap::new(),
-            largest: 0,
+            files: OpenFiles::default(),
             rotation,
             commit: None,
             known: None,
             place: String::new(),
             finished: Vec::new(),
+            cuts: Vec::new(),
         })
     }
 
@@ -122,7 +122,7 @@ impl PartitionWriter {
 
     /// Bytes of memory in use for open files, roughly, also by the store.
     pub(crate) fn memory(&self) -> usize {
-        self.files.iter().map(|file| file.memory() + self.lake.store.held_bytes(&file.temp)).sum()
+        self.files.memory(&self.lake)
     }
 
     /// Whether what is open can still be committed.
@@ -174,7 +174,7 @@ impl PartitionWriter {
     /// Finishes the files with records that Kafka has lost, so that those in their place, from `origin` on, go into files
     /// of their own.
     async fn go_back(&mut self, origin: &KafkaOrigin, lost: i32, now: i64) -> Result<()> {
-        self.rotate(now).await?;
+        self.rotate(now, Cause::Overtaken).await?;
         let end = self.next.unwrap_or(origin.offset);
         tracing::warn!(
             "{}: the topic has lost its records from offset {} (leader epoch {lost}) and has others there now (leader epoch \
@@ -229,19 +229,18 @@ impl PartitionWriter {
             Ok(false) => {
                 self.flush(batch, run, call).await?;
                 if self.rotation.rows() > 0 {
-                    self.rotate(call.now).await?;
+                    self.rotate(call.now, Cause::Schema).await?;
                 }
                 // What is open now has no records, but columns of the other schema.
                 self.files.clear();
-                self.by_place.clear();
                 self.form.begin(datum.schema.as_ref());
             }
             Err(error) => return self.refuse(batch, record, run, call, error).await,
         }
-        if self.due(call.now, time, run.rows.len()) {
+        if self.due(call.now, time, run.rows.len()).is_some() {
             self.flush(batch, run, call).await?;
-            if self.due(call.now, time, 0) {
-                self.rotate(call.now).await?;
+            if let Some(cause) = self.due(call.now, time, 0) {
+                self.rotate(call.now, cause).await?;
                 // The interval is measured from this record on.
                 self.due(call.now, time, 0);
             }
@@ -253,7 +252,7 @@ impl PartitionWriter {
         let outcome = call.partitioner.encode(record, time, &mut place);
         if outcome.is_ok() && self.lake.settings.rotation.on_new_place && self.leaves(run, &place) {
             self.flush(batch, run, call).await?;
-            self.rotate(call.now).await?;
+            self.rotate(call.now, Cause::Directory).await?;
             // The interval is measured from this record on.
             self.due(call.now, time, 0);
         }
@@ -269,7 +268,7 @@ impl PartitionWriter {
                 }
                 // A flush may have finished the files.
                 run.file = file;
-                if run.rows.is_empty() && self.files.get(file).is_none_or(|file| *file.place != *self.place) {
+                if run.rows.is_empty() && !self.files.takes(file, &self.place) {
                     let place = self.place.clone();
                     run.file = self.file_of(&place, batch, run, call).await?;
                 }
@@ -299,14 +298,14 @@ impl PartitionWriter {
         Ok(())
     }
 
-    fn due(&mut self, now: i64, time: Option<i64>, staged: usize) -> bool {
+    fn due(&mut self, now: i64, time: Option<i64>, staged: usize) -> Option<Cause> {
         let staged = u64::try_from(staged).unwrap_or(u64::MAX);
-        self.rotation.due(&self.lake.settings.rotation, now, time, staged, self.largest).is_some()
+        self.rotation.due(&self.lake.settings.rotation, now, time, staged, self.files.largest())
     }
 
     /// Whether records went to another place than `place` last.
     fn leaves(&self, run: &Run, place: &str) -> bool {
-        self.files.get(run.file).or(self.files.last()).is_some_and(|file| *file.place != *place)
+        self.files.place(run.file).is_some_and(|last| last != place)
     }
 
     /// The file of `place`, which is opened if there is none.
@@ -317,15 +316,12 @@ impl PartitionWriter {
         run: &mut Run,
         call: &mut Call<'_>,
     ) -> Result<usize> {
-        if self.files.get(run.file).is_some_and(|file| *file.place == *place) {
-            return Ok(run.file);
-        }
-        if let Some(&file) = self.by_place.get(place) {
+        if let Some(file) = self.files.find(place, run.file) {
             return Ok(file);
         }
         if self.files.len() >= self.lake.settings.max_open_files {
             self.flush(batch, run, call).await?;
-            self.rotate(call.now).await?;
+            self.rotate(call.now, Cause::OpenFiles).await?;
         }
         self.open(place)
     }
@@ -336,17 +332,7 @@ impl PartitionWriter {
         let encoder = format.encoder(self.form.schema(), self.known.as_ref(), random_bytes())?;
         let temp = format!("{}_tmp{}", random_name(), format.extension());
         let temp = self.lake.temp_dir(&self.tp)?.join(&temp)?;
-        let place: Arc<str> = place.into();
-        self.files.push(OpenFile::new(
-            (&self.tp, self.overtaken),
-            Arc::clone(&place),
-            directory,
-            temp,
-            encoder,
-        ));
-        let file = self.files.len() - 1;
-        self.by_place.insert(place, file);
-        Ok(file)
+        Ok(self.files.add(OpenFile::new((&self.tp, self.overtaken), place.into(), directory, temp, encoder)))
     }
 
     /// Puts the records of `run` into their file.
@@ -361,9 +347,10 @@ impl PartitionWriter {
             let origin = |index: &usize| Some(&batch.get(*index)?.origin);
             if let (Some(first), Some(last)) = (taken.first().and_then(origin), taken.last().and_then(origin))
             {
-                file.cover(first.offset, first.leader_epoch, last.offset);
+                let rows = u64::try_from(taken.len()).unwrap_or(u64::MAX);
+                file.cover(first.offset, first.leader_epoch, last.offset, rows, call.now);
                 self.first_open.get_or_insert(first.offset);
-                self.rotation.wrote(u64::try_from(taken.len()).unwrap_or(u64::MAX));
+                self.rotation.wrote(rows, call.now);
             }
             taken.iter().filter_map(origin).for_each(|origin| {
                 self.history.note(origin.offset, origin.leader_epoch);
@@ -384,16 +371,14 @@ impl PartitionWriter {
                 }
                 Some(Refusal::Layout) => {
                     let place = Arc::clone(&file.place);
-                    self.rotate(call.now).await?;
+                    self.rotate(call.now, Cause::Schema).await?;
                     run.file = self.open(&place)?;
                 }
                 Some(Refusal::Full) => file.advance(&self.lake, &self.lease, None, true).await?,
             }
         }
-        if let Some(file) = self.files.get_mut(run.file) {
-            file.advance(&self.lake, &self.lease, self.lake.settings.rotation.bytes, false).await?;
-            self.largest = self.largest.max(file.size());
-        }
+        let limit = self.lake.settings.rotation.bytes;
+        self.files.advance(run.file, &self.lake, &self.lease, limit).await?;
         run.rows = rows;
         run.rows.clear();
         Ok(())
@@ -402,24 +387,29 @@ impl PartitionWriter {
     /// Finishes the files if their time has come although no record arrived, and a commit that an error cut off.
     pub(crate) async fn tick(&mut self, now: i64) -> Result<()> {
         self.finish_commit(now).await?;
-        if self.rotation.rows() > 0 && self.due(now, None, 0) {
-            self.rotate(now).await?;
+        if self.rotation.rows() > 0
+            && let Some(cause) = self.due(now, None, 0)
+        {
+            self.rotate(now, cause).await?;
         }
-        Ok(())
+        match self.lake.settings.rotation.idle_ms {
+            Some(idle) => self.files.complete_idle(&self.lake, &self.lease, now.saturating_sub(idle)).await,
+            None => Ok(()),
+        }
     }
 
-    /// Commits all open files; those without a record are forgotten.
-    pub(crate) async fn rotate(&mut self, now: i64) -> Result<()> {
+    /// Commits all open files, because of `cause`; those without a record are forgotten.
+    pub(crate) async fn rotate(&mut self, now: i64, cause: Cause) -> Result<()> {
         self.finish_commit(now).await?;
         for layout in self.files.iter().filter_map(|file| file.encoder.inferred()) {
             self.known.get_or_insert_default().unite(layout);
         }
         self.known.take_if(|known| known.field_count() > MAX_KNOWN_FIELDS);
-        self.files.retain(|file| file.offsets().is_some());
-        self.by_place.clear();
+        self.files.close();
         match self.next {
             Some(next) if !self.files.is_empty() => {
-                self.commit = Some(Commit::plan(&self.lake, &self.files, next, &self.history)?);
+                let commit = Commit::plan(&self.lake, self.files.as_slice(), next, &self.history)?;
+                self.commit = Some((commit, cause));
                 self.finish_commit(now).await
             }
             _ => self.rotation.restart(&self.lake.settings.rotation, now),
@@ -427,9 +417,10 @@ impl PartitionWriter {
     }
 
     async fn finish_commit(&mut self, now: i64) -> Result<()> {
-        let Some(commit) = &mut self.commit else { return Ok(()) };
-        commit.advance(&self.lake, &self.lease, &mut self.log, &mut self.files).await?;
-        let next = commit.next();
+        let Some((commit, cause)) = &mut self.commit else { return Ok(()) };
+        commit.advance(&self.lake, &self.lease, &mut self.log, self.files.as_mut_slice()).await?;
+        let (next, cause) = (commit.next(), *cause);
+        self.cuts.extend(self.files.iter().map(|file| Cut { bytes: file.size(), rows: file.rows(), cause }));
         if self.lake.settings.hive.is_some() {
             let schema = self.form.schema();
             let finished =
@@ -439,8 +430,6 @@ impl PartitionWriter {
         tracing::debug!(partition = %self.tp, files = self.files.len(), next, "finished files");
         self.commit = None;
         self.files.clear();
-        self.by_place.clear();
-        self.largest = 0;
         self.first_open = None;
         self.rotation.restart(&self.lake.settings.rotation, now)?;
         self.log.shorten(&self.lake, &mut self.lease, next, &self.history).await
@@ -448,13 +437,12 @@ impl PartitionWriter {
 
     /// Writes out the file that uses most memory; false where none uses any.
     pub(crate) async fn relieve(&mut self) -> Result<bool> {
-        let store = &self.lake.store;
-        let memory = |file: &OpenFile| file.memory() + store.held_bytes(&file.temp);
-        let largest = self.files.iter_mut().max_by_key(|file| memory(file));
-        let Some(file) = largest.filter(|file| file.memory() > 0) else { return Ok(false) };
-        let before = memory(file);
-        file.advance(&self.lake, &self.lease, None, true).await?;
-        Ok(memory(file) < before)
+        self.files.relieve(&self.lake, &self.lease).await
+    }
+
+    /// The files that were finished since the last call.
+    pub(crate) fn take_cuts(&mut self) -> Vec<Cut> {
+        std::mem::take(&mut self.cuts)
     }
 
     /// What was finished since the last call, where somebody is to be told.
@@ -465,9 +453,10 @@ impl PartitionWriter {
     /// Gives up the partition. What is not committed is read again by its next owner, who also finishes a commit that
     /// is in the log.
     pub(crate) async fn close(self) {
-        let logged = self.commit.as_ref().is_some_and(Commit::may_be_logged) && !self.log.is_refused();
+        let logged =
+            self.commit.as_ref().is_some_and(|(commit, _)| commit.may_be_logged()) && !self.log.is_refused();
         if !logged {
-            for file in self.files {
+            for file in self.files.into_files() {
                 if file.is_stored()
                     && let Err(error) = self.lake.store.delete(&self.lease, &file.temp).await
                 {

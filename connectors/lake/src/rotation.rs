@@ -19,6 +19,8 @@ pub(crate) struct RotationPolicy {
     pub(crate) bytes: Option<u64>,
     /// Whether a record for another directory than the one before finishes the files.
     pub(crate) on_new_place: bool,
+    /// `lavka.rotate.idle.ms`, by the wall clock.
+    pub(crate) idle_ms: Option<i64>,
 }
 
 /// Which time `rotate.interval.ms` goes by.
@@ -37,6 +39,33 @@ pub(crate) enum Cause {
     Interval,
     Schedule,
     Bytes,
+    Idle,
+    /// The next record has another schema, or fields for which the files have no columns.
+    Schema,
+    /// The next record belongs into another directory.
+    Directory,
+    /// One more would be open than may be.
+    OpenFiles,
+    /// They used more memory than they may.
+    Memory,
+    /// Kafka has lost records that are in them.
+    Overtaken,
+}
+
+impl Cause {
+    /// All of them, in the order of their numbers.
+    pub(crate) const ALL: [Cause; 10] = [
+        Cause::Rows,
+        Cause::Interval,
+        Cause::Schedule,
+        Cause::Bytes,
+        Cause::Idle,
+        Cause::Schema,
+        Cause::Directory,
+        Cause::OpenFiles,
+        Cause::Memory,
+        Cause::Overtaken,
+    ];
 }
 
 /// How far the open files of one Kafka partition are from their end.
@@ -50,12 +79,14 @@ pub(crate) struct Rotation {
     slot: Option<i64>,
     /// The latest wall clock time seen.
     seen: i64,
+    /// When a record went into an open file last.
+    wrote: i64,
 }
 
 impl Rotation {
     /// Begins at `now`, with no files open.
     pub(crate) fn begin(policy: &RotationPolicy, now: i64) -> Result<Self> {
-        let mut rotation = Self { rows: 0, base: None, slot: None, seen: now };
+        let mut rotation = Self { rows: 0, base: None, slot: None, seen: now, wrote: now };
         rotation.restart(policy, now)?;
         Ok(rotation)
     }
@@ -64,6 +95,7 @@ impl Rotation {
     pub(crate) fn restart(&mut self, policy: &RotationPolicy, now: i64) -> Result<()> {
         self.rows = 0;
         self.seen = now;
+        self.wrote = now;
         self.base = (policy.clock == Clock::Wall).then_some(now);
         self.slot = match &policy.schedule {
             Some((interval_ms, zone)) => Some(zone.next_slot(now, *interval_ms)?),
@@ -82,6 +114,7 @@ impl Rotation {
         if policy.clock == Clock::Wall {
             self.base = self.base.map(|base| base.saturating_sub(back));
         }
+        self.wrote = self.wrote.saturating_sub(back);
         if let Some((interval_ms, zone)) = &policy.schedule
             && let Ok(slot) = zone.next_slot(now, *interval_ms)
         {
@@ -89,9 +122,10 @@ impl Rotation {
         }
     }
 
-    /// Records went into open files.
-    pub(crate) fn wrote(&mut self, rows: u64) {
+    /// Records went into open files at `now`.
+    pub(crate) fn wrote(&mut self, rows: u64, now: i64) {
         self.rows = self.rows.saturating_add(rows);
+        self.wrote = now;
     }
 
     pub(crate) fn rows(&self) -> u64 {
@@ -125,6 +159,8 @@ impl Rotation {
             Some(Cause::Schedule)
         } else if policy.bytes.is_some_and(|limit| bytes >= limit) {
             Some(Cause::Bytes)
+        } else if policy.idle_ms.is_some_and(|idle| now.saturating_sub(self.wrote) >= idle) {
+            Some(Cause::Idle)
         } else {
             None
         }
@@ -143,6 +179,7 @@ mod tests {
             schedule: None,
             bytes: None,
             on_new_place: false,
+            idle_ms: None,
         }
     }
 
@@ -151,10 +188,10 @@ mod tests {
         let policy = policy();
         let mut rotation = Rotation::begin(&policy, 0).unwrap();
         assert_eq!(rotation.due(&policy, 0, None, 2, 0), None);
-        rotation.wrote(2);
+        rotation.wrote(2, 0);
         assert_eq!(rotation.due(&policy, 0, None, 0, 0), None);
         assert_eq!(rotation.due(&policy, 0, None, 1, 0), Some(Cause::Rows));
-        rotation.wrote(1);
+        rotation.wrote(1, 0);
         assert_eq!(rotation.due(&policy, 0, None, 0, 0), Some(Cause::Rows));
         rotation.restart(&policy, 0).unwrap();
         assert_eq!((rotation.due(&policy, 0, None, 0, 0), rotation.rows()), (None, 0));
@@ -205,6 +242,19 @@ mod tests {
         rotation.restart(&policy, 90_000_000).unwrap();
         assert_eq!(rotation.due(&policy, 1_800_000, None, 0, 0), None, "the clock was set back by a day");
         assert_eq!(rotation.due(&policy, 3_600_000, None, 0, 0), Some(Cause::Schedule));
+    }
+
+    #[test]
+    fn by_silence_counted_from_the_last_record() {
+        let policy = RotationPolicy { idle_ms: Some(1000), rows: 100, ..policy() };
+        let mut rotation = Rotation::begin(&policy, 0).unwrap();
+        rotation.wrote(1, 5000);
+        assert_eq!(rotation.due(&policy, 5999, None, 0, 0), None);
+        assert_eq!(rotation.due(&policy, 6000, None, 0, 0), Some(Cause::Idle));
+        rotation.wrote(1, 6000);
+        assert_eq!(rotation.due(&policy, 6999, None, 0, 0), None);
+        assert_eq!(rotation.due(&policy, 500, None, 0, 0), None, "a clock set back takes the silence along");
+        assert_eq!(rotation.due(&policy, 501, None, 0, 0), Some(Cause::Idle));
     }
 
     #[test]

@@ -138,6 +138,7 @@ impl Settings {
                 clock,
                 schedule,
                 bytes: positive(keys.rotate_bytes).and_then(|bytes| u64::try_from(bytes).ok()),
+                idle_ms: positive(keys.rotate_idle_ms),
                 on_new_place: s3.as_ref().is_some_and(|s3| s3.rotate_on_partition_change)
                     && by_time
                     && keys.rotate_interval_ms > 0,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lavka_api::data::TopicPartition;
 use lavka_api::error::{Error, ErrorClass, Result, exception};
-use lavka_api::plugin::{Offsets, SinkBatch, SinkContext, SinkTask, SinkTaskStart};
+use lavka_api::plugin::{Counter, Gauge, Offsets, SinkBatch, SinkContext, SinkTask, SinkTaskStart};
 
 use crate::hive::Registrar;
 use crate::lake::Lake;
@@ -14,6 +14,8 @@ use crate::partition_writer::{Call, PartitionWriter};
 use crate::partitioner::Partitioner;
 use crate::recovery::{Listings, recover};
 use crate::rejections::{Rejections, is_of, partition_of};
+use crate::report::FileReport;
+use crate::rotation::Cause;
 use crate::settings::Settings;
 use crate::store::LakeStore;
 
@@ -32,6 +34,7 @@ pub struct LakeSinkTask {
     rewinds: BTreeMap<TopicPartition, (i64, Option<i32>)>,
     /// Tells Hive of what was finished.
     hive: Option<Registrar>,
+    report: FileReport,
 }
 
 /// Asks the engine to go on reading `tp` at an offset, behind a record of this leader epoch.
@@ -76,6 +79,7 @@ impl LakeSinkTask {
             rejections: Rejections::default(),
             rewinds: BTreeMap::new(),
             hive,
+            report: FileReport::new(),
         }
     }
 
@@ -88,6 +92,22 @@ impl LakeSinkTask {
             }
         }
         hive.advance(&self.lake, now, self.lake.settings.retry_backoff_ms).await
+    }
+
+    /// Counts the files that were finished, and those that are open.
+    fn account(&mut self, now: i64) {
+        let (mut files, mut memory) = (0, 0);
+        for slot in self.slots.values_mut() {
+            if let Slot::Ready(writer) = slot {
+                writer.take_cuts().into_iter().for_each(|cut| self.report.finished(cut, now));
+                files += writer.open_files();
+                memory += writer.memory();
+            }
+        }
+        self.report.open(files, memory);
+        if let Some(line) = self.report.line(now) {
+            tracing::info!("{line}");
+        }
     }
 
     /// Tries to take over partitions whose time has come.
@@ -135,7 +155,7 @@ impl LakeSinkTask {
 
     async fn write(&mut self, batch: &SinkBatch, context: &mut SinkContext) -> Result<()> {
         let fresh = self.retry_waiting(context.now).await?;
-        let Self { lake, partitioner, slots, rejections, rewinds, hive: _ } = self;
+        let Self { lake, partitioner, slots, rejections, rewinds, .. } = self;
         rejections.tolerated = context.takes_errant_records;
         for (tp, from) in &fresh {
             tracing::info!("{tp} is free now");
@@ -241,7 +261,7 @@ async fn relieve(slots: &mut BTreeMap<TopicPartition, Slot>, limit: usize, now: 
             if largest.open_files() == 0 {
                 return Ok(());
             }
-            largest.rotate(now).await?;
+            largest.rotate(now, Cause::Memory).await?;
         }
     }
 }
@@ -285,6 +305,7 @@ impl SinkTask for LakeSinkTask {
 
     async fn put(&mut self, batch: SinkBatch, context: &mut SinkContext) -> Result<()> {
         let mut outcome = self.write(&batch, context).await;
+        self.account(context.now);
         if let Err(error) = &outcome
             && self.give_up_unsound(context.now, &error.clone()).await
         {
@@ -327,7 +348,18 @@ impl SinkTask for LakeSinkTask {
         Ok(())
     }
 
+    fn counters(&self) -> Vec<Counter> {
+        self.report.counters()
+    }
+
+    fn gauges(&self) -> Vec<Gauge> {
+        self.report.gauges()
+    }
+
     async fn stop(&mut self) {
+        if let Some(line) = self.report.last_line() {
+            tracing::info!("{line}");
+        }
         for slot in std::mem::take(&mut self.slots).into_values() {
             if let Slot::Ready(writer) = slot {
                 writer.close().await;

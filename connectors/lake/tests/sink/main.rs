@@ -11,3 +11,4 @@ mod formats;
 mod harness;
 mod model_store;
 mod operations;
+mod small_files;
