@@ -1,11 +1,12 @@
 //! The stream of changes: slot, publication, connection.
 //!
-//! The connector knows [`ChangeStream`] alone. Behind it is a connection of `pgwire-replication`, whose own task reads the
-//! socket and keeps telling the server how far we are, also while nobody takes changes.
+//! The connector knows [`ChangeStream`] alone. Behind it is a connection of `pgwire-replication` on a thread of its own,
+//! whose task reads the socket and keeps telling the server how far we are, also while nobody takes changes.
 
 mod bridge;
 mod history;
 mod identity;
+mod line;
 mod publication;
 mod queue;
 mod session;

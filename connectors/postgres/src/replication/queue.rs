@@ -53,19 +53,21 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts `frame` in, or gives it back where there is no room.
-    pub(super) fn offer(&self, frame: Frame) -> Option<Frame> {
-        let size = frame.size();
+    /// Puts `frames` in; those for which there is no room stay where they are. The taker is woken up once for all.
+    pub(super) fn offer(&self, frames: &mut VecDeque<Frame>) {
         let mut state = self.state();
-        let full = state.frames.len() >= self.bounds.frames || state.bytes + size > self.bounds.bytes;
-        if full && !state.frames.is_empty() {
-            return Some(frame);
+        while let Some(frame) = frames.pop_front() {
+            let size = frame.size();
+            let full = state.frames.len() >= self.bounds.frames || state.bytes + size > self.bounds.bytes;
+            if full && !state.frames.is_empty() {
+                frames.push_front(frame);
+                break;
+            }
+            state.bytes += size;
+            state.frames.push_back(frame);
         }
-        state.bytes += size;
-        state.frames.push_back(frame);
         drop(state);
         self.filled.notify_one();
-        None
     }
 
     /// How many frames and bytes wait, and how many may.
@@ -105,10 +107,8 @@ impl Queue {
             return state.ended.clone().map(Err);
         }
         let count = state.frames.len().min(most);
-        for frame in state.frames.drain(..count).collect::<Vec<_>>() {
-            state.bytes -= frame.size();
-            into.push_back(frame);
-        }
+        let State { frames, bytes, .. } = &mut *state;
+        into.extend(frames.drain(..count).inspect(|frame| *bytes -= frame.size()));
         drop(state);
         self.drained.notify_one();
         Some(Ok(()))
@@ -127,15 +127,15 @@ mod tests {
     #[test]
     fn the_queue_is_bounded_in_frames_and_in_bytes() {
         let queue = Queue::new(Bounds { frames: 3, bytes: 1000 });
-        assert!(queue.offer(frame(5000)).is_none(), "one that is too large is let in alone");
-        assert!(queue.offer(frame(1)).is_some());
+        let mut waiting = VecDeque::from([frame(5000), frame(1)]);
+        queue.offer(&mut waiting);
+        assert_eq!(waiting, [frame(1)], "one that is too large is let in alone");
         let mut taken = VecDeque::new();
         queue.try_take(10, &mut taken).unwrap().unwrap();
-        assert_eq!(taken.len(), 1);
-        for _ in 0..3 {
-            assert!(queue.offer(frame(1)).is_none());
-        }
-        assert!(queue.offer(frame(1)).is_some(), "three frames");
+        assert_eq!(taken, [frame(5000)]);
+        let mut waiting: VecDeque<Frame> = (1..=4).map(frame).collect();
+        queue.offer(&mut waiting);
+        assert_eq!(waiting, [frame(4)], "three frames");
         queue.end(Error::retriable("gone"));
         queue.try_take(2, &mut taken).unwrap().unwrap();
         assert!(queue.try_take(2, &mut taken).unwrap().is_ok(), "what is left comes before the end");

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::bridge::Endpoint;
 use super::history::Origin;
+use super::line::Line;
 use super::queue::Bounds;
 use super::stream::{ChangeStream, WireStream};
 use crate::config::Settings;
@@ -17,7 +18,7 @@ use crate::pgoutput::Lsn;
 
 /// The longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Frames between the client's task and ours; large rows make it count.
+/// Frames between the client's task and ours; large rows make it count. Both tasks take turns on one thread.
 const CLIENT_FRAMES: usize = 64;
 /// Bytes that may wait where the configuration does not say.
 const DEFAULT_BYTES: i64 = 64 * 1024 * 1024;
@@ -83,6 +84,7 @@ pub(crate) struct NewSlot {
 pub(crate) struct Session {
     client: ReplicationClient,
     endpoint: Endpoint,
+    line: Line,
     target: Target,
 }
 
@@ -93,36 +95,51 @@ impl Session {
     /// What went wrong, named, with what to do about it.
     pub(crate) async fn open(target: &Target, from: Lsn) -> Result<(Self, Origin)> {
         let doing = format!("connecting to {} for replication", target.place());
-        let connect = async {
-            let endpoint = Endpoint::open(&target.host, target.port, &target.tls).await?;
-            let options = TEXT_FORMAT.map(|(name, value)| format!("-c {name}={value}")).join(" ");
-            let config = ReplicationConfig::new(
-                endpoint.host.clone(),
-                target.user.clone(),
-                target.password.reveal(),
-                target.database.clone(),
-                target.slot.clone(),
-                // The server folds a name that is not quoted.
-                identifier(&target.publication),
-            )
-            .with_port(endpoint.port)
-            .with_start_lsn(WireLsn(from.0))
-            // 0 confirms nothing: what is confirmed is said when it is durable.
-            .with_ack_lsn(WireLsn(0))
-            .with_status_interval(target.status_interval)
-            .with_wakeup_interval(target.status_interval)
-            .with_buffer_size(CLIENT_FRAMES)
-            .with_options(options)
-            .with_application_name("Lavka PostgreSQL connector");
-            let mut client =
-                ReplicationClient::connect_gated(config).await.map_err(|error| named_wire(&error, &doing))?;
-            let system = client.identify_system().await.map_err(|error| named_wire(&error, &doing))?;
-            let origin = Origin { system: system.system_id, timeline: system.timeline };
-            Ok((Self { client, endpoint, target: target.clone() }, origin))
+        let line = Line::open()
+            .map_err(|error| Error::retriable(format!("{doing}: no thread for the connection: {error}")))?;
+        let connecting = line.runtime().spawn(Self::connect(target.clone(), from, doing.clone()));
+        let connected = async {
+            let (client, endpoint, origin) = connecting
+                .await
+                .map_err(|error| Error::fatal(format!("{doing}: connecting was cut off: {error}")))??;
+            Ok((Self { client, endpoint, line, target: target.clone() }, origin))
         };
-        tokio::time::timeout(CONNECT_TIMEOUT, connect).await.unwrap_or_else(|_| {
+        tokio::time::timeout(CONNECT_TIMEOUT, connected).await.unwrap_or_else(|_| {
             Err(Error::retriable(format!("{doing} took longer than {CONNECT_TIMEOUT:?}")))
         })
+    }
+
+    /// Connects on the thread that this runs on.
+    async fn connect(
+        target: Target,
+        from: Lsn,
+        doing: String,
+    ) -> Result<(ReplicationClient, Endpoint, Origin)> {
+        let endpoint = Endpoint::open(&target.host, target.port, &target.tls).await?;
+        let options = TEXT_FORMAT.map(|(name, value)| format!("-c {name}={value}")).join(" ");
+        let config = ReplicationConfig::new(
+            endpoint.host.clone(),
+            target.user.clone(),
+            target.password.reveal(),
+            target.database.clone(),
+            target.slot.clone(),
+            // The server folds a name that is not quoted.
+            identifier(&target.publication),
+        )
+        .with_port(endpoint.port)
+        .with_start_lsn(WireLsn(from.0))
+        // 0 confirms nothing: what is confirmed is said when it is durable.
+        .with_ack_lsn(WireLsn(0))
+        .with_status_interval(target.status_interval)
+        .with_wakeup_interval(target.status_interval)
+        .with_buffer_size(CLIENT_FRAMES)
+        .with_options(options)
+        .with_application_name("Lavka PostgreSQL connector");
+        let mut client =
+            ReplicationClient::connect_gated(config).await.map_err(|error| named_wire(&error, &doing))?;
+        let system = client.identify_system().await.map_err(|error| named_wire(&error, &doing))?;
+        let origin = Origin { system: system.system_id, timeline: system.timeline };
+        Ok((client, endpoint, origin))
     }
 
     /// The history file of `timeline`; the first has none.
@@ -178,6 +195,7 @@ impl Session {
             Ok(started) => started.map_err(failed)?,
             Err(_) => return Err(Error::retriable(format!("{doing} took longer than {CONNECT_TIMEOUT:?}"))),
         }
-        Ok(Box::new(WireStream::new(self.client, self.endpoint, confirmed, self.target.bounds, slot)))
+        let Self { client, endpoint, line, target } = self;
+        Ok(Box::new(WireStream::new(client, endpoint, line, confirmed, target.bounds, slot)))
     }
 }

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::FutureExt as _;
 use lavka_api::{Error, Result};
 use pgwire_replication::{Lsn as WireLsn, ReplicationClient, ReplicationEvent};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::bridge::Endpoint;
+use super::line::{Line, rest};
 use super::queue::{Bounds, Load, Queue};
 use crate::database::named_wire;
 use crate::pgoutput::{Begin, Commit, Lsn};
@@ -20,6 +22,9 @@ use crate::pgoutput::{Begin, Commit, Lsn};
 const EPOCH_GAP: i64 = 946_684_800_000_000;
 /// How long a stopping stream waits for the server's goodbye.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Frames that are moved into the queue at once; a keepalive's wait for those before it is short.
+const BATCH: usize = 256;
 
 /// Something that arrived.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,12 +84,14 @@ pub(crate) trait ChangeStream: Send {
 
 /// A stream over `pgwire-replication`.
 ///
-/// Two tasks run behind it: the client's own, which reads the socket and keeps telling the server how far we are, and one
-/// that moves frames into the queue and hands confirmed positions to the client, also while the queue is full.
+/// Two tasks take turns on a thread of their own: the client's, which reads the socket and keeps telling the server how far
+/// we are, and one that moves frames into the queue and hands confirmed positions to the client, also while the queue is
+/// full.
 pub(super) struct WireStream {
     queue: Arc<Queue>,
     stop: watch::Sender<bool>,
     mover: Option<JoinHandle<()>>,
+    _line: Line,
 }
 
 impl WireStream {
@@ -92,6 +99,7 @@ impl WireStream {
     pub(super) fn new(
         client: ReplicationClient,
         endpoint: Endpoint,
+        line: Line,
         confirmed: watch::Receiver<u64>,
         bounds: Bounds,
         slot: String,
@@ -99,7 +107,7 @@ impl WireStream {
         let queue = Arc::new(Queue::new(bounds));
         let (stop, stopped) = watch::channel(false);
         let mover = Mover { client, endpoint, confirmed, stopped, queue: Arc::clone(&queue), slot };
-        Self { queue, stop, mover: Some(tokio::spawn(mover.run())) }
+        Self { queue, stop, mover: Some(line.runtime().spawn(mover.run())), _line: line }
     }
 }
 
@@ -157,9 +165,8 @@ enum Wake {
 
 impl Mover {
     async fn run(mut self) {
-        let mut waiting: Option<Frame> = None;
+        let mut waiting = VecDeque::new();
         loop {
-            waiting = waiting.and_then(|frame| self.queue.offer(frame));
             let wake = tokio::select! {
                 biased;
                 _ = self.stopped.changed() => Wake::Stopped,
@@ -168,33 +175,73 @@ impl Mover {
                     // Whoever confirms is gone, and so is whoever takes.
                     Err(_) => Wake::Stopped,
                 },
-                () = self.queue.room(), if waiting.is_some() => Wake::Room,
-                event = self.client.recv(), if waiting.is_none() => Wake::Event(event),
+                () = self.queue.room(), if !waiting.is_empty() => Wake::Room,
+                event = self.client.recv(), if waiting.is_empty() => Wake::Event(event),
             };
-            match wake {
-                Wake::Room => {}
+            let ended = match wake {
+                Wake::Room => {
+                    self.queue.offer(&mut waiting);
+                    None
+                }
                 Wake::Confirmed => {
                     let confirmed = *self.confirmed.borrow_and_update();
                     self.client.update_applied_lsn(WireLsn(confirmed));
+                    None
                 }
                 Wake::Stopped => {
                     let _ = tokio::time::timeout(FAREWELL, self.client.shutdown()).await;
-                    self.queue.end(Error::retriable("the stream was stopped"));
-                    break;
+                    Some(Error::retriable("the stream was stopped"))
                 }
-                Wake::Event(Ok(Some(event))) => waiting = frame(event),
-                Wake::Event(Ok(None)) => {
-                    self.queue
-                        .end(Error::retriable(format!("the server ended the stream of slot {}", self.slot)));
-                    break;
-                }
-                Wake::Event(Err(error)) => {
-                    self.queue.end(named_wire(&error, &format!("streaming from slot {}", self.slot)));
-                    break;
-                }
+                Wake::Event(event) => self.gather(event, &mut waiting).await,
+            };
+            if let Some(why) = ended {
+                self.queue.end(why);
+                break;
             }
         }
         drop(self.endpoint);
+    }
+
+    /// Moves `event` and whatever else has come into the queue, and rests where that was all. What is left in `waiting`
+    /// found no room. Why the stream has ended, if it has.
+    async fn gather(
+        &mut self,
+        event: Result<Option<ReplicationEvent>, pgwire_replication::PgWireError>,
+        waiting: &mut VecDeque<Frame>,
+    ) -> Option<Error> {
+        let mut next = Some(event);
+        let mut dry = false;
+        while let Some(event) = next {
+            match event {
+                Ok(Some(event)) => waiting.extend(frame(event)),
+                Ok(None) => {
+                    self.queue.offer(waiting);
+                    return Some(Error::retriable(format!(
+                        "the server ended the stream of slot {}",
+                        self.slot
+                    )));
+                }
+                Err(error) => {
+                    self.queue.offer(waiting);
+                    return Some(named_wire(&error, &format!("streaming from slot {}", self.slot)));
+                }
+            }
+            if waiting.len() >= BATCH {
+                break;
+            }
+            next = self.client.recv().now_or_never();
+            if next.is_none() {
+                // The client's task may have more that it had no room for; this lets it read until the socket is empty.
+                tokio::task::yield_now().await;
+                next = self.client.recv().now_or_never();
+                dry = next.is_none();
+            }
+        }
+        self.queue.offer(waiting);
+        if dry && waiting.is_empty() {
+            rest();
+        }
+        None
     }
 }
 

@@ -1,0 +1,50 @@
+//! The thread that a replication connection runs on.
+//!
+//! A server hands every single change to the kernel, and whoever waits for the socket is woken up for each: at a hundred
+//! thousand changes a second that costs several times what reading them does. So a connection has a thread with a runtime
+//! of its own, which may [rest](rest) between two reads without holding anything else up; whatever comes meanwhile is
+//! read at once afterwards.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+/// How long is rested after everything that had come was read. It is the most that it delays a change, and what the kernel
+/// holds back meanwhile, some ten kilobytes, is far from what makes a server wait.
+const REST: Duration = Duration::from_millis(1);
+
+/// A thread with a runtime; both end when it is dropped, and with them what runs there.
+pub(super) struct Line {
+    runtime: Handle,
+    _alive: oneshot::Sender<()>,
+}
+
+impl Line {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub(super) fn open() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (alive, ended) = oneshot::channel();
+        std::thread::Builder::new().name("pg-replication".to_owned()).spawn(move || {
+            // Nothing is ever sent: this waits for the other end to be dropped.
+            let _ = runtime.block_on(ended);
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { runtime: handle, _alive: alive })
+    }
+
+    /// Where to spawn what is to run on the thread.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+}
+
+/// Lets data gather in the kernel without being woken up for it. Only on a thread of its own: it blocks.
+pub(super) fn rest() {
+    std::thread::sleep(REST);
+}
