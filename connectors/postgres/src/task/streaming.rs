@@ -26,10 +26,6 @@ use crate::replication::{ChangeStream, Frame};
 
 /// Frames taken at once.
 const FRAMES: usize = 512;
-/// So few frames are not taken at once; others may be about to come.
-const FEW: usize = 64;
-/// How long others are waited for.
-const GATHER: Duration = Duration::from_millis(1);
 /// How long a silent server has to answer, whatever `status.update.interval.ms` says.
 const SHORTEST_ANSWER: Duration = Duration::from_secs(2);
 const LONGEST_ANSWER: Duration = Duration::from_secs(30);
@@ -155,12 +151,6 @@ impl Streaming {
         }
         if let Some(probed) = &mut self.probed {
             probed.last = Instant::now();
-        }
-        if self.frames.len() < FEW {
-            // Frames come one by one: who takes each as it comes spends its time on waking up.
-            tokio::time::sleep(GATHER).await;
-            // Why the stream has ended is said again once there is nothing left.
-            let _ = self.stream.try_take(FRAMES, &mut self.frames);
         }
         while out.len() < self.most {
             let Some(frame) = self.frames.front() else {
