@@ -15,6 +15,9 @@ pub struct Decimal {
 /// The longest text that is parsed as a decimal; more digits than this are an attack, not a number.
 const MAX_TEXT: usize = 4096;
 
+/// A scale is changed by no more than this: PostgreSQL's widest numbers have 16,383 digits behind the point.
+const MAX_SHIFT: u32 = 20_000;
+
 impl Decimal {
     /// A decimal from its parts.
     #[must_use]
@@ -44,6 +47,28 @@ impl Decimal {
     #[must_use]
     pub fn scale(&self) -> i32 {
         self.scale
+    }
+
+    /// The same number at another scale; `None` where a digit would be lost, or more than 20,000 zeros would be written.
+    ///
+    /// ```
+    /// use lavka_api::data::Decimal;
+    ///
+    /// assert_eq!(Decimal::new(15, 1).with_scale(2), Some(Decimal::new(150, 2)));
+    /// assert_eq!(Decimal::new(155, 2).with_scale(1), None);
+    /// ```
+    #[must_use]
+    pub fn with_scale(&self, scale: i32) -> Option<Self> {
+        let shift = scale.checked_sub(self.scale)?;
+        if shift.unsigned_abs() > MAX_SHIFT {
+            return None;
+        }
+        let power = BigInt::from(10).pow(shift.unsigned_abs());
+        if shift >= 0 {
+            return Some(Self { unscaled: &self.unscaled * power, scale });
+        }
+        let unscaled = &self.unscaled / &power;
+        (&unscaled * power == self.unscaled).then_some(Self { unscaled, scale })
     }
 
     /// Parses what Java's `new BigDecimal(text)` accepts: sign, digits, fraction, exponent; no white space.
@@ -197,6 +222,22 @@ mod tests {
         }
         assert_eq!(Decimal::parse("1e2000000000").map(|d| d.to_i64_wrapping()), Some(0));
         assert_eq!(Decimal::new(1, i32::MAX).to_i64_wrapping(), 0);
+    }
+
+    #[test]
+    fn scales_change_without_loss_and_within_bounds() {
+        for (unscaled, scale, wanted, expected) in [
+            (15, 1, 1, Some(15)),
+            (-15, 1, 3, Some(-1500)),
+            (1500, 3, 1, Some(15)),
+            (1501, 3, 1, None),
+            (0, 5, -5, Some(0)),
+            (7, 0, i32::MAX, None),
+            (7, i32::MIN, i32::MAX, None),
+        ] {
+            let decimal = Decimal::new(unscaled, scale).with_scale(wanted);
+            assert_eq!(decimal, expected.map(|unscaled: i32| Decimal::new(unscaled, wanted)));
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod text;
 mod types;
 mod validate;
 mod value;
+mod values;
 
 pub use decimal::Decimal;
 pub use object::Object;

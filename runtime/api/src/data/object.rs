@@ -1,5 +1,6 @@
 //! Schemaless maps with string keys.
 
+use super::values::Values;
 use super::{Shape, ShapeTable, Str, Value};
 
 /// A schemaless map with string keys, in insertion order (Java's would come in hash order).
@@ -19,7 +20,7 @@ use super::{Shape, ShapeTable, Str, Value};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
     shape: Shape,
-    values: Box<[Value]>,
+    values: Values,
 }
 
 impl Object {
@@ -28,7 +29,7 @@ impl Object {
     pub fn new(shape: Shape, values: Vec<Value>) -> Self {
         let mut values = values;
         values.resize(shape.len(), Value::Null);
-        Self { shape, values: values.into_boxed_slice() }
+        Self { shape, values: values.into_boxed_slice().into() }
     }
 
     /// An object of `entries` with a shape of its own; of two equal keys the last value counts.
@@ -69,7 +70,7 @@ impl Object {
     /// Gives up the object for its parts.
     #[must_use]
     pub fn into_parts(self) -> (Shape, Box<[Value]>) {
-        (self.shape, self.values)
+        (self.shape, self.values.into_boxed_slice())
     }
 
     /// The number of entries.
@@ -104,7 +105,7 @@ impl Object {
         }
         let keys = self.shape.keys().iter().map(Str::as_str).chain([key]);
         let shape = shapes.intern(keys);
-        let mut values = std::mem::take(&mut self.values).into_vec();
+        let mut values = std::mem::take(&mut self.values).into_boxed_slice().into_vec();
         values.push(value);
         *self = Self::new(shape, values);
     }

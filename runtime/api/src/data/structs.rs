@@ -1,5 +1,6 @@
 //! Structs: a schema and one value per field, by position.
 
+use super::values::Values;
 use super::{Field, Schema, Type, Value};
 use crate::error::{Error, Result};
 
@@ -21,7 +22,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Struct {
     schema: Schema,
-    values: Box<[Value]>,
+    values: Values,
 }
 
 impl Struct {
@@ -30,8 +31,9 @@ impl Struct {
     /// # Errors
     /// Where the schema is not a struct's, or the number of values differs from the number of fields. Values are not
     /// checked against the field schemas: [`validate`](super::validate) does that.
+    #[inline]
     pub fn new(schema: Schema, values: impl Into<Box<[Value]>>) -> Result<Self> {
-        let values = values.into();
+        let values: Box<[Value]> = values.into();
         if schema.ty() != Type::Struct {
             return Err(Error::data(format!("Not a struct schema: {schema}")));
         }
@@ -42,7 +44,7 @@ impl Struct {
                 values.len()
             )));
         }
-        Ok(Self { schema, values })
+        Ok(Self { schema, values: values.into() })
     }
 
     /// A struct of `schema` with every field null.
@@ -75,7 +77,7 @@ impl Struct {
     /// Gives up the struct for its values.
     #[must_use]
     pub fn into_values(self) -> Box<[Value]> {
-        self.values
+        self.values.into_boxed_slice()
     }
 
     /// The value of `name`, or its default where it is null (`Struct.get`); `None` for an unknown field.

@@ -22,6 +22,7 @@ impl Str {
     ///
     /// # Errors
     /// Where the bytes are not UTF-8.
+    #[inline]
     pub fn from_utf8(bytes: &[u8]) -> Result<Self, std::str::Utf8Error> {
         Ok(Self(CompactString::from(std::str::from_utf8(bytes)?)))
     }
@@ -31,6 +32,12 @@ impl Str {
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
+    }
+
+    /// Whether it is held inline, or is a constant: dropping it does nothing.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        !self.0.is_heap_allocated()
     }
 
     /// Bytes on the heap, for accounting of queues.

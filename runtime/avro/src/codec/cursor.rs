@@ -96,14 +96,14 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     pub(super) fn int(&mut self) -> Result<i32> {
-        i32::try_from(self.long()?).map_err(|_| broken("Invalid int encoding".to_owned()))
+        i32::try_from(self.long()?).map_err(|_| too_wide())
     }
 
     /// A length or an index: not negative.
     #[inline]
     pub(super) fn length(&mut self) -> Result<usize> {
         let length = self.long()?;
-        usize::try_from(length).map_err(|_| broken(format!("Malformed data. Length is negative: {length}")))
+        usize::try_from(length).map_err(|_| negative(length))
     }
 
     #[inline]
@@ -205,6 +205,16 @@ pub(super) fn no_member(index: usize, members: usize) -> Error {
 }
 
 /// Bytes that are no data of their schema.
+#[cold]
+fn too_wide() -> Error {
+    broken("Invalid int encoding".to_owned())
+}
+
+#[cold]
+fn negative(length: i64) -> Error {
+    broken(format!("Malformed data. Length is negative: {length}"))
+}
+
 #[cold]
 pub(super) fn broken(message: String) -> Error {
     Error::new(ErrorClass::Data, exception::SERIALIZATION, message)

@@ -1,11 +1,11 @@
 //! Reading values.
 
 use lavka_api::Result;
-use lavka_api::data::{Blob, Decimal, Schema, ShapeTable, Struct, Value};
+use lavka_api::data::{Blob, Decimal, Schema, ShapeTable, Str, Struct, Value};
 
 use super::cursor::{Cursor, broken, no_member};
 use super::decode_plan::{self, Items, MemberRead, Narrow, Read, RecordRead, Wide};
-use super::schemaless::{self, text};
+use super::schemaless::{self, replaced, text};
 use crate::mapping::Mapping;
 use crate::schema::AvroSchema;
 
@@ -84,7 +84,11 @@ impl Decoder {
             };
         }
         let mut reader = Reader { cursor: Cursor::new(bytes), shapes };
-        let value = reader.value(&self.read)?;
+        let value = match &self.read {
+            // What most data is, without a way by the stack.
+            Read::Struct(plan) => Value::Struct(reader.record(plan)?),
+            read => reader.value(read)?,
+        };
         match reader.cursor.left() {
             left @ 1.. if self.whole => Err(broken(format!("there are {left} bytes behind the data"))),
             _ => Ok(value),
@@ -121,7 +125,13 @@ impl Reader<'_> {
         match read {
             Read::Int32 => set(slot, Value::Int32(cursor.int()?)),
             Read::Int64 => set(slot, Value::Int64(cursor.long()?)),
-            Read::String => set(slot, text(cursor.bytes()?)),
+            Read::String => {
+                let bytes = cursor.bytes()?;
+                match std::str::from_utf8(bytes) {
+                    Ok(text) => set(slot, Value::String(Str::from(text))),
+                    Err(_) => set(slot, replaced(bytes)),
+                }
+            }
             Read::Boolean => set(slot, Value::Boolean(cursor.boolean()?)),
             Read::Float64 => set(slot, Value::Float64(f64::from_le_bytes(cursor.array()?))),
             Read::Float32 => set(slot, Value::Float32(f32::from_le_bytes(cursor.array()?))),
@@ -132,6 +142,7 @@ impl Reader<'_> {
             Read::Int8 => set(slot, Value::Int8(cursor.int()? as i8)),
             #[expect(clippy::cast_possible_truncation, reason = "Java's shortValue")]
             Read::Int16 => set(slot, Value::Int16(cursor.int()? as i16)),
+            Read::Struct(plan) => set(slot, Value::Struct(self.record(plan)?)),
             other => set(slot, self.rarer(other)?),
         }
         Ok(())
@@ -150,7 +161,6 @@ impl Reader<'_> {
             Read::Null => Value::Null,
             Read::Bytes => Value::Bytes(Blob::from(cursor.bytes()?)),
             Read::Decimal(scale) => decimal(cursor.bytes()?, *scale),
-            Read::Struct(plan) => self.record(plan)?,
             Read::Fixed(size) => Value::Bytes(Blob::from(cursor.take(*size)?)),
             Read::DecimalInFixed { scale, size } => decimal(cursor.take(*size)?, *scale),
             Read::Widened { from, to } => widened(cursor, *from, *to)?,
@@ -186,12 +196,12 @@ impl Reader<'_> {
                 cursor.skip(schema, *id, 0)?;
                 Value::Null
             }
-            // `push` has read all others.
+            // `fill` has read all others.
             _ => return Err(broken("a plan that reads nothing".to_owned())),
         })
     }
 
-    fn record(&mut self, plan: &RecordRead) -> Result<Value> {
+    fn record(&mut self, plan: &RecordRead) -> Result<Box<Struct>> {
         if plan.free > 0 {
             self.cursor.spend(plan.free)?;
         }
@@ -212,7 +222,7 @@ impl Reader<'_> {
             }
             values
         };
-        Ok(Value::from(Struct::new(plan.schema.clone(), values)?))
+        Ok(Box::new(Struct::new(plan.schema.clone(), values)?))
     }
 
     fn array(&mut self, items: &Items) -> Result<Value> {

@@ -210,6 +210,12 @@ fn map(entries: Vec<(Value, Value)>, shapes: &mut ShapeTable) -> Value {
 pub(super) fn text(bytes: &[u8]) -> Value {
     match Str::from_utf8(bytes) {
         Ok(text) => Value::String(text),
-        Err(_) => Value::from(String::from_utf8_lossy(bytes).into_owned()),
+        Err(_) => replaced(bytes),
     }
+}
+
+/// Text of bytes that are not UTF-8.
+#[cold]
+pub(super) fn replaced(bytes: &[u8]) -> Value {
+    Value::from(String::from_utf8_lossy(bytes).into_owned())
 }
