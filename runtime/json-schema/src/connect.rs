@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use lavka_api::data::{Schema, SchemaBuilder, Str, Type, Value};
+use lavka_api::data::{Schema, SchemaBuilder, Str, Type};
 use lavka_api::{Error, Result};
-use lavka_converters::json::{GENERALIZED_UNION, JsonReader, ONE_OF, PayloadReader};
+use lavka_converters::json::{GENERALIZED_UNION, ONE_OF};
 
 use crate::config::JsonSchemaConfig;
+use crate::defaults::default_of;
 use crate::model::{Additional, Criterion, Kind, Model, Node, NodeId, Object};
 use crate::text::{ENUM, GENERALIZED_ENUM, MAX_DEPTH, NULL_SYMBOL};
 
@@ -107,7 +108,7 @@ impl<'m> Translator<'m> {
             builder = builder.parameter(name.as_str(), value.as_str());
         }
         let schema = builder.build()?;
-        let default = node.default.as_ref().map(|json| default_of(&schema, json)).transpose()?.flatten();
+        let default = node.default.as_ref().map(|text| default_of(&schema, text)).transpose()?.flatten();
         if default.is_none() && !optional {
             return Ok(schema);
         }
@@ -301,15 +302,6 @@ fn number(node: &Node, integer: bool) -> Result<SchemaBuilder> {
         Some("bytes") => Type::Bytes,
         Some(other) => return Err(unsupported(&format!("connect.type {other} of a number"))),
     }))
-}
-
-/// The default that `json` describes; none for null and for structs, whose schema cannot hold a value of itself.
-fn default_of(schema: &Schema, json: &serde_json::Value) -> Result<Option<Value>> {
-    if json.is_null() || schema.ty() == Type::Struct {
-        return Ok(None);
-    }
-    let value = PayloadReader::new(schema)?.read(json.to_string().as_bytes(), &mut JsonReader::new())?;
-    Ok(Some(value).filter(|value| !value.is_null()))
 }
 
 fn recursive(node: &Node) -> Error {

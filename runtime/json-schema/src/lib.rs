@@ -13,7 +13,7 @@
 //! - `config`: its keys.
 //! - `text`: a Connect schema as the text of a JSON schema; `java_order` is the order in which Java prints members.
 //! - `model`: JSON schemas as they are read, with their references; `load` reads them.
-//! - `connect`: a JSON schema as a Connect schema.
+//! - `connect`: a JSON schema as a Connect schema; `defaults` are to the last digit.
 //! - `compatibility`: whether one schema takes what another describes.
 //!
 //! # Documented differences from Java
@@ -28,6 +28,7 @@ mod compatibility;
 mod config;
 mod connect;
 mod converter;
+mod defaults;
 mod java_order;
 mod load;
 mod model;

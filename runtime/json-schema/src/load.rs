@@ -10,6 +10,7 @@ use lavka_schema_registry::ResolvedSchema;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
+use crate::defaults::Defaults;
 use crate::java_order;
 use crate::model::{Additional, Criterion, Kind, Model, Node, NodeId, Object};
 
@@ -48,8 +49,18 @@ pub(crate) fn load(schema: &ResolvedSchema) -> Result<Model> {
     for dependency in &schema.dependencies {
         documents.push((dependency.name.to_string(), parse(&dependency.name, dependency.schema.text())?));
     }
-    let mut loader =
-        Loader { documents: &documents, names: HashMap::new(), known: HashMap::new(), nodes: Vec::new() };
+    let mut defaults = Defaults::default();
+    let texts = std::iter::once(&schema.schema).chain(schema.dependencies.iter().map(|it| &it.schema));
+    for ((_, document), text) in documents.iter().zip(texts) {
+        defaults.collect(document, text.text());
+    }
+    let mut loader = Loader {
+        documents: &documents,
+        names: HashMap::new(),
+        known: HashMap::new(),
+        nodes: Vec::new(),
+        defaults,
+    };
     for (at, (name, document)) in documents.iter().enumerate() {
         if at > 0 {
             loader.names.entry(name.clone()).or_insert((at, document));
@@ -72,6 +83,7 @@ struct Loader<'d> {
     /// Nodes by the address of their schema, so that what refers to itself ends.
     known: HashMap<usize, NodeId>,
     nodes: Vec<Node>,
+    defaults: Defaults,
 }
 
 impl<'d> Loader<'d> {
@@ -158,7 +170,10 @@ impl<'d> Loader<'d> {
             kind,
             title: text("title"),
             description: text("description"),
-            default: json.get("default").cloned(),
+            default: json
+                .get("default")
+                .filter(|default| !default.is_null())
+                .map(|default| self.defaults.text(default)),
             connect_type: text("connect.type"),
             connect_version: version.and_then(|version| i32::try_from(version).ok()),
             connect_index: json.get("connect.index").and_then(Value::as_i64),

@@ -20,7 +20,8 @@ pub(crate) struct Node {
     pub(crate) kind: Kind,
     pub(crate) title: Option<String>,
     pub(crate) description: Option<String>,
-    pub(crate) default: Option<Value>,
+    /// As the schema's text has it, since a double has fewer digits than a decimal.
+    pub(crate) default: Option<Box<str>>,
     /// `connect.type`.
     pub(crate) connect_type: Option<String>,
     /// `connect.version`.

@@ -1,7 +1,7 @@
 //! Schemas that others wrote, as Connect schemas.
 
 use lavka_api::Result;
-use lavka_api::data::{Schema, Type, Value};
+use lavka_api::data::{Decimal, Logical, Schema, Type, Value};
 use lavka_converters::json::ONE_OF;
 use lavka_schema_registry::{Dependency, ResolvedSchema, SchemaText, SchemaType};
 
@@ -141,8 +141,33 @@ fn defaults_are_read_as_payloads() {
 }
 
 #[test]
+fn defaults_of_decimals_have_every_digit_and_the_scale_of_their_schema() {
+    let default = |default: &str, scale: &str| {
+        let text = format!(
+            r#"{{"type":"object","properties":{{"default":{{"type":"number","title":"{}","default":{default},
+            "connect.type":"bytes","connect.parameters":{{"scale":"{scale}"}}}}}}}}"#,
+            Logical::DECIMAL
+        );
+        one(&text).field("default").unwrap().schema().default_value().cloned()
+    };
+    for (text, scale, expected) in [
+        ("1.5", "2", Decimal::new(150, 2)),
+        ("7", "2", Decimal::new(700, 2)),
+        ("1.500", "2", Decimal::new(150, 2)),
+        ("12345678901234567890.12", "2", Decimal::parse("12345678901234567890.12").unwrap()),
+        ("5e3", "-3", Decimal::new(5, -3)),
+        // More digits than the schema has room for stay, as in Java.
+        ("1.125", "2", Decimal::new(1125, 3)),
+        ("1", "2000000000", Decimal::new(1, 0)),
+        ("\"AJY=\"", "2", Decimal::new(150, 2)),
+    ] {
+        assert_eq!(default(text, scale), Some(expected.into()), "{text}");
+    }
+}
+
+#[test]
 fn own_texts_come_back() {
-    let decimal = Schema::logical_of(lavka_api::data::Logical::Decimal(3));
+    let decimal = Schema::logical_of(Logical::Decimal(3));
     let schema = Schema::structure()
         .name("org.example.Everything")
         .version(2)
