@@ -2,7 +2,6 @@
 
 use lavka_api::data::Str;
 
-use crate::outlet::Item;
 use crate::peer::Peer;
 use crate::resource::Variables;
 
@@ -31,12 +30,6 @@ pub(crate) struct Request {
     /// Epoch milliseconds.
     pub(crate) received: i64,
     pub(crate) payload: Vec<u8>,
-}
-
-impl Item for Request {
-    fn ticket(&self) -> u64 {
-        self.ticket
-    }
 }
 
 impl Request {

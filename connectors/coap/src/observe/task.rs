@@ -6,27 +6,24 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lavka_api::config::{Config, ConfigSpec, Password};
 use lavka_api::data::{SourceRecord, Topic};
-use lavka_api::plugin::{Counter, DeliveryListener, SourceTask, SourceTaskStart, TaskId};
+use lavka_api::plugin::{Counter, DeliveryListener, SourceTask, SourceTaskStart};
 use lavka_api::{Error, Result};
 
 use super::address::ServerName;
 use super::config::ObserveConfig;
-use super::courier::{self, Client};
+use super::courier::{self, Courier};
 use super::links::Filter;
 use super::reading::Reading;
-use super::record::RecordMaker;
+use super::record::{self, ReadingRecords, RecordMaker};
 use super::watcher::{Settings, Tally};
 use super::wish::{Share, Wish};
 use crate::Millis;
 use crate::counters::Counters;
 use crate::environment::Environment;
-use crate::hex;
-use crate::outlet::{Outlet, Recorder};
+use crate::handover::Handover;
 use crate::payload::Payloads;
-use crate::running::Running;
-use crate::secure::{Credentials, Files, Gate, Limits, loaded, loaded_for};
+use crate::secure::{Credentials, Files, Gate, Limits, from_hex};
 use crate::separate::Retransmission;
-use crate::validate::KeyError;
 
 /// The key of a task's configuration that says which share of each server's resources is the task's.
 pub(crate) const SHARES: &str = "lavka.coap.task.shares";
@@ -39,7 +36,7 @@ pub(crate) struct Plan {
     receive_buffer: usize,
     batch_size: usize,
     topics: Vec<Topic>,
-    records: Box<dyn Recorder<Reading>>,
+    records: Box<dyn ReadingRecords>,
     settings: Settings,
     /// What secure servers know this client by, if there are any.
     identity: Option<Identity>,
@@ -54,14 +51,13 @@ enum Identity {
 
 impl Identity {
     /// Blocks.
-    fn credentials(&self) -> Result<Credentials, KeyError> {
+    fn credentials(&self) -> Result<Credentials> {
         match self {
             Self::Key { identity, key } => {
                 let key = key.reveal();
                 let bytes = match key.strip_prefix("hex:") {
-                    Some(digits) => hex::decode(digits).ok_or_else(|| {
-                        let why = "behind hex: there are hexadecimal digits, two for each byte";
-                        KeyError::invalid("lavka.coap.dtls.psk.key", "[hidden]", why)
+                    Some(digits) => from_hex(digits).ok_or_else(|| {
+                        Error::config("Invalid value [hidden] for configuration lavka.coap.dtls.psk.key: behind hex: there are hexadecimal digits, two for each byte")
                     })?,
                     None => key.as_bytes().to_vec(),
                 };
@@ -98,7 +94,18 @@ impl Plan {
             };
         let secure = servers.iter().any(|name| name.secure);
         let identity = secure.then(|| match (config.psk_key.reveal(), &config.psk_identity) {
-            ("", _) => Identity::Files(config.files()),
+            ("", identity) => Identity::Files(Files {
+                psk: config.psk_file.clone(),
+                identity: (!identity.is_empty()).then(|| identity.clone()),
+                certificate: config.certificate.clone(),
+                key: config.private_key.clone(),
+                store: config.key_store.clone(),
+                store_password: config.key_store_password.clone(),
+                store_alias: config.key_store_alias.clone(),
+                trusted: config.trusted.clone(),
+                trusted_password: config.trusted_password.clone(),
+                trusted_aliases: config.trusted_aliases.clone(),
+            }),
             (_, identity) => Identity::Key { identity: identity.clone(), key: config.psk_key.clone() },
         });
         Ok(Self {
@@ -141,24 +148,13 @@ impl Plan {
 }
 
 impl Plan {
-    /// Whether a server is spoken to over DTLS.
-    pub(crate) fn is_secure(&self) -> bool {
-        self.identity.is_some()
-    }
-
-    /// What is wrong with the files for DTLS, if there is a secure server.
-    pub(crate) async fn wrong_files(self) -> Option<KeyError> {
-        let identity = self.identity?;
-        loaded(move || identity.credentials()).await.err()
-    }
-
     /// The same with records of another dialect, made for servers and the topics of the resources.
     ///
     /// # Errors
     /// Those of `make`.
     pub(crate) fn recorded_by(
         self,
-        make: impl FnOnce(&[ServerName], Vec<Topic>) -> Result<Box<dyn Recorder<Reading>>>,
+        make: impl FnOnce(&[ServerName], Vec<Topic>) -> Result<Box<dyn ReadingRecords>>,
     ) -> Result<Self> {
         let servers: Vec<ServerName> = self.settings.servers.iter().map(|(name, _)| name.clone()).collect();
         Ok(Self { records: make(&servers, self.topics.clone())?, ..self })
@@ -171,64 +167,77 @@ fn parsed<T>(texts: &[String], parse: impl Fn(&str) -> Result<T, String>) -> Res
 
 /// A task: a socket, and what is observed over it.
 pub(crate) struct ObserveTask {
-    bind: Vec<SocketAddr>,
-    receive_buffer: usize,
-    settings: Settings,
-    identity: Option<Identity>,
+    plan: Plan,
     environment: Environment,
+    /// What keeps `poll` from going on, behind the records before it.
+    failure: Option<Error>,
+    handover: Arc<Handover<Reading>>,
     counters: Counters<Tally>,
-    outlet: Outlet<Reading>,
-    running: Option<Running>,
+    courier: Option<Courier>,
 }
 
 impl ObserveTask {
-    pub(crate) fn new(plan: Plan, environment: Environment) -> Self {
+    pub(crate) fn new(mut plan: Plan, environment: Environment) -> Self {
+        plan.settings.random = environment.random;
         Self {
-            bind: plan.bind,
-            receive_buffer: plan.receive_buffer,
-            settings: Settings { random: environment.random, ..plan.settings },
-            identity: plan.identity,
+            plan,
             environment,
+            failure: None,
+            handover: Arc::default(),
             counters: courier::counters(),
-            outlet: Outlet::new(plan.records, plan.batch_size),
-            running: None,
+            courier: None,
         }
-    }
-
-    async fn gate(&mut self, id: &TaskId) -> Result<Option<Gate>> {
-        let Some(identity) = self.identity.clone() else { return Ok(None) };
-        let now = (self.environment.now)();
-        let credentials = loaded_for(id, now, move || identity.credentials()).await?;
-        let sessions = self.settings.servers.len();
-        // Servers are not forgotten: a session ends when they do not answer in it.
-        let limits = Limits { sessions, handshakes: sessions, idle: Millis::MAX };
-        Ok(Some(Gate::of_client(credentials, limits)))
     }
 }
 
 #[async_trait]
 impl SourceTask for ObserveTask {
     async fn start(&mut self, start: SourceTaskStart) -> Result<()> {
-        let gate = self.gate(&start.id).await?;
-        let channel = courier::open(&start.id, &self.bind, self.receive_buffer).await?;
-        let client = Client::new(
+        let gate = match self.plan.identity.clone() {
+            None => None,
+            Some(identity) => {
+                let credentials = tokio::task::spawn_blocking(move || identity.credentials()).await;
+                let credentials = credentials.map_err(|error| Error::fatal(error.to_string()))??;
+                let sessions = self.plan.settings.servers.len();
+                // Servers are not forgotten: a session ends when they do not answer in it.
+                let limits = Limits { sessions, handshakes: sessions, idle: Millis::MAX };
+                Some(Gate::of_client(credentials, limits))
+            }
+        };
+        let courier = Courier::start(
             start,
-            channel.behind(gate),
-            self.settings.clone(),
-            self.outlet.handover(),
+            &self.plan.bind,
+            self.plan.receive_buffer,
+            gate,
+            self.plan.settings.clone(),
+            Arc::clone(&self.handover),
             self.counters.clone(),
             self.environment,
         );
-        self.running = Some(Running::spawn(|stopping| client.run(stopping)));
+        self.courier = Some(courier.await?);
         Ok(())
     }
 
     async fn poll(&mut self) -> Result<Vec<SourceRecord>> {
-        self.outlet.poll().await
+        loop {
+            if let Some(failure) = &self.failure {
+                return Err(failure.clone());
+            }
+            // Nothing is awaited between taking readings out and handing them out.
+            let readings = self.handover.take(self.plan.batch_size).await?;
+            let made = record::make(&mut *self.plan.records, readings);
+            self.failure = made.failure;
+            if !made.refused.is_empty() {
+                self.handover.refuse(&made.refused);
+            }
+            if !made.records.is_empty() {
+                return Ok(made.records);
+            }
+        }
     }
 
     fn delivery_listener(&self) -> Option<Arc<dyn DeliveryListener>> {
-        Some(self.outlet.listener())
+        Some(Arc::clone(&self.handover) as Arc<dyn DeliveryListener>)
     }
 
     fn counters(&self) -> Vec<Counter> {
@@ -236,8 +245,8 @@ impl SourceTask for ObserveTask {
     }
 
     async fn stop(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.stop().await;
+        if let Some(courier) = self.courier.take() {
+            courier.stop().await;
         }
     }
 }

@@ -10,13 +10,12 @@
 
 mod answers;
 mod asks;
-mod fetch;
-mod receipts;
 mod targets;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 use coap_lite::MessageType;
 use lavka_api::data::Str;
@@ -28,13 +27,11 @@ use super::reading::Reading;
 use super::wish::{Share, Wish};
 use crate::Millis;
 use crate::peer::Peer;
-use crate::repeats::{Namer, Repeats};
+use crate::repeats::{MessageName, Namer, Repeats, Reply};
 use crate::separate::{MessageIds, Retransmission};
-use crate::timers::Timers;
 use crate::wire::{self, Draft, Malformed, code};
 
 use asks::{Ask, Exchange, Purpose};
-use receipts::Receipt;
 use targets::Target;
 
 /// What a client is made of.
@@ -148,7 +145,7 @@ pub(crate) struct Watcher {
     /// Bytes of unfinished bodies.
     partial: usize,
     next_number: u64,
-    timers: Timers<Timer>,
+    timers: BinaryHeap<Reverse<(Millis, Timer)>>,
     tally: Tally,
 }
 
@@ -169,6 +166,13 @@ struct Server {
     directory_failed: u32,
 }
 
+#[derive(Debug)]
+struct Receipt {
+    peer: Peer,
+    id: u16,
+    name: MessageName,
+}
+
 /// A reading that was handed out.
 #[derive(Debug)]
 struct Pending {
@@ -176,14 +180,14 @@ struct Pending {
     size: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     /// A server has been left alone for long enough.
     Server(usize),
-    /// An exchange has waited for long enough.
-    Exchange(u64),
-    /// A target is to be asked for.
-    Target(u64),
+    /// An exchange, in its nth wait.
+    Exchange(u64, u32),
+    /// A target's nth appointment.
+    Target(u64, u64),
     /// An acknowledgement can wait no longer.
     Hold(u64),
     Discover(usize),
@@ -217,7 +221,7 @@ impl Watcher {
             bytes: 0,
             partial: 0,
             next_number: 0,
-            timers: Timers::default(),
+            timers: BinaryHeap::new(),
             tally: Tally::default(),
             settings,
         }
@@ -267,12 +271,13 @@ impl Watcher {
 
     /// When [`wake`](Self::wake) is to be called.
     pub(crate) fn next_wakeup(&self) -> Option<Millis> {
-        self.timers.next()
+        self.timers.peek().map(|Reverse((at, _))| *at)
     }
 
     /// Does what is due.
     pub(crate) fn wake(&mut self, now: Millis, out: &mut Outbox) {
-        while let Some(timer) = self.timers.due(now) {
+        while self.next_wakeup().is_some_and(|at| at <= now) {
+            let Some(Reverse((_, timer))) = self.timers.pop() else { return };
             match timer {
                 Timer::Server(server) => {
                     if let Some(server) = self.servers.get_mut(server) {
@@ -280,11 +285,13 @@ impl Watcher {
                     }
                     self.ask_next(now, server, out);
                 }
-                Timer::Exchange(token) => self.exchange_due(now, token, out),
-                Timer::Target(target) => self.target_due(now, target, out),
+                Timer::Exchange(token, wait) => self.exchange_due(now, token, wait, out),
+                Timer::Target(target, appointment) => self.target_due(now, target, appointment, out),
                 Timer::Hold(receipt) => {
-                    self.tally.acknowledged_early += 1;
-                    self.acknowledge(receipt, out);
+                    if self.receipts.contains_key(&receipt) {
+                        self.tally.acknowledged_early += 1;
+                        self.acknowledge(receipt, out);
+                    }
                 }
                 Timer::Discover(server) => {
                     self.ask(now, server, Ask { purpose: Purpose::Discover, block: None }, false, out);
@@ -333,7 +340,20 @@ impl Watcher {
     }
 
     fn at(&mut self, when: Millis, timer: Timer) {
-        self.timers.set(when, timer);
+        self.timers.push(Reverse((when, timer)));
+    }
+
+    fn acknowledge(&mut self, receipt: u64, out: &mut Outbox) {
+        let Some(receipt) = self.receipts.remove(&receipt) else { return };
+        out.send(receipt.peer, &Draft::empty_ack(receipt.id));
+        self.repeats.answer(receipt.name, Reply::EmptyAck);
+    }
+
+    /// A message will not be acknowledged; when it comes again, it is looked at anew.
+    fn disown(&mut self, receipt: Option<u64>) {
+        if let Some(receipt) = receipt.and_then(|receipt| self.receipts.remove(&receipt)) {
+            self.repeats.release(receipt.name);
+        }
     }
 }
 

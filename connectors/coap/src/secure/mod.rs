@@ -3,7 +3,7 @@
 //!
 //! The handshake and the records are those of `dimpl`, which has no I/O of its own either. What is done here:
 //!
-//! - `credentials`: what a task is known by and whom it trusts; from `files` with certificates, and `keys` (pre-shared).
+//! - `credentials`: keys and certificates from files.
 //! - `hello`: the cookie exchange, without any state for a client that has not shown that it is where it says.
 //! - `session`: one connection, with the identity of its peer.
 //! - `gate`: all of them, within limits.
@@ -11,12 +11,9 @@
 //! runtime/adr/0011 says why this library, and what it does not have: connection ids, RSA, certificate chains on the wire.
 
 mod credentials;
-mod files;
 mod gate;
 mod hello;
-mod keys;
 mod session;
 
-pub(crate) use credentials::{Credentials, loaded, loaded_for};
-pub(crate) use files::Files;
+pub(crate) use credentials::{Credentials, Files, from_hex};
 pub(crate) use gate::{Gate, Limits, Passed, Tally};

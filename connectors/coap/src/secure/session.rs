@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use dimpl::{Dtls, Error, Output, SecurityError};
+use dimpl::{Dtls, Output};
 use lavka_api::data::Str;
 use p12_keystore::Certificate;
 
-use super::credentials::{Credentials, HANDSHAKE, Trust};
+use super::credentials::{Credentials, Trust};
 use super::hello::{Hello, with_cookie};
 
 /// UDP carries no more.
@@ -87,35 +87,11 @@ impl Session {
         now: Instant,
         events: &mut Vec<Event>,
     ) -> Result<(), End> {
-        let fed = match cookie {
-            Some(cookie) => with_cookie(cookie, || self.feed(datagram, now)),
-            None => self.feed(datagram, now),
-        };
-        self.identify(credentials);
-        fed.and_then(|()| self.drain(credentials, events)).map_err(|end| self.explained(credentials, end))
-    }
-
-    /// Notes who the peer says to be.
-    fn identify(&mut self, credentials: &Credentials) {
-        if let Some(asked) = credentials.keys.as_ref().and_then(|keys| keys.take_asked()) {
-            self.identity = Some(Str::from(String::from_utf8_lossy(&asked).as_ref()));
+        match cookie {
+            Some(cookie) => with_cookie(cookie, || self.feed(datagram, now))?,
+            None => self.feed(datagram, now)?,
         }
-    }
-
-    /// The same end, with what is known of a client that did not show a key.
-    fn explained(&self, credentials: &Credentials, end: End) -> End {
-        let (End::Failed(why), Some(identity), Some(keys), None, false) =
-            (&end, &self.identity, &credentials.keys, &self.server, self.connected || self.trusted)
-        else {
-            return end;
-        };
-        let shown: String = identity.chars().filter(|c| !c.is_control()).take(100).collect();
-        End::Failed(match keys.has(identity.as_bytes()) {
-            true => format!(
-                "its pre-shared key is not that of identity {shown}, or its message came damaged ({why})"
-            ),
-            false => format!("there is no pre-shared key for identity {shown}"),
-        })
+        self.drain(credentials, events)
     }
 
     /// Says something to the peer; before the handshake is over it waits for that.
@@ -159,18 +135,20 @@ impl Session {
     }
 
     /// A fault of the library costs this session, not the others.
-    fn guarded(&mut self, step: impl FnOnce(&mut Dtls) -> Result<(), Error>) -> Result<(), End> {
+    fn guarded(&mut self, step: impl FnOnce(&mut Dtls) -> Result<(), dimpl::Error>) -> Result<(), End> {
         let dtls = &mut self.dtls;
         match catch_unwind(AssertUnwindSafe(|| step(dtls))) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(End::Failed(reason(&error))),
+            Ok(Err(error)) => Err(End::Failed(error.to_string())),
             Err(_) => Err(End::Failed("the DTLS library failed".to_owned())),
         }
     }
 
     /// Takes out all that the library has, up to the time when it wants to be woken.
     fn drain(&mut self, credentials: &Credentials, events: &mut Vec<Event>) -> Result<(), End> {
-        self.identify(credentials);
+        if let Some(asked) = credentials.keys.as_ref().and_then(|keys| keys.take_asked()) {
+            self.identity = Some(Str::from(String::from_utf8_lossy(&asked).as_ref()));
+        }
         loop {
             match self.poll()? {
                 Polled::Event(event) => events.push(event),
@@ -187,8 +165,6 @@ impl Session {
                 Polled::Certificate(certificate) => {
                     let accepted = credentials.trust.accepts(&certificate, self.server.as_deref());
                     accepted.map_err(|why| {
-                        // It may quote the certificate, which is somebody else's and as long as they like.
-                        let why: String = why.chars().filter(|c| !c.is_control()).take(300).collect();
                         End::Failed(format!("the peer's certificate is not accepted: {why}"))
                     })?;
                     self.trusted = true;
@@ -247,43 +223,4 @@ std::thread_local! {
 
 fn nothing() -> End {
     End::Failed("nothing fits what the peer offers".to_owned())
-}
-
-/// What an error of the library means to whoever runs the connector.
-fn reason(error: &Error) -> String {
-    match error {
-        Error::Timeout(_) => format!(
-            "the handshake was not over within {} seconds; a peer that is there, but has another pre-shared key, looks like \
-             that too",
-            HANDSHAKE.as_secs()
-        ),
-        Error::SecurityError(SecurityError::FatalAlert { description }) => match alert(*description) {
-            Some(name) => format!("the peer refused: {name}"),
-            None => format!("the peer refused with the alert {description}"),
-        },
-        Error::SecurityError(SecurityError::NoMutuallyAcceptableCipherSuite) => {
-            "no cipher suite in common; here are TLS_PSK_WITH_AES_128_CCM_8 and TLS_ECDHE_ECDSA_WITH_AES_*_GCM_*, and \
-             none with RSA"
-                .to_owned()
-        }
-        other => other.to_string(),
-    }
-}
-
-/// Alerts that tell something (RFC 5246, section 7.2.2; RFC 4279, section 2).
-fn alert(description: u8) -> Option<&'static str> {
-    Some(match description {
-        20 => "bad record MAC (is the pre-shared key right?)",
-        40 => "handshake failure (nothing in common, or it wants a certificate or a key)",
-        42 => "bad certificate",
-        43 => "unsupported certificate",
-        44 => "certificate revoked",
-        45 => "certificate expired",
-        46 => "certificate unknown",
-        48 => "unknown authority",
-        49 => "access denied",
-        51 => "decrypt error (is the pre-shared key right?)",
-        115 => "unknown pre-shared key identity",
-        _ => return None,
-    })
 }

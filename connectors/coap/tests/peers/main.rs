@@ -8,7 +8,6 @@
 )]
 
 mod aiocoap;
-mod bad_input;
 mod libcoap;
 mod libcoap_server;
 mod lossy;
