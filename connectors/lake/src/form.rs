@@ -34,6 +34,11 @@ impl Form {
         Self { compatibility, taken: Taken::Nothing, projections: Vec::new() }
     }
 
+    /// The files before these had records of `schema`: what comes first is judged by it.
+    pub(crate) fn go_on(&mut self, schema: Schema) {
+        self.taken = Taken::Schema(schema);
+    }
+
     /// The schema of the files; `None` for files of schemaless records.
     pub(crate) fn schema(&self) -> Option<&Schema> {
         match &self.taken {

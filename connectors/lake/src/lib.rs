@@ -57,7 +57,7 @@
 //! | `commit`, `commit_log`, `wal`, `hadoop_wal`, `recovery`, `alteration` | exactly once; offsets set by the user |
 //! | `partitioner`, `pattern`, `zone`, `instant`, `field_path` | which directory |
 //! | `history` | which records were taken, by leader epoch and offset |
-//! | `form`, `compatibility`, `projection` | records of changing schemas in one file |
+//! | `form`, `compatibility`, `projection`, `file_schema` | records of changing schemas in one file; what earlier ones had |
 //! | `hive` | tables and partitions of a metastore |
 //! | `s3_dialect` | what the S3 sink's configurations have of their own |
 //! | `rotation`, `file_name`, `naming`, `lake` | when, and under which name |
@@ -73,6 +73,7 @@ mod config;
 mod connector;
 mod field_path;
 mod file_name;
+mod file_schema;
 mod form;
 mod format;
 mod format_choice;

@@ -16,6 +16,28 @@ pub(crate) enum Naming {
 }
 
 impl Naming {
+    /// The partition of `topic` whose file has this name, and a number by which its files are in order: their last offset,
+    /// or their first where names have that alone. `None` for names of other files.
+    pub(crate) fn place(&self, name: &str, topic: &str) -> Option<(i32, i64)> {
+        match self {
+            Naming::Span => {
+                let name = FileName::parse(name)?;
+                (name.topic == topic).then_some((name.partition, name.end))
+            }
+            Naming::Start { delim } => {
+                let rest = name.strip_prefix(topic)?.strip_prefix(delim.as_str())?;
+                let (partition, start) = rest.split_once(delim.as_str())?;
+                let digits = start.find(|c: char| !c.is_ascii_digit()).unwrap_or(start.len());
+                Some((partition.parse().ok()?, start.get(..digits)?.parse().ok()?))
+            }
+        }
+    }
+
+    /// One more than the last offset in a file of this [number](Self::place); `None` where names do not tell.
+    pub(crate) fn end(&self, order: i64) -> Option<i64> {
+        matches!(self, Naming::Span).then(|| order.saturating_add(1))
+    }
+
     /// The name of a file, its offsets with at least `pad` digits.
     pub(crate) fn text(&self, name: &FileName<'_>, pad: usize, extension: &str) -> String {
         match self {
@@ -40,5 +62,26 @@ mod tests {
         let again = FileName { epoch: Some(2), ..name.clone() };
         assert_eq!(Naming::Start { delim: "-".into() }.text(&again, 0, ".avro"), "t-3-17-2.avro");
         assert_eq!(Naming::Span.text(&name, 2, ".avro"), "t+3+17+20.avro");
+    }
+
+    #[test]
+    fn files_of_a_partition_have_an_order() {
+        for (name, want) in [
+            ("t+3+17+20.avro", Some((3, 20))),
+            ("t+3+17+20+4.avro", Some((3, 20))),
+            ("u+4+17+20.avro", None),
+            ("x", None),
+        ] {
+            assert_eq!(Naming::Span.place(name, "t"), want, "{name}");
+        }
+        for (name, want) in [
+            ("t-3-0000000017.snappy.parquet", Some((3, 17))),
+            ("t-33-17-2.avro", Some((33, 17))),
+            ("t-3-", None),
+            ("t-x-17.avro", None),
+            ("u-3-17.avro", None),
+        ] {
+            assert_eq!(Naming::Start { delim: "-".into() }.place(name, "t"), want, "{name}");
+        }
     }
 }

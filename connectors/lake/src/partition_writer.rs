@@ -81,7 +81,10 @@ struct Run {
 impl PartitionWriter {
     pub(crate) fn new(lake: Lake, tp: TopicPartition, recovered: Recovered, now: i64) -> Result<Self> {
         let rotation = Rotation::begin(&lake.settings.rotation, now)?;
-        let form = Form::new(lake.settings.compatibility);
+        let mut form = Form::new(lake.settings.compatibility);
+        if let Some(schema) = recovered.schema {
+            form.go_on(schema);
+        }
         Ok(Self {
             tp,
             lake,

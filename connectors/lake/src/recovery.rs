@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 
 use lavka_api::Result;
-use lavka_api::data::{Topic, TopicPartition};
+use lavka_api::data::{Schema, Topic, TopicPartition};
 
 use crate::commit::replay;
 use crate::commit_log::{CommitLog, Opened};
-use crate::file_name::FileName;
+use crate::compatibility::Compatibility;
+use crate::file_schema::schema_of;
 use crate::history::History;
 use crate::lake::Lake;
+use crate::naming::Naming;
 use crate::store::{LakePath, Lease};
 use crate::wal::Block;
 
@@ -24,11 +26,15 @@ pub(crate) struct Recovered {
     pub(crate) next: Option<i64>,
     /// What was taken up to there.
     pub(crate) history: History,
+    /// The schema of the last records in finished files, where `schema.compatibility` asks for it and a file tells it with
+    /// its version.
+    pub(crate) schema: Option<Schema>,
 }
 
-/// Where the files of a topic's partitions end, so that one open of many partitions lists the topic once. Files that a
-/// recovery renames after a listing do not matter: their offsets are in the log as well.
-pub(crate) type Listings = HashMap<Topic, HashMap<i32, i64>>;
+/// The newest file of each of a topic's partitions, with its [number](crate::naming::Naming::place), so that one open of
+/// many partitions lists the topic once. Files that a recovery renames after a listing do not matter: they are in the log
+/// as well.
+pub(crate) type Listings = HashMap<Topic, HashMap<i32, (i64, LakePath)>>;
 
 /// Takes the lease, finishes what a crash cut off, and clears away the rest; `None` while another writer has the lease.
 ///
@@ -49,14 +55,20 @@ pub(crate) async fn recover(
         Some(block) => replay(lake, &lease, block).await?,
         None => 0,
     };
-    let ends = match listings.get(&tp.topic) {
-        Some(ends) => ends,
+    let naming = &lake.settings.naming;
+    let newest = match listings.get(&tp.topic) {
+        Some(newest) => newest,
         None => {
             let files = lake.store.list(&lake.topic_dir(&tp.topic)?).await?;
-            listings.entry(tp.topic.clone()).or_insert(ends(&files, &tp.topic))
+            listings.entry(tp.topic.clone()).or_insert(newest_files(naming, files, &tp.topic))
         }
     };
-    let files_end = ends.get(&tp.partition).copied();
+    let listed = newest.get(&tp.partition);
+    let files_end = listed.and_then(|(order, _)| naming.end(*order));
+    let schema = match lake.settings.compatibility {
+        Compatibility::None => None,
+        _ => last_schema(lake, tp, block.as_ref(), listed).await?,
+    };
     let (next, history) = go_on(block, files_end);
     let mut stale = lake.store.list(&lake.temp_dir(tp)?).await?;
     stale.extend(orphans);
@@ -73,7 +85,7 @@ pub(crate) async fn recover(
     if let Some(next) = next {
         log.shorten(lake, &mut lease, next, &history).await?;
     }
-    Ok(Some(Recovered { lease, log, files_end, next, history }))
+    Ok(Some(Recovered { lease, log, files_end, next, history, schema }))
 }
 
 /// Where to go on, and what was taken up to there: after the last block of the log, where the names of finished files end.
@@ -90,16 +102,39 @@ fn go_on(block: Option<Block>, files_end: Option<i64>) -> (Option<i64>, History)
     }
 }
 
-/// For each partition of `topic` one more than the largest end offset in the names of its files.
-fn ends(files: &[LakePath], topic: &str) -> HashMap<i32, i64> {
-    let mut ends = HashMap::new();
-    for name in files.iter().filter_map(|path| FileName::parse(path.name())) {
-        if name.topic == topic {
-            let end = ends.entry(name.partition).or_insert(0);
-            *end = name.end.saturating_add(1).max(*end);
+/// The newest file of each partition of `topic`.
+fn newest_files(naming: &Naming, files: Vec<LakePath>, topic: &str) -> HashMap<i32, (i64, LakePath)> {
+    let mut newest: HashMap<i32, (i64, LakePath)> = HashMap::new();
+    for path in files {
+        let Some((partition, order)) = naming.place(path.name(), topic) else { continue };
+        if newest.get(&partition).is_none_or(|(known, _)| order > *known) {
+            newest.insert(partition, (order, path));
         }
     }
-    ends
+    newest
+}
+
+/// The schema in the newest of the partition's finished files that is still there: the newest of the last commit, whose
+/// files may have got their names since the listing, or the `listed` one.
+async fn last_schema(
+    lake: &Lake,
+    tp: &TopicPartition,
+    block: Option<&Block>,
+    listed: Option<&(i64, LakePath)>,
+) -> Result<Option<Schema>> {
+    let order = |path: &LakePath| lake.settings.naming.place(path.name(), &tp.topic).map(|(_, order)| order);
+    let moved =
+        block.into_iter().flat_map(|block| &block.moves).filter_map(|(_, path)| Some((order(path)?, path)));
+    let mut newest: Vec<(i64, &LakePath)> = moved.max_by_key(|(order, _)| *order).into_iter().collect();
+    newest.extend(listed.map(|(order, path)| (*order, path)));
+    newest.sort_by_key(|(order, _)| std::cmp::Reverse(*order));
+    newest.dedup();
+    for (_, path) in newest {
+        if let Some(schema) = schema_of(lake, path).await? {
+            return Ok(Some(schema).filter(|schema| schema.version().is_some()));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -140,6 +175,9 @@ mod tests {
             "topics/t/partition=0/notes.txt",
         ]
         .map(|path| LakePath::new(path).unwrap());
-        assert_eq!(ends(&files, "t"), [(0, 42), (1, 100)].into());
+        let newest = newest_files(&Naming::Span, files.to_vec(), "t");
+        let ends: HashMap<i32, i64> =
+            newest.into_iter().map(|(partition, (end, _))| (partition, end)).collect();
+        assert_eq!(ends, [(0, 41), (1, 99)].into());
     }
 }

@@ -33,7 +33,7 @@ mod converter;
 mod mapping;
 mod schema;
 
-pub use codec::{Decoder, Encoder, write_length};
+pub use codec::{Decoder, Encoder, read_length, write_length};
 pub use converter::{AvroConverter, plugins};
 pub use mapping::{Mapping, parameter};
 pub use schema::AvroSchema;

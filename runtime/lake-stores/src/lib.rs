@@ -44,4 +44,4 @@ pub use names::{random_bytes, random_name};
 pub use object::{Account, AzureSettings, BucketStore, GoogleSettings, ObjectSettings, Provider, S3Settings};
 pub use path::LakePath;
 pub use place::{Place, PlaceError};
-pub use store::{Chunk, LakeStore, Lease, LogForm, Renamed};
+pub use store::{Chunk, End, LakeStore, Lease, LogForm, Renamed};

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use crate::failure::failure;
 use crate::names::random_name;
-use crate::{Chunk, LakePath, LakeStore, Lease, Renamed};
+use crate::{Chunk, End, LakePath, LakeStore, Lease, Renamed};
 
 /// Times that a directory is created for the same file, when it vanishes each time.
 const DIRECTORY_TRIES: usize = 5;
@@ -203,6 +203,22 @@ impl LakeStore for LocalStore {
         .await
     }
 
+    async fn read_end(&self, path: &LakePath, end: End) -> Result<Option<Vec<u8>>> {
+        self.blocking("read", Some((path, None)), move |_, path| {
+            let mut file = match File::open(path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let range = end.range(file.metadata()?.len());
+            file.seek(SeekFrom::Start(range.start))?;
+            let mut bytes = Vec::new();
+            file.take(range.end - range.start).read_to_end(&mut bytes)?;
+            Ok(Some(bytes))
+        })
+        .await
+    }
+
     async fn rename_if_absent(&self, lease: &Lease, from: &LakePath, to: &LakePath) -> Result<Renamed> {
         let from = self.path(from);
         self.blocking("rename a finished file to", Some((to, Some(lease))), move |_, to| {
@@ -378,6 +394,12 @@ mod tests {
         assert_eq!(store.read(&file, 100).await.unwrap().unwrap(), b"abcd");
         assert!(store.read(&file, 3).await.is_err());
         assert_eq!(store.read(&path("x/none"), 3).await.unwrap(), None);
+        for (end, want) in
+            [(End::First(2), "ab"), (End::Last(3), "bcd"), (End::First(9), "abcd"), (End::Last(9), "abcd")]
+        {
+            assert_eq!(store.read_end(&file, end).await.unwrap().unwrap(), want.as_bytes());
+        }
+        assert_eq!(store.read_end(&path("x/none"), End::Last(3)).await.unwrap(), None);
         let error = store.append(&lease, &file, 9, Chunk::default()).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Fatal);
     }

@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -60,6 +61,26 @@ pub enum Renamed {
     TargetExists,
     /// There is no file of either name.
     SourceMissing,
+}
+
+/// One end of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// So many bytes from its beginning.
+    First(u64),
+    /// So many bytes up to its end.
+    Last(u64),
+}
+
+impl End {
+    /// Where the bytes of a file of `length` begin and end.
+    #[must_use]
+    pub fn range(self, length: u64) -> Range<u64> {
+        match self {
+            Self::First(count) => 0..count.min(length),
+            Self::Last(count) => length.saturating_sub(count)..length,
+        }
+    }
 }
 
 /// How a store keeps the log of commits.
@@ -141,6 +162,9 @@ pub trait LakeStore: Send + Sync + fmt::Debug {
 
     /// The content of a small file; `None` if there is none. Files of more than `limit` bytes are an error.
     async fn read(&self, path: &LakePath, limit: u64) -> Result<Option<Vec<u8>>>;
+
+    /// The bytes at one end of a finished file, fewer where it has fewer; `None` if there is none.
+    async fn read_end(&self, path: &LakePath, end: End) -> Result<Option<Vec<u8>>>;
 
     /// Gives a file another name, in one step and never replacing a file; directories above the new name are created. An
     /// object store replaces what has the new name, as the S3 sink does: only the winner of the log comes here.

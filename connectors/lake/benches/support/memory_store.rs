@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use lavka_api::Result;
-use lavka_connector_lake::store::{Chunk, LakePath, LakeStore, Lease, Renamed};
+use lavka_connector_lake::store::{Chunk, End, LakePath, LakeStore, Lease, Renamed};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MemoryStore(Arc<Mutex<BTreeMap<LakePath, Vec<u8>>>>);
@@ -46,6 +46,10 @@ impl LakeStore for MemoryStore {
 
     async fn read(&self, path: &LakePath, _limit: u64) -> Result<Option<Vec<u8>>> {
         Ok(self.files().get(path).cloned())
+    }
+
+    async fn read_end(&self, path: &LakePath, _end: End) -> Result<Option<Vec<u8>>> {
+        self.read(path, u64::MAX).await
     }
 
     async fn rename_if_absent(&self, _lease: &Lease, from: &LakePath, to: &LakePath) -> Result<Renamed> {

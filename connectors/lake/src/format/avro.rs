@@ -13,7 +13,8 @@ use lavka_columnar::{Appended, Refusal};
 const BLOCK_BYTES: usize = 64_000;
 /// Bytes of records that are worth being compressed and handed out.
 const RIPE_BYTES: usize = 1024 * 1024;
-const MAGIC: &[u8] = b"Obj\x01";
+/// What files begin with.
+pub(crate) const MAGIC: &[u8] = b"Obj\x01";
 
 /// `avro.codec`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,11 +16,11 @@ use lavka_columnar::{Appended, Inferred};
 
 use crate::store::Chunk;
 use avro::AvroEncoder;
-pub(crate) use avro::{AvroCodec, AvroSettings};
+pub(crate) use avro::{AvroCodec, AvroSettings, MAGIC as AVRO_MAGIC};
 use lines::LineEncoder;
 pub(crate) use lines::{LineKind, LineSettings};
 use parquet::ParquetEncoder;
-pub(crate) use parquet::{BloomFilters, Codec, ParquetSettings};
+pub(crate) use parquet::{AVRO_SCHEMA, BloomFilters, Codec, ParquetSettings};
 
 /// `format.class`.
 #[derive(Debug, Clone)]

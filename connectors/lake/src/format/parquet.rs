@@ -32,7 +32,7 @@ const MIN_BATCH_BYTES: usize = 64 * 1024;
 const NO_COLUMN: &str = "_";
 
 /// Key of the footer's metadata under which parquet-avro keeps the schema of records.
-const AVRO_SCHEMA: &str = "parquet.avro.schema";
+pub(crate) const AVRO_SCHEMA: &str = "parquet.avro.schema";
 
 /// `parquet.codec`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

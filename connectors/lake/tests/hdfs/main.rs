@@ -13,7 +13,9 @@ mod support;
 use std::time::Duration;
 
 use lavka_api::config::Config;
-use lavka_connector_lake::store::{Chunk, HdfsSettings, HdfsStore, LakePath, LakeStore, LogForm, Renamed};
+use lavka_connector_lake::store::{
+    Chunk, End, HdfsSettings, HdfsStore, LakePath, LakeStore, LogForm, Renamed,
+};
 use lavka_testkit::{Chance, HdfsServer, Unavailable, cannot_run, count, services, unique};
 use support::{
     Rig, assert_complete, assert_example, be_child, files, names_below, partition, runtime, spawn_child,
@@ -93,6 +95,10 @@ fn the_store_keeps_what_the_port_promises() {
         assert!(store.sync(&lease, &temp).await.unwrap());
         assert_eq!(store.read(&temp, 100).await.unwrap().unwrap(), b"abcdef");
         assert!(store.read(&temp, 5).await.is_err());
+        for (end, want) in [(End::First(2), "ab"), (End::Last(2), "ef"), (End::Last(9), "abcdef")] {
+            assert_eq!(store.read_end(&temp, end).await.unwrap().unwrap(), want.as_bytes());
+        }
+        assert_eq!(store.read_end(&path("none"), End::Last(1)).await.unwrap(), None);
         assert_eq!(store.read(&path("none"), 100).await.unwrap(), None);
         assert_eq!(store.rename_if_absent(&lease, &temp, &done).await.unwrap(), Renamed::Done);
         assert_eq!(store.rename_if_absent(&lease, &temp, &done).await.unwrap(), Renamed::AlreadyDone);

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use lavka_api::config::{Config, Password};
 use lavka_connector_lake::store::{
-    Account, BucketStore, Chunk, LakePath, LakeStore, ObjectSettings, Renamed, S3Settings,
+    Account, BucketStore, Chunk, End, LakePath, LakeStore, ObjectSettings, Renamed, S3Settings,
 };
 use lavka_testkit::{Chance, Python, S3Server, Unavailable, acceptance, cannot_run, count, temp_dir, unique};
 use support::{
@@ -107,6 +107,10 @@ fn the_store_keeps_what_the_port_promises() {
         assert_eq!(store.held_bytes(&temp), 0);
         assert_eq!(store.read(&temp, 100).await.unwrap().unwrap(), b"abcdef");
         assert!(store.read(&temp, 5).await.is_err());
+        for (end, want) in [(End::First(2), "ab"), (End::Last(2), "ef"), (End::Last(9), "abcdef")] {
+            assert_eq!(store.read_end(&temp, end).await.unwrap().unwrap(), want.as_bytes());
+        }
+        assert_eq!(store.read_end(&path("none"), End::Last(1)).await.unwrap(), None);
         assert_eq!(store.rename_if_absent(&lease, &temp, &done).await.unwrap(), Renamed::Done);
         assert_eq!(store.rename_if_absent(&lease, &temp, &done).await.unwrap(), Renamed::AlreadyDone);
         assert_eq!(

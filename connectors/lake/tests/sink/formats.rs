@@ -5,7 +5,7 @@ use lavka_api::data::{Blob, Datum, Object, Schema, SinkRecord, Struct, Type, Val
 use lavka_api::plugin::{SinkContext, SinkTask as _};
 
 use crate::files::written;
-use crate::harness::{NOW, config, opened, reading, record, runtime};
+use crate::harness::{NOW, config, opened, parquet, reading, record, runtime};
 use crate::model_store::ModelStore;
 
 fn avro(bytes: &[u8]) -> (String, Vec<Avro>) {
@@ -139,6 +139,82 @@ fn versions_share_files_as_the_compatibility_allows() {
             }
         }
     }
+}
+
+#[test]
+fn a_restarted_task_goes_on_with_the_schema_of_the_newest_file() {
+    let s3 = [
+        ("connector.class", "io.confluent.connect.s3.S3SinkConnector"),
+        ("s3.bucket.name", "lake"),
+        ("store.url", ""),
+    ];
+    for format in ["Avro", "Parquet"] {
+        for store_of in [&[][..], &s3] {
+            for (mode, second, want) in [
+                // The record of the older version is brought into the form of the file that was finished before.
+                ("BACKWARD", 1, vec!["a", "b"]),
+                ("FULL", 1, vec!["a", "b"]),
+                // An older one begins a form of its own here.
+                ("FORWARD", 1, vec!["a"]),
+                ("NONE", 1, vec!["a"]),
+            ] {
+                let mut config = config([("schema.compatibility", mode), ("format.class", format)]);
+                config.set("flush.size", "2");
+                store_of.iter().for_each(|(key, value)| config.set(*key, *value));
+                runtime().block_on(async {
+                    let store = ModelStore::new();
+                    let (mut task, _) = opened(&config, &store, 1).await.unwrap();
+                    let first = vec![versioned_record(1, 0), versioned_record(1, 1)];
+                    let next = vec![versioned_record(2, 2), versioned_record(2, 3)];
+                    for batch in [first, next, Vec::new()] {
+                        task.put(batch.into(), &mut SinkContext::at(NOW)).await.unwrap();
+                    }
+                    task.stop().await;
+                    let (mut task, _) = opened(&config, &store, 1).await.unwrap();
+                    let batch = vec![versioned_record(second, 4), versioned_record(second, 5)];
+                    for batch in [batch, Vec::new()] {
+                        task.put(batch.into(), &mut SinkContext::at(NOW)).await.unwrap();
+                    }
+                    let files = store.files("topics/t/");
+                    let (name, bytes) = files.last_key_value().unwrap();
+                    assert!(files.len() == 3 && name.contains("t+0+0000000004"), "{files:?}");
+                    let columns: Vec<String> = match format {
+                        "Avro" => {
+                            let Avro::Record(row) = &avro(bytes).1[0] else { panic!() };
+                            row.iter().map(|(name, _)| name.clone()).collect()
+                        }
+                        _ => parquet(bytes)[0]
+                            .schema()
+                            .fields()
+                            .iter()
+                            .map(|field| field.name().clone())
+                            .collect(),
+                    };
+                    assert_eq!(columns, want, "{mode} {format} {name}");
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_newest_file_that_tells_no_schema_does_not_keep_a_task_from_going_on() {
+    runtime().block_on(async {
+        for format in ["Avro", "Parquet"] {
+            let mut config = config([("schema.compatibility", "BACKWARD"), ("format.class", format)]);
+            config.set("flush.size", "1");
+            let store = ModelStore::new();
+            let extension = format.to_lowercase();
+            store
+                .put(&format!("topics/t/partition=0/t+0+0000000000+0000000009.{extension}"), b"PAR1 Obj\x01");
+            let (mut task, rewind) = opened(&config, &store, 1).await.unwrap();
+            assert_eq!(rewind.values().copied().collect::<Vec<i64>>(), [10]);
+            for batch in [vec![versioned_record(1, 10)], Vec::new()] {
+                task.put(batch.into(), &mut SinkContext::at(NOW)).await.unwrap();
+            }
+            assert_eq!(store.files("topics/t/").len(), 2);
+        }
+    });
 }
 
 #[test]

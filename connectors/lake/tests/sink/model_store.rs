@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use lavka_api::{Error, Result};
-use lavka_connector_lake::store::{Chunk, LakePath, LakeStore, Lease, Renamed};
+use lavka_connector_lake::store::{Chunk, End, LakePath, LakeStore, Lease, Renamed};
 
 /// Shared by the task under test and the test; a crash changes the disk under all of its handles.
 #[derive(Clone, Debug)]
@@ -275,6 +275,14 @@ impl LakeStore for ModelStore {
         let disk = self.disk();
         let bytes = disk.names.get(path).map(|file| disk.files[file].bytes.clone());
         answer(death, bytes)
+    }
+
+    async fn read_end(&self, path: &LakePath, end: End) -> Result<Option<Vec<u8>>> {
+        let bytes = self.read(path, u64::MAX).await?;
+        Ok(bytes.map(|bytes| {
+            let range = end.range(u64::try_from(bytes.len()).unwrap());
+            bytes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()].to_vec()
+        }))
     }
 
     async fn rename_if_absent(&self, _lease: &Lease, from: &LakePath, to: &LakePath) -> Result<Renamed> {

@@ -16,6 +16,17 @@ pub(super) struct Cursor<'a> {
     free: usize,
 }
 
+/// Takes a length off the front of `bytes`, as [`write_length`](crate::write_length) puts it there.
+///
+/// # Errors
+/// A data error where it is cut off, too long or negative.
+pub fn read_length(bytes: &mut &[u8]) -> Result<usize> {
+    let mut cursor = Cursor::new(bytes);
+    let length = cursor.length()?;
+    *bytes = cursor.rest;
+    Ok(length)
+}
+
 impl<'a> Cursor<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, free: FREE }
@@ -195,6 +206,16 @@ fn ended() -> Error {
 }
 
 #[cold]
+fn too_wide() -> Error {
+    broken("Invalid int encoding".to_owned())
+}
+
+#[cold]
+fn negative(length: i64) -> Error {
+    broken(format!("Malformed data. Length is negative: {length}"))
+}
+
+#[cold]
 pub(super) fn too_deep() -> Error {
     broken(format!("the data is nested deeper than {MAX_DEPTH} levels"))
 }
@@ -205,16 +226,6 @@ pub(super) fn no_member(index: usize, members: usize) -> Error {
 }
 
 /// Bytes that are no data of their schema.
-#[cold]
-fn too_wide() -> Error {
-    broken("Invalid int encoding".to_owned())
-}
-
-#[cold]
-fn negative(length: i64) -> Error {
-    broken(format!("Malformed data. Length is negative: {length}"))
-}
-
 #[cold]
 pub(super) fn broken(message: String) -> Error {
     Error::new(ErrorClass::Data, exception::SERIALIZATION, message)

@@ -9,6 +9,7 @@ mod resolution;
 mod schemaless;
 mod varint;
 
+pub use cursor::read_length;
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub(crate) use resolution::unreadable;

@@ -125,4 +125,18 @@ mod tests {
         write_long(&mut out, i64::MIN);
         assert_eq!(out.len(), 10);
     }
+
+    #[test]
+    fn lengths_are_read_back_and_nothing_else() {
+        let mut out = Vec::new();
+        write_length(&mut out, 300);
+        out.push(7);
+        let mut rest = out.as_slice();
+        assert_eq!((crate::read_length(&mut rest).unwrap(), rest), (300, [7].as_slice()));
+        let mut minus = Vec::new();
+        write_long(&mut minus, -1);
+        for broken in [&[][..], &out[..1], &minus] {
+            assert!(crate::read_length(&mut &*broken).is_err(), "{broken:?}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Keys of this converter beside those of the registry.
 
 use lavka_api::config::{Check, ConfigDef, ConfigSpec, key};
+use lavka_schema_registry::unsupported::{self, NO_JAVA_CLASSES};
 
 use crate::mapping::Mapping;
 
@@ -37,19 +38,19 @@ lavka_api::config! {
         pub(super) cache_size: i32 = key("schemas.cache.config").default(1000).low().check(Check::at_least(1))
             .doc("How many schemas with their plans are kept in each direction."),
         /// Not supported: generated classes.
-        pub(super) specific: String = key("specific.avro.reader").default("false").low()
-            .check(Check::one_of(&["false"]))
+        pub(super) specific: bool = key("specific.avro.reader").default(false).low()
+            .check(unsupported::switch(NO_JAVA_CLASSES))
             .doc("Whether data is read into generated Java classes; only false is supported."),
         /// Not supported: logical types of the Java library.
-        pub(super) logical: String = key("avro.use.logical.type.converters").default("false").low()
-            .check(Check::one_of(&["false"]))
+        pub(super) logical: bool = key("avro.use.logical.type.converters").default(false).low()
+            .check(unsupported::switch("logical types are those of Connect, not those of Avro's Java library"))
             .doc("Whether Avro's Java library converts logical types; only false is supported. Dates, times, timestamps \
                   and decimals are Connect's logical types anyway."),
         /// Not supported: generated classes.
-        pub(super) key_type: Option<String> = key("specific.avro.key.type").check(unsupported())
+        pub(super) key_type: Option<String> = key("specific.avro.key.type").check(unsupported::setting(NO_JAVA_CLASSES))
             .doc("The Java class that keys are read into; not supported."),
         /// Not supported: generated classes.
-        pub(super) value_type: Option<String> = key("specific.avro.value.type").check(unsupported())
+        pub(super) value_type: Option<String> = key("specific.avro.value.type").check(unsupported::setting(NO_JAVA_CLASSES))
             .doc("The Java class that values are read into; not supported."),
         /// About Java objects.
         pub(super) allow_null: bool = key("avro.reflection.allow.null").default(false)
@@ -61,14 +62,6 @@ lavka_api::config! {
         pub(super) fail_on_trailing: bool = key("avro.fail.on.trailing.data").default(false).low()
             .doc("Whether bytes behind a record's data are an error; otherwise they are left alone."),
     }
-}
-
-/// A check that nothing is set.
-fn unsupported() -> Check {
-    Check::new("not supported", |text| {
-        let set = !text.trim().is_empty();
-        if set { Err("it is not supported: Java classes are not loaded".into()) } else { Ok(()) }
-    })
 }
 
 impl MappingConfig {

@@ -27,6 +27,8 @@ pub(super) struct Readers {
 
 struct Reader {
     decoder: Decoder,
+    /// The full name of the writer's schema.
+    name: Option<String>,
     /// The schema that it reads as, where that is the newest one instead of the writer's.
     latest: Option<Arc<ResolvedSchema>>,
 }
@@ -61,18 +63,15 @@ impl Readers {
 
     async fn reader(&mut self, session: &Session, located: &Located<'_>, key: &Key) -> Result<Arc<Reader>> {
         let topic = &key.0;
-        let known = self.readers.known(key);
-        let written = match &known {
-            Some(known) if known.latest.is_none() => return Ok(Arc::clone(known)),
-            _ => session.resolve_for_decode(located, topic).await?,
-        };
+        if let Some(known) = self.readers.known(key) {
+            let name = known.name.as_deref();
+            if known.latest.is_none() || known.latest == session.latest_for_decode(topic, name).await? {
+                return Ok(known);
+            }
+        }
+        let written = session.resolve_for_decode(located, topic).await?;
         let writer = parse(&written)?;
         let latest = session.latest_for_decode(topic, writer.full_name()).await?;
-        if let Some(known) = known
-            && known.latest == latest
-        {
-            return Ok(known);
-        }
         let version = session.version_for_decode(&written.schema, topic, writer.full_name()).await?;
         let reader = match &latest {
             Some(latest) if latest.schema != written.schema => parse(latest)?,
@@ -80,7 +79,7 @@ impl Readers {
         };
         let decoder = Decoder::new(&self.mapping, &writer, &reader, version)?
             .refusing_trailing_data(self.fail_on_trailing);
-        Ok(Arc::new(Reader { decoder, latest }))
+        Ok(Arc::new(Reader { decoder, name: writer.full_name().map(str::to_owned), latest }))
     }
 
     pub(super) fn read(&mut self, session: &Session, undecoded: &Undecoded<'_>) -> Result<Datum> {

@@ -16,7 +16,7 @@ use hdfs_native::client::{Client, ClientBuilder, WriteOptions};
 use lavka_api::{Error, Result};
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::{Chunk, LakePath, LakeStore, Lease, LogForm, Renamed};
+use crate::{Chunk, End, LakePath, LakeStore, Lease, LogForm, Renamed};
 use errors::{explain, is_missing, is_there};
 use lease::Held;
 use open_file::{OpenFile, read_range};
@@ -161,11 +161,25 @@ impl HdfsStore {
 
     /// Whether there is a file or directory of that name.
     async fn exists(&self, path: &LakePath) -> Result<bool> {
+        Ok(self.length(path).await?.is_some())
+    }
+
+    /// Bytes of a file; `None` if there is none.
+    async fn length(&self, path: &LakePath) -> Result<Option<u64>> {
         let client = self.client().await?;
         match self.ask(client.get_file_info(&self.absolute(path))).await {
-            Ok(_) => Ok(true),
-            Err(error) if is_missing(&error) => Ok(false),
+            Ok(status) => Ok(Some(u64::try_from(status.length).unwrap_or(u64::MAX))),
+            Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(self.explain("look at", path, &error)),
+        }
+    }
+
+    /// `count` bytes of a file from `at` on; `None` if there is none.
+    async fn range(&self, path: &LakePath, at: u64, count: usize) -> Result<Option<Vec<u8>>> {
+        match read_range(self.client().await?, &self.absolute(path), at, count).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(self.explain("read", path, &error)),
         }
     }
 
@@ -280,24 +294,21 @@ impl LakeStore for HdfsStore {
         if let Some(log) = log {
             return Ok(Some(log));
         }
-        let client = self.client().await?;
-        let absolute = self.absolute(path);
-        let length = match self.ask(client.get_file_info(&absolute)).await {
-            Ok(status) => u64::try_from(status.length).unwrap_or(u64::MAX),
-            Err(error) if is_missing(&error) => return Ok(None),
-            Err(error) => return Err(self.explain("look at", path, &error)),
-        };
+        let Some(length) = self.length(path).await? else { return Ok(None) };
         if length > limit {
             return Err(Error::fatal(format!(
-                "{absolute} has {length} bytes, and at most {limit} make sense"
+                "{} has {length} bytes, and at most {limit} make sense",
+                self.absolute(path)
             )));
         }
-        let count = usize::try_from(length).unwrap_or(usize::MAX);
-        match read_range(client, &absolute, 0, count).await {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(self.explain("read", path, &error)),
-        }
+        self.range(path, 0, usize::try_from(length).unwrap_or(usize::MAX)).await
+    }
+
+    async fn read_end(&self, path: &LakePath, end: End) -> Result<Option<Vec<u8>>> {
+        let Some(length) = self.length(path).await? else { return Ok(None) };
+        let range = end.range(length);
+        let count = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        self.range(path, range.start, count).await
     }
 
     async fn rename_if_absent(&self, lease: &Lease, from: &LakePath, to: &LakePath) -> Result<Renamed> {

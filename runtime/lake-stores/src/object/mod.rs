@@ -17,7 +17,7 @@ use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStoreExt as _, PutMode, PutPayload};
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::{Chunk, LakePath, LakeStore, Lease, LogForm, Renamed};
+use crate::{Chunk, End, LakePath, LakeStore, Lease, LogForm, Renamed};
 use client::{Client, client};
 use errors::explain;
 pub use settings::{Account, AzureSettings, GoogleSettings, ObjectSettings, Provider, S3Settings};
@@ -305,6 +305,20 @@ impl LakeStore for BucketStore {
 
     async fn read(&self, path: &LakePath, limit: u64) -> Result<Option<Vec<u8>>> {
         self.get(&self.key(path)?, limit).await
+    }
+
+    async fn read_end(&self, path: &LakePath, end: End) -> Result<Option<Vec<u8>>> {
+        let key = self.key(path)?;
+        let Some(length) = self.size(&key).await? else { return Ok(None) };
+        let range = end.range(length);
+        if range.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        match self.client().await?.get_range(&key, range).await {
+            Ok(bytes) => Ok(Some(bytes.to_vec())),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.explain("read", &key, &error)),
+        }
     }
 
     async fn rename_if_absent(&self, _lease: &Lease, from: &LakePath, to: &LakePath) -> Result<Renamed> {
