@@ -1,14 +1,9 @@
 //! The keys of the converter.
 
 use lavka_api::Result;
-use lavka_api::config::{Check, Config, ConfigDef, ConfigSpec, ConfigType as _, key};
+use lavka_api::config::{Check, Config, ConfigDef, ConfigSpec, key};
 use lavka_converters::json::{DecimalFormat, WriteOptions};
-
-fn unsupported(why: &'static str) -> Check {
-    Check::new("false", move |text| {
-        if bool::parse(text) == Ok(true) { Err(format!("it is not supported: {why}")) } else { Ok(()) }
-    })
-}
+use lavka_schema_registry::unsupported;
 
 lavka_api::config! {
     /// The converter's own keys; those of the registry are shared.
@@ -45,16 +40,16 @@ lavka_api::config! {
             .doc("Whether a union of one schema is that schema."),
         _preserve: bool = key("preserve.additional.properties")
             .default(false)
-            .check(unsupported("members that a schema does not name are dropped"))
+            .check(unsupported::switch("members that a schema does not name are dropped"))
             .doc("Whether members that a schema does not name are kept; not supported."),
         _validate: bool = key("json.fail.invalid.schema")
             .default(false)
-            .check(unsupported("payloads are not validated against constraints of the schema"))
+            .check(unsupported::switch("payloads are not validated against constraints of the schema"))
             .doc("Whether payloads are validated against the whole schema; not supported."),
         _indent: bool = key("json.indent.output")
             .default(false)
             .low()
-            .check(unsupported("payloads are written without white space"))
+            .check(unsupported::switch("payloads are written without white space"))
             .doc("Whether payloads are written with line breaks; not supported."),
         _dates: bool = key("json.write.dates.iso8601")
             .default(false)

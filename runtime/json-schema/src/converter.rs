@@ -58,6 +58,8 @@ struct Writer {
 /// How payloads of one schema are read.
 struct Reader {
     payload: PayloadReader,
+    /// The title of the writer's schema.
+    title: Option<String>,
     /// The schema that it reads as, where that is the newest one instead of the writer's.
     latest: Option<Arc<ResolvedSchema>>,
 }
@@ -105,26 +107,26 @@ impl JsonSchemaConverter {
 
     async fn reader(&mut self, located: &Located<'_>, key: &(Topic, SchemaKey)) -> Result<Arc<Reader>> {
         let topic = &key.0;
-        let known = self.readers.known(key);
         let failed = |error| reading_failed(topic, error);
-        let written = match &known {
-            Some(known) if known.latest.is_none() => return Ok(Arc::clone(known)),
-            _ => self.session.resolve_for_decode(located, topic).await.map_err(failed)?,
-        };
-        let mut model = load(&written)?;
-        let latest = self.session.latest_for_decode(topic, model.title()).await.map_err(failed)?;
-        if let Some(known) = known
-            && known.latest == latest
-        {
-            return Ok(known);
+        if let Some(known) = self.readers.known(key) {
+            let title = known.title.as_deref();
+            if known.latest.is_none()
+                || known.latest == self.session.latest_for_decode(topic, title).await.map_err(failed)?
+            {
+                return Ok(known);
+            }
         }
+        let written = self.session.resolve_for_decode(located, topic).await.map_err(failed)?;
+        let mut model = load(&written)?;
+        let title = model.title().map(str::to_owned);
+        let latest = self.session.latest_for_decode(topic, title.as_deref()).await.map_err(failed)?;
         if let Some(latest) = &latest {
             model = load(latest)?;
         }
         let text = &latest.as_ref().unwrap_or(&written).schema;
         let version = self.session.version_for_decode(text, topic, model.title()).await.map_err(failed)?;
         let schema = schema_of(&model, version, &self.config)?;
-        Ok(Arc::new(Reader { payload: PayloadReader::new(&schema)?, latest }))
+        Ok(Arc::new(Reader { payload: PayloadReader::new(&schema)?, title, latest }))
     }
 }
 

@@ -31,7 +31,7 @@
 //!
 //! # Map
 //!
-//! - `config`, `java`, `unsupported`: the keys, and checks that name what does not work.
+//! - `config`, `java`, [`unsupported`]: the keys, and checks that name what does not work.
 //! - `schema`: [`SchemaText`], [`ResolvedSchema`], [`RegisteredSchema`], ids and GUIDs.
 //! - `plans`: [`Plans`], what a converter made of schemas, over a [`Cache`].
 //! - `rules`: schemas with rules, which are refused.
@@ -64,7 +64,7 @@ mod subject;
 mod tests;
 mod tls;
 mod transport;
-mod unsupported;
+pub mod unsupported;
 pub mod wire;
 
 pub use cache::Cache;

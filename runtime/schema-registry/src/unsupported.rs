@@ -17,19 +17,22 @@ const OPEN_KEYS: &[(&str, &str)] = &[
     ("encrypt.kms.", "fields are not encrypted"),
     ("bearer.auth.uami.", "tokens of Azure's managed identities are not fetched"),
     ("schema.registry.ssl.provider", "Java's security providers do not exist here"),
-    ("schema.registry.ssl.engine.factory.class", "Java classes are not loaded"),
+    ("schema.registry.ssl.engine.factory.class", NO_JAVA_CLASSES),
     ("schema.registry.ssl.cipher.suites", "the cipher suites are those of rustls"),
 ];
 
+/// Why keys about Java classes are not supported.
+pub const NO_JAVA_CLASSES: &str = "Java classes are not loaded";
+
 /// A check that nothing is set: `why` says what does not work.
-pub(crate) fn setting(why: &'static str) -> Check {
+pub fn setting(why: &'static str) -> Check {
     Check::new("not supported", move |text| {
         if text.trim().is_empty() { Ok(()) } else { Err(format!("it is not supported: {why}")) }
     })
 }
 
-/// A check that a switch is off.
-pub(crate) fn switch(why: &'static str) -> Check {
+/// A check that a switch is off: `why` says what does not work.
+pub fn switch(why: &'static str) -> Check {
     Check::new("false", move |text| {
         if bool::parse(text) == Ok(true) { Err(format!("it is not supported: {why}")) } else { Ok(()) }
     })

@@ -1,6 +1,7 @@
 //! Keys of this converter beside those of the registry and the mapping.
 
 use lavka_api::config::{Check, ClassName, ConfigDef, ConfigSpec, key};
+use lavka_schema_registry::unsupported::{self, NO_JAVA_CLASSES};
 
 use crate::settings::MappingSettings;
 
@@ -24,23 +25,16 @@ lavka_api::config! {
                   (DefaultReferenceSubjectNameStrategy), or by the path with dots and without .proto \
                   (QualifiedReferenceSubjectNameStrategy)."),
         /// Not supported: generated classes.
-        pub(super) key_type: Option<String> = key("specific.protobuf.key.type").check(unsupported())
+        pub(super) key_type: Option<String> = key("specific.protobuf.key.type").check(unsupported::setting(NO_JAVA_CLASSES))
             .doc("The Java class that keys are read into; not supported."),
         /// Not supported: generated classes.
-        pub(super) value_type: Option<String> = key("specific.protobuf.value.type").check(unsupported())
+        pub(super) value_type: Option<String> = key("specific.protobuf.value.type").check(unsupported::setting(NO_JAVA_CLASSES))
             .doc("The Java class that values are read into; not supported."),
         /// Not supported: generated classes.
-        pub(super) derive_type: String = key("derive.type").default("false").check(Check::one_of(&["false"]))
+        pub(super) derive_type: bool = key("derive.type").default(false)
+            .check(unsupported::switch(NO_JAVA_CLASSES))
             .doc("Whether the Java class to read into is found by the schema's options; only false is supported."),
     }
-}
-
-/// A check that nothing is set.
-fn unsupported() -> Check {
-    Check::new("not supported", |text| {
-        let set = !text.trim().is_empty();
-        if set { Err("it is not supported: Java classes are not loaded".into()) } else { Ok(()) }
-    })
 }
 
 impl ReferenceSettings {

@@ -27,6 +27,8 @@ pub(super) struct Readers(Plans<Key, Reader>);
 
 struct Reader {
     plan: DecodePlan,
+    /// The full name of the message.
+    name: String,
     /// The schema that it reads with, where that is the newest one instead of the writer's.
     latest: Option<Arc<ResolvedSchema>>,
 }
@@ -67,21 +69,18 @@ impl Readers {
         located: &Located<'_>,
         key: &Key,
     ) -> Result<Arc<Reader>> {
-        let known = self.0.known(key);
-        let written = match &known {
-            Some(known) if known.latest.is_none() => return Ok(Arc::clone(known)),
-            _ => session.resolve_for_decode(located, &key.topic).await?,
-        };
+        if let Some(known) = self.0.known(key) {
+            let name = Some(known.name.as_str());
+            if known.latest.is_none() || known.latest == session.latest_for_decode(&key.topic, name).await? {
+                return Ok(known);
+            }
+        }
+        let written = session.resolve_for_decode(located, &key.topic).await?;
         let file = parse(&written.schema)?;
         let name = file
             .message_name(&key.indexes)
             .ok_or_else(|| Error::data(format!("Invalid message indexes: {:?}", key.indexes)))?;
         let latest = session.latest_for_decode(&key.topic, Some(&name)).await?;
-        if let Some(known) = known
-            && known.latest == latest
-        {
-            return Ok(known);
-        }
         let version = session.version_for_decode(&written.schema, &key.topic, Some(&name)).await?;
         let newest = latest.as_ref().map(|latest| linked(latest)).transpose()?;
         let pool = match newest {
@@ -90,7 +89,7 @@ impl Readers {
             _ => link(&file, &written)?,
         };
         let plan = DecodePlan::compile(&pool, &name, version, &settings.mapping)?;
-        Ok(Arc::new(Reader { plan, latest }))
+        Ok(Arc::new(Reader { plan, name, latest }))
     }
 
     /// Reads a record.

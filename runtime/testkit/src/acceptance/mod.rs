@@ -39,6 +39,7 @@ mod converter;
 mod hostile;
 mod offsets;
 mod predicate;
+mod registry;
 mod sink;
 mod sink_run;
 mod source;
@@ -52,6 +53,7 @@ use lavka_api::plugin::Plugin;
 
 pub use converter::ConverterAcceptance;
 pub use predicate::PredicateAcceptance;
+pub use registry::{RegistryRecord, registry_converter};
 pub use sink::SinkAcceptance;
 pub use source::SourceAcceptance;
 pub use suite::{Fault, Report};
