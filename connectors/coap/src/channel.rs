@@ -26,6 +26,8 @@ const PREDECESSOR: Duration = Duration::from_secs(3);
 pub(crate) struct Channel {
     id: TaskId,
     socket: UdpSocket,
+    /// An IPv6 socket, which knows IPv4 addresses by other names.
+    ipv6: bool,
     buffer: Vec<u8>,
     began: Instant,
     gate: Option<Gate>,
@@ -34,14 +36,15 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// A socket bound to `address`, with a receive buffer of so many bytes if the system allows, behind `gate`.
+    /// A socket bound to `address`, with a receive buffer of so many bytes if the system allows.
     ///
     /// # Errors
     /// Where the address cannot be had.
     pub(crate) async fn open(id: TaskId, address: SocketAddr, receive_buffer: usize) -> io::Result<Self> {
         let socket = bind(address, receive_buffer).await?;
         let buffer = vec![0; LARGEST_DATAGRAM];
-        Ok(Self { id, socket, buffer, began: Instant::now(), gate: None, passed: Passed::default() })
+        let (ipv6, began) = (address.is_ipv6(), Instant::now());
+        Ok(Self { id, socket, ipv6, buffer, began, gate: None, passed: Passed::default() })
     }
 
     /// The same, over DTLS if there is a gate.
@@ -66,9 +69,14 @@ impl Channel {
         self.gate.as_ref().map(Gate::tally).unwrap_or_default()
     }
 
-    /// The address it is bound to.
-    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
-        self.socket.local_addr().ok()
+    /// Handshakes and sessions that are over since the last call: of whom, and what went wrong, if anything did.
+    pub(crate) fn take_ended(&mut self) -> Vec<(SocketAddr, Option<String>)> {
+        std::mem::take(&mut self.passed.ended)
+    }
+
+    /// Whether IPv6 addresses can be reached.
+    pub(crate) fn is_ipv6(&self) -> bool {
+        self.ipv6
     }
 
     /// Milliseconds since it was opened.
@@ -140,10 +148,9 @@ impl Channel {
     }
 
     async fn flush(&mut self) {
-        let mapped = self.local_address().is_some_and(|local| local.is_ipv6());
         for (peer, datagram) in std::mem::take(&mut self.passed.datagrams) {
             let address = match peer {
-                SocketAddr::V4(v4) if mapped => SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port())),
+                SocketAddr::V4(v4) if self.ipv6 => SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port())),
                 address => address,
             };
             if let Err(error) = self.socket.send_to(&datagram, address).await {

@@ -4,6 +4,7 @@ use lavka_api::config::{Check, Password, key};
 
 use crate::payload::FORMATS;
 use crate::resource::Resource;
+use crate::secure::Files;
 
 const SERVER: &str = "CoAP Server";
 const LIMITS: &str = "Limits";
@@ -114,5 +115,23 @@ lavka_api::config! {
         pub(crate) retry_after: i32 = key("lavka.coap.retry.after.seconds").default(5).low().group(SERVER)
             .check(Check::at_least(0))
             .doc("When a device that was answered 5.03 Service Unavailable may try again (Max-Age)."),
+    }
+}
+
+impl ServerConfig {
+    /// What devices know the server by, over DTLS.
+    pub(crate) fn files(&self) -> Files {
+        Files {
+            psk: self.psk_file.clone(),
+            identity: None,
+            certificate: self.certificate.clone(),
+            key: self.private_key.clone(),
+            store: self.key_store.clone(),
+            store_password: self.key_store_password.clone(),
+            store_alias: self.key_store_alias.clone(),
+            trusted: self.trusted.clone(),
+            trusted_password: self.trusted_password.clone(),
+            trusted_aliases: self.trusted_aliases.clone(),
+        }
     }
 }

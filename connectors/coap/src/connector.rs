@@ -8,7 +8,9 @@ use lavka_api::{Error, Result};
 
 use crate::config::ServerConfig;
 use crate::environment::Environment;
+use crate::secure::{Credentials, loaded};
 use crate::task::ServerTask;
+use crate::validate::{KeyError, reports};
 
 /// The connector: one task, for there is one address to listen on.
 #[derive(Debug)]
@@ -26,39 +28,45 @@ impl Default for CoapServer {
 /// The producer's `acks`, which decides what a 2.04 is worth.
 const ACKS: &str = "producer.override.acks";
 
-fn weak_acks(config: &Config) -> Option<String> {
+fn weak_acks(config: &Config) -> Option<KeyError> {
     let value = config.get(ACKS)?.trim();
     (!matches!(value.to_ascii_lowercase().as_str(), "all" | "-1")).then(|| {
-        format!(
-            "Invalid value {value} for configuration {ACKS}: must be all. A device is answered 2.04, and forgets its \
-             reading, as soon as Kafka acknowledges the record; with less than all, Kafka may still lose it after that."
+        KeyError::invalid(
+            ACKS,
+            value,
+            "must be all. A device is answered 2.04, and forgets its reading, as soon as Kafka acknowledges the record; \
+             with less than all, Kafka may still lose it after that.",
         )
     })
+}
+
+/// What is wrong with the files for DTLS, or with there being some.
+async fn wrong_files(config: &Config) -> Option<KeyError> {
+    // What is wrong with a single key, the definition tells.
+    let config = ServerConfig::from_config(config).ok()?;
+    let files = config.files();
+    match (config.dtls, files.first()) {
+        (true, _) => loaded(move || Credentials::of_server(&files)).await.err(),
+        (false, None) => None,
+        (false, Some((key, file))) => {
+            Some(KeyError::invalid(key, file, "lavka.coap.dtls is false, so readings would go unencrypted"))
+        }
+    }
 }
 
 #[async_trait]
 impl SourceConnector for CoapServer {
     async fn validate(&self, definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
-        let mut reports = definition.validate(config);
-        if let Some(error) = weak_acks(config) {
-            match reports.iter_mut().find(|report| report.name == ACKS) {
-                Some(report) => report.errors.push(error),
-                None => reports.push(KeyReport {
-                    name: ACKS.to_owned(),
-                    value: config.get(ACKS).map(str::to_owned),
-                    recommended: Vec::new(),
-                    errors: vec![error],
-                    visible: true,
-                }),
-            }
-        }
-        reports
+        reports(definition, config, weak_acks(config).into_iter().chain(wrong_files(config).await))
     }
 
     async fn start(&mut self, _context: ConnectorContext, config: &Config) -> Result<()> {
         ServerConfig::from_config(config)?;
         if let Some(error) = weak_acks(config) {
-            return Err(Error::config(error));
+            return Err(error.into());
+        }
+        if let Some(error) = wrong_files(config).await {
+            return Err(error.into());
         }
         self.config = config.clone();
         Ok(())

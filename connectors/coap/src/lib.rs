@@ -24,13 +24,14 @@
 //!
 //! # Map
 //!
-//! - `connector`, `config`, `task`: from the configuration to what a server needs.
+//! - `connector`, `config`, `validate`, `task`: from the configuration to what a server needs.
 //! - `responder`: the server, pure; of it `repeats` (what came before), `upload` (bodies in blocks), `separate` (answers
 //!   in messages of their own), `directory` (`/.well-known/core`), `resource` (what may be written to).
 //! - `observe`: the client, with a map of its own; `lenses`: the same in other words.
 //! - `secure`: DTLS, between the socket and either machine.
-//! - `wire`: messages as bytes; `peer`, `request`: who sent what.
-//! - `channel`: the socket; `listener`: the server's loop; `handover`: what it shares with `poll` and deliveries.
+//! - `wire`: messages as bytes; `peer`, `request`: who sent what; `timers`: what is due when; `hex`.
+//! - `channel`: the socket; `listener`: the server's loop, `running` beside its task; `handover`: what it shares with `poll`,
+//!   which is in `outlet`, and with deliveries.
 //! - `record`: from requests to records; `payload`: what becomes of payloads; `counters`: metrics.
 
 mod channel;
@@ -40,9 +41,11 @@ mod counters;
 mod directory;
 mod environment;
 mod handover;
+mod hex;
 mod lenses;
 mod listener;
 mod observe;
+mod outlet;
 mod payload;
 mod peer;
 mod record;
@@ -50,10 +53,13 @@ mod repeats;
 mod request;
 mod resource;
 mod responder;
+mod running;
 mod secure;
 mod separate;
 mod task;
+mod timers;
 mod upload;
+mod validate;
 mod wire;
 
 use lavka_api::LAVKA_VERSION;

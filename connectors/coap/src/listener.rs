@@ -8,20 +8,17 @@ use std::time::Duration;
 use lavka_api::plugin::TaskId;
 use lavka_api::{Error, Result};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::channel::Channel;
 use crate::counters::Counters;
 use crate::environment::Environment;
 use crate::handover::Handover;
 use crate::request::Request;
-use crate::responder::{Outbox, Responder, Settings, Tally};
-use crate::secure::Gate;
+use crate::responder::{Outbox, Responder, Tally};
+use crate::secure;
 
-/// How long the last answers may take.
-const FAREWELL: Duration = Duration::from_secs(5);
-/// How often overload is mentioned in the log.
+/// How often trouble is mentioned in the log.
 const REPORT: Duration = Duration::from_secs(10);
 
 /// What the server counts, for metrics.
@@ -34,77 +31,51 @@ pub(crate) fn counters() -> Counters<Tally> {
     ])
 }
 
-/// A running server. Dropping it closes the socket.
-pub(crate) struct Listener {
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+/// A socket that listens at `address`.
+///
+/// # Errors
+/// Where the address cannot be had.
+pub(crate) async fn open(id: &TaskId, address: SocketAddr, receive_buffer: usize) -> Result<Channel> {
+    let channel = Channel::open(id.clone(), address, receive_buffer).await.map_err(|error| {
+        let reason = Error::fatal(error.to_string());
+        Error::config(format!(
+            "Cannot listen for CoAP on {address} (lavka.coap.listen): {error}. Choose an address of this machine and a \
+             port that is free."
+        ))
+        .caused_by(reason)
+    })?;
+    tracing::info!(task = %id, "listening for CoAP on {address}");
+    Ok(channel)
 }
 
-impl Listener {
-    /// Listens at `address`, served on the runtime of the caller.
-    ///
-    /// # Errors
-    /// Where the address cannot be had.
-    #[expect(clippy::too_many_arguments, reason = "all that a server is made of")]
-    pub(crate) async fn start(
-        id: TaskId,
-        address: SocketAddr,
-        receive_buffer: usize,
-        gate: Option<Gate>,
-        settings: Settings,
-        handover: Arc<Handover<Request>>,
-        counters: Counters<Tally>,
-        environment: Environment,
-    ) -> Result<Self> {
-        let cannot = |error: io::Error| {
-            let reason = Error::fatal(error.to_string());
-            Error::config(format!(
-                "Cannot listen for CoAP on {address} (lavka.coap.listen): {error}. Choose an address of this machine and a \
-                 port that is free."
-            ))
-            .caused_by(reason)
-        };
-        let channel = Channel::open(id.clone(), address, receive_buffer).await.map_err(cannot)?;
-        tracing::info!(task = %id, "listening for CoAP on {address}");
-        let (stop, stopping) = watch::channel(false);
-        let server = Server {
-            id,
-            channel: channel.behind(gate),
-            responder: Responder::new(settings),
-            handover,
-            counters,
-            environment,
-            reported: (Instant::now(), Tally::default()),
-        };
-        Ok(Self { stop, task: tokio::spawn(server.run(stopping)) })
-    }
-
-    /// Sends the answers that are due, refuses what is open, and ends, within bounded time.
-    pub(crate) async fn stop(mut self) {
-        self.stop.send_replace(true);
-        let _ = timeout(FAREWELL, &mut self.task).await;
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-struct Server {
+/// A server: answers due are sent, and what is open is refused, when it ends.
+pub(crate) struct Server {
     id: TaskId,
     channel: Channel,
     responder: Responder,
     handover: Arc<Handover<Request>>,
     counters: Counters<Tally>,
     environment: Environment,
-    /// When overload was last looked at, and what had happened by then.
-    reported: (Instant, Tally),
+    /// When trouble was last looked at, and what had happened by then.
+    reported: (Instant, Tally, secure::Tally),
+    /// With whom a handshake or a session failed last, and why.
+    failure: Option<(SocketAddr, String)>,
 }
 
 impl Server {
-    async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+    pub(crate) fn new(
+        id: TaskId,
+        channel: Channel,
+        responder: Responder,
+        handover: Arc<Handover<Request>>,
+        counters: Counters<Tally>,
+        environment: Environment,
+    ) -> Self {
+        let reported = (Instant::now(), Tally::default(), secure::Tally::default());
+        Self { id, channel, responder, handover, counters, environment, reported, failure: None }
+    }
+
+    pub(crate) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         loop {
             let ready = tokio::select! {
                 ready = self.channel.ready(self.responder.next_wakeup()) => ready,
@@ -149,15 +120,22 @@ impl Server {
         }
         self.handover.push(out.requests);
         self.channel.send(out.datagrams).await;
+        let failures = self.channel.take_ended().into_iter();
+        self.failure =
+            failures.filter_map(|(peer, why)| Some((peer, why?))).next_back().or(self.failure.take());
     }
 
     fn report(&mut self) {
-        let (when, before) = self.reported;
+        let (when, before, secure_before) = self.reported;
         if when.elapsed() < REPORT {
             return;
         }
-        let tally = self.responder.tally();
-        self.reported = (Instant::now(), tally);
+        let (tally, secure) = (self.responder.tally(), self.channel.tally());
+        self.reported = (Instant::now(), tally, secure);
+        if let Some((peer, why)) = self.failure.take() {
+            let failed = secure.failed.saturating_sub(secure_before.failed);
+            tracing::warn!(task = %self.id, failed, "devices could not connect over DTLS; the last, {peer}: {why}");
+        }
         let overloaded = tally.overloaded.saturating_sub(before.overloaded);
         if overloaded > 0 {
             tracing::warn!(

@@ -1,9 +1,10 @@
 //! From requests to records.
 
+use lavka_api::Result;
 use lavka_api::data::{Blob, Datum, Headers, Record, Schema, SourceRecord, Str, Topic, Type};
-use lavka_api::{Error, Result};
 
 use crate::config::ServerConfig;
+use crate::outlet::Recorder;
 use crate::payload::Payloads;
 use crate::request::Request;
 use crate::resource::Resource;
@@ -11,10 +12,10 @@ use crate::wire::code;
 
 /// Makes records; one per task.
 ///
-/// The key is the path as the device gave it; the value its payload, decoded if so configured. Headers: `coap.method`, `coap.peer`,
-/// `coap.identity` over DTLS,
-/// `coap.message.id`, `coap.confirmable`, `coap.token` if there is one, `coap.content.format` if it was said, `coap.query`
-/// for each part of the query, `coap.path.NAME` for each variable of the resource.
+/// The key is the path as the device gave it; the value its payload, decoded if so configured. Headers: `coap.method`,
+/// `coap.peer`, `coap.identity` over DTLS, `coap.message.id`, `coap.confirmable`, `coap.token` if there is one,
+/// `coap.content.format` if it was said, `coap.query` for each part of the query, `coap.path.NAME` for each variable of the
+/// resource.
 #[derive(Debug)]
 pub(crate) struct RecordMaker {
     topics: Vec<Topic>,
@@ -24,16 +25,6 @@ pub(crate) struct RecordMaker {
     int32: Schema,
     int64: Schema,
     boolean: Schema,
-}
-
-/// What came of some requests.
-#[derive(Debug, Default)]
-pub(crate) struct Made {
-    pub(crate) records: Vec<SourceRecord>,
-    /// Tickets of requests that are to be refused.
-    pub(crate) refused: Vec<u64>,
-    /// What kept the rest of the requests from becoming records.
-    pub(crate) failure: Option<Error>,
 }
 
 impl RecordMaker {
@@ -52,44 +43,6 @@ impl RecordMaker {
             int64: Schema::of(Type::Int64),
             boolean: Schema::of(Type::Boolean),
         }
-    }
-
-    /// Records of `requests`, in their order, up to the first that fails the task.
-    pub(crate) fn make(&mut self, requests: Vec<Request>) -> Made {
-        let mut made = Made::default();
-        for request in requests {
-            let ticket = request.ticket;
-            match self.record(request) {
-                Ok(Some(record)) => made.records.push(SourceRecord { record, position: None, token: ticket }),
-                Ok(None) => made.refused.push(ticket),
-                Err(error) => {
-                    made.failure = Some(error);
-                    break;
-                }
-            }
-        }
-        made
-    }
-
-    fn record(&mut self, request: Request) -> Result<Option<Record>> {
-        // The responder hands out no request to a resource that is not configured.
-        let Some(topic) = self.topics.get(request.resource) else { return Ok(None) };
-        let mut record = Record::for_topic(topic.clone());
-        record.headers = self.headers(&request);
-        let payload = Blob::from(request.payload);
-        let what = || format!("a request to {}", request.path);
-        let decoded = self.payloads.decode(
-            request.content_format,
-            &payload,
-            request.received,
-            &mut record.headers,
-            what,
-        )?;
-        let Some(value) = decoded else { return Ok(None) };
-        record.value = value;
-        record.key = Datum::new(self.string.clone(), request.path);
-        record.timestamp = Some(request.received);
-        Ok(Some(record))
     }
 
     fn headers(&self, request: &Request) -> Headers {
@@ -126,11 +79,35 @@ impl RecordMaker {
     }
 }
 
+impl Recorder<Request> for RecordMaker {
+    fn record(&mut self, request: Request) -> Result<Option<SourceRecord>> {
+        // The responder hands out no request to a resource that is not configured.
+        let Some(topic) = self.topics.get(request.resource) else { return Ok(None) };
+        let mut record = Record::for_topic(topic.clone());
+        record.headers = self.headers(&request);
+        let payload = Blob::from(request.payload);
+        let what = || format!("a request to {}", request.path);
+        let decoded = self.payloads.decode(
+            request.content_format,
+            &payload,
+            request.received,
+            &mut record.headers,
+            what,
+        )?;
+        let Some(value) = decoded else { return Ok(None) };
+        record.value = value;
+        record.key = Datum::new(self.string.clone(), request.path);
+        record.timestamp = Some(request.received);
+        Ok(Some(SourceRecord { record, position: None, token: request.ticket }))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use lavka_api::config::{Config, ConfigSpec};
 
     use super::*;
+    use crate::outlet::make;
     use crate::peer::Peer;
 
     fn maker(entries: &[(&str, &str)]) -> RecordMaker {
@@ -165,7 +142,7 @@ mod tests {
     #[test]
     fn a_record_has_all_of_the_request() {
         let mut maker = maker(&[("kafka.topic", "readings")]);
-        let made = maker.make(vec![request(1)]).records.remove(0);
+        let made = make(&mut maker, vec![request(1)]).records.remove(0);
         assert_eq!((made.token, made.position.is_none()), (9, true));
         let record = made.record;
         assert_eq!((record.topic.as_str(), record.timestamp), ("own", Some(77)));
@@ -191,7 +168,7 @@ mod tests {
             ]
         );
         let plain = Request { token: vec![], content_format: None, identity: None, ..request(0) };
-        let plain = maker.make(vec![plain]).records.remove(0).record;
+        let plain = make(&mut maker, vec![plain]).records.remove(0).record;
         assert_eq!(plain.topic.as_str(), "readings");
         assert_eq!(plain.headers.iter().count(), 7);
     }
@@ -201,7 +178,7 @@ mod tests {
         let mut maker = maker(&[("lavka.payload.format", "auto")]);
         let mut value = |content_format, payload: &[u8]| {
             let request = Request { content_format, payload: payload.to_vec(), ..request(0) };
-            maker.make(vec![request]).records.remove(0).record.value
+            make(&mut maker, vec![request]).records.remove(0).record.value
         };
         assert_eq!(value(Some(60), &[0x15]), Datum::schemaless(21i64));
         assert_eq!(value(Some(50), b"21"), Datum::schemaless(21i64));
@@ -215,7 +192,7 @@ mod tests {
         let requests = || vec![request(0), Request { ticket: 10, payload: b"{}".to_vec(), ..request(0) }];
         let made = |on_error| {
             let format = ("lavka.payload.format", "json");
-            maker(&[format, ("lavka.payload.on.error", on_error)]).make(requests())
+            make(&mut maker(&[format, ("lavka.payload.on.error", on_error)]), requests())
         };
         let kept = made("bytes");
         assert_eq!((kept.records.len(), kept.refused.len(), kept.failure.is_none()), (2, 0, true));

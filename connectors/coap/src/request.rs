@@ -2,6 +2,7 @@
 
 use lavka_api::data::Str;
 
+use crate::outlet::Item;
 use crate::peer::Peer;
 use crate::resource::Variables;
 
@@ -30,6 +31,12 @@ pub(crate) struct Request {
     /// Epoch milliseconds.
     pub(crate) received: i64,
     pub(crate) payload: Vec<u8>,
+}
+
+impl Item for Request {
+    fn ticket(&self) -> u64 {
+        self.ticket
+    }
 }
 
 impl Request {

@@ -7,8 +7,7 @@
 mod answer;
 mod checks;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 
 use coap_lite::{MessageType, Packet};
 use lavka_api::data::Str;
@@ -20,6 +19,7 @@ use crate::repeats::{MessageName, Namer, Repeats, Reply};
 use crate::request::Request;
 use crate::resource::{Resource, Variables};
 use crate::separate::{Retransmission, Separate};
+use crate::timers::Timers;
 use crate::upload::{Taken, UploadLimits, Uploads};
 use crate::wire::{self, Block, Draft, Malformed, code, option};
 
@@ -92,7 +92,7 @@ pub(crate) struct Responder {
     pending: HashMap<u64, Pending>,
     bytes: usize,
     next_ticket: u64,
-    timers: BinaryHeap<Reverse<(Millis, Timer)>>,
+    timers: Timers<Timer>,
     tally: Tally,
 }
 
@@ -106,7 +106,7 @@ struct Pending {
     acknowledged: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Timer {
     EmptyAck(u64),
     Retransmit(Peer, u16),
@@ -123,7 +123,7 @@ impl Responder {
             pending: HashMap::new(),
             bytes: 0,
             next_ticket: 0,
-            timers: BinaryHeap::new(),
+            timers: Timers::default(),
             tally: Tally::default(),
             settings,
         }
@@ -151,7 +151,10 @@ impl Responder {
         let id = packet.header.message_id;
         let request = (1..0x20).contains(&wire::code_of(&packet));
         match packet.header.get_type() {
-            MessageType::Acknowledgement | MessageType::Reset => self.separate.settled(peer, id),
+            MessageType::Acknowledgement | MessageType::Reset => {
+                self.separate.settled(peer, id);
+                self.timers.cancel(Timer::Retransmit(peer, id));
+            }
             MessageType::Confirmable | MessageType::NonConfirmable if request => {
                 self.request(now, received, peer, packet, out);
             }
@@ -165,6 +168,7 @@ impl Responder {
     pub(crate) fn settled(&mut self, now: Millis, ticket: u64, outcome: Outcome, out: &mut Outbox) {
         let Some(pending) = self.pending.remove(&ticket) else { return };
         self.bytes = self.bytes.saturating_sub(pending.size);
+        self.timers.cancel(Timer::EmptyAck(ticket));
         let answer = match outcome {
             Outcome::Delivered => Answer::of(code::CHANGED),
             Outcome::Undecodable => Answer::of(code::BAD_REQUEST).saying("the payload cannot be decoded"),
@@ -191,13 +195,12 @@ impl Responder {
 
     /// When [`wake`](Self::wake) is to be called.
     pub(crate) fn next_wakeup(&self) -> Option<Millis> {
-        self.timers.peek().map(|Reverse((at, _))| *at)
+        self.timers.next()
     }
 
     /// Does what is due.
     pub(crate) fn wake(&mut self, now: Millis, out: &mut Outbox) {
-        while self.next_wakeup().is_some_and(|at| at <= now) {
-            let Some(Reverse((_, timer))) = self.timers.pop() else { return };
+        while let Some(timer) = self.timers.due(now) {
             match timer {
                 Timer::EmptyAck(ticket) => {
                     let Some(pending) = self.pending.get_mut(&ticket) else { continue };
@@ -208,7 +211,7 @@ impl Responder {
                 Timer::Retransmit(peer, id) => {
                     let Some((datagram, next)) = self.separate.due(now, peer, id) else { continue };
                     out.datagrams.push((peer, datagram.to_vec()));
-                    self.timers.push(Reverse((next, timer)));
+                    self.timers.set(next, timer);
                 }
             }
         }
@@ -356,7 +359,7 @@ impl Responder {
         self.tally.accepted += 1;
         self.bytes = self.bytes.saturating_add(size);
         if to.confirmable {
-            self.timers.push(Reverse((now.saturating_add(self.settings.ack_delay), Timer::EmptyAck(ticket))));
+            self.timers.set(now.saturating_add(self.settings.ack_delay), Timer::EmptyAck(ticket));
         }
         let reply = if to.confirmable { Reply::Pending } else { Reply::Silence };
         self.repeats.keep(now, accepted.name, reply);
@@ -391,7 +394,7 @@ impl Responder {
         let datagram = answer.draft(to, MessageType::Confirmable, id).datagram();
         out.datagrams.push((to.peer, datagram.clone()));
         if let Some(at) = self.separate.sent(now, to.peer, id, datagram, (self.settings.random)()) {
-            self.timers.push(Reverse((at, Timer::Retransmit(to.peer, id))));
+            self.timers.set(at, Timer::Retransmit(to.peer, id));
         }
     }
 

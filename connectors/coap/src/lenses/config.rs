@@ -70,6 +70,14 @@ lavka_api::config! {
     }
 }
 
+/// Keys of the observe mode for files and credentials, and what Lenses calls them.
+pub(super) const WORDS: &[(&str, &str)] = &[
+    ("lavka.coap.dtls.keystore.path", "connect.coap.keystore.path"),
+    ("lavka.coap.dtls.ca.pem", "connect.coap.truststore.path"),
+    ("lavka.coap.dtls.psk.key", "connect.coap.password"),
+    ("lavka.coap.dtls.psk.identity", "connect.coap.username"),
+];
+
 fn server(text: &str) -> Result<ServerName, String> {
     if matches!(text.to_ascii_lowercase().rsplit('/').next(), Some("discoverip4" | "discoverip6")) {
         return Err(format!(
@@ -124,12 +132,17 @@ impl LensesConfig {
         for (name, value) in config.iter().filter(|(name, _)| name.starts_with("lavka.")) {
             own.set(name, value.unwrap_or_default());
         }
-        own.set("lavka.coap.servers", server(&self.uri)?.to_string());
+        let server = server(&self.uri)?;
+        own.set("lavka.coap.servers", server.to_string());
         own.set("lavka.coap.observe", statements(&self.kcql)?.join(","));
         own.set("lavka.coap.batch.size", self.batch_size.to_string());
         if self.port != 0 {
             let host = if self.host == "localhost" { "[::]" } else { &self.host };
             own.set("lavka.coap.bind", format!("{host}:{}", self.port));
+        }
+        // Without DTLS nobody looks at the rest.
+        if !server.secure {
+            return Ok(own);
         }
         if !self.username.is_empty() {
             own.set("lavka.coap.dtls.psk.identity", self.username.as_str());

@@ -1,14 +1,16 @@
 //! The source connector under Lenses' keys.
 
 use async_trait::async_trait;
-use lavka_api::config::{Config, ConfigSpec};
+use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
 use lavka_api::data::OffsetMap;
-use lavka_api::plugin::{ConnectorContext, SourceConnector, SourceTask};
+use lavka_api::plugin::{ConnectorContext, ExactlyOnceSupport, SourceConnector, SourceTask};
 use lavka_api::{Error, Result};
 
+use super::config::WORDS;
 use super::{LensesConfig, LensesRecords};
 use crate::environment::Environment;
 use crate::observe::{CoapObserver, ObserveTask, Plan, SHARES};
+use crate::validate::{KeyError, reports};
 
 /// The connector: an observer with other words.
 #[derive(Debug, Default)]
@@ -22,9 +24,23 @@ fn own(config: &Config) -> Result<Config> {
     LensesConfig::from_config(config)?.translated(config).map_err(Error::config)
 }
 
+/// What is wrong with the files for DTLS, in Lenses' words.
+async fn wrong_files(config: &Config) -> Option<KeyError> {
+    // What is wrong with a single key, the definition tells.
+    let plan = Plan::new(&own(config).ok()?).ok()?;
+    Some(plan.wrong_files().await?.in_words_of(WORDS))
+}
+
 #[async_trait]
 impl SourceConnector for LensesSource {
+    async fn validate(&self, definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
+        reports(definition, config, wrong_files(config).await)
+    }
+
     async fn start(&mut self, context: ConnectorContext, config: &Config) -> Result<()> {
+        if let Some(error) = wrong_files(config).await {
+            return Err(error.into());
+        }
         self.observer.start(context, &own(config)?).await?;
         self.config = config.clone();
         Ok(())
@@ -47,6 +63,10 @@ impl SourceConnector for LensesSource {
 
     async fn stop(&mut self) {
         self.observer.stop().await;
+    }
+
+    fn exactly_once_support(&self, config: &Config) -> Option<ExactlyOnceSupport> {
+        self.observer.exactly_once_support(config)
     }
 
     fn alter_offsets(&self, config: &Config, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {

@@ -6,7 +6,9 @@ use coap_lite::{MessageType, Packet};
 use lavka_api::Result;
 use lavka_api::data::{Datum, Record, Schema, SourcePosition, SourceRecord, Str, Struct, Topic, Type, Value};
 
-use crate::observe::{Reading, ReadingRecords, ServerName, position};
+use crate::hex;
+use crate::observe::{Reading, ServerName, position};
+use crate::outlet::Recorder;
 use crate::wire::{self, Block, option};
 
 /// Options that only these records show.
@@ -28,7 +30,7 @@ impl LensesRecords {
     ///
     /// # Errors
     /// Never: the schemas are fixed.
-    pub(crate) fn boxed(servers: &[ServerName], topics: Vec<Topic>) -> Result<Box<dyn ReadingRecords>> {
+    pub(crate) fn boxed(servers: &[ServerName], topics: Vec<Topic>) -> Result<Box<dyn Recorder<Reading>>> {
         let optional = Schema::optional;
         let key = Schema::structure()
             .version(1)
@@ -63,7 +65,8 @@ impl LensesRecords {
         let int =
             |of: u16| number(of).and_then(|value| i32::try_from(value).ok()).map_or(Value::Null, Value::from);
         let optional_text = |of: u16| number(of).map_or(Value::Null, |value| value.to_string().into());
-        let etags: Vec<Value> = wire::all(packet, option::ETAG).map(|etag| hex(etag).into()).collect();
+        let etags: Vec<Value> =
+            wire::all(packet, option::ETAG).map(|etag| hex::encode(etag).into()).collect();
         let values = vec![
             reading.received.into(),
             i32::from(packet.header.message_id).into(),
@@ -76,7 +79,7 @@ impl LensesRecords {
             reading.peer.to_string().into(),
             Value::Null,
             reading.received.into(),
-            hex(packet.get_token()).into(),
+            hex::encode(packet.get_token()).into(),
             false.into(),
             (kind == MessageType::Confirmable).into(),
             false.into(),
@@ -144,7 +147,7 @@ const FIELDS: &[(&str, Type)] = &[
     ("payload", Type::String),
 ];
 
-impl ReadingRecords for LensesRecords {
+impl Recorder<Reading> for LensesRecords {
     fn record(&mut self, mut reading: Reading) -> Result<Option<SourceRecord>> {
         let (Some(server), Some(topic)) = (self.servers.get(reading.server), self.topics.get(reading.wish))
         else {
@@ -172,10 +175,6 @@ impl ReadingRecords for LensesRecords {
         let position: SourcePosition = position(server, &reading);
         Ok(Some(SourceRecord { record, position: Some(position), token: reading.ticket }))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn none_if_empty(text: Value) -> Value {

@@ -6,6 +6,7 @@ use super::address::ServerName;
 use super::links::Filter;
 use super::wish::Wish;
 use crate::payload::FORMATS;
+use crate::secure::Files;
 
 const SERVERS: &str = "CoAP Servers";
 const TIMES: &str = "Times";
@@ -141,5 +142,23 @@ lavka_api::config! {
         pub(crate) receive_buffer: i32 = key("lavka.coap.receive.buffer.bytes").default(4 * 1024 * 1024).low().group(LIMITS)
             .check(Check::at_least(4096))
             .doc("The socket's receive buffer (SO_RCVBUF); the operating system may allow less."),
+    }
+}
+
+impl ObserveConfig {
+    /// What secure servers know this client by, but for a key that the configuration has itself.
+    pub(super) fn files(&self) -> Files {
+        Files {
+            psk: self.psk_file.clone(),
+            identity: (!self.psk_identity.is_empty()).then(|| self.psk_identity.clone()),
+            certificate: self.certificate.clone(),
+            key: self.private_key.clone(),
+            store: self.key_store.clone(),
+            store_password: self.key_store_password.clone(),
+            store_alias: self.key_store_alias.clone(),
+            trusted: self.trusted.clone(),
+            trusted_password: self.trusted_password.clone(),
+            trusted_aliases: self.trusted_aliases.clone(),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The source connector of the observe mode.
 
 use async_trait::async_trait;
-use lavka_api::config::{Config, ConfigSpec};
+use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
 use lavka_api::data::OffsetMap;
 use lavka_api::plugin::{ConnectorContext, ExactlyOnceSupport, SourceConnector, SourceTask};
 use lavka_api::{Error, Result};
@@ -11,6 +11,7 @@ use super::record;
 use super::task::{ObserveTask, Plan, SHARES};
 use super::wish::{Share, Wish};
 use crate::environment::Environment;
+use crate::validate::{KeyError, reports};
 
 /// The connector: spreads servers, or their resources, over tasks.
 #[derive(Debug)]
@@ -43,10 +44,29 @@ fn spread(servers: usize, most_resources: usize, max_tasks: usize) -> Vec<Vec<(u
     (0..tasks).map(share).collect()
 }
 
+/// What is wrong with the files for DTLS, or with there being some.
+async fn wrong_files(config: &Config) -> Option<KeyError> {
+    // What is wrong with a single key, the definition tells.
+    let (plan, parsed) = (Plan::new(config).ok()?, ObserveConfig::from_config(config).ok()?);
+    if plan.is_secure() {
+        return plan.wrong_files().await;
+    }
+    let (key, file) = parsed.files().first().map(|(key, file)| (key, file.to_owned()))?;
+    let why = "no server in lavka.coap.servers begins with coaps://, so representations would go unencrypted";
+    Some(KeyError::invalid(key, file, why))
+}
+
 #[async_trait]
 impl SourceConnector for CoapObserver {
+    async fn validate(&self, definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
+        reports(definition, config, wrong_files(config).await)
+    }
+
     async fn start(&mut self, _context: ConnectorContext, config: &Config) -> Result<()> {
         Plan::new(config)?;
+        if let Some(error) = wrong_files(config).await {
+            return Err(error.into());
+        }
         self.config = config.clone();
         Ok(())
     }

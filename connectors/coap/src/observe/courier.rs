@@ -8,7 +8,7 @@ use std::time::Duration;
 use lavka_api::plugin::{OffsetReader, SourceTaskStart, TaskId};
 use lavka_api::{Error, Result};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::address::ServerName;
@@ -19,10 +19,7 @@ use crate::channel::Channel;
 use crate::counters::Counters;
 use crate::environment::Environment;
 use crate::handover::Handover;
-use crate::secure::Gate;
 
-/// How long the last messages may take.
-const FAREWELL: Duration = Duration::from_secs(5);
 /// How long a look-up may take.
 const LOOK_UP: Duration = Duration::from_secs(20);
 
@@ -49,81 +46,33 @@ pub(crate) fn counters() -> Counters<Tally> {
     ])
 }
 
-/// A running client. Dropping it closes the socket.
-pub(crate) struct Courier {
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
-impl Courier {
-    /// Begins to observe, from the first of the addresses that can be had.
-    ///
-    /// # Errors
-    /// Where none can.
-    #[expect(clippy::too_many_arguments, reason = "all that a client is made of")]
-    pub(crate) async fn start(
-        start: SourceTaskStart,
-        bind: &[SocketAddr],
-        receive_buffer: usize,
-        gate: Option<Gate>,
-        settings: Settings,
-        handover: Arc<Handover<Reading>>,
-        counters: Counters<Tally>,
-        environment: Environment,
-    ) -> Result<Self> {
-        let mut opened = Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
-        for address in bind {
-            opened = Channel::open(start.id.clone(), *address, receive_buffer).await;
-            if opened.is_ok() {
-                break;
-            }
+/// A socket at the first of the addresses that can be had.
+///
+/// # Errors
+/// Where none can.
+pub(crate) async fn open(id: &TaskId, bind: &[SocketAddr], receive_buffer: usize) -> Result<Channel> {
+    let mut opened = Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
+    for address in bind {
+        opened = Channel::open(id.clone(), *address, receive_buffer).await;
+        if opened.is_ok() {
+            break;
         }
-        let channel = opened.map_err(|error| {
-            let reason = Error::fatal(error.to_string());
-            Error::config(format!(
-                "Cannot ask for CoAP resources from {} (lavka.coap.bind): {error}. Choose an address of this machine and \
-                 a port that is free, or none.",
-                bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
-            ))
-            .caused_by(reason)
-        })?;
-        let channel = channel.behind(gate);
-        let ipv6 = channel.local_address().is_some_and(|local| local.is_ipv6());
-        let (stop, stopping) = watch::channel(false);
-        let (found, finds) = mpsc::unbounded_channel();
-        let client = Client {
-            id: start.id,
-            channel,
-            ipv6,
-            servers: settings.servers.iter().map(|(name, _)| name.clone()).collect(),
-            watcher: Watcher::new(settings),
-            handover,
-            counters,
-            offsets: start.offsets,
-            errands: JoinSet::new(),
-            found,
-            environment,
-        };
-        Ok(Self { stop, task: tokio::spawn(client.run(stopping, finds)) })
     }
-
-    /// Ends the observations, within bounded time.
-    pub(crate) async fn stop(mut self) {
-        self.stop.send_replace(true);
-        let _ = timeout(FAREWELL, &mut self.task).await;
-    }
+    opened.map_err(|error| {
+        let reason = Error::fatal(error.to_string());
+        Error::config(format!(
+            "Cannot ask for CoAP resources from {} (lavka.coap.bind): {error}. Choose an address of this machine and a \
+             port that is free, or none.",
+            bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+        ))
+        .caused_by(reason)
+    })
 }
 
-impl Drop for Courier {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-struct Client {
+/// A client: it ends its observations when it ends.
+pub(crate) struct Client {
     id: TaskId,
     channel: Channel,
-    ipv6: bool,
     servers: Vec<ServerName>,
     watcher: Watcher,
     handover: Arc<Handover<Reading>>,
@@ -132,11 +81,36 @@ struct Client {
     /// At most one for each server and resource at a time, which bounds the channel of finds too.
     errands: JoinSet<()>,
     found: mpsc::UnboundedSender<Found>,
+    finds: mpsc::UnboundedReceiver<Found>,
     environment: Environment,
 }
 
 impl Client {
-    async fn run(mut self, mut stopping: watch::Receiver<bool>, mut finds: mpsc::UnboundedReceiver<Found>) {
+    pub(crate) fn new(
+        start: SourceTaskStart,
+        channel: Channel,
+        settings: Settings,
+        handover: Arc<Handover<Reading>>,
+        counters: Counters<Tally>,
+        environment: Environment,
+    ) -> Self {
+        let (found, finds) = mpsc::unbounded_channel();
+        Self {
+            id: start.id,
+            channel,
+            servers: settings.servers.iter().map(|(name, _)| name.clone()).collect(),
+            watcher: Watcher::new(settings),
+            handover,
+            counters,
+            offsets: start.offsets,
+            errands: JoinSet::new(),
+            found,
+            finds,
+            environment,
+        }
+    }
+
+    pub(crate) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         let mut out = Outbox::default();
         self.watcher.start(self.channel.now(), &mut out);
         self.pass_on(out).await;
@@ -148,7 +122,7 @@ impl Client {
                     read = ready.and_then(|()| self.read(&mut out));
                 }
                 () = self.handover.outcomes_due() => {}
-                Some(found) = finds.recv() => self.take(found, &mut out),
+                Some(found) = self.finds.recv() => self.take(found, &mut out),
                 Some(_) = self.errands.join_next(), if !self.errands.is_empty() => {}
                 _ = stopping.wait_for(|stop| *stop) => break,
             }
@@ -196,16 +170,29 @@ impl Client {
         self.counters.show(self.watcher.tally(), self.channel.tally());
     }
 
-    async fn pass_on(&mut self, out: Outbox) {
-        self.handover.push(out.readings);
-        for news in out.news {
-            match news {
-                News::Good(text) => tracing::info!(task = %self.id, "{text}"),
-                News::Bad(text) => tracing::warn!(task = %self.id, "{text}"),
+    /// Carries out what a step brought, and what comes of that: a session that ended leaves its server alone for a while,
+    /// so there is an end to it.
+    async fn pass_on(&mut self, mut out: Outbox) {
+        loop {
+            self.handover.push(out.readings);
+            for news in out.news {
+                match news {
+                    News::Good(text) => tracing::info!(task = %self.id, "{text}"),
+                    News::Bad(text) => tracing::warn!(task = %self.id, "{text}"),
+                }
+            }
+            self.run_errands(out.errands);
+            self.channel.send(out.datagrams).await;
+            let ended = self.channel.take_ended();
+            if ended.is_empty() {
+                return;
+            }
+            out = Outbox::default();
+            let now = self.channel.now();
+            for (address, why) in ended {
+                self.watcher.session_ended(now, address, why.as_deref(), &mut out);
             }
         }
-        self.run_errands(out.errands);
-        self.channel.send(out.datagrams).await;
     }
 
     fn run_errands(&mut self, errands: Vec<Errand>) {
@@ -214,7 +201,7 @@ impl Client {
             match errand {
                 Errand::Resolve(server) => {
                     let Some(name) = self.servers.get(server).cloned() else { continue };
-                    let (found, ipv6) = (self.found.clone(), self.ipv6);
+                    let (found, ipv6) = (self.found.clone(), self.channel.is_ipv6());
                     self.errands.spawn(async move {
                         let _ = found.send(Found::Address(server, resolve(&name, ipv6).await));
                     });

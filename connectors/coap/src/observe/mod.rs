@@ -22,6 +22,6 @@ pub(crate) use address::ServerName;
 pub(crate) use config::ObserveConfig;
 pub(crate) use connector::CoapObserver;
 pub(crate) use reading::Reading;
-pub(crate) use record::{ReadingRecords, position};
+pub(crate) use record::position;
 pub(crate) use task::{ObserveTask, Plan, SHARES};
 pub(crate) use wish::Wish;

@@ -3,6 +3,7 @@
 use coap_lite::Packet;
 use lavka_api::data::Str;
 
+use crate::outlet::Item;
 use crate::peer::Peer;
 use crate::resource::Variables;
 
@@ -26,6 +27,12 @@ pub(crate) struct Reading {
     /// The message, with the whole representation as its payload. Of one in blocks: type, id and sequence number of the
     /// first message, the other options of the last.
     pub(crate) packet: Box<Packet>,
+}
+
+impl Item for Reading {
+    fn ticket(&self) -> u64 {
+        self.ticket
+    }
 }
 
 impl Reading {

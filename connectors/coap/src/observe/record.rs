@@ -1,6 +1,5 @@
 //! From readings to records.
 
-use lavka_api::Error;
 use lavka_api::Result;
 use lavka_api::data::{
     Blob, Datum, Headers, OffsetMap, Record, Schema, SourcePosition, SourceRecord, Str, Topic, Type,
@@ -8,6 +7,8 @@ use lavka_api::data::{
 
 use super::address::ServerName;
 use super::reading::Reading;
+use crate::hex;
+use crate::outlet::Recorder;
 use crate::payload::Payloads;
 use crate::wire::{self, option};
 
@@ -29,48 +30,12 @@ pub(crate) struct RecordMaker {
     boolean: Schema,
 }
 
-/// Makes records of one dialect.
-pub(crate) trait ReadingRecords: std::fmt::Debug + Send {
-    /// The record of a reading; none where there is to be none.
-    ///
-    /// # Errors
-    /// What fails the task.
-    fn record(&mut self, reading: Reading) -> Result<Option<SourceRecord>>;
-}
-
-/// Records of `readings`, in their order, up to the first that fails the task.
-pub(crate) fn make(records: &mut dyn ReadingRecords, readings: Vec<Reading>) -> Made {
-    let mut made = Made::default();
-    for reading in readings {
-        let ticket = reading.ticket;
-        match records.record(reading) {
-            Ok(Some(record)) => made.records.push(record),
-            Ok(None) => made.refused.push(ticket),
-            Err(error) => {
-                made.failure = Some(error);
-                break;
-            }
-        }
-    }
-    made
-}
-
 /// Where a reading comes from.
 pub(crate) fn position(server: &str, reading: &Reading) -> SourcePosition {
     SourcePosition {
         partition: partition(server, &reading.resource),
         offset: offset(reading.etag.as_deref()),
     }
-}
-
-/// What came of some readings.
-#[derive(Debug, Default)]
-pub(crate) struct Made {
-    pub(crate) records: Vec<SourceRecord>,
-    /// Tickets of readings that make no record.
-    pub(crate) refused: Vec<u64>,
-    /// What kept the rest of the readings from becoming records.
-    pub(crate) failure: Option<Error>,
 }
 
 const SERVER: &str = "server";
@@ -84,24 +49,12 @@ pub(crate) fn partition(server: &str, resource: &str) -> OffsetMap {
 
 /// The offset behind a representation: its ETag in hexadecimal digits, empty where it had none.
 fn offset(etag: Option<&[u8]>) -> OffsetMap {
-    let hex: String = etag.unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect();
-    OffsetMap::new([(ETAG, hex)])
+    OffsetMap::new([(ETAG, hex::encode(etag.unwrap_or_default()))])
 }
 
 /// The ETag of an offset.
 pub(crate) fn etag(offset: &OffsetMap) -> Option<Vec<u8>> {
-    let digits = offset.get(ETAG)?.as_str()?;
-    let digit = |c: u8| char::from(c).to_digit(16);
-    let pairs = digits.as_bytes().chunks_exact(2);
-    if !pairs.remainder().is_empty() {
-        return None;
-    }
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => Some((digit(*high)? << 4 | digit(*low)?) as u8),
-        _ => None,
-    };
-    let bytes = pairs.map(byte).collect::<Option<Vec<u8>>>()?;
-    (!bytes.is_empty()).then_some(bytes)
+    hex::decode(offset.get(ETAG)?.as_str()?).filter(|etag| !etag.is_empty())
 }
 
 impl RecordMaker {
@@ -154,7 +107,7 @@ impl RecordMaker {
     }
 }
 
-impl ReadingRecords for RecordMaker {
+impl Recorder<Reading> for RecordMaker {
     fn record(&mut self, mut reading: Reading) -> Result<Option<SourceRecord>> {
         // The watcher hands out no reading of a server or for a wish that is not configured.
         let (Some(server), Some(topic)) = (self.servers.get(reading.server), self.topics.get(reading.wish))
@@ -183,6 +136,7 @@ mod tests {
     use coap_lite::MessageType;
 
     use super::*;
+    use crate::outlet::make;
     use crate::peer::Peer;
     use crate::wire::{Draft, code, read};
 

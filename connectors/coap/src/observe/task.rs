@@ -6,24 +6,27 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lavka_api::config::{Config, ConfigSpec, Password};
 use lavka_api::data::{SourceRecord, Topic};
-use lavka_api::plugin::{Counter, DeliveryListener, SourceTask, SourceTaskStart};
+use lavka_api::plugin::{Counter, DeliveryListener, SourceTask, SourceTaskStart, TaskId};
 use lavka_api::{Error, Result};
 
 use super::address::ServerName;
 use super::config::ObserveConfig;
-use super::courier::{self, Courier};
+use super::courier::{self, Client};
 use super::links::Filter;
 use super::reading::Reading;
-use super::record::{self, ReadingRecords, RecordMaker};
+use super::record::RecordMaker;
 use super::watcher::{Settings, Tally};
 use super::wish::{Share, Wish};
 use crate::Millis;
 use crate::counters::Counters;
 use crate::environment::Environment;
-use crate::handover::Handover;
+use crate::hex;
+use crate::outlet::{Outlet, Recorder};
 use crate::payload::Payloads;
-use crate::secure::{Credentials, Files, Gate, Limits, from_hex};
+use crate::running::Running;
+use crate::secure::{Credentials, Files, Gate, Limits, loaded, loaded_for};
 use crate::separate::Retransmission;
+use crate::validate::KeyError;
 
 /// The key of a task's configuration that says which share of each server's resources is the task's.
 pub(crate) const SHARES: &str = "lavka.coap.task.shares";
@@ -36,7 +39,7 @@ pub(crate) struct Plan {
     receive_buffer: usize,
     batch_size: usize,
     topics: Vec<Topic>,
-    records: Box<dyn ReadingRecords>,
+    records: Box<dyn Recorder<Reading>>,
     settings: Settings,
     /// What secure servers know this client by, if there are any.
     identity: Option<Identity>,
@@ -51,13 +54,14 @@ enum Identity {
 
 impl Identity {
     /// Blocks.
-    fn credentials(&self) -> Result<Credentials> {
+    fn credentials(&self) -> Result<Credentials, KeyError> {
         match self {
             Self::Key { identity, key } => {
                 let key = key.reveal();
                 let bytes = match key.strip_prefix("hex:") {
-                    Some(digits) => from_hex(digits).ok_or_else(|| {
-                        Error::config("Invalid value [hidden] for configuration lavka.coap.dtls.psk.key: behind hex: there are hexadecimal digits, two for each byte")
+                    Some(digits) => hex::decode(digits).ok_or_else(|| {
+                        let why = "behind hex: there are hexadecimal digits, two for each byte";
+                        KeyError::invalid("lavka.coap.dtls.psk.key", "[hidden]", why)
                     })?,
                     None => key.as_bytes().to_vec(),
                 };
@@ -94,18 +98,7 @@ impl Plan {
             };
         let secure = servers.iter().any(|name| name.secure);
         let identity = secure.then(|| match (config.psk_key.reveal(), &config.psk_identity) {
-            ("", identity) => Identity::Files(Files {
-                psk: config.psk_file.clone(),
-                identity: (!identity.is_empty()).then(|| identity.clone()),
-                certificate: config.certificate.clone(),
-                key: config.private_key.clone(),
-                store: config.key_store.clone(),
-                store_password: config.key_store_password.clone(),
-                store_alias: config.key_store_alias.clone(),
-                trusted: config.trusted.clone(),
-                trusted_password: config.trusted_password.clone(),
-                trusted_aliases: config.trusted_aliases.clone(),
-            }),
+            ("", _) => Identity::Files(config.files()),
             (_, identity) => Identity::Key { identity: identity.clone(), key: config.psk_key.clone() },
         });
         Ok(Self {
@@ -148,13 +141,24 @@ impl Plan {
 }
 
 impl Plan {
+    /// Whether a server is spoken to over DTLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    /// What is wrong with the files for DTLS, if there is a secure server.
+    pub(crate) async fn wrong_files(self) -> Option<KeyError> {
+        let identity = self.identity?;
+        loaded(move || identity.credentials()).await.err()
+    }
+
     /// The same with records of another dialect, made for servers and the topics of the resources.
     ///
     /// # Errors
     /// Those of `make`.
     pub(crate) fn recorded_by(
         self,
-        make: impl FnOnce(&[ServerName], Vec<Topic>) -> Result<Box<dyn ReadingRecords>>,
+        make: impl FnOnce(&[ServerName], Vec<Topic>) -> Result<Box<dyn Recorder<Reading>>>,
     ) -> Result<Self> {
         let servers: Vec<ServerName> = self.settings.servers.iter().map(|(name, _)| name.clone()).collect();
         Ok(Self { records: make(&servers, self.topics.clone())?, ..self })
@@ -167,77 +171,64 @@ fn parsed<T>(texts: &[String], parse: impl Fn(&str) -> Result<T, String>) -> Res
 
 /// A task: a socket, and what is observed over it.
 pub(crate) struct ObserveTask {
-    plan: Plan,
+    bind: Vec<SocketAddr>,
+    receive_buffer: usize,
+    settings: Settings,
+    identity: Option<Identity>,
     environment: Environment,
-    /// What keeps `poll` from going on, behind the records before it.
-    failure: Option<Error>,
-    handover: Arc<Handover<Reading>>,
     counters: Counters<Tally>,
-    courier: Option<Courier>,
+    outlet: Outlet<Reading>,
+    running: Option<Running>,
 }
 
 impl ObserveTask {
-    pub(crate) fn new(mut plan: Plan, environment: Environment) -> Self {
-        plan.settings.random = environment.random;
+    pub(crate) fn new(plan: Plan, environment: Environment) -> Self {
         Self {
-            plan,
+            bind: plan.bind,
+            receive_buffer: plan.receive_buffer,
+            settings: Settings { random: environment.random, ..plan.settings },
+            identity: plan.identity,
             environment,
-            failure: None,
-            handover: Arc::default(),
             counters: courier::counters(),
-            courier: None,
+            outlet: Outlet::new(plan.records, plan.batch_size),
+            running: None,
         }
+    }
+
+    async fn gate(&mut self, id: &TaskId) -> Result<Option<Gate>> {
+        let Some(identity) = self.identity.clone() else { return Ok(None) };
+        let now = (self.environment.now)();
+        let credentials = loaded_for(id, now, move || identity.credentials()).await?;
+        let sessions = self.settings.servers.len();
+        // Servers are not forgotten: a session ends when they do not answer in it.
+        let limits = Limits { sessions, handshakes: sessions, idle: Millis::MAX };
+        Ok(Some(Gate::of_client(credentials, limits)))
     }
 }
 
 #[async_trait]
 impl SourceTask for ObserveTask {
     async fn start(&mut self, start: SourceTaskStart) -> Result<()> {
-        let gate = match self.plan.identity.clone() {
-            None => None,
-            Some(identity) => {
-                let credentials = tokio::task::spawn_blocking(move || identity.credentials()).await;
-                let credentials = credentials.map_err(|error| Error::fatal(error.to_string()))??;
-                let sessions = self.plan.settings.servers.len();
-                // Servers are not forgotten: a session ends when they do not answer in it.
-                let limits = Limits { sessions, handshakes: sessions, idle: Millis::MAX };
-                Some(Gate::of_client(credentials, limits))
-            }
-        };
-        let courier = Courier::start(
+        let gate = self.gate(&start.id).await?;
+        let channel = courier::open(&start.id, &self.bind, self.receive_buffer).await?;
+        let client = Client::new(
             start,
-            &self.plan.bind,
-            self.plan.receive_buffer,
-            gate,
-            self.plan.settings.clone(),
-            Arc::clone(&self.handover),
+            channel.behind(gate),
+            self.settings.clone(),
+            self.outlet.handover(),
             self.counters.clone(),
             self.environment,
         );
-        self.courier = Some(courier.await?);
+        self.running = Some(Running::spawn(|stopping| client.run(stopping)));
         Ok(())
     }
 
     async fn poll(&mut self) -> Result<Vec<SourceRecord>> {
-        loop {
-            if let Some(failure) = &self.failure {
-                return Err(failure.clone());
-            }
-            // Nothing is awaited between taking readings out and handing them out.
-            let readings = self.handover.take(self.plan.batch_size).await?;
-            let made = record::make(&mut *self.plan.records, readings);
-            self.failure = made.failure;
-            if !made.refused.is_empty() {
-                self.handover.refuse(&made.refused);
-            }
-            if !made.records.is_empty() {
-                return Ok(made.records);
-            }
-        }
+        self.outlet.poll().await
     }
 
     fn delivery_listener(&self) -> Option<Arc<dyn DeliveryListener>> {
-        Some(Arc::clone(&self.handover) as Arc<dyn DeliveryListener>)
+        Some(self.outlet.listener())
     }
 
     fn counters(&self) -> Vec<Counter> {
@@ -245,8 +236,8 @@ impl SourceTask for ObserveTask {
     }
 
     async fn stop(&mut self) {
-        if let Some(courier) = self.courier.take() {
-            courier.stop().await;
+        if let Some(running) = self.running.take() {
+            running.stop().await;
         }
     }
 }

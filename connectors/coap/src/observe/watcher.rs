@@ -10,12 +10,13 @@
 
 mod answers;
 mod asks;
+mod fetch;
+mod receipts;
 mod targets;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use coap_lite::MessageType;
 use lavka_api::data::Str;
@@ -27,11 +28,13 @@ use super::reading::Reading;
 use super::wish::{Share, Wish};
 use crate::Millis;
 use crate::peer::Peer;
-use crate::repeats::{MessageName, Namer, Repeats, Reply};
+use crate::repeats::{Namer, Repeats};
 use crate::separate::{MessageIds, Retransmission};
+use crate::timers::Timers;
 use crate::wire::{self, Draft, Malformed, code};
 
 use asks::{Ask, Exchange, Purpose};
+use receipts::Receipt;
 use targets::Target;
 
 /// What a client is made of.
@@ -145,7 +148,7 @@ pub(crate) struct Watcher {
     /// Bytes of unfinished bodies.
     partial: usize,
     next_number: u64,
-    timers: BinaryHeap<Reverse<(Millis, Timer)>>,
+    timers: Timers<Timer>,
     tally: Tally,
 }
 
@@ -166,13 +169,6 @@ struct Server {
     directory_failed: u32,
 }
 
-#[derive(Debug)]
-struct Receipt {
-    peer: Peer,
-    id: u16,
-    name: MessageName,
-}
-
 /// A reading that was handed out.
 #[derive(Debug)]
 struct Pending {
@@ -180,14 +176,14 @@ struct Pending {
     size: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Timer {
     /// A server has been left alone for long enough.
     Server(usize),
-    /// An exchange, in its nth wait.
-    Exchange(u64, u32),
-    /// A target's nth appointment.
-    Target(u64, u64),
+    /// An exchange has waited for long enough.
+    Exchange(u64),
+    /// A target is to be asked for.
+    Target(u64),
     /// An acknowledgement can wait no longer.
     Hold(u64),
     Discover(usize),
@@ -221,7 +217,7 @@ impl Watcher {
             bytes: 0,
             partial: 0,
             next_number: 0,
-            timers: BinaryHeap::new(),
+            timers: Timers::default(),
             tally: Tally::default(),
             settings,
         }
@@ -271,13 +267,12 @@ impl Watcher {
 
     /// When [`wake`](Self::wake) is to be called.
     pub(crate) fn next_wakeup(&self) -> Option<Millis> {
-        self.timers.peek().map(|Reverse((at, _))| *at)
+        self.timers.next()
     }
 
     /// Does what is due.
     pub(crate) fn wake(&mut self, now: Millis, out: &mut Outbox) {
-        while self.next_wakeup().is_some_and(|at| at <= now) {
-            let Some(Reverse((_, timer))) = self.timers.pop() else { return };
+        while let Some(timer) = self.timers.due(now) {
             match timer {
                 Timer::Server(server) => {
                     if let Some(server) = self.servers.get_mut(server) {
@@ -285,13 +280,11 @@ impl Watcher {
                     }
                     self.ask_next(now, server, out);
                 }
-                Timer::Exchange(token, wait) => self.exchange_due(now, token, wait, out),
-                Timer::Target(target, appointment) => self.target_due(now, target, appointment, out),
+                Timer::Exchange(token) => self.exchange_due(now, token, out),
+                Timer::Target(target) => self.target_due(now, target, out),
                 Timer::Hold(receipt) => {
-                    if self.receipts.contains_key(&receipt) {
-                        self.tally.acknowledged_early += 1;
-                        self.acknowledge(receipt, out);
-                    }
+                    self.tally.acknowledged_early += 1;
+                    self.acknowledge(receipt, out);
                 }
                 Timer::Discover(server) => {
                     self.ask(now, server, Ask { purpose: Purpose::Discover, block: None }, false, out);
@@ -340,20 +333,7 @@ impl Watcher {
     }
 
     fn at(&mut self, when: Millis, timer: Timer) {
-        self.timers.push(Reverse((when, timer)));
-    }
-
-    fn acknowledge(&mut self, receipt: u64, out: &mut Outbox) {
-        let Some(receipt) = self.receipts.remove(&receipt) else { return };
-        out.send(receipt.peer, &Draft::empty_ack(receipt.id));
-        self.repeats.answer(receipt.name, Reply::EmptyAck);
-    }
-
-    /// A message will not be acknowledged; when it comes again, it is looked at anew.
-    fn disown(&mut self, receipt: Option<u64>) {
-        if let Some(receipt) = receipt.and_then(|receipt| self.receipts.remove(&receipt)) {
-            self.repeats.release(receipt.name);
-        }
+        self.timers.set(when, timer);
     }
 }
 

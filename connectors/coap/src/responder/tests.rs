@@ -148,6 +148,23 @@ fn a_slow_kafka_is_announced_by_an_empty_acknowledgement() {
 }
 
 #[test]
+fn timers_are_as_many_as_there_is_to_wait_for() {
+    let mut server = Server::new();
+    for id in 0..20 {
+        let ticket = server.accept(&con(id));
+        server.settle(ticket, Outcome::Delivered);
+    }
+    assert_eq!(server.responder.timers.len(), 0);
+    // An answer of its own, until it is acknowledged.
+    let ticket = server.accept(&con(20));
+    server.wait(500);
+    let answer = only(&server.settle(ticket, Outcome::Delivered));
+    assert_eq!(server.responder.timers.len(), 1);
+    server.receive(&Draft::empty_ack(answer.header.message_id));
+    assert_eq!(server.responder.timers.len(), 0);
+}
+
+#[test]
 fn a_device_that_rejects_the_answer_is_left_alone() {
     let mut server = Server::new();
     let ticket = server.accept(&con(7));

@@ -8,7 +8,8 @@ use lavka_api::data::Str;
 
 use super::credentials::Credentials;
 use super::hello::{Cookies, Hello, Shown, is_hello};
-use super::session::{End, Event, Session};
+use super::session::{Event, Session};
+use super::trouble::End;
 use crate::Millis;
 use crate::peer::Peer;
 
@@ -30,6 +31,8 @@ pub(crate) struct Passed {
     pub(crate) datagrams: Vec<(SocketAddr, Vec<u8>)>,
     /// What peers say.
     pub(crate) plain: Vec<(Peer, Vec<u8>)>,
+    /// Handshakes and sessions that are over, but for those ended here: of whom, and what went wrong, if anything did.
+    pub(crate) ended: Vec<(SocketAddr, Option<String>)>,
 }
 
 /// What happened, for metrics.
@@ -163,7 +166,7 @@ impl Gate {
                 self.insert_opening(now, address, session, parsed.random());
                 self.pass(now, address, datagram, Some(cookie), out);
             }
-            Err(end) => self.ended(address, &end),
+            Err(end) => self.ended(address, end, out),
         }
     }
 
@@ -171,7 +174,7 @@ impl Gate {
     pub(crate) fn send(&mut self, now: Millis, peer: Peer, plain: &[u8], out: &mut Passed) {
         let address = peer.address;
         if self.is_client {
-            self.connect(now, address);
+            self.connect(now, address, out);
         } else if self.open.get(&address).is_none_or(|entry| entry.number != peer.session) {
             return;
         }
@@ -224,14 +227,14 @@ impl Gate {
         }
     }
 
-    fn connect(&mut self, now: Millis, address: SocketAddr) {
+    fn connect(&mut self, now: Millis, address: SocketAddr, out: &mut Passed) {
         if self.open.contains_key(&address) || self.opening.contains_key(&address) {
             return;
         }
         let Some(name) = self.servers.get(&address).cloned() else { return };
         match Session::connect(&self.credentials, name, self.instant(now)) {
             Ok(session) => self.insert_opening(now, address, session, &[]),
-            Err(end) => self.ended(address, &end),
+            Err(end) => self.ended(address, end, out),
         }
     }
 
@@ -284,7 +287,7 @@ impl Gate {
             }
         }
         if let Err(end) = step {
-            self.ended(address, &end);
+            self.ended(address, end, out);
             return match opening {
                 true => self.forget_opening(address),
                 false => self.forget_open(address),
@@ -327,11 +330,13 @@ impl Gate {
         self.forget_open(address);
     }
 
-    fn ended(&mut self, address: SocketAddr, end: &End) {
-        if let End::Failed(why) = end {
-            self.tally.failed += 1;
-            tracing::debug!(%address, "a DTLS session ended: {why}");
-        }
+    fn ended(&mut self, address: SocketAddr, end: End, out: &mut Passed) {
+        let why = match end {
+            End::Closed => None,
+            End::Failed { why, .. } => Some(why),
+        };
+        self.tally.failed += u64::from(why.is_some());
+        out.ended.push((address, why));
     }
 
     fn forget_open(&mut self, address: SocketAddr) {

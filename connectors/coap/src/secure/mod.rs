@@ -3,17 +3,21 @@
 //!
 //! The handshake and the records are those of `dimpl`, which has no I/O of its own either. What is done here:
 //!
-//! - `credentials`: keys and certificates from files.
+//! - `credentials`: what a task is known by and whom it trusts; from `files` with certificates, and `keys` (pre-shared).
 //! - `hello`: the cookie exchange, without any state for a client that has not shown that it is where it says.
-//! - `session`: one connection, with the identity of its peer.
+//! - `session`: one connection, with the identity of its peer; `trouble`: why it ended.
 //! - `gate`: all of them, within limits.
 //!
 //! runtime/adr/0011 says why this library, and what it does not have: connection ids, RSA, certificate chains on the wire.
 
 mod credentials;
+mod files;
 mod gate;
 mod hello;
+mod keys;
 mod session;
+mod trouble;
 
-pub(crate) use credentials::{Credentials, Files, from_hex};
+pub(crate) use credentials::{Credentials, loaded, loaded_for};
+pub(crate) use files::Files;
 pub(crate) use gate::{Gate, Limits, Passed, Tally};

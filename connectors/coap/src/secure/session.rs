@@ -4,12 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use dimpl::{Dtls, Output};
+use dimpl::{Dtls, Error, Output};
 use lavka_api::data::Str;
 use p12_keystore::Certificate;
+use rustls::AlertDescription;
 
 use super::credentials::{Credentials, Trust};
 use super::hello::{Hello, with_cookie};
+use super::trouble::{self, End};
 
 /// UDP carries no more.
 const LARGEST_DATAGRAM: usize = 65_536;
@@ -21,15 +23,6 @@ pub(super) enum Event {
     Send(Vec<u8>),
     /// What the peer says.
     Plain(Vec<u8>),
-}
-
-/// Why a session ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// The peer closed it.
-    Closed,
-    /// Something is wrong with it.
-    Failed(String),
 }
 
 pub(super) struct Session {
@@ -87,11 +80,41 @@ impl Session {
         now: Instant,
         events: &mut Vec<Event>,
     ) -> Result<(), End> {
-        match cookie {
-            Some(cookie) => with_cookie(cookie, || self.feed(datagram, now))?,
-            None => self.feed(datagram, now)?,
+        let fed = match cookie {
+            Some(cookie) => with_cookie(cookie, || self.feed(datagram, now)),
+            None => self.feed(datagram, now),
+        };
+        self.identify(credentials);
+        let step = fed.and_then(|()| self.drain(credentials, events));
+        step.map_err(|end| self.explained(credentials, end, events))
+    }
+
+    /// Notes who the peer says to be.
+    fn identify(&mut self, credentials: &Credentials) {
+        if let Some(asked) = credentials.keys.as_ref().and_then(|keys| keys.take_asked()) {
+            self.identity = Some(Str::from(String::from_utf8_lossy(&asked).as_ref()));
         }
-        self.drain(credentials, events)
+    }
+
+    /// The same end, with what is known of a client that did not show a key. Before there are keys, the peer is told.
+    fn explained(&self, credentials: &Credentials, end: End, events: &mut Vec<Event>) -> End {
+        let End::Failed { mut why, mut alert } = end else { return end };
+        if !self.connected && self.server.is_none() {
+            alert = alert.or(Some(AlertDescription::HandshakeFailure));
+            if let (Some(identity), Some(keys), false) = (&self.identity, &credentials.keys, self.trusted) {
+                let shown: String = identity.chars().filter(|c| !c.is_control()).take(100).collect();
+                why = match keys.has(identity.as_bytes()) {
+                    true => {
+                        format!("its pre-shared key is not that of identity {shown}, or came damaged ({why})")
+                    }
+                    false => format!("there is no pre-shared key for identity {shown}"),
+                };
+                // The same for both (RFC 4279, section 2), lest it tell which identities there are.
+                alert = Some(AlertDescription::DecryptError);
+            }
+        }
+        events.extend(alert.filter(|_| !self.connected).map(|alert| Event::Send(trouble::record(alert))));
+        End::Failed { why, alert }
     }
 
     /// Says something to the peer; before the handshake is over it waits for that.
@@ -135,20 +158,18 @@ impl Session {
     }
 
     /// A fault of the library costs this session, not the others.
-    fn guarded(&mut self, step: impl FnOnce(&mut Dtls) -> Result<(), dimpl::Error>) -> Result<(), End> {
+    fn guarded(&mut self, step: impl FnOnce(&mut Dtls) -> Result<(), Error>) -> Result<(), End> {
         let dtls = &mut self.dtls;
         match catch_unwind(AssertUnwindSafe(|| step(dtls))) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(End::Failed(error.to_string())),
-            Err(_) => Err(End::Failed("the DTLS library failed".to_owned())),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(End::failed("the DTLS library failed")),
         }
     }
 
     /// Takes out all that the library has, up to the time when it wants to be woken.
     fn drain(&mut self, credentials: &Credentials, events: &mut Vec<Event>) -> Result<(), End> {
-        if let Some(asked) = credentials.keys.as_ref().and_then(|keys| keys.take_asked()) {
-            self.identity = Some(Str::from(String::from_utf8_lossy(&asked).as_ref()));
-        }
+        self.identify(credentials);
         loop {
             match self.poll()? {
                 Polled::Event(event) => events.push(event),
@@ -158,15 +179,13 @@ impl Session {
                 }
                 Polled::Connected => {
                     if !self.trusted && self.needs_certificate(credentials) {
-                        return Err(End::Failed("the peer showed no certificate".to_owned()));
+                        return Err(End::failed("the peer showed no certificate"));
                     }
                     self.connected = true;
                 }
                 Polled::Certificate(certificate) => {
                     let accepted = credentials.trust.accepts(&certificate, self.server.as_deref());
-                    accepted.map_err(|why| {
-                        End::Failed(format!("the peer's certificate is not accepted: {why}"))
-                    })?;
+                    accepted.map_err(|error| End::refused(&error))?;
                     self.trusted = true;
                     let subject = Certificate::from_der(&certificate).ok();
                     self.identity = subject.map(|certificate| Str::from(certificate.subject()));
@@ -192,7 +211,7 @@ impl Session {
                 // Keys for SRTP, and what a buffer of this size cannot lack.
                 _ => Polled::Nothing,
             }));
-            polled.map_err(|_| End::Failed("the DTLS library failed".to_owned()))
+            polled.map_err(|_| End::failed("the DTLS library failed"))
         })
     }
 
@@ -222,5 +241,5 @@ std::thread_local! {
 }
 
 fn nothing() -> End {
-    End::Failed("nothing fits what the peer offers".to_owned())
+    End::failed("nothing fits what the peer offers")
 }

@@ -8,6 +8,7 @@
 )]
 
 mod aiocoap;
+mod bad_input;
 mod libcoap;
 mod libcoap_server;
 mod lossy;

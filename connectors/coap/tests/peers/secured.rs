@@ -7,8 +7,9 @@ use std::time::Duration;
 use lavka_api::config::Config;
 use lavka_api::data::Value;
 use lavka_testkit::{cannot_run, temp_dir, write_file};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 
+use crate::bad_input::Device;
 use crate::libcoap_server::Server;
 use crate::source::{Source, free_port};
 
@@ -52,6 +53,11 @@ async fn devices_with_a_pre_shared_key() {
     let source = Source::serve(config, Duration::from_millis(700)).await;
     let uri = format!("coaps://127.0.0.1:{}/r", source.port);
     let large = "x".repeat(3000);
+    // Whoever speaks no DTLS, or forges it, is in nobody's way.
+    let hello =
+        [22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 58, 1, 0, 0, 46, 0, 0, 0, 0, 0, 0, 0, 46, 0xfe, 0xfd];
+    let shapes = [&hello[..], &[23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0, 0, 40], &[0x40, 2, 0, 1, 0xb1, b'r']];
+    Device::of(source.port).await.blast(&shapes).await;
     for program in CLIENTS {
         for payload in ["21.5", &large] {
             let arguments = ["-u", "d1", "-k", "secretPSK", "-m", "post", "-e", payload, &uri];
@@ -69,9 +75,19 @@ async fn devices_with_a_pre_shared_key() {
 
 /// A certificate of an authority, or that of an authority, with its key; in files `name.pem` and `name.key`.
 fn certificate(folder: &Path, name: &str, by: Option<&Issuer<'static, KeyPair>>) -> Issuer<'static, KeyPair> {
+    certificate_with(folder, name, by, |_| {})
+}
+
+fn certificate_with(
+    folder: &Path,
+    name: &str,
+    by: Option<&Issuer<'static, KeyPair>>,
+    change: impl FnOnce(&mut CertificateParams),
+) -> Issuer<'static, KeyPair> {
     let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
+    change(&mut params);
     let certificate = match by {
         Some(issuer) => params.signed_by(&key, issuer).unwrap(),
         None => {
@@ -94,6 +110,10 @@ async fn devices_with_a_certificate() {
     certificate(folder, "device", Some(&authority));
     let stranger = certificate(folder, "stranger-authority", None);
     certificate(folder, "stranger", Some(&stranger));
+    certificate_with(folder, "expired", Some(&authority), |params| {
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2002, 1, 1);
+    });
     let config = Config::from([
         ("lavka.coap.resources", "r".to_owned()),
         ("lavka.coap.dtls", "true".to_owned()),
@@ -104,7 +124,7 @@ async fn devices_with_a_certificate() {
     let source = Source::serve(config, Duration::ZERO).await;
     let uri = format!("coaps://127.0.0.1:{}/r", source.port);
     for program in CLIENTS {
-        for (device, let_in) in [("device", true), ("stranger", false)] {
+        for (device, let_in) in [("device", true), ("stranger", false), ("expired", false)] {
             let (certificate, key) =
                 (path(folder, &format!("{device}.pem")), path(folder, &format!("{device}.key")));
             let authority = path(folder, "authority.pem");
@@ -115,6 +135,7 @@ async fn devices_with_a_certificate() {
         }
     }
     assert_eq!(source.payloads(), [b"device".to_vec(), b"device".to_vec()]);
+    assert!(source.count("coap-dtls-failed-total") >= 4);
     for identity in identities(&source) {
         assert!(identity.as_str().unwrap().contains("CN=device"), "{identity:?}");
     }
@@ -135,5 +156,44 @@ async fn a_server_is_observed_with_a_pre_shared_key() {
             record.headers.last("coap.notification").map(|datum| datum.value.clone()) == notification
         };
         assert!(source.records().iter().any(notified));
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_observed_with_certificates() {
+    let test = "a_server_is_observed_with_certificates";
+    let folder = temp_dir();
+    let folder = folder.path();
+    let authority = certificate(folder, "authority", None);
+    certificate(folder, "server", Some(&authority));
+    certificate(folder, "client", Some(&authority));
+    certificate_with(folder, "elsewhere", Some(&authority), |params| {
+        params.subject_alt_names = vec![SanType::DnsName("elsewhere.example".try_into().unwrap())];
+    });
+    let authority = path(folder, "authority.pem");
+    for program in ["coap-server-openssl", "coap-server-gnutls"] {
+        for (name, good) in [("server", true), ("elsewhere", false)] {
+            let (certificate, key) =
+                (path(folder, &format!("{name}.pem")), path(folder, &format!("{name}.key")));
+            let more = ["-c", &certificate, "-j", &key, "-C", &authority];
+            let Some(server) = Server::start_with(test, program, free_port(), &more).await else { return };
+            let uri = format!("coaps://127.0.0.1:{}", server.port + 1);
+            let own = [
+                ("lavka.coap.dtls.cert.pem", path(folder, "client.pem")),
+                ("lavka.coap.dtls.key.pem", path(folder, "client.key")),
+                ("lavka.coap.dtls.ca.pem", authority.clone()),
+            ];
+            let own: Vec<(&str, &str)> = own.iter().map(|(key, value)| (*key, value.as_str())).collect();
+            let source = Source::observe(&uri, "time", &own).await;
+            if good {
+                source.wait_for("times", |payloads| payloads.len() >= 3).await;
+                continue;
+            }
+            // It is tried again and again, and nothing is asked of a server that is not the one that was meant.
+            while source.count("coap-dtls-failed-total") < 3 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            assert_eq!((source.records().len(), source.count("coap-dtls-connected-total")), (0, 0));
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use lavka_api::config::Config;
 use lavka_api::data::{OffsetMap, Record, SourceRecord, Value};
-use lavka_api::plugin::{Factory, OffsetReader, SourceTask, SourceTaskStart, TaskId};
+use lavka_api::plugin::{Counter, Factory, OffsetReader, SourceTask, SourceTaskStart, TaskId};
 use tokio::task::JoinHandle;
 
 /// How long a test waits for what must come.
@@ -18,6 +18,9 @@ pub(crate) struct Source {
     /// Of a server, where it listens.
     pub(crate) port: u16,
     records: Arc<Mutex<Vec<SourceRecord>>>,
+    counters: Vec<Counter>,
+    /// With what its `poll` failed.
+    failure: Arc<Mutex<Option<lavka_api::Error>>>,
     running: JoinHandle<()>,
 }
 
@@ -107,9 +110,19 @@ impl Source {
         let listener = task.delivery_listener().unwrap();
         let records = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&records);
+        let counters = task.counters();
+        let failure = Arc::new(Mutex::new(None));
+        let failed = Arc::clone(&failure);
         let running = tokio::spawn(async move {
             loop {
-                let polled = task.poll().await.unwrap();
+                let polled = match task.poll().await {
+                    Ok(polled) => polled,
+                    Err(error) => {
+                        *failed.lock().unwrap() = Some(error);
+                        // It goes on answering until it is stopped.
+                        return std::future::pending().await;
+                    }
+                };
                 let tokens: Vec<u64> = polled.iter().map(|record| record.token).collect();
                 seen.lock().unwrap().extend(polled);
                 let listener = Arc::clone(&listener);
@@ -119,7 +132,7 @@ impl Source {
                 });
             }
         });
-        Self { port: 0, records, running }
+        Self { port: 0, records, counters, failure, running }
     }
 
     /// What was handed out so far.
@@ -139,6 +152,16 @@ impl Source {
             other => panic!("{other:?} is no payload"),
         };
         self.records().into_iter().map(bytes).collect()
+    }
+
+    /// The value of a metric.
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        self.counters.iter().find(|counter| counter.name() == name).unwrap().value()
+    }
+
+    /// What its `poll` failed with, in words.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap().as_ref().map(ToString::to_string)
     }
 
     /// Waits until the payloads are as wanted.

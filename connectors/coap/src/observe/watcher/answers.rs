@@ -1,12 +1,12 @@
-//! Answers and notifications: what they mean for a target, and when they become readings.
+//! Answers and notifications, and what they mean for a target.
 
 use coap_lite::{MessageType, Packet};
 
 use super::asks::{Ask, Purpose};
-use super::{Outbox, Pending, Receipt, Timer, Watcher};
+use super::fetch::Arrival;
+use super::{Outbox, Timer, Watcher};
 use crate::Millis;
 use crate::observe::body::{Body, Part};
-use crate::observe::reading::Reading;
 use crate::peer::Peer;
 use crate::repeats::Reply;
 use crate::wire::{self, Draft, code, option};
@@ -15,25 +15,6 @@ use crate::wire::{self, Draft, code, option};
 const MAX_AGE: u32 = 60;
 /// After which a notification is newer whatever its number (RFC 7641, section 3.4).
 const NUMBERS_HOLD: Millis = 128_000;
-
-/// A representation of which blocks are missing.
-#[derive(Debug)]
-pub(super) struct Fetch {
-    pub(super) number: u64,
-    body: Body,
-    arrival: Arrival,
-}
-
-/// The message that brought a representation, or its first block.
-#[derive(Debug)]
-struct Arrival {
-    peer: Peer,
-    received: i64,
-    receipt: Option<u64>,
-    notification: bool,
-    /// Its options; the payload is elsewhere.
-    packet: Packet,
-}
 
 /// Whether a notification with number `next` at `now` is newer than the `last` (RFC 7641, section 3.4).
 fn is_newer((last, then): (u32, Millis), next: u32, now: Millis) -> bool {
@@ -229,124 +210,8 @@ impl Watcher {
         }
     }
 
-    /// A representation, or its first block, has come.
-    fn begin(&mut self, now: Millis, target: u64, arrival: Arrival, out: &mut Outbox) {
-        // What was under way is not the newest any longer.
-        let before = self.take_fetch(target);
-        self.acknowledge_now(before.and_then(|fetch| fetch.arrival.receipt), out);
-        let number = self.number();
-        let fetch = Fetch { number, body: Body::new(), arrival };
-        self.part(now, target, fetch, None, out);
-    }
-
-    /// Another block of a fetch has come.
-    fn more(&mut self, now: Millis, target: u64, number: u64, packet: Packet, out: &mut Outbox) {
-        if self.targets.get(&target).is_some_and(|target| target.fetches(number))
-            && let Some(fetch) = self.take_fetch(target)
-        {
-            self.part(now, target, fetch, Some(packet), out);
-        }
-    }
-
-    /// Takes what `packet`, or the message of the arrival itself, has of a representation.
-    fn part(&mut self, now: Millis, target: u64, mut fetch: Fetch, packet: Option<Packet>, out: &mut Outbox) {
-        let limit = self.settings.body;
-        let part = match &packet {
-            Some(packet) => fetch.body.take(packet, limit),
-            None => fetch.body.take(&fetch.arrival.packet, limit),
-        };
-        if let Some(packet) = packet {
-            // Of a representation that was begun again, the options are those of its own message.
-            let (id, kind) = (fetch.arrival.packet.header.message_id, fetch.arrival.packet.header.get_type());
-            let (token, observe) = (
-                fetch.arrival.packet.get_token().to_vec(),
-                wire::first(&fetch.arrival.packet, option::OBSERVE).map(<[u8]>::to_vec),
-            );
-            fetch.arrival.packet = packet;
-            fetch.arrival.packet.header.message_id = id;
-            fetch.arrival.packet.header.set_type(kind);
-            fetch.arrival.packet.set_token(token);
-            if let Some(observe) = observe {
-                fetch.arrival.packet.add_option(option::OBSERVE.into(), observe);
-            }
-        }
-        fetch.arrival.packet.payload = Vec::new();
-        let Some(state) = self.targets.get_mut(&target) else { return };
-        let server = state.server;
-        match part {
-            Part::Whole(bytes) => self.whole(now, target, fetch.arrival, bytes, out),
-            Part::Next(block) => {
-                if self.partial.saturating_add(fetch.body.len()) > self.settings.bodies {
-                    self.tally.missed += 1;
-                    self.disown(fetch.arrival.receipt);
-                    return self.later(now, target);
-                }
-                self.partial += fetch.body.len();
-                state.asked = true;
-                let purpose = Purpose::Rest(target, fetch.number);
-                state.fetch = Some(fetch);
-                self.ask(now, server, Ask { purpose, block: Some(block) }, true, out);
-            }
-            Part::TooLarge => {
-                self.tally.too_large += 1;
-                let shown = state.shown.clone();
-                out.bad(format!(
-                    "{shown} of {} is left out: it is larger than {limit} bytes (lavka.coap.max.body.bytes)",
-                    self.name(server)
-                ));
-                self.acknowledge_now(fetch.arrival.receipt, out);
-                self.done(now, target, &fetch.arrival.packet);
-            }
-            Part::Broken => {
-                self.disown(fetch.arrival.receipt);
-                self.failed(
-                    now,
-                    server,
-                    Purpose::Represent(target),
-                    "its blocks do not fit together",
-                    None,
-                    out,
-                );
-            }
-        }
-    }
-
-    /// A representation is whole: a reading, unless Kafka has it.
-    fn whole(&mut self, now: Millis, target: u64, arrival: Arrival, bytes: Vec<u8>, out: &mut Outbox) {
-        let Some(state) = self.targets.get_mut(&target) else { return };
-        let etag = wire::first(&arrival.packet, option::ETAG).map(<[u8]>::to_vec);
-        if !arrival.notification && etag.is_some() && etag == state.etag {
-            self.acknowledge_now(arrival.receipt, out);
-            return self.done(now, target, &arrival.packet);
-        }
-        state.etag.clone_from(&etag);
-        let mut reading = Reading {
-            ticket: 0,
-            server: state.server,
-            wish: state.wish,
-            resource: state.shown.clone(),
-            variables: state.variables.clone(),
-            peer: arrival.peer,
-            notification: arrival.notification,
-            received: arrival.received,
-            etag,
-            packet: Box::new(arrival.packet),
-        };
-        match arrival.notification {
-            true => self.tally.notifications += 1,
-            false => self.tally.answers += 1,
-        }
-        self.done(now, target, &reading.packet);
-        reading.packet.payload = bytes;
-        reading.ticket = self.number();
-        let size = reading.size();
-        self.bytes = self.bytes.saturating_add(size);
-        self.pending.insert(reading.ticket, Pending { receipt: arrival.receipt, size });
-        out.readings.push(reading);
-    }
-
     /// Nothing of a target is missing at present; `packet` was the last of it.
-    fn done(&mut self, now: Millis, target: u64, packet: &Packet) {
+    pub(super) fn done(&mut self, now: Millis, target: u64, packet: &Packet) {
         let Some(state) = self.targets.get_mut(&target) else { return };
         state.asked = false;
         state.failures = 0;
@@ -366,15 +231,6 @@ impl Watcher {
         let jitter = self.random() % wait.saturating_mul(2).saturating_add(1);
         let fresh = u64::from(max_age).saturating_mul(1000);
         self.appoint(now.saturating_add(fresh).saturating_add(wait).saturating_add(jitter), target);
-    }
-
-    /// A target is asked for again when there may be room.
-    fn later(&mut self, now: Millis, target: u64) {
-        if let Some(state) = self.targets.get_mut(&target) {
-            state.asked = false;
-        }
-        let wait = self.backoff(1);
-        self.appoint(now.saturating_add(wait), target);
     }
 
     fn directory(&mut self, now: Millis, server: usize, packet: &Packet, out: &mut Outbox) {
@@ -457,38 +313,6 @@ impl Watcher {
     fn forget_observation(&mut self, target: u64) {
         if let Some(target) = self.targets.get(&target) {
             self.observing.remove(&target.token);
-        }
-    }
-
-    fn take_fetch(&mut self, target: u64) -> Option<Fetch> {
-        let fetch = self.targets.get_mut(&target)?.fetch.take()?;
-        self.partial = self.partial.saturating_sub(fetch.body.len());
-        Some(fetch)
-    }
-
-    /// Gives up what was fetched of a target.
-    pub(super) fn drop_fetch(&mut self, target: u64) {
-        if let Some(fetch) = self.take_fetch(target) {
-            self.disown(fetch.arrival.receipt);
-        }
-    }
-
-    /// Notes that a message is to be acknowledged, if it is one of those.
-    fn receipt(&mut self, now: Millis, peer: Peer, packet: &Packet) -> Option<u64> {
-        if packet.header.get_type() != MessageType::Confirmable {
-            return None;
-        }
-        let name = self.namer.name(&peer, packet);
-        self.repeats.keep(now, name, Reply::Pending);
-        let number = self.number();
-        self.receipts.insert(number, Receipt { peer, id: packet.header.message_id, name });
-        self.at(now.saturating_add(self.settings.hold), Timer::Hold(number));
-        Some(number)
-    }
-
-    fn acknowledge_now(&mut self, receipt: Option<u64>, out: &mut Outbox) {
-        if let Some(receipt) = receipt {
-            self.acknowledge(receipt, out);
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct Exchange {
     pub(super) id: u16,
     datagram: Vec<u8>,
     timeout: Millis,
-    /// Times sent; one more when it was acknowledged, so that older timers mean nothing.
+    /// Times sent.
     sent: u32,
     acknowledged: bool,
 }
@@ -102,7 +102,7 @@ impl Watcher {
         let (id, datagram) = (draft.id(), draft.datagram());
         let timeout = self.settings.retransmission.first(random);
         out.datagrams.push((peer, datagram.clone()));
-        self.at(now.saturating_add(timeout), Timer::Exchange(token, 1));
+        self.at(now.saturating_add(timeout), Timer::Exchange(token));
         self.unacknowledged.insert((peer, id), token);
         let exchange = Exchange { server, ask, peer, id, datagram, timeout, sent: 1, acknowledged: false };
         self.exchanges.insert(token, exchange);
@@ -172,9 +172,8 @@ impl Watcher {
         let Some(token) = self.unacknowledged.remove(&(peer, id)) else { return };
         let Some(exchange) = self.exchanges.get_mut(&token) else { return };
         exchange.acknowledged = true;
-        exchange.sent += 1;
-        let (server, wait) = (exchange.server, exchange.sent);
-        self.at(now.saturating_add(ANSWER), Timer::Exchange(token, wait));
+        let server = exchange.server;
+        self.at(now.saturating_add(ANSWER), Timer::Exchange(token));
         self.passed(token, server);
         self.reached(now, server, out);
         self.ask_next(now, server, out);
@@ -200,6 +199,7 @@ impl Watcher {
     /// Takes an exchange out that is over.
     pub(super) fn finish(&mut self, token: u64) -> Option<Exchange> {
         let exchange = self.exchanges.remove(&token)?;
+        self.timers.cancel(Timer::Exchange(token));
         self.unacknowledged.remove(&(exchange.peer, exchange.id));
         self.passed(token, exchange.server);
         Some(exchange)
@@ -214,19 +214,21 @@ impl Watcher {
         }
     }
 
-    pub(super) fn exchange_due(&mut self, now: Millis, token: u64, wait: u32, out: &mut Outbox) {
+    pub(super) fn exchange_due(&mut self, now: Millis, token: u64, out: &mut Outbox) {
         let times = self.settings.retransmission.times;
-        let Some(exchange) = self.exchanges.get_mut(&token).filter(|exchange| exchange.sent == wait) else {
-            return;
-        };
-        if !exchange.acknowledged && exchange.sent <= times {
-            exchange.sent += 1;
-            exchange.timeout = exchange.timeout.saturating_mul(2);
-            out.datagrams.push((exchange.peer, exchange.datagram.clone()));
-            let (at, wait) = (now.saturating_add(exchange.timeout), exchange.sent);
-            self.at(at, Timer::Exchange(token, wait));
-            return;
+        let Some(exchange) = self.exchanges.get_mut(&token) else { return };
+        if exchange.acknowledged || exchange.sent > times {
+            return self.give_up(now, token, "it does not answer", out);
         }
+        exchange.sent += 1;
+        exchange.timeout = exchange.timeout.saturating_mul(2);
+        out.datagrams.push((exchange.peer, exchange.datagram.clone()));
+        let at = now.saturating_add(exchange.timeout);
+        self.at(at, Timer::Exchange(token));
+    }
+
+    /// A question stays without an answer.
+    fn give_up(&mut self, now: Millis, token: u64, why: &str, out: &mut Outbox) {
         self.tally.unanswered += 1;
         let Some(exchange) = self.finish(token) else { return };
         let (server, purpose) = (exchange.server, exchange.ask.purpose);
@@ -245,7 +247,33 @@ impl Watcher {
             if let Some(state) = self.servers.get_mut(server) {
                 state.queue.push_front(ask);
             }
-            self.leave_alone(now, server, "it does not answer", out);
+            self.leave_alone(now, server, why, out);
+        }
+    }
+
+    /// A handshake or session with the server at `address` is over, and `why` if something went wrong. Observations belong
+    /// to sessions (RFC 7252, section 9.1.1), so they went with it.
+    pub(crate) fn session_ended(
+        &mut self,
+        now: Millis,
+        address: SocketAddr,
+        why: Option<&str>,
+        out: &mut Outbox,
+    ) {
+        let peer = Some(Peer::at(address));
+        let servers: Vec<(usize, Option<u64>)> = self
+            .servers
+            .iter()
+            .enumerate()
+            .filter(|(_, state)| state.peer == peer)
+            .map(|(server, state)| (server, state.active))
+            .collect();
+        for (server, active) in servers {
+            match (active, why) {
+                // Whoever runs the connector hears why at once, and not that there was no answer for a minute.
+                (Some(token), Some(why)) => self.give_up(now, token, why, out),
+                _ => self.register_again(now, server),
+            }
         }
     }
 
@@ -270,6 +298,11 @@ impl Watcher {
             return;
         }
         out.good(format!("{} can be reached again", self.name(server)));
+        self.register_again(now, server);
+    }
+
+    /// Registers all that is observed on a server anew, at times that are spread.
+    fn register_again(&mut self, now: Millis, server: usize) {
         let mut again: Vec<u64> = self.observing.values().copied().collect();
         again.retain(|target| self.targets.get(target).is_some_and(|target| target.server == server));
         again.sort_unstable();

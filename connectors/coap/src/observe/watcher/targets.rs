@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use lavka_api::data::Str;
 
 use super::asks::{Ask, Purpose};
-use super::{Errand, Outbox, Watcher, answers::Fetch};
+use super::fetch::Fetch;
+use super::{Errand, Outbox, Timer, Watcher};
 use crate::Millis;
 use crate::observe::links;
 use crate::observe::wish::shown;
@@ -34,8 +35,6 @@ pub(super) struct Target {
     pub(super) failures: u32,
     /// A question is queued or under way.
     pub(super) asked: bool,
-    /// The number of the appointment that holds.
-    pub(super) appointment: u64,
     /// It was said that the server does not observe it.
     pub(super) polled: bool,
 }
@@ -98,16 +97,13 @@ impl Watcher {
 
     /// A target is to be asked for at `at`, and not at the time that was set before.
     pub(super) fn appoint(&mut self, at: Millis, target: u64) {
-        let Some(state) = self.targets.get_mut(&target) else { return };
-        state.appointment += 1;
-        let appointment = state.appointment;
-        self.at(at, super::Timer::Target(target, appointment));
+        if self.targets.contains_key(&target) {
+            self.at(at, Timer::Target(target));
+        }
     }
 
-    pub(super) fn target_due(&mut self, now: Millis, target: u64, appointment: u64, out: &mut Outbox) {
-        let Some(state) = self.targets.get(&target).filter(|state| state.appointment == appointment) else {
-            return;
-        };
+    pub(super) fn target_due(&mut self, now: Millis, target: u64, out: &mut Outbox) {
+        let Some(state) = self.targets.get(&target) else { return };
         if self.observing.contains_key(&state.token) {
             self.tally.stale += 1;
         }
@@ -153,7 +149,6 @@ impl Watcher {
             fetch: None,
             failures: 0,
             asked: false,
-            appointment: 0,
             polled: false,
         };
         self.targets.insert(number, target);
@@ -197,7 +192,7 @@ impl Watcher {
             ));
         }
         if self.settings.discover_interval > 0 {
-            self.at(now.saturating_add(self.settings.discover_interval), super::Timer::Discover(server));
+            self.at(now.saturating_add(self.settings.discover_interval), Timer::Discover(server));
         }
     }
 
@@ -209,6 +204,7 @@ impl Watcher {
             self.cancel(now, token, number, out);
         }
         self.finish(token);
+        self.timers.cancel(Timer::Target(number));
         self.targets.remove(&number);
         self.places.remove(&place);
         self.ask_next(now, place.0, out);

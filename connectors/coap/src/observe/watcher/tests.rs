@@ -325,6 +325,42 @@ fn refusals_are_tried_again_and_said_once() {
 }
 
 #[test]
+fn a_session_that_fails_is_named_at_once_and_the_server_tried_again() {
+    let (mut client, asked) = Client::registered();
+    let address = Peer::test(PEER).address;
+    client.step(|watcher, now, out| watcher.session_ended(now, Peer::test(8).address, Some("x"), out));
+    // Without a question under way, only the observations went with it.
+    client.step(|watcher, now, out| watcher.session_ended(now, address, None, out));
+    assert!(client.sent.is_empty() && client.news.is_empty());
+    client.wait(5000);
+    let again = client.sent();
+    assert_eq!((observes(&again), again.get_token()), (Some(0), asked.get_token()));
+    client.step(|watcher, now, out| watcher.session_ended(now, address, Some("certificate expired"), out));
+    let [News::Bad(text)] = client.news.as_slice() else { panic!("{:?}", client.news) };
+    assert!(text.contains("coap://127.0.0.1:7 cannot be reached: certificate expired"), "{text}");
+    // A second failure is no news; the end of them is.
+    client.wait(1000);
+    client.sent();
+    client.step(|watcher, now, out| watcher.session_ended(now, address, Some("certificate expired"), out));
+    client.wait(2000);
+    let again = client.sent();
+    client.answer(&again, |draft| draft.number(option::OBSERVE, 11).payload(b"22".to_vec()));
+    assert_eq!((client.payloads(), client.news.len()), (vec!["21".to_owned(), "22".to_owned()], 2));
+    assert_eq!(client.watcher.exchanges.len(), 0);
+}
+
+#[test]
+fn timers_are_as_many_as_there_is_to_wait_for() {
+    let (mut client, asked) = Client::registered();
+    for number in 11..1000 {
+        client.notify(MessageType::Confirmable, &asked, number, "x");
+        client.settle();
+    }
+    // When the observation is stale.
+    assert_eq!(client.watcher.timers.len(), 1);
+}
+
+#[test]
 fn an_observation_ends_with_an_error() {
     let (mut client, asked) = Client::registered();
     client.receive(&Draft::new(MessageType::NonConfirmable, 0x84, 9, asked.get_token()));

@@ -1,5 +1,7 @@
 //! A server's gate and clients' gates, without a network between them.
 
+mod certificates;
+
 use std::sync::LazyLock;
 
 use super::*;
@@ -27,6 +29,8 @@ fn server(limits: Limits) -> Gate {
 struct Device {
     gate: Gate,
     address: SocketAddr,
+    /// What ended, on either side.
+    ended: Vec<(SocketAddr, Option<String>)>,
 }
 
 const SERVER: &str = "127.0.0.1:5684";
@@ -37,9 +41,14 @@ impl Device {
     }
 
     fn with(port: u16, credentials: Credentials) -> Self {
+        Self::to("server", port, credentials)
+    }
+
+    /// One that knows the server by this name.
+    fn to(name: &str, port: u16, credentials: Credentials) -> Self {
         let mut gate = Gate::of_client(credentials, LIMITS);
-        gate.expect(SERVER.parse().unwrap(), "server".to_owned());
-        Self { gate, address: SocketAddr::from(([10, 0, 0, 1], port)) }
+        gate.expect(SERVER.parse().unwrap(), name.to_owned());
+        Self { gate, address: SocketAddr::from(([10, 0, 0, 1], port)), ended: vec![] }
     }
 
     fn d1(port: u16) -> Self {
@@ -62,12 +71,14 @@ impl Device {
                 server.send(0, peer, &plain, &mut to_device);
                 heard.push((peer, plain));
             }
+            self.ended.append(&mut to_device.ended);
             for (to, datagram) in to_device.datagrams {
                 if to == self.address {
                     self.gate.receive(0, address, &datagram, &mut to_server);
                 }
             }
         }
+        self.ended.append(&mut to_server.ended);
         if !heard.is_empty() {
             assert_eq!(to_server.plain.last().map(|(_, plain)| plain.as_slice()), Some(plain));
         }
@@ -96,6 +107,85 @@ fn others_are_not() {
         assert_eq!(Device::new(1, identity, key).say(&mut server, b"x"), []);
         assert_eq!(server.open.len(), 0);
     }
+}
+
+#[test]
+fn a_wrong_key_and_an_unknown_identity_are_named() {
+    let mut server = server(LIMITS);
+    for (identity, part) in
+        [("d3", "there is no pre-shared key for identity d3"), ("d1", "not that of identity d1")]
+    {
+        let mut wrong = Device::new(1, identity, &[7]);
+        wrong.say(&mut server, b"x");
+        let (who, why) = wrong.ended.remove(0);
+        let why = why.unwrap();
+        assert!(who == wrong.address && why.contains(part), "{why}");
+        let (who, why) = wrong.ended.remove(0);
+        let why = why.unwrap();
+        assert!(who.to_string() == SERVER && why.contains("the peer refused: decrypt error"), "{why}");
+    }
+    assert_eq!(server.tally(), Tally { connected: 0, failed: 2, crowded: 0 });
+}
+
+#[test]
+fn a_server_that_says_nothing_is_given_up() {
+    let mut device = Device::d1(1);
+    let mut out = Passed::default();
+    device.gate.send(0, Peer::at(SERVER.parse().unwrap()), b"x", &mut out);
+    while let Some(at) = device.gate.next_wakeup() {
+        device.gate.wake(at, &mut out);
+    }
+    let [(who, Some(why))] = out.ended.as_slice() else { panic!("{:?}", out.ended) };
+    assert!(who.to_string() == SERVER && why.contains("not over within 40 seconds"), "{why}");
+}
+
+#[test]
+fn forged_messages_do_not_end_a_session() {
+    let mut server = server(LIMITS);
+    let mut device = Device::d1(1);
+    let peer = device.say(&mut server, b"a")[0].0;
+    let record = |kind: u8, epoch: u8, number: u8, body: &[u8]| {
+        let head = [kind, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, number, 0, body.len() as u8];
+        [&head[..], body].concat()
+    };
+    let alert = record(21, 0, 9, &[2, 40]);
+    for forged in [
+        record(23, 1, 9, &[0; 40]),
+        record(23, 1, 9, &[]),
+        record(23, 2, 9, &[0; 40]),
+        record(22, 1, 9, &[20; 40]),
+        record(21, 1, 9, &[0; 26]),
+        record(20, 0, 9, &[1]),
+        record(99, 1, 9, &[0; 40]),
+        alert.clone(),
+        // More records than a datagram may have, and one that is cut off.
+        alert.repeat(20),
+        record(23, 1, 9, &[0; 40])[..20].to_vec(),
+        vec![],
+        vec![0x40, 1, 0, 1],
+    ] {
+        server.receive(0, device.address, &forged, &mut Passed::default());
+        let heard = device.say(&mut server, b"b");
+        assert_eq!(heard, [(peer, b"b".to_vec())], "{forged:?}");
+    }
+    assert_eq!(server.tally(), Tally { connected: 1, failed: 0, crowded: 0 });
+}
+
+#[test]
+fn a_session_that_the_peer_closes_is_over_without_anything_wrong() {
+    let mut server = server(LIMITS);
+    let mut device = Device::d1(1);
+    device.say(&mut server, b"x");
+    let (mut to_server, mut to_device) = <(Passed, Passed)>::default();
+    device.gate.stop(&mut to_server);
+    for (_, datagram) in to_server.datagrams {
+        server.receive(0, device.address, &datagram, &mut to_device);
+    }
+    assert_eq!(to_device.ended, [(device.address, None)]);
+    assert_eq!(
+        (server.open.len(), server.due.len(), server.heard.len(), server.tally().failed),
+        (0, 0, 0, 0)
+    );
 }
 
 #[test]
