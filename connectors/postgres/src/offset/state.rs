@@ -227,7 +227,7 @@ impl Offset {
                 map.push((Str::from(format!("{ORDER_PREFIX}{table}")), Value::Int64(*order)));
             }
         }
-        OffsetMap::new(map)
+        OffsetMap::of_distinct(map)
     }
 
     /// Reads a map, Debezium's or our own. Keys that are missing or of another type count as unknown; an older Debezium

@@ -1,7 +1,7 @@
 //! Where a source stands: source partitions and source offsets.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::schema::hash_value;
 use super::{Str, Value};
@@ -28,8 +28,23 @@ pub struct OffsetMap(Arc<Entries>);
 
 #[derive(Debug)]
 struct Entries {
-    entries: Box<[(Str, Value)]>,
-    hash: u64,
+    entries: Vec<(Str, Value)>,
+    /// Most offsets are never looked up, only the last of many is kept: made when it is asked for.
+    hash: OnceLock<u64>,
+}
+
+impl Entries {
+    fn hash(&self) -> u64 {
+        // A sum is the same in any order.
+        *self.hash.get_or_init(|| {
+            self.entries.iter().fold(0, |sum: u64, (key, value)| {
+                let mut hasher = DefaultHasher::new();
+                key.hash(&mut hasher);
+                hash_value(value, &mut hasher);
+                sum.wrapping_add(hasher.finish())
+            })
+        })
+    }
 }
 
 impl OffsetMap {
@@ -43,14 +58,17 @@ impl OffsetMap {
                 None => list.push((key, value)),
             }
         }
-        // A sum is the same in any order.
-        let hash = list.iter().fold(0u64, |sum, (key, value)| {
-            let mut hasher = DefaultHasher::new();
-            key.hash(&mut hasher);
-            hash_value(value, &mut hasher);
-            sum.wrapping_add(hasher.finish())
-        });
-        Self(Arc::new(Entries { entries: list.into_boxed_slice(), hash }))
+        Self::of_distinct(list)
+    }
+
+    /// A map of `entries` whose keys are all different: as [`new`](Self::new), without looking for those that are not.
+    #[must_use]
+    pub fn of_distinct(entries: Vec<(Str, Value)>) -> Self {
+        debug_assert!(
+            entries.iter().enumerate().all(|(at, (key, _))| entries.iter().take(at).all(|(k, _)| k != key)),
+            "a key is there twice: {entries:?}"
+        );
+        Self(Arc::new(Entries { entries, hash: OnceLock::new() }))
     }
 
     /// The entries in insertion order.
@@ -75,8 +93,8 @@ impl OffsetMap {
 impl PartialEq for OffsetMap {
     fn eq(&self, other: &Self) -> bool {
         self.same(other)
-            || (self.0.hash == other.0.hash
-                && self.0.entries.len() == other.0.entries.len()
+            || (self.0.entries.len() == other.0.entries.len()
+                && self.0.hash() == other.0.hash()
                 && self.0.entries.iter().all(|(key, value)| other.get(key) == Some(value)))
     }
 }
@@ -85,7 +103,7 @@ impl Eq for OffsetMap {}
 
 impl Hash for OffsetMap {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash.hash(state);
+        self.0.hash().hash(state);
     }
 }
 

@@ -117,7 +117,8 @@ pub struct Header {
     pub datum: Datum,
 }
 
-/// The headers of a record, in order. Names may repeat; the last of a name is the one that counts.
+/// The headers of a record, in order. Names may repeat; the last of a name is the one that counts. Copies share them until
+/// one is changed.
 ///
 /// ```
 /// use lavka_api::data::{Datum, Headers};
@@ -127,52 +128,66 @@ pub struct Header {
 /// headers.add("site", Datum::schemaless("south"));
 /// assert_eq!(headers.last("site"), Some(&Datum::schemaless("south")));
 /// assert_eq!(headers.len(), 2);
+/// let copy = headers.clone();
 /// headers.remove("site");
 /// assert!(headers.is_empty());
+/// assert_eq!(copy.len(), 2);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Headers(Vec<Header>);
+#[derive(Clone, Debug, Default)]
+pub struct Headers(Option<Arc<Vec<Header>>>);
+
+static NO_HEADERS: Vec<Header> = Vec::new();
 
 impl Headers {
     /// No headers.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self(None)
     }
 
     /// Appends a header; one of the same name stays.
     pub fn add(&mut self, key: impl Into<Str>, datum: Datum) {
-        self.0.push(Header { key: key.into(), datum });
+        self.push(Header { key: key.into(), datum });
     }
 
     /// Removes every header named `key`.
     pub fn remove(&mut self, key: &str) {
-        self.0.retain(|header| header.key != *key);
+        if self.last(key).is_some() {
+            self.retain(|header| header.key != *key);
+        }
     }
 
     /// The last header named `key`.
     #[must_use]
     pub fn last(&self, key: &str) -> Option<&Datum> {
-        self.0.iter().rev().find(|header| header.key == *key).map(|header| &header.datum)
+        self.iter().rev().find(|header| header.key == *key).map(|header| &header.datum)
     }
 }
 
 impl Deref for Headers {
     type Target = Vec<Header>;
     fn deref(&self) -> &Vec<Header> {
-        &self.0
+        self.0.as_deref().unwrap_or(&NO_HEADERS)
     }
 }
 
+/// Headers that others share are copied first.
 impl std::ops::DerefMut for Headers {
     fn deref_mut(&mut self) -> &mut Vec<Header> {
-        &mut self.0
+        Arc::make_mut(self.0.get_or_insert_default())
+    }
+}
+
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
     }
 }
 
 impl FromIterator<Header> for Headers {
     fn from_iter<I: IntoIterator<Item = Header>>(headers: I) -> Self {
-        Self(headers.into_iter().collect())
+        let headers: Vec<Header> = headers.into_iter().collect();
+        Self((!headers.is_empty()).then(|| Arc::new(headers)))
     }
 }
 
