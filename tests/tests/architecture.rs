@@ -78,6 +78,9 @@ const DEV_ONLY: &[(&str, &str)] = &[
     ("lavka-rest", "lavka-ports"),
     ("lavka-avro", "lavka-converters"),
     ("lavka-protobuf", "lavka-converters"),
+    // What Debezium's records become behind the connector was captured too.
+    ("lavka-connector-postgres", "lavka-avro"),
+    ("lavka-connector-postgres", "lavka-transforms"),
 ];
 
 /// Who may name an outside crate. `tests` stands for the test code of `lavka-tests`, which looks from outside.
@@ -164,7 +167,8 @@ const OWNED: &[Owned] = &[
     },
     Owned {
         dependency: "sqlx",
-        owners: &["lavka-connector-postgres", "lavka-connector-warehouse"],
+        // The bench of lavka-tests compares with bare statements, and its tests look into tables.
+        owners: &["lavka-connector-postgres", "lavka-connector-warehouse", TESTS],
         dev: &[],
         why: "SQL is that of the PostgreSQL source and of the warehouse's tables",
     },

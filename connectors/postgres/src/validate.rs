@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
+use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport, Kind};
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
-use crate::config::{AutocreateMode, Settings, invalid, refused, run};
+use crate::catalog::list;
+use crate::config::{ORDER, PATTERN_KEYS, Settings, invalid, refused, run};
 use crate::database::{Server, named, version};
-use crate::replication::{check_identities, find_slot};
+use crate::model::TableId;
+use crate::replication::{Publication, check_identities, check_publication, find_slot};
+use crate::task::{too_old, wal_level};
 
 /// The keys without which there is nothing to connect to.
 const REQUIRED: [&str; 4] = ["topic.prefix", "database.hostname", "database.user", "database.dbname"];
@@ -16,6 +19,14 @@ const REQUIRED: [&str; 4] = ["topic.prefix", "database.hostname", "database.user
 /// Checks the keys, alone and together.
 pub(crate) fn keys(definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
     let mut reports = definition.validate(config);
+    for report in &mut reports {
+        let words = definition.get(&report.name).and_then(|key| mistyped(key.kind));
+        for error in report.errors.iter_mut().filter(|error| error.starts_with("Invalid value ")) {
+            if let Some(words) = words {
+                *error = invalid(&report.name, words);
+            }
+        }
+    }
     for key in REQUIRED {
         if config.get(key).is_none_or(|value| value.trim().is_empty()) {
             add(&mut reports, vec![(key, invalid(key, "A value is required"))]);
@@ -29,10 +40,13 @@ pub(crate) fn keys(definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
 fn together(settings: &Settings) -> Vec<(&'static str, String)> {
     let mut found = refused(settings);
     let keys = &settings.run;
+    if keys.max_queue_size <= 0 {
+        found.push(("max.queue.size", invalid("max.queue.size", "A positive queue size is required")));
+    }
     if keys.max_queue_size <= keys.max_batch_size {
         found.push((
             "max.queue.size",
-            invalid("max.queue.size", "Must be larger than the maximum batch size (max.batch.size)"),
+            invalid("max.queue.size", "Must be larger than the maximum batch size"),
         ));
     }
     let filters = &settings.filters;
@@ -47,7 +61,11 @@ fn together(settings: &Settings) -> Vec<(&'static str, String)> {
         ),
     ] {
         if include.is_some() && exclude.is_some() {
-            let other = name.replace("exclude", "include");
+            let other = match name {
+                // Debezium's older name of the key.
+                "message.prefix.exclude.list" => "logical_decoding_message.prefix.include.list".to_owned(),
+                name => name.replace("exclude", "include"),
+            };
             found.push((name, invalid(name, &format!("\"{other}\" is already specified"))));
         }
     }
@@ -61,7 +79,7 @@ fn together(settings: &Settings) -> Vec<(&'static str, String)> {
             "notification.sink.topic.name",
             invalid(
                 "notification.sink.topic.name",
-                "Notification topic name must be provided when the sink channel is on",
+                "Notification topic name must be provided when kafka notification channel is enabled",
             ),
         ));
     }
@@ -84,8 +102,7 @@ fn together(settings: &Settings) -> Vec<(&'static str, String)> {
     {
         let message = error.message().unwrap_or_default().to_owned();
         let key = message.split('\'').nth(1).unwrap_or_default();
-        let key = Settings::definition().get(key).map_or("table.include.list", |_| known(key));
-        found.push((key, message));
+        found.push((known(key), message));
     }
     found
 }
@@ -99,24 +116,25 @@ fn records(settings: &Settings) -> lavka_api::Result<()> {
     Ok(())
 }
 
-/// The key as the definition spells it, for ever.
+/// The key as the definition spells it; of keys that are patterns it is the pattern.
 fn known(key: &str) -> &'static str {
-    [
-        "table.include.list",
-        "column.include.list",
-        "message.key.columns",
-        "message.prefix.include.list",
-        "message.prefix.exclude.list",
-        "skipped.operations",
-        "topic.naming.strategy",
-        "unavailable.value.placeholder",
-        "snapshot.include.collection.list",
-        "slot.stream.params",
-        "post.processors",
-    ]
-    .into_iter()
-    .find(|known| *known == key)
-    .unwrap_or("table.include.list")
+    for (prefix, pattern) in PATTERN_KEYS {
+        if key.starts_with(prefix) {
+            return pattern;
+        }
+    }
+    ORDER.iter().find(|known| **known == key).copied().unwrap_or("table.include.list")
+}
+
+/// What is no value of the key's type, in Debezium's words.
+fn mistyped(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Int => Some("An integer is expected"),
+        Kind::Long => Some("A long value is expected"),
+        Kind::Short => Some("A short value is expected"),
+        Kind::Boolean => Some("Either 'true' or 'false' is expected"),
+        _ => None,
+    }
 }
 
 /// Puts errors into the reports of their keys.
@@ -166,11 +184,8 @@ async fn questions(
     let failed = |error: sqlx::Error| named(&error, "looking at the server");
     let mut found = Vec::new();
     let version = version(connection).await?;
-    if version < 100_000 {
-        found.push((
-            "database.hostname",
-            format!("The server is version {}; pgoutput needs PostgreSQL 10 or newer.", version / 10_000),
-        ));
+    if let Some(problem) = too_old(version) {
+        found.push(("database.hostname", problem));
         return Ok(found);
     }
     if settings.connection.read_only && version < 130_000 {
@@ -192,7 +207,7 @@ async fn questions(
     let replicates: bool = row.try_get(3).map_err(failed)?;
     let user: String = row.try_get(4).map_err(failed)?;
     if level != "logical" {
-        found.push(("database.hostname", crate::task::wal_level(&level)));
+        found.push(("database.hostname", wal_level(&level)));
     }
     if !replicates {
         found.push((
@@ -227,23 +242,11 @@ async fn questions(
         )),
         None => {}
     }
-    if settings.replication.publication_autocreate_mode == AutocreateMode::Disabled {
-        let publication = &settings.replication.publication_name;
-        let row = sqlx::query("SELECT 1 FROM pg_catalog.pg_publication WHERE pubname = $1::name")
-            .bind(publication)
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(failed)?;
-        if row.is_none() {
-            found.push((
-                "publication.name",
-                format!(
-                    "The publication {publication} does not exist, and publication.autocreate.mode=disabled. Create it: \
-                     CREATE PUBLICATION {} FOR TABLE …",
-                    crate::database::identifier(publication)
-                ),
-            ));
-        }
+    let tables = settings.tables()?;
+    let mut captured: Vec<TableId> = list(connection).await?.into_iter().map(|table| table.id).collect();
+    captured.retain(|table| tables.takes(table));
+    if let Some(problem) = check_publication(connection, &Publication::new(settings), &captured).await? {
+        found.push(("publication.name", problem));
     }
     Ok(found)
 }
@@ -297,8 +300,7 @@ mod tests {
             ),
             (
                 &[("max.queue.size", "5"), ("max.batch.size", "5")],
-                "max.queue.size: The 'max.queue.size' value is invalid: \
-                 Must be larger than the maximum batch size (max.batch.size)",
+                "max.queue.size: The 'max.queue.size' value is invalid: Must be larger than the maximum batch size",
             ),
         ] {
             assert_eq!(errors(entries), [expected]);

@@ -29,12 +29,16 @@ pub(crate) struct Found {
     pub(crate) pages: i64,
     /// Whether its rows lie in pages that can be read by range.
     pub(crate) heap: bool,
+    /// Whether an old row can be told: what is published and has no identity is not updated by the server.
+    pub(crate) identified: bool,
 }
 
 const LIST: &str = "
     SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind = 'p', c.relispartition, c.reltuples::float8, \
            CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::int8 ELSE 0 END, \
-           c.relkind = 'r' AND coalesce(a.amname, 'heap') = 'heap'
+           c.relkind = 'r' AND coalesce(a.amname, 'heap') = 'heap', \
+           c.relkind = 'p' OR c.relreplident IN ('f', 'i') OR (c.relreplident = 'd' AND EXISTS \
+           (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary))
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam
@@ -56,6 +60,7 @@ pub(crate) async fn list(connection: &mut PgConnection) -> Result<Vec<Found>> {
                 // A table that was dropped meanwhile has no size.
                 pages: get::<Option<i64>>(row, 6)?.unwrap_or_default(),
                 heap: get(row, 7)?,
+                identified: get(row, 8)?,
             })
         })
         .collect()

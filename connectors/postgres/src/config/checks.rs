@@ -2,6 +2,8 @@
 
 use lavka_api::config::{Check, ConfigType as _};
 
+use crate::schema::PatternList;
+
 /// `The '<key>' value is invalid: <problem>`, as Debezium words what its validators find.
 pub(crate) fn invalid(key: &str, problem: &str) -> String {
     format!("The '{key}' value is invalid: {problem}")
@@ -9,7 +11,11 @@ pub(crate) fn invalid(key: &str, problem: &str) -> String {
 
 /// One of `words`, whatever the case; older names are the type's own business.
 pub(super) fn mode(key: &'static str, words: &'static [&'static str]) -> Check {
-    let list = words.join(", ");
+    let mut list = words.join(", ");
+    // Both of its names are Debezium's.
+    if key == "event.processing.failure.handling.mode" {
+        list.push_str(", ignore");
+    }
     Check::worded(format!("[{list}]"), move |_, text| {
         let older: &[&str] = match key {
             "snapshot.mode" => &["never"],
@@ -27,23 +33,53 @@ pub(super) fn mode(key: &'static str, words: &'static [&'static str]) -> Check {
     })
 }
 
-fn number(text: &str) -> Option<i64> {
-    text.trim().parse().ok()
-}
-
-/// A number above 0.
-pub(super) fn positive() -> Check {
-    Check::worded("[1,...]", |key, text| match number(text) {
-        Some(number) if number <= 0 => Err(invalid(key, "A positive, non-zero integer value is expected")),
+/// A number from `least`, else `problem`. What is no number is told elsewhere.
+fn from(least: i64, problem: &'static str) -> Check {
+    Check::worded(format!("[{least},...]"), move |key, text| match text.trim().parse::<i64>() {
+        Ok(number) if number < least => Err(invalid(key, problem)),
         _ => Ok(()),
     })
 }
 
+/// A number above 0.
+pub(super) fn positive() -> Check {
+    from(1, "A positive, non-zero integer value is expected")
+}
+
+/// The same, of 64 bits.
+pub(super) fn positive_long() -> Check {
+    from(1, "A positive, non-zero long value is expected")
+}
+
 /// A number from 0.
 pub(super) fn non_negative() -> Check {
-    Check::worded("[0,...]", |key, text| match number(text) {
-        Some(number) if number < 0 => Err(invalid(key, "A non-negative integer value is expected")),
-        _ => Ok(()),
+    from(0, "An non-negative integer is expected")
+}
+
+/// The same, of 64 bits.
+pub(super) fn non_negative_long() -> Check {
+    from(0, "A non-negative long value is expected")
+}
+
+/// A list of regular expressions.
+pub(super) fn patterns() -> Check {
+    Check::worded("a list of regular expressions", |key, text| {
+        PatternList::parse(text).map(drop).map_err(|error| invalid(key, error.message().unwrap_or_default()))
+    })
+}
+
+/// A list of `name=value`.
+pub(super) fn pairs() -> Check {
+    Check::worded("a list of name=value", |key, text| {
+        let pair = |entry: &String| entry.split_once('=').is_some_and(|(name, _)| !name.trim().is_empty());
+        if items(text).iter().all(pair) {
+            Ok(())
+        } else {
+            Err(invalid(
+                key,
+                "A equivalent-separated map of valid key/value pairs is expected, for example: k1=v1,k2=v2",
+            ))
+        }
     })
 }
 

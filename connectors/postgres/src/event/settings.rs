@@ -40,21 +40,30 @@ impl Default for SkippedOperations {
 }
 
 impl SkippedOperations {
-    /// Reads the list; `none` stands for an empty one. `None` where an entry is no operation.
-    #[must_use]
-    pub fn parse<'a>(entries: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+    /// Reads the list; `none` stands for an empty one.
+    ///
+    /// # Errors
+    /// Where an entry is no operation, or `none` is not alone; in Debezium's words.
+    pub fn parse<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Self, &'static str> {
         let mut skipped = Self { create: false, update: false, delete: false, truncate: false };
+        let (mut none, mut some) = (false, false);
         for entry in entries {
-            match entry.trim() {
+            let entry = entry.trim();
+            none |= entry == "none";
+            some |= !matches!(entry, "none" | "");
+            match entry {
                 "c" => skipped.create = true,
                 "u" => skipped.update = true,
                 "d" => skipped.delete = true,
                 "t" => skipped.truncate = true,
                 "none" | "" => {}
-                _ => return None,
+                _ => return Err("Invalid operation"),
             }
         }
-        Some(skipped)
+        if none && some {
+            return Err("'none' cannot be specified with other skipped operation types");
+        }
+        Ok(skipped)
     }
 }
 

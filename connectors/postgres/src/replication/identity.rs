@@ -24,7 +24,10 @@ fn parse(list: &str) -> Result<Vec<Wanted>> {
     let malformed = |entry: &str| {
         Error::config(invalid(
             KEY,
-            &format!("{entry} is not of the form schema.table:FULL, :DEFAULT, :NOTHING or :INDEX name"),
+            // In Debezium's words, with its expression.
+            &format!(
+                r"{entry} has an invalid format (expecting '(?i)^\s*(?<tablepredicate>[^\s:]+):(?<replicaidentity>DEFAULT|(INDEX) (?<indexname>.\w*)|FULL|NOTHING)\s*$')"
+            ),
         ))
     };
     list.split(',')

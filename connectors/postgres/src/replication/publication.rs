@@ -134,20 +134,7 @@ pub(crate) async fn prepare(
     captured: &[TableId],
     plain: &[TableId],
 ) -> Result<()> {
-    let doing = || format!("looking at the publication {}", publication.name);
-    let failed = |error: sqlx::Error| named(&error, &doing());
-    let row = sqlx::query("SELECT puballtables FROM pg_catalog.pg_publication WHERE pubname = $1::name")
-        .bind(&publication.name)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(failed)?;
-    let present = match row {
-        None => None,
-        Some(row) => Some(Present {
-            all_tables: row.try_get(0).map_err(failed)?,
-            tables: tables(connection, publication, NAMED).await?,
-        }),
-    };
+    let present = present(connection, publication).await?;
     if present.as_ref().is_some_and(|present| !present.all_tables)
         && publication.mode != AutocreateMode::Filtered
         && let Some(warning) = publication.left_out(&tables(connection, publication, SENT).await?, plain)
@@ -169,6 +156,43 @@ pub(crate) async fn prepare(
         })?;
     }
     Ok(())
+}
+
+/// What keeps the publication from being read, or from being made what it should be; it is left as it is.
+///
+/// # Errors
+/// Where the server cannot be asked.
+pub(crate) async fn check(
+    connection: &mut PgConnection,
+    publication: &Publication,
+    captured: &[TableId],
+) -> Result<Option<String>> {
+    let present = present(connection, publication).await?;
+    if let Err(error) = publication.statement(present.as_ref(), captured) {
+        return Ok(error.message().map(str::to_owned));
+    }
+    let others = publication.mode == AutocreateMode::Disabled && present.is_some_and(|it| !it.all_tables);
+    if !others {
+        return Ok(None);
+    }
+    let sent = tables(connection, publication, SENT).await?;
+    // One that lacks some of them is read, and that is told in the log.
+    let none = !captured.iter().any(|table| sent.binary_search(table).is_ok());
+    Ok(publication.left_out(&sent, captured).filter(|_| none))
+}
+
+/// What the publication says now; `None` where there is none.
+async fn present(connection: &mut PgConnection, publication: &Publication) -> Result<Option<Present>> {
+    let failed =
+        |error: sqlx::Error| named(&error, &format!("looking at the publication {}", publication.name));
+    let row = sqlx::query("SELECT puballtables FROM pg_catalog.pg_publication WHERE pubname = $1::name")
+        .bind(&publication.name)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed)?;
+    let Some(row) = row else { return Ok(None) };
+    let all_tables = row.try_get(0).map_err(failed)?;
+    Ok(Some(Present { all_tables, tables: tables(connection, publication, NAMED).await? }))
 }
 
 /// The tables that a publication names.

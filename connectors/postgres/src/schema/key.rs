@@ -22,11 +22,10 @@ impl KeyColumns {
         let mut patterns = Vec::new();
         for entry in text.split(';').filter(|entry| !entry.trim().is_empty()) {
             let malformed = || {
-                Error::invalid_value(
-                    "message.key.columns",
-                    entry,
-                    "it has to be <schema.table>:<column>[,<column>…], entries separated by ';'",
-                )
+                // In Debezium's words, with its expression.
+                Error::config(format!(
+                    r"{entry} has an invalid format (expecting '^\s*([^:]+):([^:,]+(,[^:,]+)*)\s*$')"
+                ))
             };
             let (table, columns) = entry.split_once(':').ok_or_else(malformed)?;
             let columns: Vec<&str> = columns.split(',').map(str::trim).collect();

@@ -5,6 +5,7 @@ use lavka_api::{Error, Result};
 
 use super::PatternList;
 use super::hash::{Algorithm, HashForm};
+use crate::config::invalid;
 use crate::model::TableId;
 use crate::types::{ColumnType, Precision};
 
@@ -69,8 +70,9 @@ impl ColumnMappers {
     pub fn from_config<'a>(entries: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self> {
         let mut rules: Vec<(u8, Rule)> = Vec::new();
         for (key, list) in entries {
-            let Some((order, by_type, mapper)) = mapper_of(key)? else { continue };
-            let patterns = PatternList::parse(list)?;
+            let at = |error: Error| Error::config(invalid(key, error.message().unwrap_or_default()));
+            let Some((order, by_type, mapper)) = mapper_of(key).map_err(at)? else { continue };
+            let patterns = PatternList::parse(list).map_err(at)?;
             rules.push((order, Rule { patterns, by_type, mapper }));
         }
         rules.sort_by_key(|(order, _)| *order);

@@ -18,7 +18,14 @@ impl PatternList {
     /// # Errors
     /// Where an entry is no regular expression; the text names the entry.
     pub fn parse(list: &str) -> Result<Self> {
-        let patterns = split(list).iter().map(|pattern| compile(pattern)).collect::<Result<_>>()?;
+        let patterns = split(list).iter().map(|pattern| compile(pattern)).collect::<Result<_>>();
+        let patterns = patterns.map_err(|error| {
+            let why = error.message().unwrap_or_default();
+            // In Debezium's words.
+            Error::config(format!(
+                "A comma-separated list of valid regular expressions is expected, but {why}"
+            ))
+        })?;
         Ok(Self { patterns })
     }
 
@@ -73,7 +80,7 @@ pub(super) fn build(pattern: &str, any_case: bool, shown: &str) -> Result<Regex>
         .case_insensitive(any_case)
         .backtrack_limit(BACKTRACK_LIMIT)
         .build()
-        .map_err(|error| Error::config(format!("A regular expression is not valid: {shown}: {error}")))
+        .map_err(|error| Error::config(format!("the regular expression {shown} is not valid: {error}")))
 }
 
 /// Java quotes text between `\Q` and `\E`.
@@ -119,7 +126,10 @@ mod tests {
         assert_eq!(split(r" a{1\,2} ,, b\.c,"), ["a{1,2}", r"b\.c"]);
         assert!(PatternList::parse("").unwrap().is_empty());
         let error = PatternList::parse("ok,(").unwrap_err();
-        assert!(error.message().unwrap().starts_with("A regular expression is not valid: (: "), "{error}");
+        assert!(
+            error.message().unwrap().contains("is expected, but the regular expression ( is not valid: "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -141,6 +141,7 @@ mod tests {
             rows,
             pages,
             heap: true,
+            identified: true,
         }
     }
 

@@ -14,7 +14,7 @@ use super::signals::{Blocking, Signals};
 use super::streaming::Streaming;
 use crate::catalog::{Found, all_types, describe, list};
 use crate::config::{GuardrailAction, LockingMode, PluginName, Settings, SnapshotMode};
-use crate::database::{named, version};
+use crate::database::{named, qualified, version};
 use crate::event::{Emitter, Recorder};
 use crate::model::{TableId, TypeCatalog};
 use crate::notification::Notifier;
@@ -76,6 +76,8 @@ pub(super) async fn run(
         prepare_publication(&mut connection, &publication, &ids, &plain).await?;
         if let Some(identities) = &settings.replication.replica_identity_autoset_values {
             set_identities(&mut connection, identities, &ids).await?;
+        } else if let Some(warning) = without_identity(&captured) {
+            tracing::warn!(task = %context.id, "{warning}");
         }
     }
     let types = all_types(&mut connection).await?;
@@ -159,12 +161,8 @@ pub(super) async fn run(
 }
 
 async fn check_server(connection: &mut PgConnection, version: i32) -> Result<()> {
-    if version < OLDEST {
-        return Err(Error::config(format!(
-            "The server is version {}.{}; logical replication with pgoutput needs 10 or newer.",
-            version / 10_000,
-            version / 100 % 100
-        )));
+    if let Some(problem) = too_old(version) {
+        return Err(Error::config(problem));
     }
     let failed = |error: sqlx::Error| named(&error, "asking for wal_level");
     let row =
@@ -174,6 +172,18 @@ async fn check_server(connection: &mut PgConnection, version: i32) -> Result<()>
         return Ok(());
     }
     Err(Error::config(wal_level(&level)))
+}
+
+/// What to say of a server without pgoutput.
+pub(crate) fn too_old(version: i32) -> Option<String> {
+    // Before version 10 the second number belongs to the version too.
+    let shown = format!("{}.{}", version / 10_000, version / 100 % 100);
+    (version < OLDEST).then(|| {
+        format!(
+            "The server is version {shown}; logical replication with pgoutput needs PostgreSQL 10 or newer. Upgrade it with \
+             pg_upgrade."
+        )
+    })
 }
 
 /// What to do about a `wal_level` that has no logical replication.
@@ -264,6 +274,19 @@ async fn captured(context: &Context, connection: &mut PgConnection) -> Result<Ve
         tracing::warn!(task = %context.id, "{message}");
     }
     Ok(tables)
+}
+
+/// What to say of tables whose old rows nobody can tell. Pure.
+fn without_identity(captured: &[Found]) -> Option<String> {
+    let mut without = captured.iter().filter(|table| !table.identified).map(|table| &table.id);
+    let first = without.next()?;
+    Some(format!(
+        "{} of the captured tables ({first} among them) have no primary key: the server refuses to update and delete their \
+         rows while they are published. Run ALTER TABLE {} REPLICA IDENTITY FULL (or add a primary key); message.key.columns \
+         gives their records a key.",
+        without.count() + 1,
+        qualified(first)
+    ))
 }
 
 /// What a snapshot begins with.

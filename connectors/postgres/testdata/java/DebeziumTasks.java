@@ -15,6 +15,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import org.apache.kafka.common.config.ConfigValue;
 import org.apache.kafka.common.metrics.PluginMetrics;
 import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.header.Header;
@@ -32,10 +33,12 @@ import org.apache.kafka.connect.storage.OffsetStorageReader;
  *   {"do": "start", "task": NAME, "config": {...}, "offset": {...} or null, "count": true to count records only}
  *   {"do": "commit", "task": NAME}   all that was said so far is in Kafka
  *   {"do": "stop", "task": NAME}     in an orderly way
+ *   {"do": "validate", "task": NAME, "config": {...}}
  *
  * Writes an object a line: {"task", "topic", "partition", "offset", "headers", "key", "value"} for a record,
  * {"task", "started"}, {"task", "committed"}, {"task", "stopped"}, {"task", "failed": why}, and for a task that only
- * counts {"task", "count", "nanos": processor time of the process so far}.
+ * counts {"task", "count", "nanos": processor time of the process so far}. What is wrong with a configuration that is
+ * validated: {"task", "errors": [[key, message], ...]}.
  */
 public class DebeziumTasks {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -57,10 +60,27 @@ public class DebeziumTasks {
                 }
                 case "commit" -> TASKS.get(name).commit = true;
                 case "stop" -> TASKS.remove(name).stop = true;
+                case "validate" -> validate(name, command.get("config"));
                 default -> throw new IllegalArgumentException(line);
             }
         }
         Runtime.getRuntime().halt(0);
+    }
+
+    private static void validate(String name, JsonNode given) {
+        Map<String, String> config = new HashMap<>();
+        given.properties().forEach(entry -> config.put(entry.getKey(), entry.getValue().asText()));
+        ObjectNode said = JSON.createObjectNode().put("task", name);
+        ArrayNode errors = said.putArray("errors");
+        try {
+            for (ConfigValue value : new PostgresConnector().validate(config).configValues()) {
+                value.errorMessages().forEach(error -> errors.addArray().add(value.name()).add(error));
+            }
+        } catch (RuntimeException error) {
+            // Some values it does not survive.
+            errors.addArray().add("").add(String.valueOf(error));
+        }
+        say(said);
     }
 
     private static void say(ObjectNode node) {

@@ -15,6 +15,10 @@ pub(crate) struct Captured {
     pub(crate) value: String,
     /// Whether the value comes with its schema.
     pub(crate) full: bool,
+    /// The Avro schemas of key and value, where they are new; what `AvroData` said against the value's.
+    pub(crate) avro_key: Option<String>,
+    pub(crate) avro: Option<String>,
+    pub(crate) avro_error: Option<String>,
 }
 
 pub(crate) fn read(name: &str) -> Vec<Captured> {
@@ -47,6 +51,9 @@ pub(crate) fn read(name: &str) -> Vec<Captured> {
                 rest.clone_into(&mut record.value);
                 record.full = true;
             }
+            "#AVRO" => record.avro = Some(rest.to_owned()),
+            "#AVROKEY" => record.avro_key = Some(rest.to_owned()),
+            "#AVROERR" => record.avro_error = Some(rest.to_owned()),
             other => panic!("{other}"),
         }
     }

@@ -1,7 +1,9 @@
 //! A stream through the emitter, and its records as text.
 
-use lavka_api::data::{Datum, SourceRecord, Value};
+use lavka_api::data::{Datum, ShapeTable, SourceRecord, Value};
 use lavka_api::java::plain_text;
+use lavka_api::plugin::{Catalogue, Factory, PluginKind, Transform};
+use lavka_avro::{Decoder, Encoder, Mapping};
 use lavka_connector_postgres::event::{At, Change, Emitter, EventSettings, ReadKind, SnapshotMarker};
 use lavka_connector_postgres::model::{ColumnText, Table};
 use lavka_connector_postgres::offset::{Offset, Snapshot, SnapshotKind};
@@ -26,10 +28,13 @@ pub(crate) struct Shown {
     pub(crate) value: String,
     /// With it.
     pub(crate) value_full: String,
+    /// The Avro schemas of key and value, or why there is none.
+    pub(crate) avro_key: Result<String, String>,
+    pub(crate) avro: Result<String, String>,
 }
 
 /// The records of a scenario. `xmin` is that of the slot, if it is tracked.
-pub(crate) fn replay(name: &str, settings: EventSettings, xmin: Option<i64>) -> Vec<Shown> {
+pub(crate) fn replay(name: &str, settings: EventSettings, xmin: Option<i64>) -> Vec<SourceRecord> {
     let (types, lines) = stream::read(name);
     let mut emitter = Emitter::new(settings, types, Offset::default()).unwrap();
     let mut records = Vec::new();
@@ -86,7 +91,7 @@ pub(crate) fn replay(name: &str, settings: EventSettings, xmin: Option<i64>) -> 
             }
         }
     }
-    records.iter().map(shown).collect()
+    records
 }
 
 /// The records of the rows that were there before.
@@ -144,7 +149,32 @@ fn json(datum: &Datum, with_schema: bool) -> String {
     String::from_utf8(out).unwrap()
 }
 
-fn shown(record: &SourceRecord) -> Shown {
+/// The Avro schema of a datum. Its value comes back from the bytes that are written by it.
+fn avro(datum: &Datum) -> Result<String, String> {
+    let mapping = Mapping::default();
+    let told = |error: lavka_api::Error| error.to_string();
+    let avro = mapping.to_avro(datum.schema.as_ref()).map_err(told)?;
+    if datum.schema.is_some() {
+        let mut bytes = Vec::new();
+        let encoder = Encoder::new(&mapping, datum.schema.as_ref(), &avro).map_err(told)?;
+        encoder.encode(&datum.value, &mut bytes).map_err(told)?;
+        let decoder = Decoder::new(&mapping, &avro, &avro, None).map_err(told)?;
+        let value = decoder.decode(&bytes, &mut ShapeTable::new(16)).map_err(told)?;
+        let read = Datum { schema: decoder.schema().cloned(), value };
+        assert_eq!(json(&read, false), json(datum, false));
+    }
+    Ok(avro.to_string())
+}
+
+/// The transform of that class.
+pub(crate) fn transform(class: &str, keys: &[(&str, &str)]) -> Box<dyn Transform> {
+    let catalogue = Catalogue::new(lavka_transforms::plugins());
+    let plugin = catalogue.find(class, |kind| kind == PluginKind::Transformation).unwrap();
+    let Factory::Transform(make) = plugin.factory else { panic!("{class} is no transform") };
+    make(&keys.iter().copied().collect()).unwrap()
+}
+
+pub(crate) fn shown(record: &SourceRecord) -> Shown {
     let offset = &record.position.as_ref().unwrap().offset;
     let record = &record.record;
     let offset = offset.entries().iter().filter(|(key, _)| !key.starts_with("lavka_"));
@@ -169,5 +199,7 @@ fn shown(record: &SourceRecord) -> Shown {
         key: json(&record.key, true),
         value: json(&record.value, false),
         value_full: json(&record.value, true),
+        avro_key: avro(&record.key),
+        avro: avro(&record.value),
     }
 }

@@ -3,8 +3,19 @@
 use serde_json::Value as Json;
 
 /// Numbers that are another every time: times, LSNs, transaction ids.
-const NUMBERS: &[&str] =
-    &["ts_ms", "ts_us", "ts_ns", "ts_usec", "lsn", "lsn_proc", "lsn_commit", "txId", "xmin"];
+const NUMBERS: &[&str] = &[
+    "ts_ms",
+    "ts_us",
+    "ts_ns",
+    "ts_usec",
+    "lsn",
+    "lsn_proc",
+    "lsn_commit",
+    "txId",
+    "xmin",
+    "__lsn",
+    "__source_ts_ms",
+];
 /// Days on which something was recorded: values of columns that are filled by `now()` begin with them.
 const RECORDED: &str = "2026-11-2";
 

@@ -72,10 +72,17 @@ impl Debezium {
         }
     }
 
+    /// What is wrong with a configuration: keys and messages.
+    pub(crate) fn validate(&mut self, config: &Config) -> Vec<(String, String)> {
+        self.tell(&json!({"do": "validate", "task": "validation", "config": entries(config)}));
+        let said = self.next("validation");
+        let text = |json: &Json| json.as_str().unwrap().to_owned();
+        said["errors"].as_array().unwrap().iter().map(|error| (text(&error[0]), text(&error[1]))).collect()
+    }
+
     /// Starts a task where `offset` says; comes back when it is started.
     pub(crate) fn start(&mut self, task: &str, config: &Config, offset: Option<&Json>) {
-        let config: serde_json::Map<String, Json> =
-            config.iter().map(|(key, value)| (key.to_owned(), Json::from(value))).collect();
+        let config = entries(config);
         self.tell(&json!({"do": "start", "task": task, "config": config, "offset": offset}));
         let said = self.next(task);
         assert_eq!(said["started"], true, "{said}");
@@ -104,6 +111,10 @@ impl Debezium {
     fn until(&mut self, task: &str, what: &str) {
         while self.next(task)[what] != true {}
     }
+}
+
+fn entries(config: &Config) -> Json {
+    Json::Object(config.iter().map(|(key, value)| (key.to_owned(), Json::from(value))).collect())
 }
 
 impl Drop for Debezium {

@@ -19,4 +19,5 @@ mod rig;
 mod shown;
 mod stream;
 mod tls;
+mod validation;
 mod workload;
