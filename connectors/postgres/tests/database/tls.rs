@@ -10,7 +10,7 @@ async fn both_connections_are_encrypted_and_certificates_are_checked() {
     let identity = authority.server();
     let tls = Some(PostgresTls { certificate: identity.certificate, key: identity.key });
     let settings = vec!["log_connections = on".to_owned()];
-    let server = Postgres::start(&PostgresConfig { tls, settings }).unwrap();
+    let server = Postgres::start(&PostgresConfig { tls, settings, ..PostgresConfig::default() }).unwrap();
     server.sql("create table t (id int primary key); insert into t values (1)");
     let folder = temp_dir();
     let trusted = write_file(folder.path(), "ca.pem", authority.certificate());
