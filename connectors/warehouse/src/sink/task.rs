@@ -133,6 +133,9 @@ impl WarehouseSinkTask {
                 }
                 Ended::Failed(failure) if failure.kind == FailureKind::Row && !progress.careful => {
                     progress.careful = true;
+                    // What looks like bad rows may be a table that takes others since it was looked up.
+                    progress.renewed = true;
+                    self.tables.forget();
                 }
                 Ended::Failed(failure) if failure.kind == FailureKind::Changed && !progress.renewed => {
                     progress.renewed = true;

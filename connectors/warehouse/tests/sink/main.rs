@@ -14,4 +14,5 @@ mod faults;
 mod harness;
 mod kills;
 mod offsets;
+mod servers;
 mod source;

@@ -248,3 +248,41 @@ fn columns_become_fields_of_their_types() {
     }
     reader.stop();
 }
+
+#[test]
+fn dates_that_are_zero_are_null_and_those_that_are_none_are_named() {
+    let table = name("zeros");
+    let db = Db::Maria;
+    db.sql(
+        "",
+        &format!(
+            "SET sql_mode = ''; CREATE TABLE {table} (id INT PRIMARY KEY, d DATE, w DATETIME, z TIMESTAMP NULL); \
+             INSERT INTO {table} VALUES (1, '0000-00-00', '0000-00-00 00:00:00', '0000-00-00 00:00:00'), \
+             (2, '2024-02-29', '2024-02-29 01:02:03', '2024-02-29 01:02:03')"
+        ),
+    );
+    let keys = keys(
+        db,
+        &table,
+        &[("mode", "incrementing"), ("incrementing.column.name", "id"), ("table.whitelist", &table)],
+    );
+    let mut reader = Reader::new(&keys, None);
+    let records = reader.read();
+    assert_eq!(ids(&records), [1, 2]);
+    for field in ["d", "w", "z"] {
+        assert_eq!(row(&records[0]).get(field), Some(&Value::Null), "{field}");
+        assert_ne!(row(&records[1]).get(field), Some(&Value::Null), "{field}");
+    }
+    // A month without a number is no date and no null.
+    db.sql("", &format!("SET sql_mode = ''; INSERT INTO {table} VALUES (3, '2024-00-10', NULL, NULL)"));
+    let error = reader.runtime.block_on(async {
+        loop {
+            match reader.task.poll().await {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        }
+    });
+    assert!(error.to_string().contains("column d"), "{error}");
+    reader.stop();
+}

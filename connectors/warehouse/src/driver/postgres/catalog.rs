@@ -4,7 +4,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::failure::failed;
-use crate::driver::Failure;
+use crate::driver::{Failure, FailureKind};
 use crate::table::{Column, ColumnKind, ColumnType, Table, TableId, TableKind};
 
 const TABLE: &str = "SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text FROM pg_class c \
@@ -20,6 +20,9 @@ const COLUMNS: &str = "SELECT a.attname::text, t.oid::int8, format_type(a.atttyp
      JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END \
      LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
      WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum";
+
+const TYPES: &str = "SELECT attname::text, atttypid::int8 FROM pg_attribute WHERE attrelid = to_regclass($1) \
+     AND attnum > 0 AND NOT attisdropped";
 
 /// Redshift's catalogue is that of an older PostgreSQL; what both have is the standard's.
 const STANDARD_COLUMNS: &str = "SELECT table_schema::text, column_name::text, data_type::text, is_nullable::text, \
@@ -42,6 +45,29 @@ pub(super) async fn describe(connection: &mut PgConnection, written: &str) -> Re
     let rows = sqlx::query(COLUMNS).bind(oid).fetch_all(&mut *connection).await.map_err(failed)?;
     let columns = rows.iter().map(column).collect::<Result<_, sqlx::Error>>().map_err(failed)?;
     Ok(Some(Table { id: TableId::of(Some(&schema), &name), kind: table_kind(&kind), columns }))
+}
+
+/// Whether those of `columns` that the table has are still of the types that rows are encoded for.
+///
+/// # Errors
+/// [`FailureKind::Changed`], for one that is not.
+pub(super) async fn confirm(
+    connection: &mut PgConnection,
+    written: &str,
+    columns: &[Column],
+) -> Result<(), Failure> {
+    let rows = sqlx::query(TYPES).bind(written).fetch_all(connection).await.map_err(failed)?;
+    for row in &rows {
+        let (name, oid): (&str, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+        let described = columns.iter().find(|column| column.name == name);
+        if described.is_some_and(|column| i64::from(column.ty.oid) != oid) {
+            return Err(Failure::new(
+                FailureKind::Changed,
+                format!("column {name} of {written} has got another type"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn table_kind(relkind: &str) -> TableKind {

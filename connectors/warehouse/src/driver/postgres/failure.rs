@@ -30,6 +30,8 @@ fn kind(code: &str) -> FailureKind {
         // Two tasks make the same table or column.
         "42P07" | "42701" | "42710" => FailureKind::Exists,
         "42P01" | "42703" => FailureKind::Changed,
+        // Binary data of another length than a type has, a value of another type: the table is not as it was described.
+        "22P03" | "08P01" | "42804" => FailureKind::Changed,
         // An upsert that meets one row twice: the keys of two records are one to the database.
         "21000" => FailureKind::Row,
         // Shutting down, crashed, starting; a session that was ended.
@@ -86,6 +88,8 @@ mod tests {
             ("21000", FailureKind::Row),
             ("42P01", FailureKind::Changed),
             ("42703", FailureKind::Changed),
+            ("22P03", FailureKind::Changed),
+            ("42804", FailureKind::Changed),
             ("42P07", FailureKind::Exists),
             ("42P10", FailureKind::Other),
             ("28P01", FailureKind::Config),

@@ -46,6 +46,7 @@ pub(in super::super) async fn open(connection: &Connection) -> Result<Box<dyn Se
                     wanted: HashSet::new(),
                     next_stage: 0,
                     filled: HashSet::new(),
+                    confirmed: HashSet::new(),
                     text_only: HashSet::new(),
                     buffer: Vec::new(),
                 }));
@@ -131,6 +132,8 @@ struct PostgresSession {
     next_stage: u64,
     /// Those that rows were copied into since the transaction began.
     filled: HashSet<String>,
+    /// Targets that rows were copied into since then and whose columns are as they were described.
+    confirmed: HashSet<u64>,
     /// Targets of which a value had no binary form.
     text_only: HashSet<u64>,
     buffer: Vec<u8>,
@@ -266,8 +269,8 @@ impl Session for PostgresSession {
             self.next_stage
         ))
         .await?;
-        self.stages.insert((target.id, keys_only), stage);
-        Ok(())
+        self.stages.insert((target.id, keys_only), stage.clone());
+        catalog::confirm(&mut self.connection, &stage, &target.columns).await
     }
 
     async fn write(&mut self, rows: Rows<'_, '_>) -> Result<(), WriteFailure> {
@@ -277,7 +280,14 @@ impl Session for PostgresSession {
         let target = rows.target;
         let statements = &target.statements;
         if rows.action == Action::Insert {
-            return self.copy(&statements.table(&target.table), rows).await;
+            let table = statements.table(&target.table);
+            self.copy(&table, rows).await?;
+            // The copy has locked the table, so that its columns stay as they are until the transaction ends. One of
+            // another type but the same size would have taken the bytes of the rows for something else.
+            if self.confirmed.insert(target.id) {
+                catalog::confirm(&mut self.connection, &table, &target.columns).await?;
+            }
+            return Ok(());
         }
         let Some(stage) = self.stages.get(&(target.id, rows.action == Action::Delete)).cloned() else {
             return Err(Failure::new(FailureKind::Changed, "there is no table to copy into").into());
@@ -304,6 +314,7 @@ impl Session for PostgresSession {
 
     async fn begin(&mut self) -> Result<(), Failure> {
         self.filled.clear();
+        self.confirmed.clear();
         self.wanted.clear();
         self.execute("BEGIN").await.map(drop)
     }
