@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::task::Poll;
 use std::time::Duration;
 
 use lavka_api::data::Str;
@@ -22,12 +23,23 @@ const LARGEST_DATAGRAM: usize = 65_535;
 /// How long an address may still be in use.
 const PREDECESSOR: Duration = Duration::from_secs(3);
 
+/// To whom a datagram was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cast {
+    /// To this socket.
+    One,
+    /// To a group.
+    All,
+}
+
 /// A socket, and the clock of what runs on it.
 pub(crate) struct Channel {
     id: TaskId,
     socket: UdpSocket,
     /// An IPv6 socket, which knows IPv4 addresses by other names.
     ipv6: bool,
+    /// Sockets of groups. What they hear is answered by the other one.
+    groups: Vec<UdpSocket>,
     buffer: Vec<u8>,
     began: Instant,
     gate: Option<Gate>,
@@ -44,12 +56,18 @@ impl Channel {
         let socket = bind(address, receive_buffer).await?;
         let buffer = vec![0; LARGEST_DATAGRAM];
         let (ipv6, began) = (address.is_ipv6(), Instant::now());
-        Ok(Self { id, socket, ipv6, buffer, began, gate: None, passed: Passed::default() })
+        let groups = Vec::new();
+        Ok(Self { id, socket, ipv6, groups, buffer, began, gate: None, passed: Passed::default() })
     }
 
     /// The same, over DTLS if there is a gate.
     pub(crate) fn behind(self, gate: Option<Gate>) -> Self {
         Self { gate, ..self }
+    }
+
+    /// The same, hearing groups too.
+    pub(crate) fn among(self, groups: Vec<UdpSocket>) -> Self {
+        Self { groups, ..self }
     }
 
     /// What a secure server must be named; a session with that address that there may be is over.
@@ -91,6 +109,7 @@ impl Channel {
         let until = first.and_then(|at| self.began.checked_add(Duration::from_millis(at)));
         tokio::select! {
             readable = self.socket.readable() => readable,
+            heard = any_readable(&self.groups) => heard,
             () = until_then(until) => Ok(()),
         }
     }
@@ -99,7 +118,7 @@ impl Channel {
     ///
     /// # Errors
     /// Where the socket cannot be used any longer.
-    pub(crate) fn receive(&mut self, mut take: impl FnMut(Peer, &[u8])) -> io::Result<()> {
+    pub(crate) fn receive(&mut self, mut take: impl FnMut(Cast, Peer, &[u8])) -> io::Result<()> {
         let now = self.now();
         if let Some(gate) = &mut self.gate {
             gate.wake(now, &mut self.passed);
@@ -111,16 +130,23 @@ impl Channel {
                         (canonical(peer), self.buffer.get(..length).unwrap_or_default());
                     match self.gate.as_mut().filter(|gate| gate.is_for(&address)) {
                         Some(gate) => gate.receive(now, address, datagram, &mut self.passed),
-                        None => take(Peer::at(address), datagram),
+                        None => take(Cast::One, Peer::at(address), datagram),
                     }
                     for (peer, plain) in self.passed.plain.drain(..) {
-                        take(peer, &plain);
+                        take(Cast::One, peer, &plain);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // An ICMP message about something sent before: that peer is gone, the others are not.
                 Err(error) if is_about_a_peer(&error) => {}
                 Err(error) => return Err(error),
+            }
+        }
+        for group in &self.groups {
+            for _ in 0..BURST {
+                // What is wrong with one of these is said by the other socket, which all answers need.
+                let Ok((length, peer)) = group.try_recv_from(&mut self.buffer) else { break };
+                take(Cast::All, Peer::at(canonical(peer)), self.buffer.get(..length).unwrap_or_default());
             }
         }
         Ok(())
@@ -188,6 +214,15 @@ fn bind_now(address: SocketAddr, receive_buffer: usize) -> io::Result<UdpSocket>
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     UdpSocket::from_std(socket.into())
+}
+
+/// Waits until one of the sockets has something; for ever if there are none.
+async fn any_readable(sockets: &[UdpSocket]) -> io::Result<()> {
+    std::future::poll_fn(|context| {
+        let mut ready = sockets.iter().map(|socket| socket.poll_recv_ready(context));
+        ready.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }
 
 async fn until_then(wakeup: Option<Instant>) {

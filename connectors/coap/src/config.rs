@@ -2,6 +2,7 @@
 
 use lavka_api::config::{Check, Password, key};
 
+use crate::multicast::Group;
 use crate::payload::FORMATS;
 use crate::resource::Resource;
 use crate::secure::Files;
@@ -29,6 +30,19 @@ lavka_api::config! {
             .doc("The resources that devices may POST or PUT to; the first that matches counts. {name} stands for one \
                   segment, which becomes the header coap.path.name, + for any one segment, # at the end for any number of \
                   them. Behind => there may be a Kafka topic for what is written to the resource."),
+        pub(crate) multicast: Vec<String> = key("lavka.coap.multicast").default("").low().group(SERVER)
+            .check(Check::new("multicast address", |text| {
+                let groups = text.split(',').map(str::trim).filter(|group| !group.is_empty());
+                groups.map(Group::parse).try_for_each(|group| group.map(drop))
+            }))
+            .doc("Multicast groups to be found in, such as 224.0.1.187 or ff05::fd (All CoAP Nodes), ff02::fd%2 for the \
+                  interface with index 2. A device that asks a group for /.well-known/core is told the resources, after a \
+                  random time; anything else that is sent to a group is passed over (RFC 7252, section 8). lavka.coap.listen \
+                  must be one address of the same family, and without DTLS."),
+        pub(crate) leisure: i64 = key("lavka.coap.multicast.leisure.ms").default(5000).low().group(SERVER)
+            .check(Check::between(0, 60_000))
+            .doc("How long such an answer may wait, so that not all servers of a group answer at once (DEFAULT_LEISURE of RFC \
+                  7252)."),
         pub(crate) kafka_topic: String = key("kafka.topic").default("coap").high().group(RECORDS)
             .check(Check::non_empty())
             .doc("The Kafka topic for resources without one of their own."),
@@ -49,13 +63,14 @@ lavka_api::config! {
         pub(crate) dtls: bool = key("lavka.coap.dtls").default(false).high().group(SECURITY)
             .doc("Whether to listen for DTLS 1.2 (coaps, usually port 5684), and nothing else, at lavka.coap.listen. Devices are \
                   let in with a pre-shared key (TLS_PSK_WITH_AES_128_CCM_8) or a certificate \
-                  (TLS_ECDHE_ECDSA_WITH_AES_*_GCM_*); who a device is, is in the header coap.identity."),
+                  (TLS_ECDHE_ECDSA_WITH_AES_*_GCM_*); who a device is, is in the header coap.identity. \
+                  One whose address changes shakes hands anew: there are no connection ids (RFC 9146)."),
         pub(crate) psk_file: String = key("lavka.coap.dtls.psk.file").default("").group(SECURITY)
             .doc("A file with the pre-shared keys of devices: lines of identity:key, the key in hexadecimal digits; # begins a \
                   comment."),
         pub(crate) certificate: String = key("lavka.coap.dtls.cert.pem").default("").group(SECURITY)
-            .doc("The server's certificate, PEM: of an elliptic curve key, P-256 or P-384. Only the certificate itself is sent, \
-                  so that whoever signed it must be trusted by the other side directly."),
+            .doc("The server's certificate, PEM: of an elliptic curve key, P-256 or P-384; RSA is refused. Only the certificate \
+                  itself is sent, so that whoever signed it must be trusted by the other side directly."),
         pub(crate) private_key: String = key("lavka.coap.dtls.key.pem").default("").group(SECURITY)
             .doc("Its private key, PEM (PKCS#8 or SEC1, not encrypted)."),
         pub(crate) key_store: String = key("lavka.coap.dtls.keystore.path").default("").group(SECURITY)

@@ -8,6 +8,7 @@ use lavka_api::{Error, Result};
 
 use crate::config::ServerConfig;
 use crate::environment::Environment;
+use crate::multicast::Group;
 use crate::secure::{Credentials, loaded};
 use crate::task::ServerTask;
 use crate::validate::{KeyError, reports};
@@ -28,6 +29,8 @@ impl Default for CoapServer {
 /// The producer's `acks`, which decides what a 2.04 is worth.
 const ACKS: &str = "producer.override.acks";
 
+const MULTICAST: &str = "lavka.coap.multicast";
+
 fn weak_acks(config: &Config) -> Option<KeyError> {
     let value = config.get(ACKS)?.trim();
     (!matches!(value.to_ascii_lowercase().as_str(), "all" | "-1")).then(|| {
@@ -38,6 +41,25 @@ fn weak_acks(config: &Config) -> Option<KeyError> {
              with less than all, Kafka may still lose it after that.",
         )
     })
+}
+
+/// What keeps the groups from being answered.
+fn wrong_groups(config: &Config) -> Option<KeyError> {
+    let config = ServerConfig::from_config(config).ok()?;
+    let (first, listen) = (config.multicast.first()?, config.listen.parse().ok()?);
+    if config.dtls {
+        let why = "a group cannot be spoken to over DTLS (lavka.coap.dtls; RFC 7252, section 8.1)";
+        return Some(KeyError::invalid(MULTICAST, first, why));
+    }
+    let unfit =
+        |text: &String| Some(KeyError::invalid(MULTICAST, text, Group::parse(text).ok()?.unfit(listen)?));
+    config.multicast.iter().find_map(unfit)
+}
+
+/// What is wrong beyond single keys.
+async fn cross_check(config: &Config) -> Vec<KeyError> {
+    let known = [weak_acks(config), wrong_groups(config), wrong_files(config).await];
+    known.into_iter().flatten().collect()
 }
 
 /// What is wrong with the files for DTLS, or with there being some.
@@ -57,15 +79,12 @@ async fn wrong_files(config: &Config) -> Option<KeyError> {
 #[async_trait]
 impl SourceConnector for CoapServer {
     async fn validate(&self, definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
-        reports(definition, config, weak_acks(config).into_iter().chain(wrong_files(config).await))
+        reports(definition, config, cross_check(config).await)
     }
 
     async fn start(&mut self, _context: ConnectorContext, config: &Config) -> Result<()> {
         ServerConfig::from_config(config)?;
-        if let Some(error) = weak_acks(config) {
-            return Err(error.into());
-        }
-        if let Some(error) = wrong_files(config).await {
+        if let Some(error) = cross_check(config).await.into_iter().next() {
             return Err(error.into());
         }
         self.config = config.clone();

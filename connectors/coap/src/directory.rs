@@ -4,8 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use coap_lite::{MessageType, Packet};
 
+use crate::links::{self, Filter, Link};
 use crate::resource::Resource;
-use crate::wire::{Block, Draft, code, first, option, uint};
+use crate::wire::{Block, Draft, all, code, first, option, uint};
 
 /// application/link-format
 const LINK_FORMAT: u32 = 40;
@@ -13,11 +14,10 @@ const LINK_FORMAT: u32 = 40;
 /// Blocks of 1024 bytes unless the client asks for smaller ones.
 const LARGEST_EXPONENT: u8 = 6;
 
-/// The directory's text.
+/// The directory: its links, read and as text.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    text: String,
-    etag: [u8; 8],
+    links: Vec<(Link, String)>,
 }
 
 impl Directory {
@@ -25,11 +25,25 @@ impl Directory {
         let mut links: Vec<String> = resources.iter().map(Resource::link).collect();
         // Two patterns may begin with the same fixed part.
         links.dedup();
-        let text = links.join(",");
-        // Not secret, and the same in every process, so that a client can compare over restarts.
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
-        Self { etag: hasher.finish().to_be_bytes(), text }
+        let read = links.into_iter().filter_map(|text| Some((links::parse(&text).into_iter().next()?, text)));
+        Self { links: read.collect() }
+    }
+
+    /// The links that `request` asks for by the attributes in its query, if by any (RFC 6690, section 4.1).
+    fn text(&self, request: &Packet) -> String {
+        let read = |part: &[u8]| Filter::parse(std::str::from_utf8(part).ok()?).ok();
+        // What is no filter holds for nothing.
+        let Some(filters) = all(request, option::URI_QUERY).map(read).collect::<Option<Vec<_>>>() else {
+            return String::new();
+        };
+        let links = self.links.iter().filter(|(link, _)| link.passes(&filters));
+        links.map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(",")
+    }
+
+    /// Whether a question to everybody is worth an answer: it must not be an error, nor empty (RFC 7252, section 8.2; RFC
+    /// 6690, section 4.1).
+    pub(crate) fn has(&self, request: &Packet) -> bool {
+        !self.text(request).is_empty()
     }
 
     /// Whether `path` is the directory's.
@@ -49,7 +63,11 @@ impl Directory {
             None => None,
         };
         let block = asked.unwrap_or(Block { number: 0, more: false, size_exponent: LARGEST_EXPONENT });
-        let text = self.text.as_bytes();
+        let text = self.text(request);
+        // Not secret, and the same in every process, so that a client can compare over restarts.
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let (etag, text) = (hasher.finish().to_be_bytes(), text.as_bytes());
         let start = usize::try_from(block.number).unwrap_or(usize::MAX).saturating_mul(block.size());
         if start > 0 && start >= text.len() {
             return draft(code::BAD_REQUEST);
@@ -57,7 +75,7 @@ impl Directory {
         let end = start.saturating_add(block.size()).min(text.len());
         let part = text.get(start..end).unwrap_or_default().to_vec();
         let mut answer =
-            draft(code::CONTENT).bytes(option::ETAG, &self.etag).number(option::CONTENT_FORMAT, LINK_FORMAT);
+            draft(code::CONTENT).bytes(option::ETAG, &etag).number(option::CONTENT_FORMAT, LINK_FORMAT);
         if asked.is_some() || end < text.len() {
             let size = u32::try_from(text.len()).unwrap_or(u32::MAX);
             answer = answer
@@ -112,11 +130,34 @@ mod tests {
                     break;
                 }
             }
-            assert_eq!(text, directory.text.as_bytes());
+            assert_eq!(text, directory.text(&Packet::new()).as_bytes());
         }
         let first_block = ask(&directory, &[]);
         assert_eq!(first_block.payload.len(), 1024);
         assert!(Block::parse(first(&first_block, option::BLOCK2).unwrap()).unwrap().more);
+    }
+
+    #[test]
+    fn links_are_asked_for_by_their_attributes() {
+        let directory = directory(&["a", "s/{device}", "s/temp"]);
+        for (queries, links) in [
+            (&["rt=lavka.*"][..], 3),
+            (&["rt=other"], 0),
+            (&["href=/s*"], 2),
+            (&["href=/s*", "title"], 1),
+            (&["="], 0),
+        ] {
+            let request = queries
+                .iter()
+                .fold(Draft::new(MessageType::NonConfirmable, code::GET, 1, &[9]), |draft, query| {
+                    draft.bytes(option::URI_QUERY, query.as_bytes())
+                });
+            let request = read(&request.datagram()).unwrap();
+            let answer =
+                read(&directory.answer(&request, MessageType::NonConfirmable, 1).datagram()).unwrap();
+            let found = links::parse(std::str::from_utf8(&answer.payload).unwrap());
+            assert_eq!((found.len(), directory.has(&request)), (links, links > 0), "{queries:?}");
+        }
     }
 
     #[test]

@@ -26,12 +26,14 @@
 //!
 //! - `connector`, `config`, `validate`, `task`: from the configuration to what a server needs.
 //! - `responder`: the server, pure; of it `repeats` (what came before), `upload` (bodies in blocks), `separate` (answers
-//!   in messages of their own), `directory` (`/.well-known/core`), `resource` (what may be written to).
+//!   in messages of their own), `leisure` (answers to questions for everybody), `directory` (`/.well-known/core`), `resource`
+//!   (what may be written to).
 //! - `observe`: the client, with a map of its own; `lenses`: the same in other words.
 //! - `secure`: DTLS, between the socket and either machine.
 //! - `wire`: messages as bytes; `peer`, `request`: who sent what; `timers`: what is due when; `hex`.
 //! - `channel`: the socket; `listener`: the server's loop, `running` beside its task; `handover`: what it shares with `poll`,
-//!   which is in `outlet`, and with deliveries.
+//!   which is in `outlet`, and with deliveries; `multicast`: groups of addresses that a server answers for.
+//! - `links`: directories as text.
 //! - `record`: from requests to records; `payload`: what becomes of payloads; `counters`: metrics.
 
 mod channel;
@@ -42,8 +44,11 @@ mod directory;
 mod environment;
 mod handover;
 mod hex;
+mod leisure;
 mod lenses;
+mod links;
 mod listener;
+mod multicast;
 mod observe;
 mod outlet;
 mod payload;

@@ -10,10 +10,11 @@ use lavka_api::{Error, Result};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::channel::Channel;
+use crate::channel::{Cast, Channel};
 use crate::counters::Counters;
 use crate::environment::Environment;
 use crate::handover::Handover;
+use crate::multicast::Group;
 use crate::request::Request;
 use crate::responder::{Outbox, Responder, Tally};
 use crate::secure;
@@ -31,11 +32,16 @@ pub(crate) fn counters() -> Counters<Tally> {
     ])
 }
 
-/// A socket that listens at `address`.
+/// A socket that listens at `address`, and in groups.
 ///
 /// # Errors
-/// Where the address cannot be had.
-pub(crate) async fn open(id: &TaskId, address: SocketAddr, receive_buffer: usize) -> Result<Channel> {
+/// Where the address cannot be had, or a group cannot be joined.
+pub(crate) async fn open(
+    id: &TaskId,
+    address: SocketAddr,
+    groups: &[Group],
+    receive_buffer: usize,
+) -> Result<Channel> {
     let channel = Channel::open(id.clone(), address, receive_buffer).await.map_err(|error| {
         let reason = Error::fatal(error.to_string());
         Error::config(format!(
@@ -45,7 +51,16 @@ pub(crate) async fn open(id: &TaskId, address: SocketAddr, receive_buffer: usize
         .caused_by(reason)
     })?;
     tracing::info!(task = %id, "listening for CoAP on {address}");
-    Ok(channel)
+    let join = |group: &Group| {
+        group.join(address).map_err(|error| {
+            Error::config(format!(
+                "Cannot join the group {group} (lavka.coap.multicast) on the interface of {address}: {error}. Does that \
+                 interface take part in multicast?"
+            ))
+        })
+    };
+    let joined = groups.iter().map(join).collect::<Result<Vec<_>>>()?;
+    Ok(channel.among(joined))
 }
 
 /// A server: answers due are sent, and what is open is refused, when it ends.
@@ -102,7 +117,10 @@ impl Server {
     fn read(&mut self, out: &mut Outbox) -> io::Result<()> {
         let (now, received) = (self.channel.now(), (self.environment.now)());
         let responder = &mut self.responder;
-        self.channel.receive(|peer, datagram| responder.datagram(now, received, peer, datagram, out))
+        self.channel.receive(|cast, peer, datagram| match cast {
+            Cast::One => responder.datagram(now, received, peer, datagram, out),
+            Cast::All => responder.datagram_for_all(now, peer, datagram),
+        })
     }
 
     fn settle(&mut self, out: &mut Outbox) {

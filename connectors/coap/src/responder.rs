@@ -14,6 +14,7 @@ use lavka_api::data::Str;
 
 use crate::Millis;
 use crate::directory::Directory;
+use crate::leisure::Leisure;
 use crate::peer::Peer;
 use crate::repeats::{MessageName, Namer, Repeats, Reply};
 use crate::request::Request;
@@ -43,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) retransmission: Retransmission,
     /// Seconds after which a device that was refused may try again: Max-Age of a 5.03.
     pub(crate) retry_after: u32,
+    /// How long an answer to a question for everybody may wait.
+    pub(crate) leisure: Millis,
     /// 64 random bits at each call.
     pub(crate) random: fn() -> u64,
 }
@@ -89,6 +92,7 @@ pub(crate) struct Responder {
     repeats: Repeats,
     uploads: Uploads,
     separate: Separate,
+    leisure: Leisure,
     pending: HashMap<u64, Pending>,
     bytes: usize,
     next_ticket: u64,
@@ -110,6 +114,8 @@ struct Pending {
 enum Timer {
     EmptyAck(u64),
     Retransmit(Peer, u16),
+    /// The answer to a question for everybody, by whose it is and its message id.
+    Leisure(Peer, u16),
 }
 
 impl Responder {
@@ -120,6 +126,7 @@ impl Responder {
             repeats: Repeats::new(settings.exchanges),
             uploads: Uploads::new(settings.uploads),
             separate: Separate::new(settings.retransmission, settings.exchanges),
+            leisure: Leisure::new(settings.leisure),
             pending: HashMap::new(),
             bytes: 0,
             next_ticket: 0,
@@ -161,6 +168,28 @@ impl Responder {
             // A ping (RFC 7252, section 4.3), or an answer to a question that was never asked.
             MessageType::Confirmable => out.send(peer, &Draft::reset(id)),
             MessageType::NonConfirmable => {}
+        }
+    }
+
+    /// A datagram for everybody came from `peer`. What is there to write to is told, after a while; anything else is passed
+    /// over in silence, errors too (RFC 7252, section 8.2): who sends a reading means one server.
+    pub(crate) fn datagram_for_all(&mut self, now: Millis, peer: Peer, datagram: &[u8]) {
+        let Ok(packet) = wire::read(datagram) else { return };
+        let question = packet.header.get_type() == MessageType::NonConfirmable
+            && wire::code_of(&packet) == code::GET
+            && checks::options(&packet).is_none()
+            && checks::path(&packet).is_some_and(|path| Directory::is_at(&path));
+        if !question || !self.directory.has(&packet) {
+            return;
+        }
+        let (asked, id) = (packet.header.message_id, self.next_id(now, peer));
+        let answer = self.directory.answer(&packet, MessageType::NonConfirmable, id);
+        if answer.code() != code::CONTENT {
+            return;
+        }
+        let random = (self.settings.random)();
+        if let Some(at) = self.leisure.keep(now, peer, asked, || answer.datagram(), random) {
+            self.timers.set(at, Timer::Leisure(peer, asked));
         }
     }
 
@@ -212,6 +241,9 @@ impl Responder {
                     let Some((datagram, next)) = self.separate.due(now, peer, id) else { continue };
                     out.datagrams.push((peer, datagram.to_vec()));
                     self.timers.set(next, timer);
+                }
+                Timer::Leisure(peer, asked) => {
+                    out.datagrams.extend(self.leisure.take(peer, asked).map(|answer| (peer, answer)));
                 }
             }
         }

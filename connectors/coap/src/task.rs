@@ -12,6 +12,7 @@ use crate::config::ServerConfig;
 use crate::counters::Counters;
 use crate::environment::Environment;
 use crate::listener::{self, Server};
+use crate::multicast::Group;
 use crate::outlet::Outlet;
 use crate::record::RecordMaker;
 use crate::request::Request;
@@ -25,6 +26,7 @@ use crate::upload::UploadLimits;
 /// A task: a socket and all that is answered on it.
 pub(crate) struct ServerTask {
     address: SocketAddr,
+    groups: Vec<Group>,
     receive_buffer: usize,
     settings: Settings,
     /// What devices know the server by, over DTLS, and how many there may be.
@@ -48,6 +50,8 @@ impl ServerTask {
             .map(|text| Resource::parse(text))
             .collect::<Result<_, _>>()
             .map_err(Error::config)?;
+        let groups = config.multicast.iter().map(|text| Group::parse(text));
+        let groups: Vec<Group> = groups.collect::<Result<_, _>>().map_err(Error::config)?;
         let size = |number: i64| usize::try_from(number).unwrap_or(1).max(1);
         let millis = |number: i64| u64::try_from(number).unwrap_or(0);
         let limits = Limits {
@@ -58,6 +62,7 @@ impl ServerTask {
         let records = RecordMaker::new(config, &resources);
         Ok(Self {
             address,
+            groups,
             receive_buffer: size(config.receive_buffer.into()),
             secure: config.dtls.then(|| (config.files(), limits)),
             counters: listener::counters(),
@@ -73,6 +78,7 @@ impl ServerTask {
                     times: u32::try_from(config.max_retransmit).unwrap_or(0),
                 },
                 retry_after: u32::try_from(config.retry_after).unwrap_or(0),
+                leisure: millis(config.leisure),
                 random: environment.random,
             },
             environment,
@@ -96,7 +102,7 @@ impl ServerTask {
 impl SourceTask for ServerTask {
     async fn start(&mut self, start: SourceTaskStart) -> Result<()> {
         let gate = self.gate(&start.id).await?;
-        let channel = listener::open(&start.id, self.address, self.receive_buffer).await?;
+        let channel = listener::open(&start.id, self.address, &self.groups, self.receive_buffer).await?;
         let server = Server::new(
             start.id,
             channel.behind(gate),

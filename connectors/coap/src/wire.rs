@@ -184,6 +184,11 @@ impl Draft {
         self.0.header.message_id
     }
 
+    /// The code.
+    pub(crate) fn code(&self) -> u8 {
+        code_of(&self.0)
+    }
+
     /// With an option of bytes.
     pub(crate) fn bytes(mut self, number: u16, value: &[u8]) -> Self {
         self.0.add_option(CoapOption::from(number), value.to_vec());

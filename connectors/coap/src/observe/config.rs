@@ -3,8 +3,8 @@
 use lavka_api::config::{Check, Password, key};
 
 use super::address::ServerName;
-use super::links::Filter;
 use super::wish::Wish;
+use crate::links::Filter;
 use crate::payload::FORMATS;
 use crate::secure::Files;
 
@@ -102,8 +102,8 @@ lavka_api::config! {
             .doc("A file with pre-shared keys, in place of lavka.coap.dtls.psk.key: lines of identity:key, the key in \
                   hexadecimal digits. lavka.coap.dtls.psk.identity says which, where there are several."),
         pub(crate) certificate: String = key("lavka.coap.dtls.cert.pem").default("").group(SECURITY)
-            .doc("The client's certificate, PEM: of an elliptic curve key, P-256 or P-384. Only the certificate itself is sent, \
-                  so that whoever signed it must be trusted by the other side directly."),
+            .doc("The client's certificate, PEM: of an elliptic curve key, P-256 or P-384; RSA is refused. Only the certificate \
+                  itself is sent, so that whoever signed it must be trusted by the other side directly."),
         pub(crate) private_key: String = key("lavka.coap.dtls.key.pem").default("").group(SECURITY)
             .doc("Its private key, PEM (PKCS#8 or SEC1, not encrypted)."),
         pub(crate) key_store: String = key("lavka.coap.dtls.keystore.path").default("").group(SECURITY)

@@ -143,7 +143,7 @@ impl Client {
     fn read(&mut self, out: &mut Outbox) -> io::Result<()> {
         let (now, received) = (self.channel.now(), (self.environment.now)());
         let watcher = &mut self.watcher;
-        self.channel.receive(|peer, datagram| watcher.datagram(now, received, peer, datagram, out))
+        self.channel.receive(|_, peer, datagram| watcher.datagram(now, received, peer, datagram, out))
     }
 
     fn take(&mut self, found: Found, out: &mut Outbox) {

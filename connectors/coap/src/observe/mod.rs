@@ -2,7 +2,7 @@
 //!
 //! - `config`, `connector`, `task`: from the configuration to what a client needs, and how it is spread over tasks.
 //! - `address`, `wish`: which servers, which of their resources.
-//! - `watcher`: the client, pure; of it `body` (representations in blocks), `links` (directories).
+//! - `watcher`: the client, pure; of it `body` (representations in blocks).
 //! - `courier`: its socket, and what it has to look up.
 //! - `reading`, `record`: from representations to records.
 
@@ -11,7 +11,6 @@ mod body;
 mod config;
 mod connector;
 mod courier;
-mod links;
 mod reading;
 mod record;
 mod task;
@@ -25,3 +24,5 @@ pub(crate) use reading::Reading;
 pub(crate) use record::position;
 pub(crate) use task::{ObserveTask, Plan, SHARES};
 pub(crate) use wish::Wish;
+#[cfg(test)]
+pub(crate) use wish::shown;

@@ -23,10 +23,10 @@ use lavka_api::data::Str;
 
 use super::address::ServerName;
 use super::body::Body;
-use super::links::Filter;
 use super::reading::Reading;
 use super::wish::{Share, Wish};
 use crate::Millis;
+use crate::links::Filter;
 use crate::peer::Peer;
 use crate::repeats::{Namer, Repeats};
 use crate::separate::{MessageIds, Retransmission};

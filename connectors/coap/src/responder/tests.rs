@@ -16,6 +16,7 @@ fn settings() -> Settings {
         ack_delay: 500,
         retransmission: Retransmission { timeout: 2000, times: 4 },
         retry_after: 7,
+        leisure: 5000,
         random: || 0,
     }
 }
@@ -145,6 +146,49 @@ fn a_slow_kafka_is_announced_by_an_empty_acknowledgement() {
     is(&only(&server.wait(2000)), MessageType::Confirmable, code::CHANGED, 0, &[7]);
     assert!(server.receive(&Draft::empty_ack(0)).datagrams.is_empty());
     assert!(server.wait(100_000).datagrams.is_empty());
+}
+
+#[test]
+fn questions_for_everybody_are_answered_at_leisure_and_errors_never() {
+    let mut server = Server::with(|settings| settings.random = || 3000);
+    let core = |kind, id| {
+        Draft::new(kind, code::GET, id, &[9])
+            .bytes(option::URI_PATH, b".well-known")
+            .bytes(option::URI_PATH, b"core")
+    };
+    let non = MessageType::NonConfirmable;
+    let ask = |server: &mut Server, draft: &Draft| {
+        server.responder.datagram_for_all(server.now, Peer::test(PEER), &draft.datagram());
+    };
+    for passed_over in [
+        core(MessageType::Confirmable, 1),
+        core(non, 2).bytes(option::URI_QUERY, b"rt=other"),
+        core(non, 3).number(option::ACCEPT, 50),
+        core(non, 4).number(option::BLOCK2, 7),
+        core(non, 5).bytes(option::PROXY_URI, b"coap://x"),
+        request(non, 6, "readings"),
+        Draft::new(non, code::GET, 7, &[]).bytes(option::URI_PATH, b"nothing"),
+        Draft::new(MessageType::Confirmable, code::EMPTY, 8, &[]),
+    ] {
+        ask(&mut server, &passed_over);
+        assert_eq!(server.responder.timers.len(), 0, "{passed_over:?}");
+    }
+    server.responder.datagram_for_all(server.now, Peer::test(PEER), b"junk");
+    // Once, though it came twice.
+    ask(&mut server, &core(non, 9).bytes(option::URI_QUERY, b"rt=lavka.ingest"));
+    ask(&mut server, &core(non, 9).bytes(option::URI_QUERY, b"rt=lavka.ingest"));
+    assert!(server.wait(2999).datagrams.is_empty());
+    let answer = only(&server.wait(1));
+    assert_eq!(
+        (code_of(&answer), answer.header.get_type(), answer.get_token()),
+        (code::CONTENT, non, &[9][..])
+    );
+    assert!(answer.payload.starts_with(b"</readings>"));
+    // Not without bounds.
+    for id in 0..2000 {
+        ask(&mut server, &core(non, id));
+    }
+    assert_eq!(server.responder.timers.len(), 1000);
 }
 
 #[test]

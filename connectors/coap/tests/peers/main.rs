@@ -12,6 +12,7 @@ mod bad_input;
 mod libcoap;
 mod libcoap_server;
 mod lossy;
+mod multicast;
 mod observed;
 mod secured;
 mod source;

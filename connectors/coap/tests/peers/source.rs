@@ -66,6 +66,12 @@ impl Source {
         source
     }
 
+    /// Starts a server at `address`.
+    pub(crate) async fn serve_at(address: &str, mut config: Config) -> Self {
+        config.set("lavka.coap.listen", address);
+        Self::run("CoapServerSource", &config, Duration::ZERO, vec![]).await
+    }
+
     /// Observes `resources` of `server`, with short waits.
     pub(crate) async fn observe(server: &str, resources: &str, more: &[(&str, &str)]) -> Self {
         Self::observe_behind(server, resources, more, vec![]).await

@@ -8,7 +8,7 @@ use super::asks::{Ask, Purpose};
 use super::fetch::Fetch;
 use super::{Errand, Outbox, Timer, Watcher};
 use crate::Millis;
-use crate::observe::links;
+use crate::links;
 use crate::observe::wish::shown;
 use crate::resource::Variables;
 use crate::wire::{Draft, option};

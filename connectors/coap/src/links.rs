@@ -40,6 +40,11 @@ impl Filter {
     }
 
     fn holds(&self, link: &Link) -> bool {
+        // The target itself is asked for like an attribute (section 4.1).
+        if self.name == "href" {
+            let path = format!("/{}", link.path.join("/"));
+            return self.value.as_deref().is_none_or(|wanted| fits(wanted, &path));
+        }
         link.attributes.iter().any(|(name, value)| {
             *name == self.name
                 && self.value.as_deref().is_none_or(|wanted| {
@@ -142,7 +147,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::observe::wish::shown;
+    use crate::observe::shown;
 
     fn paths(text: &str, filters: &[&str]) -> Vec<String> {
         let filters: Vec<Filter> = filters.iter().map(|text| Filter::parse(text).unwrap()).collect();
@@ -160,6 +165,8 @@ mod tests {
         assert_eq!(paths(text, &["rt=light"]), [""; 0]);
         assert_eq!(paths(text, &["obs"]), ["/sensors/temp"]);
         assert_eq!(paths(text, &["obs", "rt=light*"]), [""; 0]);
+        assert_eq!(paths(text, &["href=/sensors/*"]), ["/sensors/temp"]);
+        assert_eq!(paths(text, &["href=/sensors"]), [""; 0]);
         assert_eq!(paths(text, &["title=a, \"b\"; <c>"]), ["/light?x=1&y"]);
     }
 
