@@ -20,7 +20,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Rounds; the median is reported.
 const ROUNDS: usize = 3;
-/// Rows of the table that a snapshot reads.
+/// Rows of the table that a snapshot reads, unless LAVKA_BENCH_ROWS says how many.
 const ROWS: u32 = 1_000_000;
 /// Tables of a large database.
 const TABLES: u32 = 5_000;
@@ -64,9 +64,15 @@ async fn stream(bootstrap: &str) -> Outcome<()> {
     let mut debezium = Debezium::launch()?;
     // The first pass warms Java's compiler up and does not count.
     let (mut limits, mut discards, mut kafkas, mut theirs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut task_alone = 0;
     for round in 0..=ROUNDS {
         let limit = load.recvlogical(&server)?;
+        forget_peak()?;
         let discard = reader::discard(&reader::config(&server, &load.slot()?, &[]), CHANGES).await?;
+        if round == 0 {
+            // Before there was a producer in this process.
+            task_alone = peak(std::process::id());
+        }
         let kafka = reader::into_kafka(bootstrap, reader::config(&server, &load.slot()?, &[])).await?;
         let them = debezium.read(&reader::config(&server, &load.slot()?, &[]), CHANGES)?;
         if round > 0 {
@@ -102,7 +108,7 @@ async fn stream(bootstrap: &str) -> Outcome<()> {
         cost(&theirs) / cost(&discards)
     );
     println!(
-        "  most memory: this process {} MB, Debezium {} MB",
+        "  most memory: the task alone {task_alone} MB, the worker with its producer {} MB, Debezium's task {} MB",
         peak(std::process::id()),
         peak(debezium.pid())
     );
@@ -110,15 +116,16 @@ async fn stream(bootstrap: &str) -> Outcome<()> {
 }
 
 async fn snapshot() -> Outcome<()> {
-    println!("PostgreSQL snapshot: {ROWS} rows of 8 columns, one thread, JSON that is discarded");
+    let rows = std::env::var("LAVKA_BENCH_ROWS").map_or(Ok(ROWS), |rows| rows.parse())?;
+    println!("PostgreSQL snapshot: {rows} rows of 8 columns, one thread, JSON that is discarded");
     let server = server()?;
-    load::table(&server, ROWS)?;
+    load::table(&server, rows)?;
     let more = [("snapshot.mode", "initial_only")];
     let mut debezium = Debezium::launch()?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..=2 {
-        let us = reader::discard(&reader::config(&server, &format!("ours_{round}"), &more), ROWS).await?;
-        let them = debezium.read(&reader::config(&server, &format!("theirs_{round}"), &more), ROWS)?;
+        let us = reader::discard(&reader::config(&server, &format!("ours_{round}"), &more), rows).await?;
+        let them = debezium.read(&reader::config(&server, &format!("theirs_{round}"), &more), rows)?;
         if round > 0 {
             println!("  Lavka {us}   Debezium {them}");
             ours.push(us.rate);
@@ -150,15 +157,16 @@ async fn tables() -> Outcome<()> {
     println!("PostgreSQL: start with {TABLES} tables of 8 columns, until the first change is there");
     let server = server()?;
     server.sql(&load::many(TABLES));
-    for round in 0..3 {
+    // With the snapshot, which has one row for each of the rounds before, and without.
+    for (round, mode) in (0_u32..).zip(["no_data", "no_data", "initial", "initial"]) {
         let slot = format!("many_{round}");
         let began = Instant::now();
         let mut task =
-            reader::Reader::start(&reader::config(&server, &slot, &[("snapshot.mode", "no_data")])).await?;
+            reader::Reader::start(&reader::config(&server, &slot, &[("snapshot.mode", mode)])).await?;
         let started = began.elapsed();
         server.sql("insert into many_1 (id) values (default)");
-        task.read(1).await?;
-        println!("  started in {started:.2?}, the change was there after {:.2?}", began.elapsed());
+        task.read(if mode == "initial" { round + 1 } else { 1 }).await?;
+        println!("  {mode}: started in {started:.2?}, the change was there after {:.2?}", began.elapsed());
         task.stop().await;
     }
     Ok(())
