@@ -7,6 +7,7 @@
 )]
 
 mod coap;
+mod databases;
 mod debezium;
 mod disk;
 mod elections;
@@ -22,3 +23,4 @@ mod postgres;
 mod publisher;
 mod requests;
 mod standalone;
+mod warehouse;

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lavka_api::data::{SinkRecord, TopicPartition};
@@ -98,6 +99,34 @@ impl WarehouseSinkTask {
                 connect(&self.settings.connection).await
             }
         }
+    }
+
+    /// Reads the offsets of new partitions. A database that is away is waited for, as with a batch: an error here would
+    /// end the task.
+    async fn read_offsets(&mut self, partitions: &[TopicPartition]) -> Result<(), Failure> {
+        let mut failures = 0;
+        loop {
+            let kept = self.session.is_some();
+            match self.try_read_offsets(partitions).await {
+                Err(failure) if failure.kind.passes() && failures < self.settings.max_retries => {
+                    tracing::warn!("{}: offsets cannot be read yet: {failure}", self.settings.name);
+                    failures += 1;
+                    if !kept {
+                        tokio::time::sleep(Duration::from_millis(self.settings.retry_backoff_ms)).await;
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_read_offsets(&mut self, partitions: &[TopicPartition]) -> Result<(), Failure> {
+        let mut session = self.session().await?;
+        if let Some(offsets) = &mut self.offsets {
+            offsets.read(&mut *session, partitions.iter()).await?;
+        }
+        self.session = Some(session);
+        Ok(())
     }
 
     /// Tries a batch until it is written or cannot be now.
@@ -264,20 +293,14 @@ impl SinkTask for WarehouseSinkTask {
     }
 
     async fn open(&mut self, partitions: &[TopicPartition], context: &mut SinkContext) -> Result<()> {
-        if self.offsets.is_none() {
-            return Ok(());
-        }
-        let mut session = self.session().await.map_err(|failure| failure.error())?;
-        if let Some(offsets) = &mut self.offsets {
-            offsets.close(partitions);
-            offsets.read(&mut *session, partitions.iter()).await.map_err(|failure| failure.error())?;
-            for partition in partitions {
-                if let Some(next) = offsets.next(partition) {
-                    context.rewind.insert(partition.clone(), next);
-                }
+        let Some(offsets) = &mut self.offsets else { return Ok(()) };
+        offsets.close(partitions);
+        self.read_offsets(partitions).await.map_err(|failure| failure.error())?;
+        for partition in partitions {
+            if let Some(next) = self.offsets.as_ref().and_then(|offsets| offsets.next(partition)) {
+                context.rewind.insert(partition.clone(), next);
             }
         }
-        self.session = Some(session);
         Ok(())
     }
 
