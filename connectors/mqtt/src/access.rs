@@ -38,6 +38,46 @@ pub(crate) struct Access {
     pub(crate) files: tls::Files,
 }
 
+/// The access of a configuration, which has the fields that [`keys`](crate::keys) are for, and those of the session, under
+/// the same names.
+macro_rules! access_of {
+    ($config:expr) => {{
+        let config = $config;
+        $crate::access::Access {
+            servers: config.server_uris.clone(),
+            username: config.username.clone(),
+            password: config.password.clone(),
+            client_id: config.client_id.clone(),
+            clean_session: config.clean_session,
+            connect_timeout: config.connect_timeout,
+            keep_alive: config.keep_alive,
+            v5: config.is_v5(),
+            session_expiry: config.session_expiry,
+            max_packet: config.max_packet,
+            backoff: config.backoff,
+            backoff_max: config.backoff_max,
+            server_name: config.server_name.clone(),
+            files: $crate::tls::Files {
+                ca: config.ca_pem.clone(),
+                certificate: config.cert_pem.clone(),
+                key: config.key_pem.clone(),
+                trust_store: $crate::tls::Store {
+                    path: config.trust_store.clone(),
+                    password: config.trust_store_password.clone(),
+                },
+                key_store: $crate::tls::Store {
+                    path: config.key_store.clone(),
+                    password: config.key_store_password.clone(),
+                },
+                key_password: config.key_password.clone(),
+                alpn: config.alpn.clone(),
+            },
+        }
+    }};
+}
+
+pub(crate) use access_of;
+
 impl Access {
     /// Whether some server wants TLS.
     pub(crate) fn wants_tls(&self) -> bool {

@@ -2,28 +2,22 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use lavka_api::Error;
 use lavka_api::plugin::Counter;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::backoff::Backoff;
 use crate::environment::{Environment, Throttle};
 use crate::exchange::Exchange;
 use crate::filter::matches;
 use crate::link::{self, Denial, Event, Events, Requests};
 use crate::message::Message;
-use crate::refusal::{Cause, Loss, judge};
+use crate::reconnect::{End, FAREWELL, Serve, keep_connected, told, until};
+use crate::refusal::Cause;
 use crate::server::Server;
 use crate::settings::Settings;
-
-/// How long the last acknowledgements and the good-bye may take.
-const FAREWELL: Duration = Duration::from_secs(5);
-/// Added to what a server may take for an answer before the connection counts as lost.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Events that are taken before acknowledgements are looked at again.
 const STREAK: usize = 256;
@@ -100,14 +94,6 @@ struct Driver {
     pauses: Throttle,
 }
 
-/// How a connection ended.
-enum End {
-    /// As asked.
-    Stopped,
-    /// It was lost, after having been up that long, if at all.
-    Lost(Cause, Option<Duration>),
-}
-
 /// How far a connection is.
 #[derive(Clone, Copy)]
 enum Stage {
@@ -122,46 +108,11 @@ enum Stage {
     },
 }
 
-impl Driver {
-    async fn run(mut self) {
-        let _watch = Watch(Arc::clone(&self.exchange));
-        let settings = Arc::clone(&self.settings);
-        let (first, longest) = settings.backoff;
-        let mut backoff = Backoff::new(first, longest);
-        loop {
-            for server in &settings.servers {
-                let (cause, lifetime) = match self.serve(server).await {
-                    End::Stopped => return,
-                    End::Lost(cause, lifetime) => (cause, lifetime),
-                };
-                match judge(cause, &settings, server) {
-                    Loss::ForGood(error) => {
-                        tracing::error!(task = %settings.task, "{error}");
-                        return self.exchange.fail(error);
-                    }
-                    Loss::Passing(text) => tracing::warn!(task = %settings.task, "{text}"),
-                }
-                if let Some(lifetime) = lifetime {
-                    // It did answer: after a while, begin again with the server that was named first.
-                    backoff.connection_ended(lifetime);
-                    break;
-                }
-            }
-            let wait = backoff.next((self.environment.random)());
-            tracing::info!(task = %settings.task, "connecting to MQTT again in {} ms", wait.as_millis());
-            tokio::select! {
-                () = sleep(wait) => {}
-                () = told(&mut self.stopping) => return,
-            }
-        }
-    }
-
-    /// One connection, from beginning to end.
+impl Serve for Driver {
     async fn serve(&mut self, server: &Server) -> End {
         let settings = Arc::clone(&self.settings);
         let (requests, mut events) = link::open(&settings, server);
         let mut stage = Stage::Connecting;
-        let mut patience = settings.connect_timeout + GRACE;
         let mut streak = 0;
         loop {
             if matches!(stage, Stage::Up { .. }) && !self.exchange.has_room() {
@@ -176,7 +127,7 @@ impl Driver {
                 }
                 None => {
                     streak = 0;
-                    let next = self.next_event(&requests, &mut events, &mut stage, patience).await;
+                    let next = self.next_event(&requests, &mut events, &mut stage).await;
                     let Some(event) = next else { return End::Stopped };
                     event
                 }
@@ -193,12 +144,8 @@ impl Driver {
                     self.take(message);
                     Ok(())
                 }
-                Ok(Event::Connected { session_present, keep_alive, session_expiry, .. }) => {
+                Ok(Event::Connected { session_present, session_expiry, .. }) => {
                     stage = Stage::Up { since: Instant::now() };
-                    let keep_alive =
-                        keep_alive.map_or(settings.keep_alive, |s| Duration::from_secs(s.into()));
-                    // Each ping is an event; see `next_event`.
-                    patience = keep_alive * 2 + GRACE;
                     self.warn_of_short_session(server, session_expiry);
                     self.connected(server, session_present, &requests)
                 }
@@ -211,20 +158,35 @@ impl Driver {
         }
     }
 
+    /// Its text is logged; nobody else asks.
+    fn lost(&mut self, _why: String) {}
+
+    fn failed(&mut self, error: Error) {
+        self.exchange.fail(error);
+    }
+}
+
+impl Driver {
+    async fn run(mut self) {
+        let _watch = Watch(Arc::clone(&self.exchange));
+        let (settings, stopping) = (Arc::clone(&self.settings), self.stopping.clone());
+        let environment = self.environment;
+        keep_connected(&mut self, &settings, environment, stopping).await;
+    }
+
     /// Drives the connection to its next event, sending acknowledgements as they become due; none where it is time to
     /// end.
     ///
-    /// After `patience` without any event the connection counts as lost. A server that neither answers pings nor lets
+    /// After [`Events::patience`] without any event the connection counts as lost. A server that neither answers pings nor lets
     /// us write would otherwise be noticed by TCP alone, after a quarter of an hour.
     async fn next_event(
         &mut self,
         requests: &Requests,
         events: &mut Events,
         stage: &mut Stage,
-        patience: Duration,
     ) -> Option<Result<Event, Cause>> {
+        let mut silence = pin!(sleep(events.patience()));
         let mut next = pin!(events.next(self.environment.now));
-        let mut silence = pin!(sleep(patience));
         loop {
             if *self.stopping.borrow() {
                 match stage {
@@ -377,19 +339,5 @@ impl Driver {
             () = self.exchange.room() => {}
             () = told(&mut self.stopping) => {}
         }
-    }
-}
-
-/// Waits until the connection is to end.
-pub(crate) async fn told(stopping: &mut watch::Receiver<bool>) {
-    // An error means that nobody is left who could tell, which is the same.
-    let _ = stopping.wait_for(|stop| *stop).await;
-}
-
-/// Waits for a point in time; for ever where there is none.
-pub(crate) async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }

@@ -6,13 +6,23 @@ use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12ImportPolicy};
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+/// A private key and its certificates, its own first.
+pub(crate) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
 /// What is in a key store.
 #[derive(Debug, Default)]
-pub(crate) struct Contents {
-    /// Certificates that are trusted.
-    pub(crate) trusted: Vec<CertificateDer<'static>>,
-    /// The certificates of the first private key, its own first, and the key.
-    pub(crate) identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+struct Contents {
+    /// Certificates that are trusted: those that stand for themselves, and those of private keys, as Java has it.
+    trusted: Vec<CertificateDer<'static>>,
+    /// The first private key.
+    identity: Option<(Vec<CertificateDer<'static>>, Key)>,
+}
+
+#[derive(Debug)]
+enum Key {
+    Open(PrivateKeyDer<'static>),
+    /// Under a password of its own.
+    Sealed(Vec<u8>),
 }
 
 /// A key store larger than this is none.
@@ -20,19 +30,39 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 const JKS: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
 const JCEKS: [u8; 4] = [0xce, 0xce, 0xce, 0xce];
 
-/// Reads the key store `file`. `key_password` is for the key, where it is not `password`. Blocks.
+/// The certificates that are trusted by the key store `file`. Blocks.
 ///
 /// # Errors
 /// What is wrong with it, for the end of an error text.
-pub(crate) fn read(file: &str, password: &str, key_password: &str) -> Result<Contents, String> {
+pub(crate) fn trusted(file: &str, password: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    contents(file, password, password).map(|contents| contents.trusted)
+}
+
+/// The first private key of the key store `file`, under `key_password` where that is not empty, else under `password`.
+/// Blocks.
+///
+/// # Errors
+/// What is wrong with it, for the end of an error text.
+pub(crate) fn identity(file: &str, password: &str, key_password: &str) -> Result<Identity, String> {
+    let key_password = if key_password.is_empty() { password } else { key_password };
+    let (chain, key) = contents(file, password, key_password)?
+        .identity
+        .ok_or_else(|| "there is no private key in it".to_owned())?;
+    let key = match key {
+        Key::Open(key) => key,
+        Key::Sealed(sealed) => PrivateKeyDer::Pkcs8(unseal(&sealed, key_password)?.into()),
+    };
+    Ok((chain, key))
+}
+
+fn contents(file: &str, password: &str, key_password: &str) -> Result<Contents, String> {
     let unreadable = |error: std::io::Error| format!("the file cannot be read: {error}");
     if std::fs::metadata(Path::new(file)).map_err(unreadable)?.len() > LARGEST {
         return Err("the file is too large for a key store".to_owned());
     }
     let bytes = std::fs::read(file).map_err(unreadable)?;
-    let key_password = if key_password.is_empty() { password } else { key_password };
     if bytes.starts_with(&JKS) {
-        jks(&bytes, password, key_password)
+        jks(&bytes, password)
     } else if bytes.starts_with(&JCEKS) {
         Err(format!(
             "a JCEKS key store cannot be read; convert it with `keytool -importkeystore -srckeystore {file} -srcstoretype \
@@ -59,11 +89,11 @@ fn pkcs12(bytes: &[u8], password: &str, key_password: &str) -> Result<Contents, 
             KeyStoreEntry::Certificate(certificate) => {
                 contents.trusted.push(CertificateDer::from(certificate.as_der().to_vec()));
             }
-            KeyStoreEntry::PrivateKeyChain(chain) if contents.identity.is_none() => {
+            KeyStoreEntry::PrivateKeyChain(chain) => {
                 let certificates =
                     chain.certs().iter().map(|one| CertificateDer::from(one.as_der().to_vec()));
                 let key = PrivateKeyDer::Pkcs8(chain.key().as_der().to_vec().into());
-                contents.identity = Some((certificates.collect(), key));
+                contents.add_key(certificates.collect(), Key::Open(key));
             }
             _ => {}
         }
@@ -71,8 +101,15 @@ fn pkcs12(bytes: &[u8], password: &str, key_password: &str) -> Result<Contents, 
     Ok(contents)
 }
 
+impl Contents {
+    fn add_key(&mut self, chain: Vec<CertificateDer<'static>>, key: Key) {
+        self.trusted.extend(chain.first().cloned());
+        self.identity.get_or_insert((chain, key));
+    }
+}
+
 /// The format of `sun.security.provider.JavaKeyStore`: entries, and behind them a digest over password and entries.
-fn jks(bytes: &[u8], password: &str, key_password: &str) -> Result<Contents, String> {
+fn jks(bytes: &[u8], password: &str) -> Result<Contents, String> {
     const CUT_OFF: &str = "the key store is cut off";
     let (body, digest) = bytes.split_at_checked(bytes.len().saturating_sub(20)).ok_or(CUT_OFF)?;
     // As in Java, certificates can be read without the password; then nobody checks whether they were changed.
@@ -99,12 +136,7 @@ fn jks(bytes: &[u8], password: &str, key_password: &str) -> Result<Contents, Str
                     for _ in 0..input.u32()? {
                         chain.push(input.certificate(version)?);
                     }
-                    if contents.identity.is_none() {
-                        match unseal(sealed, key_password) {
-                            Ok(key) => contents.identity = Some((chain, PrivateKeyDer::Pkcs8(key.into()))),
-                            Err(what) => return Some(Err(what)),
-                        }
-                    }
+                    contents.add_key(chain, Key::Sealed(sealed.to_vec()));
                 }
                 2 => contents.trusted.push(input.certificate(version)?),
                 _ => return Some(Err("it has an entry of a kind that is not known".to_owned())),
@@ -248,15 +280,21 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         for (kind, key_password) in [("JKS", "of-the-key"), ("PKCS12", "changeit")] {
-            let (keys, trusted) = made(&folder, kind, key_password);
-            let (chain, _) = read(&keys, "changeit", key_password).unwrap().identity.unwrap();
-            let found = read(&trusted, "changeit", "").unwrap();
-            assert_eq!((found.trusted, found.identity.is_none()), (chain, true), "{kind}");
-            let error = read(&keys, "wrong", "").unwrap_err();
+            let (keys, certificates) = made(&folder, kind, key_password);
+            let (chain, _) = identity(&keys, "changeit", key_password).unwrap();
+            // Of a key too the certificate is trusted, whatever the key's password.
+            for store in [&certificates, &keys] {
+                assert_eq!(trusted(store, "changeit").unwrap(), chain, "{kind}");
+            }
+            assert!(
+                identity(&certificates, "changeit", "").unwrap_err().contains("no private key"),
+                "{kind}"
+            );
+            let error = identity(&keys, "wrong", "").unwrap_err();
             assert!(error.contains("password"), "{kind}: {error}");
             if kind == "JKS" {
-                assert!(read(&keys, "changeit", "").unwrap_err().contains("private key is wrong"));
-                assert_eq!(read(&trusted, "", "").unwrap().trusted.len(), 1);
+                assert!(identity(&keys, "changeit", "").unwrap_err().contains("private key is wrong"));
+                assert_eq!(trusted(&certificates, "").unwrap().len(), 1);
             }
         }
     }
@@ -272,10 +310,10 @@ mod tests {
         ] {
             let file = path(&folder, "store");
             std::fs::write(&file, bytes).unwrap();
-            let error = read(&file, "", "").unwrap_err();
+            let error = trusted(&file, "").unwrap_err();
             assert!(error.contains(part), "{bytes:?}: {error}");
         }
-        assert!(read(&path(&folder, "none"), "", "").unwrap_err().contains("cannot be read"));
+        assert!(trusted(&path(&folder, "none"), "").unwrap_err().contains("cannot be read"));
     }
 
     proptest! {
@@ -283,7 +321,7 @@ mod tests {
         fn hostile_stores_are_read_without_harm(body in prop::collection::vec(prop_oneof![Just(0u8), 0u8..4, any::<u8>()], 0..200)) {
             let mut bytes = JKS.to_vec();
             bytes.extend_from_slice(&body);
-            let _ = jks(&bytes, "", "x");
+            let _ = jks(&bytes, "");
             let _ = unseal(&body, "x");
         }
     }

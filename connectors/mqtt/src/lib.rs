@@ -30,14 +30,14 @@
 //!
 //! # Map
 //!
-//! - `connector`, `config`, `validate`, `filter`, `server`, `tls`, `keystore`, `access`, `settings`: from the configuration to what a
+//! - `connector`, `config`, `keys`, `validate`, `filter`, `server`, `tls`, `keystore`, `access`, `settings`: from the configuration to what a
 //!   connection needs.
 //! - `task`, `record`: from messages to records.
 //! - `lenses`: the same under the keys of Lenses' connector, with its records.
 //! - `exchange`: what connection, `poll` and deliveries share; inside, pure: `inbox` (what waits to be handed out) and
 //!   `window` (what waits to be acknowledged).
-//! - `connection`: the task that owns the connection; `backoff`, `refusal` and `environment` decide when it is worth
-//!   trying again.
+//! - `connection`: the task that owns the connection; `reconnect` makes one after another, `backoff`, `refusal` and
+//!   `environment` decide when it is worth trying again.
 //! - `link`: the protocol, one face for both versions, over TCP, TLS and WebSocket.
 //! - `sink`: the sink.
 
@@ -50,10 +50,12 @@ mod environment;
 mod exchange;
 mod filter;
 mod inbox;
+mod keys;
 mod keystore;
 mod lenses;
 mod link;
 mod message;
+mod reconnect;
 mod record;
 mod refusal;
 mod server;

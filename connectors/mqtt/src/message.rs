@@ -59,6 +59,9 @@ pub(crate) struct Properties {
     pub(crate) user: Vec<(String, String)>,
 }
 
+/// Bytes of the largest packet that MQTT knows: what its length can say, and the fixed header (§2.1.4 of version 5).
+pub(crate) const LARGEST_PACKET: usize = 268_435_455 + 5;
+
 /// A message of our own.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Publication {

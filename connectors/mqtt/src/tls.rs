@@ -8,7 +8,7 @@ use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::keystore;
+use crate::keystore::{self, Identity};
 use crate::validate::KeyError;
 
 const CA: &str = "lavka.mqtt.ssl.ca.pem";
@@ -98,23 +98,18 @@ pub(crate) fn client_config(config: &Files) -> Result<Arc<ClientConfig>, KeyErro
 
 fn stored_roots(store: &Store) -> Result<RootCertStore, KeyError> {
     let wrong = |what: String| KeyError::invalid(TRUST_STORE, &store.path, what);
-    let contents = keystore::read(&store.path, store.password.reveal(), "").map_err(wrong)?;
+    let trusted = keystore::trusted(&store.path, store.password.reveal()).map_err(wrong)?;
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(contents.trusted);
+    roots.add_parsable_certificates(trusted);
     if roots.is_empty() {
         return Err(wrong("there is no trusted certificate in it".to_owned()));
     }
     Ok(roots)
 }
 
-fn stored_identity(
-    store: &Store,
-    key_password: &Password,
-) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), KeyError> {
-    let wrong = |what: String| KeyError::invalid(KEY_STORE, &store.path, what);
-    let contents =
-        keystore::read(&store.path, store.password.reveal(), key_password.reveal()).map_err(wrong)?;
-    contents.identity.ok_or_else(|| wrong("there is no private key in it".to_owned()))
+fn stored_identity(store: &Store, key_password: &Password) -> Result<Identity, KeyError> {
+    keystore::identity(&store.path, store.password.reveal(), key_password.reveal())
+        .map_err(|what| KeyError::invalid(KEY_STORE, &store.path, what))
 }
 
 fn named_roots(file: &str) -> Result<RootCertStore, KeyError> {

@@ -185,12 +185,16 @@ impl Line {
         };
         let event = Event::Connected {
             session_present,
-            keep_alive: overruled,
             session_expiry: said.session_expiry,
             receive_maximum: said.receive_maximum,
             max_packet: said.max_packet,
         };
         Ok((line, event))
+    }
+
+    /// How often it is pinged, as the server wants it.
+    pub(super) fn keep_alive(&self) -> Duration {
+        self.keep_alive
     }
 
     /// Drives the connection to its next event. Dropping the future loses nothing.

@@ -18,6 +18,7 @@ mod stream;
 mod websocket;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use line::{Line, Outgoing};
 use tokio::time::timeout;
@@ -28,6 +29,9 @@ use crate::server::Server;
 use crate::settings::Settings;
 use crate::window::Ack;
 
+/// Added to what a server may take for an answer before the connection counts as lost.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// What a connection has to say.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -35,8 +39,6 @@ pub(crate) enum Event {
     Connected {
         /// Whether it still had our session.
         session_present: bool,
-        /// How often it wants to be pinged, in seconds, if it overrules us.
-        keep_alive: Option<u16>,
         /// How long it keeps the session while we are away, in seconds, if it overrules us.
         session_expiry: Option<u32>,
         /// QoS 1 and 2 messages of ours that it takes before it has acknowledged some (MQTT 5).
@@ -117,6 +119,12 @@ impl Events {
                 Ok(event)
             }
         }
+    }
+
+    /// How long the connection may have nothing to say before it counts as lost: each ping is an event.
+    pub(crate) fn patience(&self) -> Duration {
+        let longest = self.line.as_ref().map_or(self.settings.connect_timeout, |line| line.keep_alive() * 2);
+        longest + GRACE
     }
 
     /// The next event that needs no waiting for.

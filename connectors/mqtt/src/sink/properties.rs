@@ -63,7 +63,7 @@ impl PropertyRules {
                     // What the source says of its message, not of this one.
                     "mqtt.message.id" | "mqtt.qos" | "mqtt.retained" | "mqtt.duplicate" => {}
                     _ => match name.strip_prefix(USER) {
-                        Some(user) => properties.user.push((user.to_owned(), text(value, &wrong)?)),
+                        Some(user) => properties.user.push(user_property(user, value, &wrong)?),
                         None => self.other(name, value, &wrong, &mut properties)?,
                     },
                 }
@@ -82,13 +82,17 @@ impl PropertyRules {
         properties: &mut Properties,
     ) -> Result<()> {
         if self.all_others || self.names.iter().any(|wanted| wanted == name) {
-            if name.len() > usize::from(u16::MAX) || name.contains('\0') {
-                return Err(wrong("its name is too long or has a null character"));
-            }
-            properties.user.push((name.to_owned(), text(value, wrong)?));
+            properties.user.push(user_property(name, value, wrong)?);
         }
         Ok(())
     }
+}
+
+fn user_property(name: &str, value: &Value, wrong: &dyn Fn(&str) -> Error) -> Result<(String, String)> {
+    if name.len() > usize::from(u16::MAX) || name.contains('\0') {
+        return Err(wrong("its name is too long or has a null character"));
+    }
+    Ok((name.to_owned(), text(value, wrong)?))
 }
 
 fn number(value: &Value) -> Option<i64> {
@@ -173,6 +177,9 @@ mod tests {
             ("mqtt.correlation.data", Blob::from(vec![0; 70_000]).into()),
             ("x", "a\0".into()),
             ("x", "a".repeat(70_000).into()),
+            ("mqtt.user.a\0", "1".into()),
+            (&format!("mqtt.user.{}", "a".repeat(70_000)), "1".into()),
+            ("b\0", "1".into()),
         ] {
             let error = rules.properties(&headers(&[(name, value)])).unwrap_err();
             assert!(error.to_string().contains(&format!("the header {name} cannot be")), "{error}");

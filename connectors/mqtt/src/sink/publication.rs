@@ -6,10 +6,7 @@ use lavka_api::{Error, Result};
 use super::payload::{Encoding, PayloadEncoder};
 use super::properties::PropertyRules;
 use super::template::TopicTemplate;
-use crate::message::{Publication, Qos};
-
-/// The largest packet that MQTT knows.
-const LARGEST_PACKET: usize = 268_435_455;
+use crate::message::{LARGEST_PACKET, Publication, Qos};
 
 /// From a record to its messages, as a dialect of configurations has it.
 pub(crate) trait MakePublications: Send {

@@ -10,12 +10,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::outbox::{Fate, Outbox};
-use crate::backoff::Backoff;
-use crate::connection::{told, until};
 use crate::environment::Environment;
 use crate::link::{self, Event, Events, Requests};
-use crate::message::Publication;
-use crate::refusal::{Cause, Loss, judge};
+use crate::message::{LARGEST_PACKET, Publication};
+use crate::reconnect::{End, FAREWELL, Serve, keep_connected, told, until};
+use crate::refusal::Cause;
 use crate::server::Server;
 use crate::settings::Settings;
 
@@ -23,12 +22,6 @@ use crate::settings::Settings;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to wait for a connection before the batch is given back.
 const CONNECTING: Duration = Duration::from_secs(3);
-/// How long the good-bye may take.
-const FAREWELL: Duration = Duration::from_secs(5);
-/// Added to what a server may take for an answer before the connection counts as lost.
-const GRACE: Duration = Duration::from_secs(5);
-/// The largest packet that MQTT knows.
-const LARGEST_PACKET: usize = 268_435_455 + 5;
 
 /// A running connection. Dropping it breaks it off.
 pub(crate) struct Publisher {
@@ -149,14 +142,6 @@ struct Driver {
     goodbye: Option<Instant>,
 }
 
-/// How a connection ended.
-enum End {
-    /// As asked.
-    Stopped,
-    /// It was lost, after having been up that long, if at all.
-    Lost(Cause, Option<Duration>),
-}
-
 /// A connection that stands.
 struct Line {
     since: Instant,
@@ -203,50 +188,13 @@ impl Line {
     }
 }
 
-impl Driver {
-    async fn run(mut self) {
-        let settings = Arc::clone(&self.settings);
-        let (first, longest) = settings.backoff;
-        let mut backoff = Backoff::new(first, longest);
-        loop {
-            for server in &settings.servers {
-                let (cause, lifetime) = match self.serve(server).await {
-                    End::Stopped => return,
-                    End::Lost(cause, lifetime) => (cause, lifetime),
-                };
-                match judge(cause, &settings, server) {
-                    Loss::ForGood(error) => {
-                        tracing::error!(task = %settings.task, "{error}");
-                        self.stands.send_replace(Standing::Failed(error));
-                        return;
-                    }
-                    Loss::Passing(text) => {
-                        tracing::warn!(task = %settings.task, "{text}");
-                        self.stands.send_replace(Standing::Down(Some(text)));
-                    }
-                }
-                if let Some(lifetime) = lifetime {
-                    backoff.connection_ended(lifetime);
-                    break;
-                }
-            }
-            let wait = backoff.next((self.environment.random)());
-            tracing::info!(task = %settings.task, "connecting to MQTT again in {} ms", wait.as_millis());
-            tokio::select! {
-                () = sleep(wait) => {}
-                () = told(&mut self.stopping) => return,
-            }
-        }
-    }
-
-    /// One connection, from beginning to end.
+impl Serve for Driver {
     async fn serve(&mut self, server: &Server) -> End {
         let settings = Arc::clone(&self.settings);
         let (requests, mut events) = link::open(&settings, server);
         let mut line: Option<Line> = None;
-        let mut patience = settings.connect_timeout + GRACE;
         loop {
-            let Some(event) = self.next_event(&requests, &mut events, &mut line, patience).await else {
+            let Some(event) = self.next_event(&requests, &mut events, &mut line).await else {
                 return End::Stopped;
             };
             if self.goodbye.is_some() {
@@ -263,10 +211,7 @@ impl Driver {
                     }
                     return End::Lost(cause, line.as_ref().map(|line| line.since.elapsed()));
                 }
-                (Ok(Event::Connected { keep_alive, receive_maximum, max_packet, .. }), _) => {
-                    let keep_alive =
-                        keep_alive.map_or(settings.keep_alive, |s| Duration::from_secs(s.into()));
-                    patience = keep_alive * 2 + GRACE;
+                (Ok(Event::Connected { receive_maximum, max_packet, .. }), _) => {
                     let window =
                         receive_maximum.map_or(settings.outgoing, |most| most.min(settings.outgoing));
                     let max_packet = max_packet.and_then(|most| usize::try_from(most).ok());
@@ -287,6 +232,22 @@ impl Driver {
         }
     }
 
+    fn lost(&mut self, why: String) {
+        self.stands.send_replace(Standing::Down(Some(why)));
+    }
+
+    fn failed(&mut self, error: Error) {
+        self.stands.send_replace(Standing::Failed(error));
+    }
+}
+
+impl Driver {
+    async fn run(mut self) {
+        let (settings, stopping) = (Arc::clone(&self.settings), self.stopping.clone());
+        let environment = self.environment;
+        keep_connected(&mut self, &settings, environment, stopping).await;
+    }
+
     /// Drives the connection to its next event, taking orders and handing out messages meanwhile; none where it is time to
     /// end.
     async fn next_event(
@@ -294,10 +255,9 @@ impl Driver {
         requests: &Requests,
         events: &mut Events,
         line: &mut Option<Line>,
-        patience: Duration,
     ) -> Option<Result<Event, Cause>> {
+        let mut silence = pin!(sleep(events.patience()));
         let mut next = pin!(events.next(self.environment.now));
-        let mut silence = pin!(sleep(patience));
         loop {
             if *self.stopping.borrow() && self.goodbye.is_none() {
                 if line.is_none() || !requests.disconnect() {

@@ -5,6 +5,7 @@
 
 mod delivery;
 mod devices;
+mod network;
 mod other_server;
 mod pressure;
 mod reconnect;

@@ -1,13 +1,15 @@
-//! A server that is not Mosquitto (rumqttd, in this process), so that no habit of Mosquitto's becomes ours.
+//! Servers that are not Mosquitto (rumqttd in this process, Aedes), so that no habit of Mosquitto's becomes ours.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
 
+use lavka_testkit::{Aedes, Unavailable};
+
 use crate::VERSIONS;
 use crate::sink::{self, Sink};
-use crate::source::{Source, config_for, payloads, until};
+use crate::source::{Source, config_for, numbers, payloads, until};
 
 /// Starts a server for each version; their ports.
 fn start() -> [u16; 2] {
@@ -76,6 +78,52 @@ async fn from_sink_to_source_over_another_server() {
             sink.put(&sink::batch(&records), false).await.unwrap();
             assert_eq!(payloads(&source.drain(100).await), texts, "{version}");
         }
+        source.stop().await;
+    }
+}
+
+/// Publishes to `t/KEY` by a sink of ours.
+async fn publish(port: u16, qos: &str, retained: &str, records: &[(&str, &str)]) {
+    let entries = [("mqtt.qos", qos), ("mqtt.retained.enabled", retained), ("lavka.mqtt.topic", "t/${key}")];
+    let mut sink = Sink::start(&sink::config(port, &entries)).await;
+    sink.put(&sink::batch(records), false).await.unwrap();
+    sink.stop().await;
+}
+
+#[tokio::test]
+async fn qualities_of_service_sessions_and_retained_messages_of_aedes() {
+    let broker = match Aedes::start() {
+        Ok(broker) => broker,
+        Err(Unavailable::Unresolvable(_)) => {
+            let test = "qualities_of_service_sessions_and_retained_messages_of_aedes";
+            return lavka_testkit::cannot_run(test, "Aedes from npm");
+        }
+        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
+    };
+    let port = broker.port();
+    for qos in ["0", "1", "2"] {
+        let topics = format!("t/{qos}");
+        let config = config_for(port, &[("mqtt.topics", &topics), ("mqtt.qos", qos)]);
+        publish(port, "1", "true", &[(qos, "state")]).await;
+        let mut source = Source::start(&config).await;
+        // The retained message tells that the subscription is there.
+        assert_eq!(payloads(&source.drain(1).await), ["state"], "QoS {qos}");
+        let texts = numbers(100);
+        let records: Vec<(&str, &str)> = texts.iter().map(|text| (qos, text.as_str())).collect();
+        publish(port, qos, "false", &records).await;
+        if qos == "0" {
+            assert_eq!(payloads(&source.drain(100).await), texts);
+            source.stop().await;
+            continue;
+        }
+        // What was not delivered comes again in the kept session, and what was published meanwhile.
+        let taken = source.take(100).await;
+        assert_eq!(payloads(&taken), texts, "QoS {qos}");
+        source.deliver(&taken[..40]);
+        source.stop().await;
+        publish(port, qos, "false", &[(qos, "meanwhile")]).await;
+        let mut source = Source::start(&config).await;
+        source.drain_all(&[&texts[40..], &["meanwhile".to_owned()]].concat()).await;
         source.stop().await;
     }
 }

@@ -73,6 +73,34 @@ async fn a_wide_server_waits_for_the_inbox() {
     }
 }
 
+/// The same by bytes: never more in memory than the configuration says, and one message.
+#[tokio::test]
+async fn a_wide_server_waits_for_the_bytes_of_the_inbox() {
+    const BYTES: usize = 20_000;
+    for version in VERSIONS {
+        let broker = broker(Some(0));
+        let bytes = BYTES.to_string();
+        let entries = [
+            ("lavka.mqtt.version", version),
+            ("lavka.mqtt.max.inflight", "65535"),
+            ("lavka.mqtt.buffer.bytes", &bytes),
+        ];
+        let mut source = Source::subscribed(&config(&broker, &entries), &broker).await;
+        let texts: Vec<String> = (0..3_000).map(|number| format!("{number:0200}")).collect();
+        publish(&broker, "t/1", 1, &texts).await;
+        let mut all = Vec::new();
+        while all.len() < texts.len() {
+            let more = source.take(1).await;
+            let held: usize = payloads(&more).iter().map(String::len).sum();
+            assert!(held <= BYTES + 200, "{held} bytes were in memory");
+            source.deliver(&more);
+            all.extend(payloads(&more));
+        }
+        assert_eq!(all, texts, "MQTT {version}");
+        source.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn qos_0_beyond_the_buffer_is_dropped_and_counted() {
     let broker = broker(None);

@@ -88,6 +88,10 @@ impl Sink {
         tokio::time::timeout(LIMIT, again).await.expect("put does not come to an end")
     }
 
+    pub(crate) async fn stop(mut self) {
+        tokio::time::timeout(LIMIT, self.task.stop()).await.expect("the task did not stop");
+    }
+
     async fn failure(&mut self, batch: &SinkBatch) -> Error {
         self.put(batch, false).await.unwrap_err()
     }
@@ -106,7 +110,7 @@ pub(crate) fn batch(entries: &[(&str, &str)]) -> SinkBatch {
     (0..).zip(entries).map(record).collect::<Vec<_>>().into()
 }
 
-fn numbered(count: usize) -> SinkBatch {
+pub(crate) fn numbered(count: usize) -> SinkBatch {
     let numbers: Vec<String> = (0..count).map(|number| number.to_string()).collect();
     batch(&numbers.iter().map(|number| ("x", number.as_str())).collect::<Vec<_>>())
 }

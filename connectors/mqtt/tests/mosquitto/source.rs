@@ -1,5 +1,6 @@
 //! A source task in the hands of a test, and publishers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -128,6 +129,16 @@ impl Source {
             records.extend(more);
         }
         records
+    }
+
+    /// All that comes until each of `expected` has, each delivered at once. Some may come again.
+    pub(crate) async fn drain_all(&mut self, expected: &[String]) {
+        let mut missing: HashSet<&str> = expected.iter().map(String::as_str).collect();
+        while !missing.is_empty() {
+            for text in payloads(&self.drain(1).await) {
+                missing.remove(text.as_str());
+            }
+        }
     }
 
     /// What still comes, until nothing does for a while.
