@@ -32,8 +32,7 @@ struct State {
 /// of messages outside of transactions.
 type Mark = (bool, Option<Lsn>, Option<Place>, Option<Lsn>);
 
-fn mark(offset: &OffsetMap) -> Mark {
-    let offset = Offset::from_map(offset);
+fn mark(offset: &Offset) -> Mark {
     let transaction = offset.place.map(|place| place.commit).or(offset.lsn_commit).or(offset.lsn);
     (!offset.snapshot_is_unfinished(), transaction, offset.place, offset.lsn_proc)
 }
@@ -41,7 +40,7 @@ fn mark(offset: &OffsetMap) -> Mark {
 impl Acks {
     /// `stored` is what was committed by an earlier run.
     pub(super) fn new(mode: LsnFlushMode, stored: Option<&OffsetMap>) -> Self {
-        let stored = stored.map(mark);
+        let stored = stored.map(Offset::from_map).as_ref().map(mark);
         let state = State { handed_out: stored, committed: stored, idle: None };
         Self {
             manual: mode == LsnFlushMode::Manual,
@@ -75,8 +74,9 @@ impl Acks {
         let sent = records.iter().rev().filter(|record| !record.is_progress());
         let last = sent.filter_map(|record| record.position.as_ref()).next();
         if let Some(last) = last {
+            let handed_out = mark(&Offset::from_map(&last.offset));
             self.with(|state| {
-                state.handed_out = Some(mark(&last.offset));
+                state.handed_out = Some(handed_out);
                 // Later commits say more.
                 state.idle = None;
             });
@@ -99,11 +99,12 @@ impl Acks {
 impl DeliveryListener for Acks {
     fn committed(&self, offsets: &[(OffsetMap, OffsetMap)]) {
         for (_, offset) in offsets {
+            let offset = Offset::from_map(offset);
             let idle = self.with(|state| {
-                state.committed = Some(mark(offset));
+                state.committed = Some(mark(&offset));
                 if state.handed_out <= state.committed { state.idle.take() } else { None }
             });
-            self.confirm(Offset::from_map(offset).confirmed());
+            self.confirm(offset.confirmed());
             self.confirm(idle);
         }
     }

@@ -1,6 +1,6 @@
 //! What the slot costs the server, looked at from time to time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lavka_api::Result;
 use sqlx::Row as _;
@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnection;
 use crate::database::named;
 use crate::metrics::{SlotMetrics, flag};
 
-/// The longest that a look may hold up the stream.
+/// The longest wait for the answer. Who calls bounds the whole look, a connection that has to be opened first included.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The row as JSON, since its columns differ from version to version; and how far the server has written beyond it.
@@ -23,7 +23,6 @@ const LOOK: &str = "
 
 /// Looks at the slot `name` and sets what was found. Whether the connection can be used again; what goes wrong is logged.
 pub(super) async fn look(connection: &mut PgConnection, name: &str, metrics: &SlotMetrics) -> bool {
-    let begun = Instant::now();
     match tokio::time::timeout(PATIENCE, measure(connection, name, metrics)).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
@@ -31,7 +30,7 @@ pub(super) async fn look(connection: &mut PgConnection, name: &str, metrics: &Sl
             false
         }
         Err(_) => {
-            tracing::debug!("looking at the replication slot {name} took longer than {:?}", begun.elapsed());
+            tracing::debug!("looking at the replication slot {name} took longer than {PATIENCE:?}");
             false
         }
     }
