@@ -3,9 +3,10 @@
 use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport, Password};
 use lavka_api::{Error, Result};
 
-use crate::config::{AivenKeys, ConfluentKeys, DebeziumKeys, IGNORED_GROUP, OurKeys};
+use crate::config::{AivenKeys, ConfluentKeys, DebeziumKeys, IGNORED_GROUP, OdbcKeys, OurKeys};
 use crate::data::{PlanRules, Semantics, WallClock};
-use crate::dialect::{Quoting, Statements, TypeRules};
+use crate::dialect::{Dialect, Quoting, Statements, TypeRules};
+use crate::driver::odbc::Attributes;
 use crate::naming::{Naming, mapping};
 use crate::url::JdbcUrl;
 
@@ -254,7 +255,9 @@ impl SinkSettings {
         settings.retry_backoff_ms = u64::try_from(keys.flush_retry_delay_ms).unwrap_or(0);
         let missing =
             settings.connection.user.is_none() && settings.connection.url.property("user").is_none();
-        if missing && settings.statements.dialect != crate::dialect::Dialect::Sqlite {
+        // An ODBC data source may have its login with it.
+        let optional = settings.connection.url.odbc.is_some();
+        if missing && !optional && settings.statements.dialect != Dialect::Sqlite {
             return Err(("connection.username", "A value is required".to_owned()));
         }
         Ok(settings)
@@ -275,6 +278,39 @@ impl SinkSettings {
         if self.flavour == Flavour::Debezium { "flush.max.retries" } else { "max.retries" }
     }
 
+    /// The same for the database that the driver reported.
+    ///
+    /// # Errors
+    /// A config error where it cannot do what the configuration asks for.
+    pub(crate) fn for_dialect(&self, dialect: Dialect) -> Result<Self> {
+        self.check_dialect(dialect)
+            .map_err(|(key, detail)| Error::invalid_value(key, dialect.name(), detail))?;
+        let mut settings = self.clone();
+        settings.connection.url = settings.connection.url.with_dialect(dialect);
+        settings.statements.dialect = dialect;
+        settings.types.dialect = dialect;
+        Ok(settings)
+    }
+
+    /// What the database cannot do.
+    fn check_dialect(&self, dialect: Dialect) -> Result<(), Problem> {
+        let name = dialect.name().trim_end_matches("DatabaseDialect");
+        if self.mode == InsertMode::Upsert && !dialect.has_upsert() {
+            let instead = if dialect.has_changes() { "insert or update" } else { "insert" };
+            return Err(("insert.mode", format!("{name} has no upsert; use {instead}")));
+        }
+        if self.mode == InsertMode::Update && !dialect.has_changes() {
+            return Err(("insert.mode", format!("{name} has no updates; use insert")));
+        }
+        if self.delete && !dialect.has_changes() {
+            return Err(("delete.enabled", format!("{name} has no deletes of rows")));
+        }
+        if self.offsets_table.is_some() && !dialect.has_transactions() {
+            return Err(("lavka.exactly.once", format!("{name} has no transactions to keep offsets in")));
+        }
+        Ok(())
+    }
+
     /// What keys say against each other.
     fn check(&self) -> Result<(), Problem> {
         let confluent = self.flavour != Flavour::Debezium;
@@ -291,8 +327,9 @@ impl SinkSettings {
                 format!("it needs a key: set {key} to record_key, record_value or kafka"),
             ));
         }
-        if self.mode == InsertMode::Upsert && self.statements.dialect == crate::dialect::Dialect::Redshift {
-            return Err(("insert.mode", "Redshift has no upsert; use insert or update".to_owned()));
+        let dialect = self.statements.dialect;
+        if !self.connection.url.asks {
+            self.check_dialect(dialect)?;
         }
         if self.rules.key_mode == KeyMode::Kafka && !matches!(self.rules.key_fields.len(), 0 | 3) {
             return Err((
@@ -365,10 +402,10 @@ pub(crate) fn jdbc_url(
     config: &Config,
 ) -> Result<JdbcUrl, (&'static str, String)> {
     let mut url = JdbcUrl::parse(text).map_err(|detail| ("connection.url", detail))?;
-    if let Some((_, named)) = crate::dialect::Dialect::NAMED.iter().find(|(name, _)| *name == dialect) {
-        let same_driver =
-            named.is_postgres() == url.dialect.is_postgres() && named.is_mysql() == url.dialect.is_mysql();
-        if !same_driver {
+    if let Some((_, named)) = Dialect::NAMED.iter().find(|(name, _)| *name == dialect) {
+        let family =
+            |dialect: Dialect| (dialect.is_postgres(), dialect.is_mysql(), dialect == Dialect::Sqlite);
+        if url.odbc.is_none() && (family(*named) != family(url.dialect) || *named == Dialect::Generic) {
             return Err(("dialect.name", format!("the URL is one of {}", url.dialect.name())));
         }
         url = url.with_dialect(*named);
@@ -377,6 +414,12 @@ pub(crate) fn jdbc_url(
         if let (Some(property), Some(value)) = (name.strip_prefix("connection."), value) {
             url.add_property(property, value);
         }
+    }
+    let ours = OdbcKeys::from_config(config).map_err(|error| (OdbcKeys::CONNECTION, error.to_string()))?;
+    if let (Some(attributes), Some(own)) = (&url.odbc, ours.connection.as_ref()) {
+        let mut own = Attributes::parse(own.reveal()).map_err(|detail| (OdbcKeys::CONNECTION, detail))?;
+        own.extend(attributes);
+        url.odbc = Some(own);
     }
     Ok(url)
 }

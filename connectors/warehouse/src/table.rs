@@ -51,6 +51,11 @@ impl TableId {
         Self { parts }
     }
 
+    /// A table that is known by catalog, schema and name.
+    pub(crate) fn full(catalog: &str, schema: &str, table: &str) -> Self {
+        Self { parts: vec![catalog.to_owned(), schema.to_owned(), table.to_owned()] }
+    }
+
     /// The table's own name.
     pub(crate) fn table(&self) -> &str {
         self.parts.last().map_or("", String::as_str)

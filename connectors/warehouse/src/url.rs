@@ -1,11 +1,13 @@
 //! JDBC URLs: which database, where, with which properties.
 //!
 //! A JDBC URL is `jdbc:SUBPROTOCOL:REST`; what the rest looks like is each driver's own. Those of the PostgreSQL, Redshift,
-//! MySQL, MariaDB and SQLite drivers are read here.
+//! MySQL, MariaDB and SQLite drivers are read here; those of databases that are reached over ODBC become attributes of an
+//! ODBC connection, and `odbc:` is followed by such attributes themselves.
 
 use lavka_api::config::Password;
 
 use crate::dialect::Dialect;
+use crate::driver::odbc::{Attributes, of_jdbc};
 
 /// The longest URL that is read.
 const MAX_URL: usize = 8192;
@@ -20,6 +22,10 @@ pub(crate) struct JdbcUrl {
     pub(crate) database: Option<String>,
     /// Properties with their names as written; later ones win.
     properties: Vec<(String, Password)>,
+    /// What the connection is made of where it goes over ODBC.
+    pub(crate) odbc: Option<Attributes>,
+    /// Whether the driver is to say which database it is.
+    pub(crate) asks: bool,
 }
 
 impl std::fmt::Debug for JdbcUrl {
@@ -37,9 +43,17 @@ impl JdbcUrl {
         if url.len() > MAX_URL {
             return Err(format!("it is longer than {MAX_URL} bytes"));
         }
-        let rest = strip_prefix_ignoring_case(url, "jdbc:").ok_or("it has to begin with jdbc:")?;
+        if let Some(rest) = strip_prefix_ignoring_case(url, "odbc:") {
+            return Ok(Self::over_odbc(Dialect::Generic, Attributes::parse(rest)?));
+        }
+        let rest = strip_prefix_ignoring_case(url, "jdbc:").ok_or("it has to begin with jdbc: or odbc:")?;
         let (protocol, rest) = rest.split_once(':').ok_or("it has no database behind jdbc:")?;
-        let dialect = match protocol.to_ascii_lowercase().as_str() {
+        let protocol = protocol.to_ascii_lowercase();
+        if let Some(found) = of_jdbc(&protocol, rest) {
+            let (dialect, attributes) = found?;
+            return Ok(Self::over_odbc(dialect, attributes));
+        }
+        let dialect = match protocol.as_str() {
             "postgresql" | "pgsql" => Dialect::Postgres,
             "redshift" => Dialect::Redshift,
             "mysql" => Dialect::MySql,
@@ -47,7 +61,8 @@ impl JdbcUrl {
             "sqlite" => return Self::sqlite(rest),
             other => {
                 return Err(format!(
-                    "there is no driver for {other} in this build; use postgresql, redshift, mysql, mariadb or sqlite"
+                    "there is no driver for {other} in this build; use postgresql, redshift, mysql, mariadb or sqlite, \
+                     or over ODBC oracle, sqlserver, vertica, snowflake, hive2, db2, teradata or odbc:DSN=..."
                 ));
             }
         };
@@ -85,7 +100,16 @@ impl JdbcUrl {
             properties.push((decode(name)?, Password::new(decode(value)?)));
         }
         let database = decode(database)?;
-        Ok(Self { dialect, hosts, database: (!database.is_empty()).then_some(database), properties })
+        let database = (!database.is_empty()).then_some(database);
+        Ok(Self { hosts, database, properties, ..Self::bare(dialect) })
+    }
+
+    fn over_odbc(dialect: Dialect, attributes: Attributes) -> Self {
+        Self { odbc: Some(attributes), asks: dialect == Dialect::Generic, ..Self::bare(dialect) }
+    }
+
+    fn bare(dialect: Dialect) -> Self {
+        Self { dialect, hosts: Vec::new(), database: None, properties: Vec::new(), odbc: None, asks: false }
     }
 
     fn sqlite(rest: &str) -> Result<Self, String> {
@@ -103,7 +127,7 @@ impl JdbcUrl {
         }
         let file = file.strip_prefix("file:").unwrap_or(file);
         let database = (!file.is_empty() && file != ":memory:").then(|| file.to_owned());
-        Ok(Self { dialect: Dialect::Sqlite, hosts: Vec::new(), database, properties })
+        Ok(Self { database, properties, ..Self::bare(Dialect::Sqlite) })
     }
 
     /// The property of this name, in any case.
@@ -127,6 +151,7 @@ impl JdbcUrl {
                 &["sslMode", "useSSL", "requireSSL", "verifyServerCertificate", "serverSslCert"]
             }
             Dialect::Sqlite => &["busy_timeout", "journal_mode", "synchronous", "foreign_keys", "date_class"],
+            _ => &[],
         };
         // What the sinks' own keys are called behind `connection.`.
         let keys = ["url", "user", "username", "password", "attempts", "backoff.ms", "connectTimeout"];
@@ -140,11 +165,15 @@ impl JdbcUrl {
     /// The same place as another dialect (`dialect.name` overrides what the URL says).
     pub(crate) fn with_dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
+        self.asks = false;
         self
     }
 
     /// Where it is, for messages.
     pub(crate) fn place(&self) -> String {
+        if let Some(attributes) = &self.odbc {
+            return attributes.place();
+        }
         let name = self.dialect.name();
         if self.dialect == Dialect::Sqlite {
             return format!("{name} {}", self.database.as_deref().unwrap_or(":memory:"));
@@ -179,7 +208,10 @@ fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str
 }
 
 /// Percent-decoding, as the drivers do it.
-fn decode(text: &str) -> Result<String, String> {
+///
+/// # Errors
+/// What is wrong, without the text.
+pub(crate) fn decode(text: &str) -> Result<String, String> {
     if !text.contains('%') {
         return Ok(text.to_owned());
     }
@@ -222,6 +254,8 @@ mod tests {
             ("jdbc:sqlite:/tmp/a b.db", "SqliteDatabaseDialect /tmp/a b.db"),
             ("jdbc:sqlite::memory:", "SqliteDatabaseDialect :memory:"),
             ("jdbc:sqlite:", "SqliteDatabaseDialect :memory:"),
+            ("jdbc:oracle:thin:@h:1521/x", "ODBC DBQ=h:1521/x"),
+            ("ODBC:DSN=shop;PWD=secret", "ODBC DSN=shop"),
         ] {
             assert_eq!(JdbcUrl::parse(url).map(|url| url.place()), Ok(place.to_owned()), "{url}");
         }
@@ -239,7 +273,8 @@ mod tests {
     fn what_is_no_url_is_refused_with_a_reason() {
         for (url, reason) in [
             ("postgresql://h/d", "jdbc:"),
-            ("jdbc:oracle:thin:@h:1521:x", "no driver for oracle"),
+            ("jdbc:derby:x", "no driver for derby"),
+            ("jdbc:oracle:thin", "thin:"),
             ("jdbc:mysql:d", "//"),
             ("jdbc:postgresql://h:port/d", "no port"),
             ("jdbc:postgresql://h/%zz", "hexadecimal"),

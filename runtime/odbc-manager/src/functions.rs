@@ -155,3 +155,60 @@ pub(crate) fn cancel(statement: HStmt) -> SqlReturn {
     // SAFETY: the driver manager looks the handle up among those that are alive, and answers SQL_INVALID_HANDLE otherwise.
     unsafe { SQLCancel(statement) }
 }
+
+/// `SQL_PARAM_ERROR` and `SQL_PARAM_UNUSED`: what a driver says of rows that it did not do.
+const NOT_DONE: [u16; 2] = [5, 7];
+
+/// Runs `execute` on a statement with so many rows bound, and tells which of them the driver did not do; `None` where the
+/// driver takes no arrays.
+///
+/// A driver that did some rows and not others answers `SQL_SUCCESS_WITH_INFO`, and has the truth in an array of its own.
+pub(crate) fn with_statuses<R>(
+    statement: HStmt,
+    rows: usize,
+    execute: impl FnOnce() -> R,
+) -> Option<(R, Vec<usize>)> {
+    let mut statuses = Statuses { statement, of_rows: vec![0; rows] };
+    let sized = statuses.set(StatementAttribute::ParamsetSize, std::ptr::without_provenance_mut(rows.max(1)));
+    if rows > 1 && sized != SqlReturn::SUCCESS {
+        return None;
+    }
+    let array: Pointer = statuses.of_rows.as_mut_ptr().cast();
+    // A driver without the attribute reports a failure of any row as one of all.
+    let _ = statuses.set(StatementAttribute::ParamStatusPtr, array);
+    let outcome = execute();
+    let not_done = statuses.of_rows.iter().enumerate().filter(|(_, status)| NOT_DONE.contains(status));
+    let not_done = not_done.map(|(row, _)| row).collect();
+    Some((outcome, not_done))
+}
+
+/// The array that a driver writes to: as long as it is known to the statement it stays where it is.
+struct Statuses {
+    statement: HStmt,
+    of_rows: Vec<u16>,
+}
+
+impl Statuses {
+    fn set(&self, attribute: StatementAttribute, value: Pointer) -> SqlReturn {
+        // SAFETY: the attributes take a number, null, or an array with an element for each row, which `drop` takes back
+        // before the array goes. A handle that is not alive is refused by the driver manager.
+        unsafe { SQLSetStmtAttrW(self.statement, attribute, value, 0) }
+    }
+}
+
+impl Drop for Statuses {
+    fn drop(&mut self) {
+        let _ = self.set(StatementAttribute::ParamStatusPtr, std::ptr::null_mut());
+    }
+}
+
+/// Whether a column of an answer counts up by itself, as far as the driver tells.
+pub(crate) fn counts_up(statement: HStmt, column: u16) -> bool {
+    let mut counts: Len = 0;
+    let (nothing, to) = (std::ptr::null_mut(), &raw mut counts);
+    // SAFETY: of this attribute the driver writes the number alone.
+    let found = unsafe {
+        SQLColAttributeW(statement, column, Desc::AutoUniqueValue, nothing, 0, std::ptr::null_mut(), to)
+    };
+    found == SqlReturn::SUCCESS && counts == 1
+}

@@ -9,6 +9,7 @@
 //!
 //! - A program with this crate has no `libodbc` among the libraries that it needs.
 //! - The library is loaded once and stays.
+//! - Of rows that were executed together it is known which were not done.
 //! - A statement is cancelled only while it runs: [`Cancel`] holds its handle under a lock from before the call to behind it.
 //!
 //! # Map
@@ -21,9 +22,9 @@ mod functions;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use odbc_api::Environment;
-use odbc_api::handles::AnyHandle;
+use odbc_api::handles::{AnyHandle, StatementRef};
 use odbc_api::sys::Handle;
+use odbc_api::{ColumnarBulkInserter, Environment};
 
 /// What to do where there is no driver manager.
 const REMEDY: &str = "install unixODBC (Debian: libodbc2 and odbcinst, Red Hat: unixODBC, macOS: unixodbc) and the \
@@ -42,6 +43,29 @@ pub fn environment() -> Result<&'static Environment, String> {
 #[must_use]
 pub fn is_installed() -> bool {
     functions::load().is_ok()
+}
+
+/// Executes the rows that are bound to a prepared statement, and tells which of them the driver did not do: a driver that
+/// did some may answer that all went well. `None` where it takes no arrays of rows.
+///
+/// `statement` is the handle that `rows` is bound to.
+///
+/// # Errors
+/// That of the statement.
+pub fn execute_rows<C>(
+    statement: Handle,
+    rows: &mut ColumnarBulkInserter<StatementRef<'_>, C>,
+) -> Option<Result<Vec<usize>, odbc_api::Error>> {
+    let count = rows.num_rows();
+    let execute = || rows.execute().map(drop);
+    let (outcome, not_done) = functions::with_statuses(statement.as_hstmt(), count, execute)?;
+    Some(outcome.map(|()| not_done))
+}
+
+/// Whether the column at `column` (counted from 1) of a statement's answer counts up by itself, as far as its driver
+/// tells.
+pub fn counts_up(statement: &impl AnyHandle, column: u16) -> bool {
+    functions::counts_up(statement.as_handle().as_hstmt(), column)
 }
 
 /// Cancels the statement of one connection that is running, if one is, from another thread.

@@ -26,7 +26,7 @@ lavka_api::config! {
             .doc("Time zone in which columns without one hold instants."),
         pub(crate) dialect_name: String = key("dialect.name").default("").low().group(DATABASE).width(Width::Medium)
             .check(dialect_name()).display("Database Dialect")
-            .doc("The dialect of SQL; by the URL where it is empty."),
+            .doc("The dialect of SQL; where it is empty, by the URL, or by what an ODBC driver reports."),
         pub(crate) quote_identifiers: bool = key("sql.quote.identifiers").default(true).low().group(DATABASE)
             .width(Width::Medium).display("Quote SQL identifiers")
             .doc("Whether names of new tables and columns are quoted. Where not, the database folds their case; names that \

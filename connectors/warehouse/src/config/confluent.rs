@@ -16,7 +16,9 @@ lavka_api::config! {
     pub(crate) struct ConfluentKeys {
         pub(crate) url: String = key("connection.url").high().group(CONNECTION).width(Width::Long).display("JDBC URL")
             .doc("JDBC URL of the database: jdbc:postgresql://host/db, jdbc:mysql://host/db, jdbc:mariadb://host/db, \
-                  jdbc:redshift://host/db or jdbc:sqlite:file. Its properties, and other keys that begin with connection., \
+                  jdbc:redshift://host/db or jdbc:sqlite:file; over ODBC jdbc:oracle:..., jdbc:sqlserver:..., \
+                  jdbc:vertica:..., jdbc:snowflake:..., jdbc:hive2:..., jdbc:db2:..., jdbc:teradata:... or \
+                  odbc:DSN=name and other attributes. Its properties, and other keys that begin with connection., \
                   are those of the JDBC driver where they mean something here."),
         pub(crate) user: Option<String> = key("connection.user").high().group(CONNECTION).width(Width::Medium)
             .display("JDBC User").doc("User of the database."),
@@ -25,9 +27,12 @@ lavka_api::config! {
         pub(crate) dialect_name: String = key("dialect.name").default("").low().group(CONNECTION).width(Width::Long)
             .check(dialect_name())
             .recommend(&["PostgreSqlDatabaseDialect", "RedshiftDatabaseDialect", "MySqlDatabaseDialect",
-                         "MariaDbDatabaseDialect", "SqliteDatabaseDialect"])
+                         "MariaDbDatabaseDialect", "SqliteDatabaseDialect", "OracleDatabaseDialect",
+                         "SqlServerDatabaseDialect", "VerticaDatabaseDialect", "Db2DatabaseDialect",
+                         "SnowflakeDatabaseDialect", "TeradataDatabaseDialect", "HiveDatabaseDialect",
+                         "GenericDatabaseDialect"])
             .display("Database Dialect")
-            .doc("The dialect of SQL; by the URL where it is empty."),
+            .doc("The dialect of SQL; where it is empty, by the URL, or by what an ODBC driver reports."),
         pub(crate) attempts: i32 = key("connection.attempts").default(3).low().group(CONNECTION).width(Width::Short)
             .check(Check::at_least(1)).display("JDBC connection attempts")
             .doc("How often a connection is tried before that counts as an error."),

@@ -10,7 +10,7 @@ mod source;
 pub(crate) use aiven::AivenKeys;
 pub(crate) use confluent::ConfluentKeys;
 pub(crate) use debezium::DebeziumKeys;
-pub(crate) use ours::OurKeys;
+pub(crate) use ours::{OdbcKeys, OurKeys};
 pub(crate) use source::{SourceKeys, definition as source};
 
 use lavka_api::config::{ConfigDef, ConfigSpec, Importance, KeyDef, Kind, Width};
@@ -45,6 +45,7 @@ pub(crate) fn with_ignored(mut definition: ConfigDef, ignored: &[Ignored]) -> Co
 fn whole(own: ConfigDef, ignored: &[Ignored]) -> ConfigDef {
     let mut definition = own;
     definition.extend(OurKeys::definition());
+    definition.extend(OdbcKeys::definition());
     with_ignored(definition, ignored)
 }
 

@@ -1,6 +1,6 @@
 //! Keys that no Java sink has.
 
-use lavka_api::config::{Check, key};
+use lavka_api::config::{Check, Password, key};
 
 const LAVKA: &str = "Lavka";
 
@@ -18,4 +18,21 @@ lavka_api::config! {
             .doc("The table for lavka.exactly.once: a row for each connector, topic and partition. It is made if it is \
                   missing."),
     }
+}
+
+lavka_api::config! {
+    /// Keys of connections that go over ODBC, of sinks and source.
+    pub(crate) struct OdbcKeys {
+        pub(crate) connection: Option<Password> = key("lavka.odbc.connection").low().group(LAVKA)
+            .display("ODBC connection attributes")
+            .doc("Attributes of an ODBC connection, as in DSN=warehouse or Driver={ODBC Driver 18 for SQL \
+                  Server};LoginTimeout=5, for connections that go over ODBC. They go before those that come from \
+                  connection.url. Where neither names a DSN or a Driver, the installed driver is taken that is known for \
+                  the URL's database."),
+    }
+}
+
+impl OdbcKeys {
+    /// The name of the key.
+    pub(crate) const CONNECTION: &'static str = "lavka.odbc.connection";
 }

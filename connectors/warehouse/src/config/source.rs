@@ -14,7 +14,9 @@ lavka_api::config! {
     pub(crate) struct SourceKeys {
         pub(crate) url: String = key("connection.url").high().group(DATABASE).width(Width::Long).display("JDBC URL")
             .doc("JDBC URL of the database: jdbc:postgresql://host/db, jdbc:mysql://host/db, jdbc:mariadb://host/db, \
-                  jdbc:redshift://host/db or jdbc:sqlite:file."),
+                  jdbc:redshift://host/db or jdbc:sqlite:file; over ODBC jdbc:oracle:..., jdbc:sqlserver:..., \
+                  jdbc:vertica:..., jdbc:snowflake:..., jdbc:hive2:..., jdbc:db2:..., jdbc:teradata:... or \
+                  odbc:DSN=name and other attributes."),
         pub(crate) user: Option<String> = key("connection.user").high().group(DATABASE).width(Width::Medium)
             .display("JDBC User").doc("User of the database."),
         pub(crate) password: Option<Password> = key("connection.password").high().group(DATABASE)
@@ -51,7 +53,7 @@ lavka_api::config! {
                   doubles where there are."),
         pub(crate) dialect_name: String = key("dialect.name").default("").low().group(DATABASE).width(Width::Long)
             .check(dialect_name()).display("Database Dialect")
-            .doc("The dialect of SQL; by the URL where it is empty."),
+            .doc("The dialect of SQL; where it is empty, by the URL, or by what an ODBC driver reports."),
         pub(crate) mode: String = key("mode").high().group(MODE).width(Width::Medium)
             .check(choice(&["bulk", "timestamp", "incrementing", "timestamp+incrementing"]))
             .recommend(&["bulk", "timestamp", "incrementing", "timestamp+incrementing"])
@@ -160,5 +162,7 @@ const IGNORED: &[Ignored] = &[
 
 /// The keys of the source.
 pub(crate) fn definition() -> ConfigDef {
-    with_ignored(SourceKeys::definition(), IGNORED)
+    let mut definition = SourceKeys::definition();
+    definition.extend(super::OdbcKeys::definition());
+    with_ignored(definition, IGNORED)
 }

@@ -10,4 +10,6 @@ pub(crate) use cell::{Cell, RowKey, decimal_text};
 pub(crate) use conversion::{Conversion, Semantics};
 pub(crate) use envelope::{Envelope, Operation, is_envelope, is_schema_change};
 pub(crate) use plan::{Payload, PlanColumn, PlanRules, RowPlan};
-pub(crate) use temporal::{DAY_MICROS, WallClock, date_text, datetime_text, parse_datetime, time_text};
+pub(crate) use temporal::{
+    DAY_MICROS, WallClock, date_text, datetime_text, days_of, parse_datetime, parse_time, time_text,
+};

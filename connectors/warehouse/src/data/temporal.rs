@@ -140,7 +140,7 @@ fn julian_name(day: i64) -> i64 {
 }
 
 /// Days since 1970-01-01 of a date in today's calendar.
-fn days_of(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days_of(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);

@@ -24,26 +24,29 @@ pub(crate) struct Statements {
 impl Statements {
     /// `name` as a quoted identifier. A NUL cannot be in a name and is left out.
     pub(crate) fn quoted(&self, name: &str) -> String {
-        let quote = self.dialect.quote();
+        let (open, close) = self.dialect.quotes();
         let mut out = String::with_capacity(name.len() + 2);
-        out.push(quote);
+        out.push(open);
         for c in name.chars().filter(|c| *c != '\0') {
-            if c == quote {
-                out.push(quote);
+            if c == close {
+                out.push(close);
             }
             out.push(c);
         }
-        out.push(quote);
+        out.push(close);
         out
     }
 
     /// A name that is new to the database. One that is not to be quoted is written as the database would fold it, and
     /// quoted all the same, so that words of SQL are names too.
     pub(crate) fn new_name(&self, name: &str) -> String {
-        if self.quoting == Quoting::Never && self.dialect.is_postgres() && is_plain(name) {
-            self.quoted(&name.to_ascii_lowercase())
-        } else {
-            self.quoted(name)
+        if self.quoting == Quoting::Always || !is_plain(name) {
+            return self.quoted(name);
+        }
+        match self.dialect {
+            Dialect::Postgres | Dialect::Redshift => self.quoted(&name.to_ascii_lowercase()),
+            Dialect::Oracle | Dialect::Snowflake | Dialect::Db2 => self.quoted(&name.to_ascii_uppercase()),
+            _ => self.quoted(name),
         }
     }
 
@@ -68,14 +71,15 @@ impl Statements {
         }
         let keys: Vec<String> =
             columns.iter().filter(|column| column.key).map(|column| self.new_name(&column.name)).collect();
-        if !keys.is_empty() {
+        // Hive knows primary keys in some versions, and holds none of them to it.
+        if !keys.is_empty() && self.dialect != Dialect::Hive {
             let _ = write!(sql, ",\nPRIMARY KEY({})", keys.join(","));
         }
         sql.push(')');
         sql
     }
 
-    /// `ALTER TABLE ... ADD`: one statement for all columns, or on SQLite one for each.
+    /// `ALTER TABLE ... ADD`: one statement for all columns, or one for each where the database takes one at a time.
     pub(crate) fn add_columns(&self, id: &TableId, columns: &[ColumnSpec]) -> Vec<String> {
         let head = format!("ALTER TABLE {} ", self.table(id));
         let add = |column: &ColumnSpec| {
@@ -83,20 +87,47 @@ impl Statements {
             self.column(&mut sql, column);
             sql
         };
-        if matches!(self.dialect, Dialect::Sqlite | Dialect::Redshift) {
-            return columns.iter().map(|column| format!("{head}{}", add(column))).collect();
+        let plain = || {
+            let specs: Vec<String> = columns
+                .iter()
+                .map(|column| {
+                    let mut sql = String::new();
+                    self.column(&mut sql, column);
+                    sql
+                })
+                .collect();
+            specs.join(",\n")
+        };
+        match self.dialect {
+            Dialect::Sqlite | Dialect::Redshift | Dialect::Vertica | Dialect::Generic => {
+                return columns.iter().map(|column| format!("{head}{}", add(column))).collect();
+            }
+            Dialect::Oracle => return vec![format!("{head}ADD(\n{})", plain())],
+            Dialect::SqlServer | Dialect::Snowflake => return vec![format!("{head}ADD\n{}", plain())],
+            Dialect::Hive => return vec![format!("{head}ADD COLUMNS (\n{})", plain())],
+            _ => {}
         }
         let adds: Vec<String> = columns.iter().map(add).collect();
-        vec![format!("{head}{}", adds.join(",\n"))]
+        // DB2 has several clauses of one statement without commas between.
+        let between = if self.dialect == Dialect::Db2 { "\n" } else { ",\n" };
+        vec![format!("{head}{}", adds.join(between))]
     }
 
     fn column(&self, sql: &mut String, column: &ColumnSpec) {
         let _ = write!(sql, "{} {}", self.new_name(&column.name), column.ty);
+        if self.dialect == Dialect::Hive {
+            return;
+        }
         match &column.default {
             Some(default) => {
                 let _ = write!(sql, " DEFAULT {default}");
             }
-            None if column.optional && !column.key => sql.push_str(" NULL"),
+            // What is not said to be otherwise may be null; DB2 and Teradata have no word for it.
+            None if column.optional && !column.key => {
+                if !matches!(self.dialect, Dialect::Db2 | Dialect::Teradata) {
+                    sql.push_str(" NULL");
+                }
+            }
             None => sql.push_str(" NOT NULL"),
         }
         // A column with a default could be set to NULL otherwise, also where it is a key.
@@ -161,6 +192,12 @@ impl Statements {
         format!("{head}({}) IN ({values}{rows})", self.list(keys))
     }
 
+    /// `DELETE FROM t WHERE k = ?` for one row.
+    pub(crate) fn delete_row(&self, table: &TableId, keys: &[&str]) -> String {
+        let same: Vec<String> = keys.iter().map(|name| format!("{} = ?", self.quoted(name))).collect();
+        format!("DELETE FROM {} WHERE {}", self.table(table), same.join(" AND "))
+    }
+
     /// `UPDATE t SET ... FROM stage` where rows were copied beside the table; the first `keys` columns are the key.
     pub(crate) fn update_from(&self, table: &TableId, stage: &str, columns: &[&str], keys: usize) -> String {
         let (key, rest) = columns.split_at(keys.min(columns.len()));
@@ -186,7 +223,11 @@ impl Statements {
 
     /// Empties a table, within the transaction: MySQL's TRUNCATE would end it, SQLite has none.
     pub(crate) fn truncate(&self, table: &TableId) -> String {
-        let verb = if self.dialect.is_postgres() { "TRUNCATE TABLE" } else { "DELETE FROM" };
+        let verb = if self.dialect.is_postgres() || !self.dialect.has_transactions() {
+            "TRUNCATE TABLE"
+        } else {
+            "DELETE FROM"
+        };
         format!("{verb} {}", self.table(table))
     }
 

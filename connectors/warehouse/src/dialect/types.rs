@@ -40,6 +40,10 @@ impl TypeRules {
         conversion: &Conversion,
         key: bool,
     ) -> Result<String, String> {
+        if !self.is_native() {
+            return super::odbc_types::column_type(self.dialect, schema, conversion, key)
+                .ok_or_else(|| unmapped(schema));
+        }
         if let Conversion::Listed(_) = conversion {
             return Ok(self.of(["TIMESTAMP", "TIMESTAMP", "DATETIME(6)", "NUMERIC"]).to_owned());
         }
@@ -80,6 +84,11 @@ impl TypeRules {
         }
     }
 
+    /// Whether the type comes from the tables here.
+    fn is_native(&self) -> bool {
+        self.dialect.is_postgres() || self.dialect.is_mysql() || self.dialect == Dialect::Sqlite
+    }
+
     /// By dialect: PostgreSQL, Redshift, MySQL and MariaDB, SQLite.
     fn of(&self, names: [&'static str; 4]) -> &'static str {
         let [postgres, redshift, mysql, sqlite] = names;
@@ -87,7 +96,7 @@ impl TypeRules {
             Dialect::Postgres => postgres,
             Dialect::Redshift => redshift,
             Dialect::MySql | Dialect::MariaDb => mysql,
-            Dialect::Sqlite => sqlite,
+            _ => sqlite,
         }
     }
 
@@ -118,7 +127,7 @@ impl TypeRules {
             Dialect::Postgres => "DECIMAL".to_owned(),
             Dialect::Redshift => format!("DECIMAL(38,{})", scale.clamp(0, 37)),
             Dialect::MySql | Dialect::MariaDb => format!("DECIMAL(65,{})", scale.clamp(0, 30)),
-            Dialect::Sqlite => "NUMERIC".to_owned(),
+            _ => "NUMERIC".to_owned(),
         }
     }
 
@@ -158,7 +167,15 @@ pub(crate) fn literal(dialect: Dialect, cell: &Cell<'_>, clock: &WallClock) -> O
     let number = |finite: bool, text: String| finite.then_some(text);
     Some(match cell {
         Cell::Null | Cell::Array(_) => return None,
-        Cell::Bool(value) if dialect.is_postgres() => if *value { "TRUE" } else { "FALSE" }.to_owned(),
+        Cell::Bool(value)
+            if dialect.is_postgres()
+                || matches!(
+                    dialect,
+                    Dialect::Vertica | Dialect::Snowflake | Dialect::Hive | Dialect::Generic
+                ) =>
+        {
+            if *value { "TRUE" } else { "FALSE" }.to_owned()
+        }
         Cell::Bool(value) => u8::from(*value).to_string(),
         Cell::Int(value) => value.to_string(),
         Cell::UInt(value) => value.to_string(),
@@ -171,13 +188,29 @@ pub(crate) fn literal(dialect: Dialect, cell: &Cell<'_>, clock: &WallClock) -> O
             for byte in bytes.iter() {
                 let _ = write!(hex, "{byte:02x}");
             }
-            if dialect.is_postgres() { format!("'\\x{hex}'") } else { format!("x'{hex}'") }
+            match dialect {
+                Dialect::Postgres | Dialect::Redshift => format!("'\\x{hex}'"),
+                Dialect::Oracle => format!("HEXTORAW('{hex}')"),
+                Dialect::SqlServer => format!("0x{hex}"),
+                Dialect::Teradata => format!("'{hex}'XB"),
+                Dialect::Vertica => format!("HEX_TO_BINARY('0x{hex}')"),
+                _ => format!("x'{hex}'"),
+            }
         }
-        Cell::Date(days) => quoted(dialect, &date_text((*days).into())),
-        Cell::Time(micros) => quoted(dialect, &time_text(*micros)),
-        Cell::Local(local) => quoted(dialect, &datetime_text(*local)),
-        Cell::Instant(instant) => quoted(dialect, &datetime_text(clock.local(*instant))),
+        Cell::Date(days) => moment(dialect, "DATE", &date_text((*days).into())),
+        Cell::Time(micros) if dialect == Dialect::Oracle => {
+            moment(dialect, "TIMESTAMP", &datetime_text(*micros))
+        }
+        Cell::Time(micros) => moment(dialect, "TIME", &time_text(*micros)),
+        Cell::Local(local) => moment(dialect, "TIMESTAMP", &datetime_text(*local)),
+        Cell::Instant(instant) => moment(dialect, "TIMESTAMP", &datetime_text(clock.local(*instant))),
     })
+}
+
+/// A literal of a date or time. Oracle and Teradata read a bare text by the formats of the session.
+fn moment(dialect: Dialect, of: &str, text: &str) -> String {
+    let literal = quoted(dialect, text);
+    if matches!(dialect, Dialect::Oracle | Dialect::Teradata) { format!("{of} {literal}") } else { literal }
 }
 
 /// A text literal. In MySQL a backslash may escape what follows it, so it is doubled; in PostgreSQL it does not, with
@@ -186,7 +219,8 @@ fn quoted(dialect: Dialect, text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('\'');
     for c in text.chars().filter(|c| *c != '\0') {
-        if c == '\'' || (c == '\\' && dialect.is_mysql()) {
+        let escapes = dialect.is_mysql() || matches!(dialect, Dialect::Snowflake | Dialect::Hive);
+        if c == '\'' || (c == '\\' && escapes) {
             out.push(c);
         }
         out.push(c);

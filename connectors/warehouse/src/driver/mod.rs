@@ -7,6 +7,7 @@ mod answer;
 mod failure;
 mod multirow;
 mod mysql;
+pub(crate) mod odbc;
 mod postgres;
 mod sqlite;
 
@@ -19,7 +20,7 @@ use tokio::sync::mpsc;
 pub(crate) use failure::{Failure, FailureKind, WriteFailure};
 
 use crate::data::{Cell, WallClock};
-use crate::dialect::Statements;
+use crate::dialect::{Dialect, Statements};
 use crate::settings::Connection;
 use crate::table::{Column, ColumnType, Table, TableId};
 
@@ -100,6 +101,11 @@ pub(crate) struct Chunk {
 /// more.
 #[async_trait]
 pub(crate) trait Session: Send {
+    /// Which database it is, where the connection alone could tell.
+    fn dialect(&self) -> Option<Dialect> {
+        None
+    }
+
     /// The table, if it is there. `written` is its name as it stands in a statement.
     async fn describe(&mut self, id: &TableId, written: &str) -> Result<Option<Table>, Failure>;
 
@@ -130,6 +136,16 @@ pub(crate) trait Session: Send {
 
     /// Begins a transaction.
     async fn begin(&mut self) -> Result<(), Failure>;
+
+    /// Keeps what was done in the transaction.
+    async fn commit(&mut self) -> Result<(), Failure> {
+        self.execute("COMMIT").await.map(drop)
+    }
+
+    /// Takes back what was done in the transaction.
+    async fn rollback(&mut self) -> Result<(), Failure> {
+        self.execute("ROLLBACK").await.map(drop)
+    }
 
     /// Within a transaction: lets violations of constraints show at once, where the database would wait for its end.
     async fn check_at_once(&mut self) -> Result<(), Failure> {
@@ -175,7 +191,9 @@ pub(crate) async fn connect_once(connection: &Connection) -> Result<Box<dyn Sess
     };
     let open = async {
         let dialect = connection.url.dialect;
-        if dialect.is_postgres() {
+        if connection.url.odbc.is_some() {
+            odbc::open(connection, limit).await
+        } else if dialect.is_postgres() {
             postgres::open(connection).await
         } else if dialect.is_mysql() {
             mysql::open(connection).await

@@ -105,7 +105,7 @@ fn failed(error: sqlx::Error) -> Failure {
 }
 
 /// The low byte is the primary result code.
-fn kind(code: u32, text: &str) -> FailureKind {
+pub(super) fn kind(code: u32, text: &str) -> FailureKind {
     match code & 0xff {
         // Busy, locked, read-only, interrupted, I/O, full.
         5 | 6 | 8 | 9 | 10 | 13 => FailureKind::Again,
@@ -294,7 +294,7 @@ fn table_kind(ty: &str) -> TableKind {
 }
 
 /// A declared type by its affinity (<https://www.sqlite.org/datatype3.html>, 3.1), with what programs mean by dates.
-fn column_type(declared: &str) -> ColumnType {
+pub(super) fn column_type(declared: &str) -> ColumnType {
     let upper = declared.to_ascii_uppercase();
     let has = |part: &str| upper.contains(part);
     let kind = if has("INT") {

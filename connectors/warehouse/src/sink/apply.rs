@@ -7,6 +7,7 @@ use lavka_api::Error;
 
 use super::route::{Op, Work};
 use crate::data::{Cell, RowKey, RowPlan};
+use crate::dialect::Savepoints;
 use crate::driver::{Action, Failure, FailureKind, Rows, Session, Target, WriteFailure};
 use crate::settings::InsertMode;
 
@@ -200,25 +201,32 @@ impl<'a> ReadyWork<'a> {
 
     /// Applies all operations, each part within a savepoint, and halves a part that is refused until the records at fault
     /// stand alone: these are added to `refused`.
+    ///
+    /// Where the database has no savepoints the whole transaction is taken back instead, and what went well of this work is
+    /// done again: what is left then serves to find the records at fault, and is not to be committed where there are any.
     pub(super) async fn apply_carefully(
         &self,
         session: &mut dyn Session,
         refused: &mut Vec<(usize, Error)>,
     ) -> Result<(), Failure> {
+        let points = Points::of(self);
+        let mut applied: Vec<Vec<Op<'a>>> = Vec::new();
         let mut parts: Vec<Vec<Op<'a>>> = vec![self.work.ops.clone()];
+        let mut passed_over = None;
         while let Some(mut part) = parts.pop() {
             if part.is_empty() {
                 continue;
             }
-            session.execute("SAVEPOINT lavka_part").await?;
+            points.set(session).await?;
             let outcome = self.apply(session, &part).await;
             let failure = match outcome {
                 Ok(()) => {
-                    session.execute("RELEASE SAVEPOINT lavka_part").await?;
+                    points.release(session).await?;
+                    applied.push(part);
                     continue;
                 }
                 Err(NotApplied::Records(records)) => {
-                    session.execute("ROLLBACK TO SAVEPOINT lavka_part").await?;
+                    self.take_back(session, points, &applied).await?;
                     part.retain(|op| records.iter().all(|(index, _)| *index != op.index));
                     refused.extend(records);
                     parts.push(part);
@@ -229,7 +237,7 @@ impl<'a> ReadyWork<'a> {
             if failure.kind != FailureKind::Row {
                 return Err(failure);
             }
-            session.execute("ROLLBACK TO SAVEPOINT lavka_part").await?;
+            self.take_back(session, points, &applied).await?;
             if let [only] = part.as_slice() {
                 refused.push((only.index, failure.error()));
                 continue;
@@ -237,8 +245,64 @@ impl<'a> ReadyWork<'a> {
             let second = part.split_off(part.len() / 2);
             parts.push(second);
             parts.push(part);
+            passed_over = Some(failure);
+        }
+        match passed_over {
+            // Each half went well by itself, and what other works of the transaction had done is gone.
+            Some(failure) if refused.is_empty() && points == Points(Savepoints::None) => Err(failure),
+            _ => Ok(()),
+        }
+    }
+
+    async fn take_back(
+        &self,
+        session: &mut dyn Session,
+        points: Points,
+        applied: &[Vec<Op<'a>>],
+    ) -> Result<(), Failure> {
+        if let Points(Savepoints::Statements { back, .. }) = points {
+            return session.execute(back).await.map(drop);
+        }
+        session.rollback().await?;
+        session.begin().await?;
+        for part in applied {
+            match self.apply(session, part).await {
+                Ok(()) => {}
+                Err(NotApplied::Failed(failure)) => return Err(failure),
+                Err(NotApplied::Records(_)) => {
+                    return Err(Failure::new(
+                        FailureKind::Again,
+                        "rows that went well before do not any more",
+                    ));
+                }
+            }
         }
         Ok(())
+    }
+}
+
+/// How parts of a work are kept and taken back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Points(Savepoints);
+
+impl Points {
+    fn of(work: &ReadyWork<'_>) -> Self {
+        let target = work.write.as_ref().or(work.delete.as_ref());
+        Self(target.map_or(Savepoints::None, |target| target.statements.dialect.savepoints()))
+    }
+
+    async fn set(self, session: &mut dyn Session) -> Result<(), Failure> {
+        match self.0 {
+            Savepoints::Statements { set, .. } => session.execute(set).await.map(drop),
+            Savepoints::None => Ok(()),
+        }
+    }
+
+    async fn release(self, session: &mut dyn Session) -> Result<(), Failure> {
+        match self.0 {
+            Savepoints::Statements { release: Some(release), .. } => session.execute(release).await.map(drop),
+            _ => Ok(()),
+        }
     }
 }
 

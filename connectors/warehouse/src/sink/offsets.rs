@@ -187,7 +187,7 @@ impl OffsetTable {
                 session.run(&format!("INSERT INTO {table} ({names}) VALUES (?,?,?,?)"), &values).await?;
             }
         }
-        session.execute("COMMIT").await.map(drop)
+        session.commit().await
     }
 
     fn condition(&self) -> String {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lavka_api::{Error, Result};
 
 use crate::data::{PlanColumn, RowPlan};
+use crate::dialect::Statements;
 use crate::driver::{Failure, FailureKind, Session, Target};
 use crate::settings::SinkSettings;
 use crate::table::{Table, TableId};
@@ -113,6 +114,8 @@ impl Tables {
                 }
                 None => {
                     let specs = plan.specs(&settings.rules, settings.types).map_err(NoTarget::Refused)?;
+                    let names = specs.iter().map(|spec| spec.name.as_str()).chain([id.table()]);
+                    check_names(statements, names)?;
                     vec![statements.create_table(&id, &specs)]
                 }
                 Some(table) => {
@@ -128,7 +131,9 @@ impl Tables {
                     if !fresh {
                         continue;
                     }
-                    statements.add_columns(&table.id, &self.additions(table, plan, &missing)?)
+                    let additions = self.additions(table, plan, &missing)?;
+                    check_names(statements, additions.iter().map(|spec| spec.name.as_str()))?;
+                    statements.add_columns(&table.id, &additions)
                 }
             };
             for statement in ddl {
@@ -224,6 +229,14 @@ impl Tables {
         self.described.insert(name.clone(), table.clone());
         Ok(Some(table))
     }
+}
+
+/// Names that are too long would be cut, or refused in words of the database's.
+fn check_names<'n>(statements: &Statements, names: impl Iterator<Item = &'n str>) -> Result<(), NoTarget> {
+    for name in names {
+        statements.dialect.check_name(name).map_err(|why| NoTarget::Refused(Error::data(why)))?;
+    }
+    Ok(())
 }
 
 fn names(columns: &[&PlanColumn]) -> String {

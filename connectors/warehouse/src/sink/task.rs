@@ -150,7 +150,7 @@ impl WarehouseSinkTask {
             let lost = matches!(&ended, Ended::Failed(failure) if failure.kind == FailureKind::Lost);
             let begun = std::mem::take(&mut progress.begun);
             // Rolling back may itself show that the connection is gone.
-            if !lost && (!begun || session.execute("ROLLBACK").await.is_ok()) {
+            if !lost && (!begun || session.rollback().await.is_ok()) {
                 self.session = Some(session);
             }
             match ended {
@@ -251,7 +251,7 @@ impl WarehouseSinkTask {
         if let (Some(offsets), Some(next)) = (&self.offsets, &next) {
             offsets.write(session, next).await?;
         }
-        session.execute("COMMIT").await.map_err(|failure| failure.at("committing"))?;
+        session.commit().await.map_err(|failure| failure.at("committing"))?;
         if let (Some(offsets), Some(next)) = (&mut self.offsets, &next) {
             offsets.committed(next);
         }
@@ -288,7 +288,13 @@ impl WarehouseSinkTask {
 #[async_trait]
 impl SinkTask for WarehouseSinkTask {
     async fn start(&mut self, _start: SinkTaskStart) -> Result<()> {
-        self.session = Some(connect(&self.settings.connection).await.map_err(|failure| failure.error())?);
+        let session = connect(&self.settings.connection).await.map_err(|failure| failure.error())?;
+        if let Some(dialect) =
+            session.dialect().filter(|dialect| *dialect != self.settings.statements.dialect)
+        {
+            *self = Self::new(self.settings.for_dialect(dialect)?);
+        }
+        self.session = Some(session);
         Ok(())
     }
 

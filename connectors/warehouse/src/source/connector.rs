@@ -33,12 +33,17 @@ impl SourceConnector for QuerySourceConnector {
         for (key, why) in ignored(&crate::config::source(), config) {
             tracing::warn!(connector = context.name, "{key} is ignored: {why}");
         }
-        let settings = SourceSettings::read(config)?;
+        let mut settings = SourceSettings::read(config)?;
         self.config = config.clone();
         if settings.query.is_some() {
             return Ok(());
         }
-        let mut session = open(&settings).await.map_err(|failure| failure.error())?;
+        let (mut session, found) = open(&settings).await.map_err(|failure| failure.error())?;
+        if let Some(found) = found {
+            // The tasks read the names of tables as this dialect writes them.
+            self.config.set("dialect.name", found.statements.dialect.name());
+            settings = found;
+        }
         let found = tables(&mut *session, &settings).await.map_err(|failure| failure.error())?;
         session.close().await;
         if found.is_empty() {
@@ -116,7 +121,7 @@ async fn watch(context: ConnectorContext, settings: SourceSettings, known: Arc<M
     loop {
         tokio::time::sleep(Duration::from_millis(settings.tables_ms)).await;
         let looked = async {
-            let mut session = open(&settings).await?;
+            let (mut session, _) = open(&settings).await?;
             let found = tables(&mut *session, &settings).await;
             session.close().await;
             found

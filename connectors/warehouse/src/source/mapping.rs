@@ -166,6 +166,8 @@ fn value(cell: Cell<'static>, target: &Target, clock: &WallClock) -> Option<Valu
     Some(match (target, cell) {
         (Target::Boolean, Cell::Bool(value)) => Value::Boolean(value),
         (Target::Boolean, Cell::Int(value)) => Value::Boolean(value != 0),
+        // As PostgreSQL's ODBC driver has them, unless BoolsAsChar=0.
+        (Target::Boolean, Cell::Text(value)) => Value::Boolean(matches!(&*value, "1" | "t" | "true")),
         (Target::Int(ty), Cell::Int(value)) => integer(*ty, value)?,
         (Target::Int(ty), Cell::Decimal(value)) => integer(*ty, value.to_integer()?.to_i64()?)?,
         (Target::Float32, Cell::Float32(value)) => Value::Float32(value),

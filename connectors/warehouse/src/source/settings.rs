@@ -6,7 +6,7 @@ use regex::Regex;
 
 use crate::config::SourceKeys;
 use crate::data::WallClock;
-use crate::dialect::{Quoting, Statements};
+use crate::dialect::{Dialect, Quoting, Statements};
 use crate::settings::{Connection, jdbc_url};
 use crate::table::{TableId, TableKind};
 
@@ -171,6 +171,14 @@ impl SourceSettings {
             tables: keys.tables,
             filter,
         })
+    }
+
+    /// The same for the database that the driver reported.
+    pub(crate) fn for_dialect(&self, dialect: Dialect) -> Self {
+        let mut settings = self.clone();
+        settings.connection.url = settings.connection.url.with_dialect(dialect);
+        settings.statements.dialect = dialect;
+        settings
     }
 
     /// Whether a table is read.

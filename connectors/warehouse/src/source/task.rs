@@ -63,13 +63,22 @@ impl QuerySourceTask {
         Self { settings: Arc::new(settings), session: None, feeds: Vec::new(), running: None }
     }
 
+    /// A session, and from then on the settings for its database.
+    async fn open(&mut self) -> Result<Box<dyn Session>, Failure> {
+        let (session, found) = open(&self.settings).await?;
+        if let Some(settings) = found {
+            self.settings = Arc::new(settings);
+        }
+        Ok(session)
+    }
+
     /// Starts the query of a feed.
     async fn begin(&mut self, feed: usize) -> Result<(), Failure> {
-        let settings = self.settings.clone();
         let mut session = match self.session.take() {
             Some(session) => session,
-            None => open(&settings).await?,
+            None => self.open().await?,
         };
+        let settings = self.settings.clone();
         let Some(reading) = self.feeds.get_mut(feed) else { return Ok(()) };
         let statements = &settings.statements;
         let mut criteria = Criteria {
@@ -272,30 +281,32 @@ fn settle(criteria: &mut Criteria, table: &Table, settings: &SourceSettings) -> 
     Ok(())
 }
 
-/// A session whose zone is that of the configuration.
-pub(super) async fn open(settings: &SourceSettings) -> Result<Box<dyn Session>, Failure> {
+/// A session whose zone is that of the configuration, and the settings for the database that the driver reported, where
+/// it is another one than was known.
+pub(super) async fn open(
+    settings: &SourceSettings,
+) -> Result<(Box<dyn Session>, Option<SourceSettings>), Failure> {
     let mut session = connect(&settings.connection).await?;
+    let reported = session.dialect().filter(|dialect| *dialect != settings.statements.dialect);
+    let found = reported.map(|dialect| settings.for_dialect(dialect));
+    let settings = found.as_ref().unwrap_or(settings);
     if settings.statements.dialect.is_postgres() {
         // So that a wall clock's reading can be compared with instants.
         let zone = Cell::Text(settings.zone.clone().into());
         session.run("SELECT set_config('TimeZone', ?, false)", &[zone]).await?;
     }
-    Ok(session)
+    Ok((session, found))
 }
 
 /// The database's time, in microseconds.
 async fn now(session: &mut dyn Session, settings: &SourceSettings) -> Result<i64, Failure> {
     let dialect = settings.statements.dialect;
-    let sql = if dialect.is_postgres() {
-        "SELECT CURRENT_TIMESTAMP"
-    } else if dialect.is_mysql() {
-        "SELECT UTC_TIMESTAMP(6)"
-    } else {
-        "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
-    };
-    let rows = query(session, sql, &[], 1).await?;
+    let rows = query(session, dialect.now(), &[], 1).await?;
     let cell = rows.first().and_then(|row| row.first());
-    cell.and_then(|cell| instant(cell, &crate::data::WallClock::utc()))
+    // Over ODBC PostgreSQL's comes as what a clock of the session shows, whose zone is the configured one.
+    let utc = crate::data::WallClock::utc();
+    let clock = if dialect.is_postgres() { &settings.clock } else { &utc };
+    cell.and_then(|cell| instant(cell, clock))
         .ok_or_else(|| Failure::new(crate::driver::FailureKind::Other, "the database does not tell its time"))
 }
 
@@ -332,7 +343,7 @@ impl SourceTask for QuerySourceTask {
                 due,
             });
         }
-        self.session = Some(open(&settings).await.map_err(|failure| failure.error())?);
+        self.session = Some(self.open().await.map_err(|failure| failure.error())?);
         Ok(())
     }
 

@@ -416,7 +416,7 @@ fn keys_that_contradict_each_other_are_refused_by_name() {
         (vec![("delete.enabled", "true")], "delete.enabled"),
         (vec![("insert.mode", "upsert")], "insert.mode"),
         (vec![("pk.mode", "kafka"), ("pk.fields", "a,b")], "pk.fields"),
-        (vec![("connection.url", "jdbc:oracle:thin:@h:1:x")], "connection.url"),
+        (vec![("connection.url", "jdbc:derby:x")], "connection.url"),
         (vec![("db.timezone", "Nowhere")], "db.timezone"),
     ] {
         let config = config(plugin.class, Db::Sqlite, "unused", &keys);

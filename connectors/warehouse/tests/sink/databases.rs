@@ -33,6 +33,9 @@ fn folder() -> &'static TempDir {
 impl Db {
     /// The keys of the connection; `place` is a SQLite file of the test's own.
     pub(crate) fn connection(self, place: &str) -> Vec<(&'static str, String)> {
+        if crate::OVER_ODBC {
+            return self.odbc(place);
+        }
         match self {
             Db::Postgres => vec![
                 ("connection.url", format!("jdbc:postgresql://127.0.0.1:{}/postgres", postgres().port())),
@@ -51,6 +54,37 @@ impl Db {
             ],
             Db::Sqlite => vec![("connection.url", format!("jdbc:sqlite:{}", file(place)))],
         }
+    }
+
+    /// The same by the drivers of Debian.
+    fn odbc(self, place: &str) -> Vec<(&'static str, String)> {
+        let (url, login) = match self {
+            Db::Postgres => (
+                format!(
+                    "odbc:Driver={{PostgreSQL Unicode}};Server=127.0.0.1;Port={};Database=postgres",
+                    postgres().port()
+                ),
+                Some((Postgres::USER, Postgres::PASSWORD)),
+            ),
+            Db::Maria => (
+                format!(
+                    "odbc:Driver={{MariaDB Unicode}};Server=127.0.0.1;Port={};Database={}",
+                    mariadb().port(),
+                    MariaDb::DATABASE
+                ),
+                Some((MariaDb::USER, MariaDb::PASSWORD)),
+            ),
+            Db::Sqlite => (format!("odbc:Driver=SQLite3;Database={};Timeout=3000", file(place)), None),
+        };
+        let mut keys = vec![("connection.url", url)];
+        if let Some((user, password)) = login {
+            keys.extend([
+                ("connection.user", user.to_owned()),
+                ("connection.username", user.to_owned()),
+                ("connection.password", password.to_owned()),
+            ]);
+        }
+        keys
     }
 
     /// Runs SQL and returns a line for each row, columns with `|` between, null as nothing.

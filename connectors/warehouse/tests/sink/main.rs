@@ -16,3 +16,6 @@ mod kills;
 mod offsets;
 mod servers;
 mod source;
+
+/// How the databases are reached.
+const OVER_ODBC: bool = false;

@@ -239,7 +239,8 @@ fn columns_become_fields_of_their_types() {
         ("z", "Timestamp(1709206200500)"),
         ("u", "String(\"00112233-4455-6677-8899-aabbccddeeff\")"),
         ("j", "String(\"{\\\"a\\\": 1}\")"),
-        ("a", "Array([Int32(1), Null])"),
+        // ODBC has no arrays.
+        ("a", if crate::OVER_ODBC { "String(\"{1,NULL}\")" } else { "Array([Int32(1), Null])" }),
         ("f", "Boolean(true)"),
         ("r", "Float32(1.5)"),
     ] {

@@ -141,7 +141,7 @@ fn failed(error: sqlx::Error) -> Failure {
     Failure::new(kind(number, state), format!("{text} (error {number}, SQLSTATE {state})"))
 }
 
-fn kind(number: u16, state: &str) -> FailureKind {
+pub(super) fn kind(number: u16, state: &str) -> FailureKind {
     match number {
         // Deadlock, lock waits, read-only, full, too many connections, interrupted.
         1213 | 1205 | 1290 | 1836 | 1792 | 1114 | 1021 | 1030 | 1040 | 1203 | 1317 | 1969 | 3024 => {

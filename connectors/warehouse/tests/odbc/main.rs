@@ -1,0 +1,25 @@
+//! The sink and the source over ODBC, with the drivers of Debian: what holds for the native drivers, and what is about ODBC
+//! alone.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails, fails its test"
+)]
+
+#[path = "../sink/behaviour.rs"]
+mod behaviour;
+#[path = "../sink/changes.rs"]
+mod changes;
+#[path = "../sink/databases.rs"]
+mod databases;
+#[path = "../sink/harness.rs"]
+mod harness;
+#[path = "../sink/offsets.rs"]
+mod offsets;
+#[path = "../sink/source.rs"]
+mod source;
+
+/// How the databases are reached.
+const OVER_ODBC: bool = true;
