@@ -11,6 +11,7 @@ mod broker;
 mod check;
 mod documents;
 mod reference;
+mod registry_options;
 mod standalone;
 mod support;
 mod transform;
