@@ -27,7 +27,7 @@ pub(super) struct Births {
 
 /// An edge node and its devices.
 #[derive(Debug, Default)]
-struct Node {
+pub(super) struct Node {
     /// Aliases are unique within a node and its devices.
     by_alias: HashMap<u64, Known>,
     /// Data types by name, of metrics without an alias.
@@ -94,23 +94,8 @@ impl Births {
         standing
     }
 
-    /// What the births of a node say of an alias.
-    pub(super) fn alias(&self, group: &str, node: &str, alias: u64) -> Option<&Known> {
-        self.node(group, node)?.by_alias.get(&alias)
-    }
-
-    /// What they say of the data type of a name.
-    pub(super) fn datatype(
-        &self,
-        group: &str,
-        node: &str,
-        device: Option<&str>,
-        name: &str,
-    ) -> Option<DataType> {
-        self.node(group, node)?.by_name.get(&(device.map(Str::from), Str::from(name))).copied()
-    }
-
-    fn node(&self, group: &str, node: &str) -> Option<&Node> {
+    /// What is known of a node.
+    pub(super) fn node(&self, group: &str, node: &str) -> Option<&Node> {
         self.nodes.get(&(Str::from(group), Str::from(node)))
     }
 
@@ -124,6 +109,16 @@ impl Births {
 }
 
 impl Node {
+    /// What the births say of an alias.
+    pub(super) fn alias(&self, alias: u64) -> Option<&Known> {
+        self.by_alias.get(&alias)
+    }
+
+    /// What they say of the data type of a name.
+    pub(super) fn datatype(&self, device: Option<&str>, name: &str) -> Option<DataType> {
+        self.by_name.get(&(device.map(Str::from), Str::from(name))).copied()
+    }
+
     fn note(&mut self, device: Option<&str>, kind: Kind, payload: &Payload<'_>) -> Standing {
         match kind {
             Kind::NodeBirth => {
@@ -222,7 +217,7 @@ mod tests {
     }
 
     fn name(births: &Births, alias: u64) -> Option<String> {
-        births.alias("g", "n", alias).map(|known| known.name.to_string())
+        births.node("g", "n")?.alias(alias).map(|known| known.name.to_string())
     }
 
     #[test]
@@ -233,9 +228,10 @@ mod tests {
         note(&mut births, Some("d"), Kind::DeviceBirth, &payload(Some(1), vec![metric("p", Some(2), 0)]));
         note(&mut births, Some("e"), Kind::DeviceBirth, &payload(Some(2), vec![metric("q", Some(3), 0)]));
         assert_eq!([1, 2, 3].map(|alias| name(&births, alias)), ["t", "p", "q"].map(|n| Some(n.to_owned())));
-        assert_eq!(births.datatype("g", "n", None, "plain"), Some(DataType::UInt64));
-        assert_eq!(births.datatype("g", "n", Some("d"), "plain"), None);
-        assert_eq!(births.alias("g", "other", 1), None);
+        let known = births.node("g", "n").unwrap();
+        assert_eq!(known.datatype(None, "plain"), Some(DataType::UInt64));
+        assert_eq!(known.datatype(Some("d"), "plain"), None);
+        assert!(births.node("g", "other").is_none());
         // A device is born again with other metrics, the rest stays.
         note(&mut births, Some("d"), Kind::DeviceBirth, &payload(Some(3), vec![metric("r", Some(4), 0)]));
         assert_eq!([1, 2, 3, 4].map(|alias| name(&births, alias).is_some()), [true, false, true, true]);
@@ -282,7 +278,7 @@ mod tests {
         }
         assert!(births.size <= 10_000 && births.nodes.len() < 20);
         // Those that spoke last are there.
-        assert!(births.alias("g", "999", 1).is_some());
+        assert!(births.node("g", "999").is_some_and(|node| node.alias(1).is_some()));
         assert_eq!(births.size, births.nodes.values().map(|node| node.size).sum::<usize>());
     }
 }

@@ -187,14 +187,7 @@ fn data_set(message: &[u8]) -> Result<Value, Wrong> {
     while let Some((number, value)) = fields.next()? {
         match (number, value) {
             (2, value) => columns.push(Value::from(value.text()?)),
-            (3, Wire::Bytes(packed)) => {
-                let mut rest = packed;
-                while !rest.is_empty() {
-                    let (datatype, behind) = leading_varint(rest)?;
-                    types.push(DataType::of(datatype));
-                    rest = behind;
-                }
-            }
+            (3, Wire::Bytes(packed)) => types.extend(Fields::packed(packed)?.into_iter().map(DataType::of)),
             (3, value) => types.push(DataType::of(value.number()?)),
             (4, value) => rows.push(value.bytes()?),
             _ => {}
@@ -204,17 +197,6 @@ fn data_set(message: &[u8]) -> Result<Value, Wrong> {
     let types: Vec<Value> = types.into_iter().map(|datatype| Value::from(datatype.name())).collect();
     let entries = [("columns", Value::from(columns)), ("types", types.into()), ("rows", rows.into())];
     Ok(Object::from_entries(entries).into())
-}
-
-fn leading_varint(bytes: &[u8]) -> Result<(u64, &[u8]), Wrong> {
-    let mut value = 0u64;
-    for (at, byte) in bytes.iter().take(10).enumerate() {
-        value |= u64::from(byte & 0x7f).checked_shl(u32::try_from(at * 7).unwrap_or(u32::MAX)).unwrap_or(0);
-        if *byte < 0x80 {
-            return Ok((value, bytes.get(at + 1..).unwrap_or_default()));
-        }
-    }
-    Err("a number is longer than ten bytes, or cut off")
 }
 
 /// The elements of a row.

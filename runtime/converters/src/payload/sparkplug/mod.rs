@@ -21,7 +21,7 @@ mod wire;
 use lavka_api::data::Datum;
 use lavka_api::{Error, Result};
 
-use births::{Births, Standing};
+use births::{Births, Node, Standing};
 use message::Payload;
 use schema::{Head, Schemas};
 use topic::Origin;
@@ -73,16 +73,16 @@ impl Sparkplug {
             Some(Origin::Host(host)) => self.schemas.host(host, payload, &mut self.json),
             Some(Origin::Edge { group, kind, node, device }) => {
                 let read = Payload::read(payload).map_err(wrong)?;
-                // What cannot be decoded is seen before anything is remembered.
-                let births = |births: &Births, standing: Standing| {
+                let decoded = |known: Option<&Node>, standing: Standing| {
                     let head = Head { group, kind, node, device, standing };
-                    self.schemas.message(&head, &read, births)
+                    self.schemas.message(&head, &read, known)
                 };
+                // What cannot be decoded is seen before anything is remembered.
                 if kind.is_birth() {
-                    births(&Births::default(), Standing::default())?;
+                    decoded(None, Standing::default())?;
                 }
                 let standing = self.births.note(group, node, device, kind, &read);
-                births(&self.births, standing)
+                decoded(self.births.node(group, node), standing)
             }
         }
     }

@@ -3,7 +3,7 @@
 use lavka_api::data::{Blob, Datum, Decimal, Logical, Schema, Str, Struct, Type, Value};
 use lavka_api::{Error, Result};
 
-use super::births::{Births, Standing};
+use super::births::{Node, Standing};
 use super::datatype::DataType;
 use super::message::{Metric, Payload, metadata, properties, unsigned};
 use super::topic::Kind;
@@ -91,10 +91,16 @@ impl Schemas {
         Self { message, metric }
     }
 
-    /// A message of a node or device.
-    pub(super) fn message(&self, head: &Head<'_>, payload: &Payload<'_>, births: &Births) -> Result<Datum> {
+    /// A message of a node or device; `known` is what is known of the node.
+    pub(super) fn message(
+        &self,
+        head: &Head<'_>,
+        payload: &Payload<'_>,
+        known: Option<&Node>,
+    ) -> Result<Datum> {
         let mut composite = 0;
-        let metrics = payload.metrics.iter().map(|metric| self.metric(head, metric, births, &mut composite));
+        let metrics =
+            payload.metrics.iter().map(|metric| self.metric(head.device, metric, known, &mut composite));
         let metrics: Vec<Value> = metrics.collect::<Result<_>>()?;
         let values = vec![
             Value::from(head.group),
@@ -151,22 +157,19 @@ impl Schemas {
     /// `composite` adds up the bytes of what is not a scalar.
     fn metric(
         &self,
-        head: &Head<'_>,
+        device: Option<&str>,
         metric: &Metric<'_>,
-        births: &Births,
+        node: Option<&Node>,
         composite: &mut usize,
     ) -> Result<Value> {
-        let known = match (metric.name, metric.alias) {
-            (None, Some(alias)) => births.alias(head.group, head.node, alias),
-            _ => None,
-        };
+        let by_alias = || node?.alias(metric.alias?);
+        let known = by_alias().filter(|_| metric.name.is_none());
         let datatype = metric.datatype.map_or(DataType::Unknown, DataType::of);
         let datatype = match (datatype, known, metric.name) {
             (DataType::Unknown, Some(known), _) => known.datatype,
             (DataType::Unknown, None, Some(name)) => {
-                let by_alias = metric.alias.and_then(|alias| births.alias(head.group, head.node, alias));
-                let by_name = || births.datatype(head.group, head.node, head.device, name);
-                by_alias.map(|known| known.datatype).or_else(by_name).unwrap_or_default()
+                let by_name = || node?.datatype(device, name);
+                by_alias().map(|known| known.datatype).or_else(by_name).unwrap_or_default()
             }
             (said, ..) => said,
         };

@@ -47,6 +47,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Numbers that are written one behind another.
+    pub(super) fn packed(numbers: &'a [u8]) -> Result<Vec<u64>, Wrong> {
+        let mut fields = Self::of(numbers);
+        let mut read = Vec::new();
+        while !fields.rest.is_empty() {
+            read.push(fields.varint()?);
+        }
+        Ok(read)
+    }
+
     fn varint(&mut self) -> Result<u64, Wrong> {
         let mut value = 0u64;
         for shift in (0..70).step_by(7) {
@@ -123,6 +133,13 @@ mod tests {
         assert_eq!(fields.next().unwrap().unwrap().1.float(), Ok(1.0));
         assert_eq!(fields.next().unwrap().unwrap().1.double(), Ok(1.0));
         assert_eq!(fields.next(), Ok(None));
+    }
+
+    #[test]
+    fn packed_numbers() {
+        assert_eq!(Fields::packed(b"\x01\x96\x01"), Ok(vec![1, 150]));
+        assert_eq!(Fields::packed(b""), Ok(Vec::new()));
+        assert_eq!(Fields::packed(b"\x01\x96"), Err(CUT_OFF));
     }
 
     #[test]
