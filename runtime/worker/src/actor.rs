@@ -15,7 +15,7 @@ use lavka_api::config::Config;
 use lavka_api::data::Topic;
 use lavka_api::plugin::{ConnectorContext, TaskId};
 use lavka_api::{Error, Result};
-use lavka_coordination::herder::{Answer, Effect, Event, HerderError, RequestId, failed_task};
+use lavka_coordination::herder::{Answer, Effect, Event, HerderError, RequestId, failed_task, tasks_max};
 use lavka_coordination::status::State;
 use lavka_engine::errors::redacted;
 use lavka_engine::task::{Target, TaskHandle, TaskObserver, TaskState};
@@ -151,7 +151,7 @@ impl Actor {
     /// A new generation begins with the first task that is started while no other is there.
     fn start_of(&mut self, id: &TaskId, epoch: u64, connector: &Config) -> TaskStart {
         if self.tasks.is_empty() {
-            let max = connector.get("tasks.max").and_then(|text| text.trim().parse().ok()).unwrap_or(1);
+            let max = tasks_max(connector);
             self.fence = Arc::new(Fence::before(self.most_tasks.max(MOST_UNKNOWN.min(max))));
         }
         self.most_tasks = self.most_tasks.max(id.task.saturating_add(1));

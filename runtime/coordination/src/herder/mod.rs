@@ -21,3 +21,4 @@ mod runs;
 
 pub use core::Herder;
 pub use message::{Answer, ConnectorInfo, Effect, Event, HerderError, Request, RequestId, failed_task};
+pub use runs::tasks_max;

@@ -299,7 +299,8 @@ impl Running {
     }
 }
 
-/// `tasks.max`, which validation has checked.
-fn tasks_max(config: &Config) -> u32 {
+/// `tasks.max` of a connector, which validation has checked.
+#[must_use]
+pub fn tasks_max(config: &Config) -> u32 {
     config.get("tasks.max").and_then(|text| text.trim().parse().ok()).unwrap_or(1)
 }

@@ -7,6 +7,7 @@ use lavka_api::config::Config;
 use lavka_api::data::{OffsetMap, Topic, TopicPartition, Value};
 use lavka_api::plugin::{Offsets, TaskId};
 use lavka_converters::json::offsets::check_primitive;
+use lavka_coordination::herder::tasks_max;
 use lavka_engine::source::OffsetStore as _;
 use lavka_ports::Admin;
 
@@ -91,7 +92,7 @@ impl Assembly {
         let Some(offsets) = self.topic_offsets(name, config)? else {
             return Ok(self.offsets.write(name, entries).await?);
         };
-        let count = config.get("tasks.max").and_then(|text| text.trim().parse().ok()).unwrap_or(1);
+        let count = tasks_max(config);
         let admin = self.cluster.admin(&self.clients.admin(name, config))?;
         admin.fence_producers(&self.transactional_ids(name, MOST_UNKNOWN.min(count))).await?;
         let id = TaskId { connector: name.to_owned(), task: 0 };

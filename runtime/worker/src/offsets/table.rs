@@ -32,18 +32,30 @@ impl Change {
     /// # Errors
     /// A data error for a value that is not primitive.
     pub(super) fn of(connector: &str, partition: &OffsetMap, offset: Option<&OffsetMap>) -> Result<Self> {
-        let mut key = Vec::new();
-        offsets::write_key(connector, partition, &mut key)?;
-        let value = match offset {
-            Some(offset) => {
-                let mut value = Vec::new();
-                offsets::write_offset(offset, &mut value)?;
-                Some(value)
-            }
-            None => None,
-        };
-        Ok(Self::new(key, value))
+        Ok(Self::new(key_of(connector, partition)?, value_of(offset)?))
     }
+}
+
+/// The key of a partition as it is stored, where nobody stored it before.
+///
+/// # Errors
+/// A data error for a value that is not primitive.
+pub(super) fn key_of(connector: &str, partition: &OffsetMap) -> Result<Vec<u8>> {
+    let mut key = Vec::new();
+    offsets::write_key(connector, partition, &mut key)?;
+    Ok(key)
+}
+
+/// An offset as it is stored.
+///
+/// # Errors
+/// A data error for a value that is not primitive.
+pub(super) fn value_of(offset: Option<&OffsetMap>) -> Result<Option<Vec<u8>>> {
+    let written = |offset| {
+        let mut value = Vec::new();
+        offsets::write_offset(offset, &mut value).map(|()| value)
+    };
+    offset.map(written).transpose()
 }
 
 /// Stored offsets. Keys are indexed by what they mean, and keep the bytes they came with.
@@ -105,8 +117,7 @@ impl Table {
     }
 
     fn entry(&self, connector: &str, partition: &OffsetMap) -> Result<Option<&Entry>> {
-        let mut key = Vec::new();
-        offsets::write_key(connector, partition, &mut key)?;
+        let key = key_of(connector, partition)?;
         let Ok(meaning) = offsets::read_key(&key) else { return Ok(None) };
         Ok(self.index.get(&meaning).and_then(|&at| self.entries.get(at)))
     }
@@ -134,9 +145,7 @@ impl Table {
         if let Some((key, _)) = self.entry(connector, partition)? {
             return Ok(key.clone());
         }
-        let mut key = Vec::new();
-        offsets::write_key(connector, partition, &mut key)?;
-        Ok(key)
+        key_of(connector, partition)
     }
 
     /// Every partition of a connector that ever had an offset, with the one that it has.
@@ -144,7 +153,11 @@ impl Table {
         let of_connector = self.index.iter().filter(|((owner, _), _)| owner == connector);
         let mut found: Vec<(usize, &OffsetMap)> = of_connector.map(|((_, map), at)| (*at, map)).collect();
         found.sort_by_key(|(at, _)| *at);
-        found.into_iter().map(|(_, map)| Ok((map.clone(), self.get(connector, map)?))).collect()
+        let offset = |at: usize| match self.entries.get(at) {
+            Some((_, Some(value))) => offsets::read_offset(value),
+            _ => Ok(None),
+        };
+        found.into_iter().map(|(at, map)| Ok((map.clone(), offset(at)?))).collect()
     }
 
     /// Every partition of a connector that has an offset.

@@ -19,6 +19,7 @@ use tokio::task::AbortHandle;
 
 use super::file::FileOffsetStore;
 use super::log::OffsetLog;
+use super::table::{key_of, value_of};
 
 /// How long one attempt at a call of the producer may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -50,15 +51,7 @@ impl TopicOffsets {
         partition: &OffsetMap,
         offset: Option<&OffsetMap>,
     ) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
-        let value = match offset {
-            Some(offset) => {
-                let mut value = Vec::new();
-                lavka_converters::json::offsets::write_offset(offset, &mut value)?;
-                Some(value)
-            }
-            None => None,
-        };
-        Ok((self.log.table().key(&self.connector, partition)?, value))
+        Ok((self.log.table().key(&self.connector, partition)?, value_of(offset)?))
     }
 
     /// Writes what a user wants, all of it or nothing. `producer` is used for nothing else.
@@ -186,8 +179,7 @@ async fn copy(offsets: &TopicOffsets, uncopied: &Known) {
 
 /// A partition or offset as it comes back from JSON: integers are of 64 bits.
 fn normal(connector: &str, partition: &OffsetMap) -> Result<OffsetMap> {
-    let mut key = Vec::new();
-    lavka_converters::json::offsets::write_key(connector, partition, &mut key)?;
+    let key = key_of(connector, partition)?;
     let read = lavka_converters::json::offsets::read_key(&key);
     read.map(|(_, partition)| partition).map_err(|refusal| Error::data(refusal.to_string()))
 }
