@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lavka_api::async_trait;
@@ -105,27 +106,38 @@ pub(crate) async fn converting(registry: &str) -> Result<Run, Box<dyn Error>> {
     Ok(watch.stop(RECORDS))
 }
 
-/// A registry that gives every schema the same id; its URL. It ends with the process.
+/// A registry that gives every schema the same id, and for it the last one; its URL. It ends with the process.
 pub(crate) fn registry() -> Result<String, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
+    let last = Arc::new(Mutex::new(String::new()));
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || answer(stream));
+            let last = last.clone();
+            std::thread::spawn(move || answer(stream, &last));
         }
     });
     Ok(url)
 }
 
-fn answer(mut stream: TcpStream) {
+fn answer(mut stream: TcpStream, last: &Mutex<String>) {
     let mut request = Vec::new();
     let mut piece = [0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut piece) {
         request.extend_from_slice(piece.get(..count).unwrap_or_default());
         // The body is one object, and nothing of it ends a line before.
-        if request.windows(4).any(|four| four == b"\r\n\r\n") && request.ends_with(b"}") {
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let Some((head, sent)) = text.split_once("\r\n\r\n") else { continue };
+        let asks = head.starts_with("GET");
+        if asks || sent.ends_with('}') {
             request.clear();
-            let body = "{\"id\":1}";
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            let body = if asks {
+                last.clone()
+            } else {
+                sent.clone_into(&mut last);
+                "{\"id\":1}".to_owned()
+            };
             let head = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.schemaregistry.v1+json\r\n";
             let length = body.len();
             if write!(stream, "{head}Content-Length: {length}\r\n\r\n{body}").is_err() {

@@ -13,6 +13,7 @@ mod coap;
 mod sink;
 mod source;
 mod usage;
+mod warehouse;
 mod worker;
 
 use std::error::Error;
@@ -32,17 +33,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
             sink_path(&bootstrap).await?;
             avro_path(&bootstrap).await?;
             cdc::run(&bootstrap, None).await?;
+            warehouse::run(&bootstrap, None).await?;
             coap::run().await
         }
         Some("source") => source_path(&bootstrap).await,
         Some("sink") => sink_path(&bootstrap).await,
         Some("avro") => avro_path(&bootstrap).await,
         Some("cdc") => cdc::run(&bootstrap, std::env::args().nth(2).as_deref()).await,
+        Some("warehouse") => warehouse::run(&bootstrap, std::env::args().nth(2).as_deref()).await,
         Some("coap") => coap::run().await,
-        Some(other) => {
-            Err(format!("{other} is none of source, sink, avro, cdc and coap; without an argument all run")
-                .into())
-        }
+        Some(other) => Err(format!(
+            "{other} is none of source, sink, avro, cdc, warehouse and coap; without an argument all run"
+        )
+        .into()),
     }
 }
 

@@ -1,0 +1,163 @@
+//! Kafka to tables of PostgreSQL: beside raw binary `COPY` of rows that were encoded beforehand, beside an upsert through a
+//! staging table written by hand, and beside Debezium's JDBC sink in a Java worker that was warmed up by a pass of its own.
+//!
+//! Server, broker and worker share the machine. A table has ten columns and a primary key; upserts meet rows that are
+//! there.
+
+mod debezium;
+mod raw;
+mod rows;
+
+use std::error::Error;
+use std::time::Duration;
+
+use lavka_api::config::Config;
+use lavka_telemetry::metrics::Metrics;
+use lavka_testkit::{Postgres, PostgresConfig};
+
+use super::usage::{Run, Stopwatch};
+use super::{avro, median, worker};
+use debezium::Debezium;
+use raw::Table;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Records of a topic.
+const RECORDS: u32 = 300_000;
+/// Rows of a batch, of all sides.
+const BATCH: u32 = 3000;
+/// Rounds; the median is reported.
+const ROUNDS: usize = 3;
+
+/// Runs one part, or both.
+pub(crate) async fn run(bootstrap: &str, part: Option<&str>) -> Outcome<()> {
+    let settings = ["shared_buffers = 256MB", "max_wal_size = 8GB"].map(str::to_owned).to_vec();
+    let server = Postgres::start(&PostgresConfig { settings, ..PostgresConfig::default() })?;
+    match part {
+        None => {
+            limits(bootstrap, &server).await?;
+            beside_debezium(bootstrap, &server).await
+        }
+        Some("limits") => limits(bootstrap, &server).await,
+        Some("debezium") => beside_debezium(bootstrap, &server).await,
+        Some(other) => Err(format!("{other} is none of limits and debezium").into()),
+    }
+}
+
+async fn limits(bootstrap: &str, server: &Postgres) -> Outcome<()> {
+    println!("Kafka (Avro) → PostgreSQL, {RECORDS} records of 10 columns, transactions of {BATCH}");
+    let registry = avro::registry()?;
+    rows::produce(bootstrap, rows::AVRO, &registry).await?;
+    let mut table = Table::open(server).await?;
+    let (mut inserts, mut upserts) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        table.empty().await?;
+        let copy = table.copy().await?;
+        table.empty().await?;
+        let insert = lavka(bootstrap, server, &mut table, Format::Avro(&registry), "insert").await?;
+        table.mark().await?;
+        let by_hand = table.upsert().await?;
+        table.mark().await?;
+        let upsert = lavka(bootstrap, server, &mut table, Format::Avro(&registry), "upsert").await?;
+        if round > 0 {
+            println!("  raw COPY {copy}   Lavka {insert}   upsert by hand {by_hand}   Lavka {upsert}");
+            inserts.push(insert.rate / copy.rate);
+            upserts.push(upsert.rate / by_hand.rate);
+        }
+    }
+    println!(
+        "  inserts {:.0} % of raw COPY, upserts {:.0} % of those by hand (median of {ROUNDS})",
+        100.0 * median(&mut inserts),
+        100.0 * median(&mut upserts)
+    );
+    Ok(())
+}
+
+async fn beside_debezium(bootstrap: &str, server: &Postgres) -> Outcome<()> {
+    println!(
+        "Kafka (JSON with schemas) → PostgreSQL, {RECORDS} records of 10 columns, beside Debezium's JDBC sink"
+    );
+    rows::produce(bootstrap, rows::JSON, "").await?;
+    let mut table = Table::open(server).await?;
+    let mut debezium = Debezium::launch(bootstrap)?;
+    for mode in ["insert", "upsert"] {
+        let (mut rates, mut costs) = (Vec::new(), Vec::new());
+        for round in 0..=ROUNDS {
+            table.ready(mode).await?;
+            let us = lavka(bootstrap, server, &mut table, Format::Json, mode).await?;
+            table.ready(mode).await?;
+            let them = debezium.write(server, &mut table, mode).await?;
+            if round > 0 {
+                println!("  {mode}: Lavka {us}   Debezium {them}");
+                rates.push(us.rate / them.rate);
+                costs.push(them.cpu_seconds / us.cpu_seconds);
+            }
+        }
+        println!(
+            "  {mode}: {:.1} times Debezium's rate, {:.1} times less CPU (median of {ROUNDS})",
+            median(&mut rates),
+            median(&mut costs)
+        );
+    }
+    Ok(())
+}
+
+/// What the messages are.
+#[derive(Clone, Copy)]
+enum Format<'a> {
+    /// With the registry's URL.
+    Avro(&'a str),
+    Json,
+}
+
+/// Through a worker: consumer group, converter, sink. Timed from the first record on, so that joining the group does not
+/// count, until the last row is committed.
+async fn lavka(
+    bootstrap: &str,
+    server: &Postgres,
+    table: &mut Table,
+    format: Format<'_>,
+    mode: &str,
+) -> Outcome<Run> {
+    let folder = tempfile::tempdir()?;
+    let metrics = Metrics::new();
+    let plugins = [lavka_avro::plugins(), lavka_connector_warehouse::plugins()].into_iter().flatten();
+    let worker = worker::start(bootstrap, folder.path(), metrics.clone(), plugins.collect(), &[])?;
+    let mut connector = Config::from([
+        ("connector.class", "io.confluent.connect.jdbc.JdbcSinkConnector".to_owned()),
+        ("connection.url", raw::url(server)),
+        ("connection.user", Postgres::USER.into()),
+        ("connection.password", Postgres::PASSWORD.into()),
+        ("table.name.format", raw::TABLE.into()),
+        ("insert.mode", mode.into()),
+        ("pk.mode", "record_value".into()),
+        ("pk.fields", "id".into()),
+        ("batch.size", BATCH.to_string()),
+        ("consumer.override.max.poll.records", BATCH.to_string()),
+    ]);
+    let more = match format {
+        Format::Avro(registry) => [
+            ("topics", rows::AVRO),
+            ("value.converter", rows::CONVERTER),
+            ("value.converter.schema.registry.url", registry),
+        ],
+        Format::Json => [
+            ("topics", rows::JSON),
+            ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
+            ("value.converter.schemas.enable", "true"),
+        ],
+    };
+    more.into_iter().for_each(|(key, value)| {
+        connector.set(key, value);
+    });
+    let name = format!("bench-{}", lavka_testkit::unique("warehouse"));
+    worker.handle().put_connector(name, connector, None, true).await?;
+    while worker::total(&metrics, "sink-record-read-total") < 1.0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let watch = Stopwatch::start();
+    table.wait_for(RECORDS - 1).await?;
+    let run = watch.stop(RECORDS);
+    worker.shutdown().await;
+    Ok(run)
+}
