@@ -4,7 +4,7 @@
 #   setup.sh build    compile the workspace
 #   setup.sh lint     that, and check its style
 #   setup.sh tests    that (not the style), and run the tests against Apache Kafka, Mosquitto,
-#                     PostgreSQL and MariaDB
+#                     PostgreSQL and MariaDB, natively and over ODBC
 #
 # Installing takes Debian's package manager and root, or sudo that asks for no password. Where it may not install it
 # prints the one line to run, and fails.
@@ -64,6 +64,7 @@ check_tests() {
     have coap-client-notls || need libcoap3-bin "libcoap's clients"
     have_postgres || need postgresql 'PostgreSQL'
     { have_server mariadbd && have mariadb; } || need mariadb-server 'MariaDB'
+    have_odbc || need 'libodbc2 odbcinst odbc-postgresql odbc-mariadb libsqliteodbc' 'unixODBC and three of its drivers'
     { [ "$(java_version)" -ge 17 ] && have_javac; } ||
         need "$(java_package)" 'a JDK 17 or newer for Apache Kafka, and for comparisons with its classes'
     have kcat || need kcat "kcat, for the embedded broker's contract tests"
@@ -84,6 +85,15 @@ have_postgres() {
         [ -x "$program" ] && return 0
     done
     return 1
+}
+
+# Debian's packages write their drivers into the driver manager's list.
+have_odbc() {
+    for driver in 'PostgreSQL Unicode' 'MariaDB Unicode' 'SQLite3'; do
+        grep -qsF "[$driver]" /etc/odbcinst.ini || return 1
+    done
+    have ldconfig || PATH=$PATH:/sbin:/usr/sbin
+    ldconfig -p 2>/dev/null | grep -q 'libodbc\.so\.2'
 }
 
 # The major version of the Java that the tests will find, 0 for none.
