@@ -2,7 +2,7 @@
 //!
 //! A server hands every single change to the kernel, and whoever waits for the socket is woken up for each: at a hundred
 //! thousand changes a second that costs several times what reading them does. So a connection has a thread with a runtime
-//! of its own, which may [rest](rest) between two reads without holding anything else up; whatever comes meanwhile is
+//! of its own, which may [rest](rest()) between two reads without holding anything else up; whatever comes meanwhile is
 //! read at once afterwards.
 
 use std::io;
@@ -47,4 +47,24 @@ impl Line {
 /// Lets data gather in the kernel without being woken up for it. Only on a thread of its own: it blocks.
 pub(super) fn rest() {
     std::thread::sleep(REST);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_runs_on_a_line_has_its_thread_and_ends_with_it() {
+        let line = Line::open().unwrap();
+        let name =
+            line.runtime().spawn(async { std::thread::current().name().map(str::to_owned) }).await.unwrap();
+        assert_eq!(name.as_deref(), Some("pg-replication"));
+        let (held, ended) = oneshot::channel::<()>();
+        line.runtime().spawn(async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        drop(line);
+        assert!(ended.await.is_err(), "the task was dropped");
+    }
 }

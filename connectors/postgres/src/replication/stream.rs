@@ -23,8 +23,9 @@ const EPOCH_GAP: i64 = 946_684_800_000_000;
 /// How long a stopping stream waits for the server's goodbye.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Frames that are moved into the queue at once; a keepalive's wait for those before it is short.
+/// Frames that are moved into the queue at once, and bytes after which no more are.
 const BATCH: usize = 256;
+const BATCH_BYTES: usize = 256 * 1024;
 
 /// Something that arrived.
 #[derive(Clone, Debug, PartialEq)]
@@ -210,10 +211,15 @@ impl Mover {
         waiting: &mut VecDeque<Frame>,
     ) -> Option<Error> {
         let mut next = Some(event);
-        let mut dry = false;
+        let (mut dry, mut bytes) = (false, 0);
         while let Some(event) = next {
             match event {
-                Ok(Some(event)) => waiting.extend(frame(event)),
+                Ok(Some(event)) => {
+                    let frame = frame(event);
+                    bytes += frame.as_ref().map_or(0, Frame::size);
+                    waiting.extend(frame);
+                }
+                // What finds no room then is sent again to whoever connects next.
                 Ok(None) => {
                     self.queue.offer(waiting);
                     return Some(Error::retriable(format!(
@@ -226,7 +232,7 @@ impl Mover {
                     return Some(named_wire(&error, &format!("streaming from slot {}", self.slot)));
                 }
             }
-            if waiting.len() >= BATCH {
+            if waiting.len() >= BATCH || bytes >= BATCH_BYTES {
                 break;
             }
             next = self.client.recv().now_or_never();

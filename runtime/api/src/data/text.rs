@@ -13,6 +13,7 @@ pub struct Str(CompactString);
 
 impl Str {
     /// An inline constant of at most 24 bytes, or a pointer to a longer one; never allocates.
+    #[inline]
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {
         Self(CompactString::const_new(text))
