@@ -9,7 +9,8 @@ use lavka_converters::json::{DecimalFormat, WriteOptions};
 
 use crate::config::LakeConfig;
 use crate::format::{
-    AvroCodec, AvroSettings, BloomFilters, Codec, FileFormat, LineKind, LineSettings, ParquetSettings,
+    AvroCodec, AvroSettings, BloomFilters, Codec, Compression, FileFormat, Frame, LineKind, LineSettings,
+    ParquetSettings,
 };
 use crate::s3_dialect::S3Config;
 use crate::settings::{Checked, size};
@@ -27,9 +28,9 @@ pub(crate) fn format(
     s3: Option<&S3Config>,
     declared: Option<Arc<Schema>>,
 ) -> Checked<FileFormat> {
-    let gzip = s3.and_then(gzip_level);
-    let lines =
-        |kind, extension: Option<&str>| FileFormat::Lines(Arc::new(LineSettings::new(kind, extension, gzip)));
+    let suffix = s3.and_then(S3Config::compression).map_or("", Compression::extension);
+    let lines = |kind, extension: Option<&str>| LineSettings::new(kind, extension, suffix);
+    let file = |settings| FileFormat::Lines(Arc::new(settings));
     let connector = short_name(config);
     let class = match &keys.format_class {
         Some(class) => class.0.as_str(),
@@ -45,13 +46,14 @@ pub(crate) fn format(
         "json" => {
             let numeric = keys.json_decimal_format.eq_ignore_ascii_case("NUMERIC");
             let decimal_format = if numeric { DecimalFormat::Numeric } else { DecimalFormat::Base64 };
-            Ok(lines(LineKind::Json(WriteOptions { decimal_format, ..WriteOptions::default() }), None))
+            Ok(file(lines(LineKind::Json(WriteOptions { decimal_format, ..WriteOptions::default() }), None)))
         }
-        "csv" => Ok(lines(LineKind::Csv, None)),
-        "string" => Ok(lines(LineKind::Text, None)),
+        "csv" => Ok(file(lines(LineKind::Csv, None))),
+        "string" => Ok(file(lines(LineKind::Text, None))),
         "bytearray" => {
             let separator = keys.bytearray_separator.as_deref().unwrap_or("\n");
-            Ok(lines(LineKind::Bytes(separator.as_bytes().into()), Some(extension(keys)?)))
+            let frame = Frame::lines(separator.as_bytes());
+            Ok(file(LineSettings { frame, ..lines(LineKind::Bytes, Some(extension(keys)?)) }))
         }
         "orc" => Err((
             "format.class",
@@ -71,14 +73,6 @@ pub(crate) fn short_name(config: &Config) -> &str {
     simple.strip_suffix("Connector").unwrap_or(simple)
 }
 
-/// The level of gzip, where objects are compressed.
-fn gzip_level(s3: &S3Config) -> Option<u32> {
-    /// zlib's own default.
-    const USUAL: u32 = 6;
-    let compressed = s3.compression_type.eq_ignore_ascii_case("gzip");
-    compressed.then(|| u32::try_from(s3.compression_level).unwrap_or(USUAL))
-}
-
 fn extension(keys: &LakeConfig) -> Checked<&str> {
     let extension = keys.bytearray_extension.as_str();
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -91,7 +85,7 @@ fn extension(keys: &LakeConfig) -> Checked<&str> {
     }
 }
 
-fn mapping(keys: &LakeConfig) -> Mapping {
+pub(crate) fn mapping(keys: &LakeConfig) -> Mapping {
     Mapping {
         enhanced_avro_schema_support: keys.enhanced_avro_schema_support,
         connect_meta_data: keys.connect_meta_data,
@@ -100,7 +94,11 @@ fn mapping(keys: &LakeConfig) -> Mapping {
     }
 }
 
-fn parquet(keys: &LakeConfig, names_codec: bool, declared: Option<Arc<Schema>>) -> Checked<ParquetSettings> {
+pub(crate) fn parquet(
+    keys: &LakeConfig,
+    names_codec: bool,
+    declared: Option<Arc<Schema>>,
+) -> Checked<ParquetSettings> {
     let codec = codec(keys)?;
     let named = match codec {
         _ if !names_codec => "",
@@ -136,7 +134,7 @@ fn codec(keys: &LakeConfig) -> Checked<Codec> {
     }
 }
 
-fn avro_codec(keys: &LakeConfig) -> Checked<AvroCodec> {
+pub(crate) fn avro_codec(keys: &LakeConfig) -> Checked<AvroCodec> {
     let name = keys.avro_codec.as_deref().unwrap_or("null");
     AvroCodec::of(name)
         .ok_or_else(|| ("avro.codec", "there is no such codec; use null, deflate, snappy or bzip2".into()))

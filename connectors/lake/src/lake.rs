@@ -6,8 +6,18 @@ use lavka_api::data::TopicPartition;
 use lavka_api::{Error, Result};
 
 use crate::file_name::FileName;
+use crate::naming::Naming;
 use crate::settings::Settings;
 use crate::store::{LakePath, LakeStore, LogForm};
+
+/// Where a finished file goes.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// Into this directory, under a name with its offsets.
+    Directory(LakePath),
+    /// Under this name.
+    File(LakePath),
+}
 
 /// The store and the rules for names in it; cloning copies pointers.
 #[derive(Debug, Clone)]
@@ -32,23 +42,35 @@ impl Lake {
         self.temp_root()?.join(&format!("{}/{}", tp.topic, tp.partition))
     }
 
-    /// The directory of finished files of `tp` that `place` (`<topic>/<encoded partition>`, which come from records)
-    /// stands for.
+    /// Where the finished files of `tp` are that `place` (`<topic>/<encoded partition>`, or a name from a template, which
+    /// come from records) stands for.
     ///
     /// # Errors
     /// A data error where no file of `tp` can have its name there: everything that could go wrong with the name has to
     /// go wrong before a commit with it is logged.
-    pub(crate) fn final_dir(&self, tp: &TopicPartition, place: &str) -> Result<LakePath> {
+    pub(crate) fn target(&self, tp: &TopicPartition, place: &str) -> Result<Target> {
+        if let Naming::Template(_) = self.settings.naming {
+            let path = LakePath::new(place)?;
+            if path.is_within(&self.settings.topics_dir) {
+                return Err(Error::data(format!(
+                    "{path} is in the directory of unfinished files (lavka.state.dir)"
+                )));
+            }
+            return Ok(Target::File(path));
+        }
         let directory = self.settings.topics_dir.join(place)?;
         if directory.is_within(&self.temp_root()?) {
             return Err(Error::data(format!("{directory} is the directory of unfinished files")));
         }
-        directory.join(&self.longest_name(tp))?;
-        Ok(directory)
+        directory.join(&self.longest_name(tp)?)?;
+        Ok(Target::Directory(directory))
     }
 
     /// The longest name without an epoch, for which offsets below 10^13 leave room.
-    fn longest_name(&self, tp: &TopicPartition) -> String {
+    fn longest_name(&self, tp: &TopicPartition) -> Result<String> {
+        if let Naming::Template(names) = &self.settings.naming {
+            return names.template.longest(tp);
+        }
         let longest = FileName {
             topic: &tp.topic,
             partition: tp.partition,
@@ -56,7 +78,7 @@ impl Lake {
             end: i64::MAX,
             epoch: None,
         };
-        self.settings.naming.text(&longest, self.settings.pad, self.settings.format.extension())
+        Ok(self.settings.naming.text(&longest, self.settings.pad, self.settings.format.extension()))
     }
 
     /// Checks that the names of a partition's finished files are possible at all.
@@ -64,7 +86,7 @@ impl Lake {
     /// # Errors
     /// Where the topic's name is too long for them.
     pub(crate) fn check_names(&self, tp: &TopicPartition) -> Result<()> {
-        LakePath::new(&self.longest_name(tp)).map(drop).map_err(|_| {
+        self.longest_name(tp).and_then(|name| LakePath::new(&name)).map(drop).map_err(|_| {
             Error::fatal(format!(
                 "{tp}: the topic's name is too long for the names of its files, which have the topic, the partition \
                  and two offsets in 255 bytes"

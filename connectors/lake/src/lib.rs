@@ -1,7 +1,7 @@
 //! The lake sink: records into Parquet, Avro, JSON, CSV and text files, each exactly once.
 //!
-//! It takes the configurations of the HDFS and S3 sinks, lays files out as they do, and writes to a local directory, HDFS or
-//! an object store ([`store`]). A file of the HDFS sink's naming
+//! It takes the configurations of Confluent's HDFS and S3 sinks and of Aiven's S3 sink, lays files out as they do, and writes to
+//! a local directory, HDFS or an object store ([`store`]). A file of the HDFS sink's naming
 //! has the offsets of its first and last record in its name
 //! (`topics/readings/partition=0/readings+0+0000000000+0000000999.parquet`), so that a restarted task knows where to
 //! go on, whatever Kafka has as the group's offsets.
@@ -52,25 +52,28 @@
 //! | --- | --- |
 //! | `config`, `settings`, `format_choice` | the keys, and what they mean together |
 //! | `connector`, `task` | the contracts of the API |
-//! | `partition_writer`, `rejections` | a topic partition: open files, rotation, commit; records it cannot take |
+//! | `partition_writer`, `run`, `rejections` | a topic partition: open files, rotation, commit; records it cannot take |
 //! | `open_file`, `open_files`, `format` | rows to bytes, bytes to a temporary file |
 //! | `commit`, `commit_log`, `wal`, `hadoop_wal`, `recovery`, `alteration` | exactly once; offsets set by the user |
 //! | `partitioner`, `pattern`, `zone`, `instant`, `field_path` | which directory |
 //! | `history` | which records were taken, by leader epoch and offset |
 //! | `form`, `compatibility`, `projection`, `file_schema` | records of changing schemas in one file; what earlier ones had |
 //! | `hive` | tables and partitions of a metastore |
-//! | `s3_dialect` | what the S3 sink's configurations have of their own |
-//! | `rotation`, `file_name`, `naming`, `lake` | when, and under which name |
+//! | `s3_dialect`, `aiven_dialect` | what the configurations of Confluent's and Aiven's S3 sinks have of their own |
+//! | `envelope` | rows of more than a record's value |
+//! | `rotation`, `file_name`, `naming`, `name_template`, `placing`, `lake` | when, and under which name |
 //! | `report` | how large files come out, and why they were finished |
 //! | `storage` | which store, by URL or bucket |
 //! | [`store`] | the port to what holds the files: a directory, HDFS, object stores |
 
+mod aiven_dialect;
 mod alteration;
 mod commit;
 mod commit_log;
 mod compatibility;
 mod config;
 mod connector;
+mod envelope;
 mod field_path;
 mod file_name;
 mod file_schema;
@@ -82,17 +85,20 @@ mod history;
 mod hive;
 mod instant;
 mod lake;
+mod name_template;
 mod naming;
 mod open_file;
 mod open_files;
 mod partition_writer;
 mod partitioner;
 mod pattern;
+mod placing;
 mod projection;
 mod recovery;
 mod rejections;
 mod report;
 mod rotation;
+mod run;
 mod s3_dialect;
 mod settings;
 mod storage;
@@ -129,5 +135,13 @@ pub fn plugins() -> Vec<Plugin> {
         definition: s3_dialect::definition,
         factory: Factory::Sink(|| Box::new(LakeSinkConnector::default())),
     };
-    vec![lake, s3]
+    let aiven = Plugin {
+        class: aiven_dialect::CLASS,
+        aliases: &[],
+        version,
+        doc: "The lake sink in a bucket of S3, with the keys, the formats and the names of objects of Aiven's S3 sink.",
+        definition: aiven_dialect::definition,
+        factory: Factory::Sink(|| Box::new(LakeSinkConnector::default())),
+    };
+    vec![lake, s3, aiven]
 }

@@ -1,9 +1,10 @@
 //! What finished files are called.
 
+use crate::aiven_dialect::TemplateNames;
 use crate::file_name::FileName;
 
 /// The form of the names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Naming {
     /// The HDFS sink's: `t+0+0000000000+0000000009.avro`, see [`FileName`].
     Span,
@@ -13,6 +14,8 @@ pub(crate) enum Naming {
         /// `file.delim`.
         delim: String,
     },
+    /// As a template says.
+    Template(Box<TemplateNames>),
 }
 
 impl Naming {
@@ -30,6 +33,7 @@ impl Naming {
                 let digits = start.find(|c: char| !c.is_ascii_digit()).unwrap_or(start.len());
                 Some((partition.parse().ok()?, start.get(..digits)?.parse().ok()?))
             }
+            Naming::Template(_) => None,
         }
     }
 
@@ -42,6 +46,8 @@ impl Naming {
     pub(crate) fn text(&self, name: &FileName<'_>, pad: usize, extension: &str) -> String {
         match self {
             Naming::Span => name.to_text(pad, extension),
+            // What the template makes of a file is its place.
+            Naming::Template(_) => String::new(),
             Naming::Start { delim } => {
                 let FileName { topic, partition, start, epoch, .. } = name;
                 let epoch = epoch.map(|epoch| format!("{delim}{epoch}")).unwrap_or_default();

@@ -9,17 +9,17 @@ use lavka_columnar::Appended;
 
 use crate::file_name::FileName;
 use crate::format::{Encoder, chunk};
-use crate::lake::Lake;
+use crate::lake::{Lake, Target};
 use crate::naming::Naming;
 use crate::store::{Chunk, LakePath, Lease};
 
 /// An unfinished file. Its bytes wait in memory until they are worth a write; it exists in the store from the first
 /// write on, under its temporary name.
 pub(crate) struct OpenFile {
-    /// `<topic>/<encoded partition>`, by which it is found.
+    /// `<topic>/<encoded partition>` or a name from a template, by which it is found.
     pub(crate) place: Arc<str>,
     /// Where it will be when it is finished.
-    pub(crate) directory: LakePath,
+    target: Target,
     pub(crate) temp: LakePath,
     pub(crate) encoder: Encoder,
     tp: TopicPartition,
@@ -43,13 +43,13 @@ impl OpenFile {
     pub(crate) fn new(
         (tp, overtaken): (&TopicPartition, i64),
         place: Arc<str>,
-        directory: LakePath,
+        target: Target,
         temp: LakePath,
         encoder: Encoder,
     ) -> Self {
         Self {
             place,
-            directory,
+            target,
             temp,
             encoder,
             tp: tp.clone(),
@@ -106,15 +106,24 @@ impl OpenFile {
     pub(crate) fn path(&self, lake: &Lake) -> Result<Option<LakePath>> {
         let Some((start, end)) = self.offsets else { return Ok(None) };
         let epoch = self.epoch.filter(|_| start < self.overtaken);
+        let directory = match &self.target {
+            Target::Directory(directory) => directory,
+            Target::File(path) => {
+                return match epoch {
+                    Some(epoch) => LakePath::new(&format!("{path}-{epoch}")).map(Some),
+                    None => Ok(Some(path.clone())),
+                };
+            }
+        };
         let name = FileName { topic: &self.tp.topic, partition: self.tp.partition, start, end, epoch };
         let text = lake.settings.naming.text(&name, lake.settings.pad, lake.settings.format.extension());
-        self.directory.join(&text).map(Some)
+        directory.join(&text).map(Some)
     }
 
     /// The same, if more records do not change it.
     fn settled_path(&self, lake: &Lake) -> Option<LakePath> {
         match lake.settings.naming {
-            Naming::Start { .. } => self.path(lake).ok().flatten(),
+            Naming::Start { .. } | Naming::Template(_) => self.path(lake).ok().flatten(),
             Naming::Span => None,
         }
     }

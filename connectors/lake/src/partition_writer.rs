@@ -9,17 +9,19 @@ use lavka_columnar::{Inferred, Refusal};
 
 use crate::commit::Commit;
 use crate::commit_log::CommitLog;
+use crate::envelope::RowMaker;
 use crate::form::Form;
 use crate::history::{History, Verdict};
 use crate::hive::Finished;
 use crate::lake::Lake;
+use crate::naming::Naming;
 use crate::open_file::OpenFile;
 use crate::open_files::OpenFiles;
-use crate::partitioner::Partitioner;
+use crate::placing::Placing;
 use crate::recovery::Recovered;
-use crate::rejections::Rejections;
 use crate::report::Cut;
 use crate::rotation::{Cause, Rotation};
+use crate::run::{Call, Run};
 use crate::settings::NullValues;
 use crate::store::{Lease, random_bytes, random_name};
 
@@ -27,13 +29,6 @@ use crate::store::{Lease, random_bytes, random_name};
 const MAX_RUN: usize = 1024;
 /// What was inferred about more fields than this is not kept for the next file: such data have random keys.
 const MAX_KNOWN_FIELDS: usize = 1000;
-
-/// What a call of the task brings along.
-pub(crate) struct Call<'a> {
-    pub(crate) now: i64,
-    pub(crate) partitioner: &'a mut Partitioner,
-    pub(crate) rejections: &'a mut Rejections,
-}
 
 pub(crate) struct PartitionWriter {
     tp: TopicPartition,
@@ -60,22 +55,15 @@ pub(crate) struct PartitionWriter {
     commit: Option<(Commit, Cause)>,
     /// What was inferred so far, for the next file.
     known: Option<Inferred>,
+    /// Makes rows, where these are more than the records' values.
+    rows: Option<RowMaker>,
+    placing: Placing,
     /// Scratch space for the place of a record.
     place: String,
     /// Files for whose directories there may have to be partitions in Hive.
     finished: Vec<Finished>,
     /// Files that were finished since somebody asked.
     cuts: Vec<Cut>,
-}
-
-/// Records on their way into one file: consecutive ones, so that records go into files in the order of their offsets.
-/// That is what lets a commit at any point cover everything below an offset.
-#[derive(Default)]
-struct Run {
-    file: usize,
-    rows: Vec<usize>,
-    /// The offset of the last of them.
-    last: i64,
 }
 
 impl PartitionWriter {
@@ -85,6 +73,7 @@ impl PartitionWriter {
         if let Some(schema) = recovered.schema {
             form.go_on(schema);
         }
+        let rows = lake.settings.envelope.clone().map(RowMaker::new);
         Ok(Self {
             tp,
             lake,
@@ -101,6 +90,8 @@ impl PartitionWriter {
             rotation,
             commit: None,
             known: None,
+            rows,
+            placing: Placing::default(),
             place: String::new(),
             finished: Vec::new(),
             cuts: Vec::new(),
@@ -207,8 +198,7 @@ impl PartitionWriter {
         run: &mut Run,
         call: &mut Call<'_>,
     ) -> Result<()> {
-        let datum = &record.record.value;
-        if datum.is_null() {
+        if record.record.value.is_null() && self.rows.is_none() {
             self.flush(batch, run, call).await?;
             let wanted = match self.lake.settings.nulls {
                 NullValues::Fail => true,
@@ -227,6 +217,11 @@ impl PartitionWriter {
             Ok(time) => time,
             Err(error) => return self.refuse(batch, record, run, call, error).await,
         };
+        let row = match self.rows.as_mut().map(|rows| rows.row(record)).transpose() {
+            Ok(row) => row,
+            Err(error) => return self.refuse(batch, record, run, call, error).await,
+        };
+        let datum = row.as_ref().unwrap_or(&record.record.value);
         match self.form.judge(datum.schema.as_ref()) {
             Ok(true) => {}
             Ok(false) => {
@@ -249,10 +244,8 @@ impl PartitionWriter {
             }
         }
         let mut place = std::mem::take(&mut self.place);
-        place.clear();
-        place.push_str(&record.record.topic);
-        place.push('/');
-        let outcome = call.partitioner.encode(record, time, &mut place);
+        let naming = &self.lake.settings.naming;
+        let outcome = self.placing.place(naming, call.partitioner, record, time, call.now, &mut place);
         if outcome.is_ok() && self.lake.settings.rotation.on_new_place && self.leaves(run, &place) {
             self.flush(batch, run, call).await?;
             self.rotate(call.now, Cause::Directory).await?;
@@ -276,6 +269,7 @@ impl PartitionWriter {
                     run.file = self.file_of(&place, batch, run, call).await?;
                 }
                 run.rows.push(index);
+                run.made.extend(row);
                 run.last = record.origin.offset;
                 Ok(())
             }
@@ -331,21 +325,27 @@ impl PartitionWriter {
 
     fn open(&mut self, place: &str) -> Result<usize> {
         let format = &self.lake.settings.format;
-        let directory = self.lake.final_dir(&self.tp, place)?;
-        let encoder = format.encoder(self.form.schema(), self.known.as_ref(), random_bytes())?;
+        let target = self.lake.target(&self.tp, place)?;
+        let compression = self.lake.settings.compression;
+        let encoder = format.encoder(self.form.schema(), self.known.as_ref(), compression, random_bytes())?;
         let temp = format!("{}_tmp{}", random_name(), format.extension());
         let temp = self.lake.temp_dir(&self.tp)?.join(&temp)?;
-        Ok(self.files.add(OpenFile::new((&self.tp, self.overtaken), place.into(), directory, temp, encoder)))
+        Ok(self.files.add(OpenFile::new((&self.tp, self.overtaken), place.into(), target, temp, encoder)))
     }
 
     /// Puts the records of `run` into their file.
     async fn flush(&mut self, batch: &[SinkRecord], run: &mut Run, call: &mut Call<'_>) -> Result<()> {
-        let rows = std::mem::take(&mut run.rows);
+        let (rows, made) = (std::mem::take(&mut run.rows), std::mem::take(&mut run.made));
         let mut rest = rows.as_slice();
         while !rest.is_empty() {
             let Some(file) = self.files.get_mut(run.file) else { break };
-            let data = rest.iter().filter_map(|&index| Some(&batch.get(index)?.record.value));
-            let appended = self.form.append(file, data);
+            let appended = match made.get(rows.len() - rest.len()..) {
+                Some(made) if !made.is_empty() => self.form.append(file, made.iter()),
+                _ => {
+                    let values = rest.iter().filter_map(|&index| Some(&batch.get(index)?.record.value));
+                    self.form.append(file, values)
+                }
+            };
             let (taken, left) = rest.split_at(appended.rows.min(rest.len()));
             let origin = |index: &usize| Some(&batch.get(*index)?.origin);
             if let (Some(first), Some(last)) = (taken.first().and_then(origin), taken.last().and_then(origin))
@@ -396,8 +396,11 @@ impl PartitionWriter {
             self.rotate(now, cause).await?;
         }
         match self.lake.settings.rotation.idle_ms {
-            Some(idle) => self.files.complete_idle(&self.lake, &self.lease, now.saturating_sub(idle)).await,
-            None => Ok(()),
+            // A name from a template is that of one file, which has to wait for what still comes.
+            Some(idle) if !matches!(self.lake.settings.naming, Naming::Template(_)) => {
+                self.files.complete_idle(&self.lake, &self.lease, now.saturating_sub(idle)).await
+            }
+            _ => Ok(()),
         }
     }
 
@@ -415,7 +418,10 @@ impl PartitionWriter {
                 self.commit = Some((commit, cause));
                 self.finish_commit(now).await
             }
-            _ => self.rotation.restart(&self.lake.settings.rotation, now),
+            _ => {
+                self.placing.restart();
+                self.rotation.restart(&self.lake.settings.rotation, now)
+            }
         }
     }
 
@@ -434,6 +440,7 @@ impl PartitionWriter {
         self.commit = None;
         self.files.clear();
         self.first_open = None;
+        self.placing.restart();
         self.rotation.restart(&self.lake.settings.rotation, now)?;
         self.log.shorten(&self.lake, &mut self.lease, next, &self.history).await
     }

@@ -35,6 +35,7 @@ fn names(cause: Cause) -> (&'static str, &'static str) {
         Cause::Schedule => ("file-finished-by-schedule-total", "rotate.schedule.interval.ms"),
         Cause::Bytes => ("file-finished-by-bytes-total", "lavka.rotate.bytes"),
         Cause::Idle => ("file-finished-by-idle-total", "lavka.rotate.idle.ms"),
+        Cause::Commit => ("file-finished-by-commit-total", "offset.flush.interval.ms"),
         Cause::Schema => ("file-finished-by-schema-total", "another schema"),
         Cause::Directory => ("file-finished-by-directory-total", "another directory"),
         Cause::OpenFiles => ("file-finished-by-open-files-total", "too many open files"),

@@ -21,6 +21,8 @@ pub(crate) struct RotationPolicy {
     pub(crate) on_new_place: bool,
     /// `lavka.rotate.idle.ms`, by the wall clock.
     pub(crate) idle_ms: Option<i64>,
+    /// Whether a commit of offsets finishes the files.
+    pub(crate) on_commit: bool,
 }
 
 /// Which time `rotate.interval.ms` goes by.
@@ -40,6 +42,8 @@ pub(crate) enum Cause {
     Schedule,
     Bytes,
     Idle,
+    /// Offsets are committed.
+    Commit,
     /// The next record has another schema, or fields for which the files have no columns.
     Schema,
     /// The next record belongs into another directory.
@@ -54,12 +58,13 @@ pub(crate) enum Cause {
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Cause; 10] = [
+    pub(crate) const ALL: [Cause; 11] = [
         Cause::Rows,
         Cause::Interval,
         Cause::Schedule,
         Cause::Bytes,
         Cause::Idle,
+        Cause::Commit,
         Cause::Schema,
         Cause::Directory,
         Cause::OpenFiles,
@@ -180,6 +185,7 @@ mod tests {
             bytes: None,
             on_new_place: false,
             idle_ms: None,
+            on_commit: false,
         }
     }
 

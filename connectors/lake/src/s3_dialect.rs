@@ -3,6 +3,7 @@
 use lavka_api::config::{Check, Config, ConfigDef, ConfigSpec as _, key};
 
 use crate::config::{LakeConfig, add_ignored};
+use crate::format::Compression;
 use crate::format_choice::short_name;
 use crate::settings::{Checked, Problem};
 use crate::storage::StorageConfig;
@@ -61,6 +62,16 @@ lavka_api::config! {
             .display("Report Null Values to DLQ")
             .doc("Whether records that behavior.on.null.values=ignore passes over go to the dead letter queue, where \
                   there is one."),
+    }
+}
+
+impl S3Config {
+    /// What objects of texts and bytes are compressed with.
+    pub(crate) fn compression(&self) -> Option<Compression> {
+        /// zlib's own default.
+        const USUAL: u32 = 6;
+        let compressed = self.compression_type.eq_ignore_ascii_case("gzip");
+        compressed.then(|| Compression::Gzip(u32::try_from(self.compression_level).unwrap_or(USUAL)))
     }
 }
 

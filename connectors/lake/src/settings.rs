@@ -7,10 +7,12 @@ use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
 use lavka_api::data::Schema;
 use lavka_api::error::{Error, Result};
 
+use crate::aiven_dialect;
 use crate::compatibility::Compatibility;
 use crate::config::{IGNORED_GROUP, LakeConfig, definition};
+use crate::envelope::Envelope;
 use crate::field_path::FieldPath;
-use crate::format::FileFormat;
+use crate::format::{Compression, FileFormat};
 use crate::format_choice;
 use crate::hive::{self, HiveConfig, HiveSettings};
 use crate::instant::TimestampExtractor;
@@ -38,6 +40,10 @@ pub(crate) struct Settings {
     pub(crate) rotation: RotationPolicy,
     pub(crate) nulls: NullValues,
     pub(crate) naming: Naming,
+    /// What the bytes of files go through.
+    pub(crate) compression: Option<Compression>,
+    /// What rows are made of, where that is more than values.
+    pub(crate) envelope: Option<Arc<Envelope>>,
     pub(crate) retry_backoff_ms: u64,
     pub(crate) pad: usize,
     pub(crate) buffer_bytes: usize,
@@ -67,11 +73,11 @@ impl Settings {
     /// # Errors
     /// A config error for the first thing that is wrong.
     pub(crate) fn from_config(config: &Config, declared: Option<Arc<Schema>>) -> Result<Self> {
-        let keys = LakeConfig::from_config(config)?;
-        Self::of(&keys, config, declared).map_err(|problems| {
-            let (key, detail) = problems.into_iter().next().unwrap_or(("store.url", String::new()));
-            Error::config(complaint(config, key, &detail))
-        })
+        let refused = |(key, detail): Problem| Error::config(complaint(config, key, &detail));
+        let words = aiven_dialect::translated(config).map_err(refused)?;
+        let keys = LakeConfig::from_config(&words)?;
+        Self::of(&keys, &words, declared)
+            .map_err(|problems| refused(problems.into_iter().next().unwrap_or(("store.url", String::new()))))
     }
 
     fn of(keys: &LakeConfig, config: &Config, declared: Option<Arc<Schema>>) -> Result<Self, Vec<Problem>> {
@@ -87,7 +93,11 @@ impl Settings {
             true => note(problems_of, s3_dialect::read(config)),
             false => None,
         };
-        let format = note(problems_of, format_choice::format(keys, config, s3.as_ref(), declared));
+        let aiven = note(problems_of, aiven_dialect::aiven(keys, config)).flatten();
+        let format = match &aiven {
+            Some(aiven) => Some(aiven.format.clone()),
+            None => note(problems_of, format_choice::format(keys, config, s3.as_ref(), declared)),
+        };
         let partitioner = note(problems_of, partitioner(keys));
         let schedule = note(problems_of, schedule(keys));
         if keys.capture_groups_regex.is_some() {
@@ -123,6 +133,7 @@ impl Settings {
         }
         let by_time = matches!(partitioner, Partitioner::Time(_));
         let open_files = s3.as_ref().map(|s3| s3.max_open_files).filter(|limit| *limit > 0);
+        let is_lines = matches!(format, FileFormat::Lines(_));
         let positive = |value: i64| (value > 0).then_some(value);
         Ok(Self {
             storage,
@@ -139,6 +150,7 @@ impl Settings {
                 schedule,
                 bytes: positive(keys.rotate_bytes).and_then(|bytes| u64::try_from(bytes).ok()),
                 idle_ms: positive(keys.rotate_idle_ms),
+                on_commit: aiven.is_some(),
                 on_new_place: s3.as_ref().is_some_and(|s3| s3.rotate_on_partition_change)
                     && by_time
                     && keys.rotate_interval_ms > 0,
@@ -148,10 +160,17 @@ impl Settings {
                 true if s3.as_ref().is_some_and(|s3| s3.report_nulls) => NullValues::Report,
                 true => NullValues::Ignore,
             },
-            naming: match &s3 {
-                Some(s3) => Naming::Start { delim: s3.file_delim.clone() },
-                None => Naming::Span,
+            naming: match (&s3, &aiven) {
+                (Some(s3), _) => Naming::Start { delim: s3.file_delim.clone() },
+                (None, Some(aiven)) => Naming::Template(Box::new(aiven.names.clone())),
+                (None, None) => Naming::Span,
             },
+            compression: match (&s3, &aiven) {
+                (Some(s3), _) if is_lines => s3.compression(),
+                (None, Some(aiven)) => aiven.compression,
+                _ => None,
+            },
+            envelope: aiven.map(|aiven| Arc::new(aiven.envelope)),
             retry_backoff_ms: u64::try_from(keys.retry_backoff_ms).unwrap_or(0),
             pad: usize::try_from(keys.offset_zero_pad_width).unwrap_or(10),
             buffer_bytes: size(keys.buffer_bytes),
@@ -169,20 +188,24 @@ pub(crate) fn cross_check(
     mut reports: Vec<KeyReport>,
 ) -> Vec<KeyReport> {
     let mut complain = |key: &str, text: String| {
-        if let Some(report) = reports.iter_mut().find(|report| report.name == key) {
-            report.errors.push(text);
-        }
+        // What follows from several keys may be about one that this connector has under another name.
+        let at = reports.iter().position(|report| report.name == key).unwrap_or_default();
+        reports.get_mut(at).into_iter().for_each(|report| report.errors.push(text.clone()));
     };
     let declared = declared.unwrap_or_else(|error| {
         complain("lavka.schema", error.to_string());
         None
     });
-    if let Ok(keys) = LakeConfig::from_config(config)
-        && let Err(problems) = Settings::of(&keys, config, declared)
-    {
-        for (key, detail) in problems {
-            complain(key, complaint(config, key, &detail));
-        }
+    let problems = match aiven_dialect::translated(config) {
+        Err(problem) => vec![problem],
+        Ok(words) => match LakeConfig::from_config(&words) {
+            Ok(keys) => Settings::of(&keys, &words, declared).err().unwrap_or_default(),
+            // Each key has been checked by itself.
+            Err(_) => Vec::new(),
+        },
+    };
+    for (key, detail) in problems {
+        complain(key, complaint(config, key, &detail));
     }
     reports
 }
@@ -214,7 +237,13 @@ pub(crate) fn schema_file(config: &Config) -> Result<Option<PathBuf>> {
 
 /// The keys of the sink that `config` is for.
 fn definition_for(config: &Config) -> ConfigDef {
-    if s3_dialect::is_meant(config) { s3_dialect::definition() } else { definition() }
+    if s3_dialect::is_meant(config) {
+        s3_dialect::definition()
+    } else if aiven_dialect::is_meant(config) {
+        aiven_dialect::definition()
+    } else {
+        definition()
+    }
 }
 
 fn complaint(config: &Config, key: &str, detail: &str) -> String {

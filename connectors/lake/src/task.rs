@@ -10,12 +10,13 @@ use lavka_api::plugin::{Counter, Gauge, Offsets, SinkBatch, SinkContext, SinkTas
 
 use crate::hive::Registrar;
 use crate::lake::Lake;
-use crate::partition_writer::{Call, PartitionWriter};
+use crate::partition_writer::PartitionWriter;
 use crate::partitioner::Partitioner;
 use crate::recovery::{Listings, recover};
 use crate::rejections::{Rejections, is_of, partition_of};
 use crate::report::FileReport;
 use crate::rotation::Cause;
+use crate::run::Call;
 use crate::settings::Settings;
 use crate::store::LakeStore;
 
@@ -329,7 +330,18 @@ impl SinkTask for LakeSinkTask {
         self.register(context.now).await
     }
 
-    async fn pre_commit(&mut self, seen: &Offsets, _context: &mut SinkContext) -> Result<Offsets> {
+    async fn pre_commit(&mut self, seen: &Offsets, context: &mut SinkContext) -> Result<Offsets> {
+        if self.lake.settings.rotation.on_commit {
+            for slot in self.slots.values_mut() {
+                if let Slot::Ready(writer) = slot
+                    && let Err(error) = writer.rotate(context.now, Cause::Commit).await
+                {
+                    // The next call of `put` goes on with it, or finds that the partition is lost.
+                    tracing::warn!("{error}");
+                }
+            }
+            self.account(context.now);
+        }
         let durable = self.slots.iter().filter_map(|(tp, slot)| match slot {
             Slot::Ready(writer) => Some((tp.clone(), writer.durable(seen.get(tp).copied())?)),
             Slot::Waiting { .. } => None,

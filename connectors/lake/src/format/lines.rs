@@ -8,50 +8,69 @@ use lavka_columnar::{Appended, Refusal};
 use lavka_converters::json::{JsonWriter, WriteOptions};
 
 use super::csv::CsvWriter;
-use super::gzip::Gzip;
 
 /// Collected bytes that are worth a write.
 const WRITE_BYTES: usize = 1024 * 1024;
 
 /// What stands for a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineKind {
-    /// A JSON text as JsonConverter writes it without an envelope, and a line break.
+    /// A JSON text as JsonConverter writes it without an envelope.
     Json(WriteOptions),
-    /// The text of a string, and a line break.
+    /// The text of a string.
     Text,
-    /// The bytes as they are, and this after each.
-    Bytes(Arc<[u8]>),
+    /// The bytes as they are.
+    Bytes,
     /// A row of RFC 4180 below a header with the fields' names.
     Csv,
 }
 
 impl LineKind {
-    fn extension(&self) -> &'static str {
+    fn extension(self) -> &'static str {
         match self {
             LineKind::Json(_) => ".json",
             LineKind::Text => ".txt",
-            LineKind::Bytes(_) => ".bin",
+            LineKind::Bytes => ".bin",
             LineKind::Csv => ".csv",
         }
+    }
+}
+
+/// What stands around the records of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Frame {
+    /// Before the first one.
+    pub(crate) begin: &'static [u8],
+    /// Between two.
+    pub(crate) between: &'static [u8],
+    /// After each one.
+    pub(crate) after: Arc<[u8]>,
+    /// After the last one.
+    pub(crate) end: &'static [u8],
+}
+
+impl Frame {
+    /// What is given after each record.
+    pub(crate) fn lines(after: &[u8]) -> Self {
+        Self { after: after.into(), ..Self::default() }
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct LineSettings {
     pub(crate) kind: LineKind,
+    pub(crate) frame: Frame,
     /// What file names end with.
     pub(crate) extension: String,
-    /// The level of gzip, where files are compressed.
-    pub(crate) gzip: Option<u32>,
 }
 
 impl LineSettings {
-    /// Files of `kind` as they are called by default; `extension` replaces the kind's own.
-    pub(crate) fn new(kind: LineKind, extension: Option<&str>, gzip: Option<u32>) -> Self {
-        let extension = extension.unwrap_or(kind.extension());
-        let suffix = if gzip.is_some() { ".gz" } else { "" };
-        Self { extension: format!("{extension}{suffix}"), kind, gzip }
+    /// Files of `kind`, a line for each record; `extension` replaces the kind's own, and `suffix` comes behind it.
+    pub(crate) fn new(kind: LineKind, extension: Option<&str>, suffix: &str) -> Self {
+        let extension = format!("{}{suffix}", extension.unwrap_or(kind.extension()));
+        // Rows of CSV end by themselves, because the header does.
+        let frame = if kind == LineKind::Csv { Frame::default() } else { Frame::lines(b"\n") };
+        Self { kind, frame, extension }
     }
 }
 
@@ -59,38 +78,43 @@ impl LineSettings {
 enum Writer {
     Json(JsonWriter),
     Text,
-    Bytes(Arc<[u8]>),
+    Bytes,
     Csv(CsvWriter),
 }
 
 pub(crate) struct LineEncoder {
     writer: Writer,
     schema: Option<Schema>,
+    frame: Frame,
+    /// Whether there is a record.
+    begun: bool,
     lines: Vec<u8>,
-    gzip: Option<Gzip>,
 }
 
 impl LineEncoder {
     /// # Errors
     /// A data error where records of `schema` are not rows.
     pub(crate) fn new(settings: &LineSettings, schema: Option<&Schema>) -> Result<Self> {
-        let writer = match &settings.kind {
-            LineKind::Json(options) => Writer::Json(JsonWriter::new(*options, 1)),
+        let writer = match settings.kind {
+            LineKind::Json(options) => Writer::Json(JsonWriter::new(options, 1)),
             LineKind::Text => Writer::Text,
-            LineKind::Bytes(end) => Writer::Bytes(Arc::clone(end)),
+            LineKind::Bytes => Writer::Bytes,
             LineKind::Csv => Writer::Csv(CsvWriter::new(schema)?),
         };
-        let gzip = settings.gzip.map(Gzip::new);
-        Ok(Self { writer, schema: schema.cloned(), lines: Vec::new(), gzip })
+        let (schema, frame) = (schema.cloned(), settings.frame.clone());
+        Ok(Self { writer, schema, frame, begun: false, lines: Vec::new() })
     }
 
     pub(crate) fn append(&mut self, rows: &[&Value]) -> Appended {
         for (i, row) in rows.iter().enumerate() {
             let before = self.lines.len();
+            self.lines.extend_from_slice(if self.begun { self.frame.between } else { self.frame.begin });
             if let Err(refusal) = self.write(row) {
                 self.lines.truncate(before);
                 return Appended { rows: i, refusal: Some(refusal) };
             }
+            self.lines.extend_from_slice(&self.frame.after);
+            self.begun = true;
         }
         Appended { rows: rows.len(), refusal: None }
     }
@@ -100,21 +124,14 @@ impl LineEncoder {
         match (&mut self.writer, row) {
             (Writer::Json(json), row) => {
                 json.write(self.schema.as_ref(), row, lines).map_err(Refusal::Row)?;
-                lines.push(b'\n');
             }
             (Writer::Csv(csv), row) => csv.write(row, lines)?,
-            (Writer::Text, Value::String(text)) => {
-                lines.extend_from_slice(text.as_bytes());
-                lines.push(b'\n');
-            }
-            (Writer::Bytes(end), Value::Bytes(bytes)) => {
-                lines.extend_from_slice(bytes);
-                lines.extend_from_slice(end);
-            }
+            (Writer::Text, Value::String(text)) => lines.extend_from_slice(text.as_bytes()),
+            (Writer::Bytes, Value::Bytes(bytes)) => lines.extend_from_slice(bytes),
             (Writer::Text, other) => {
                 return Err(wrong(other, "the text format takes strings: use StringConverter"));
             }
-            (Writer::Bytes(_), other) => {
+            (Writer::Bytes, other) => {
                 return Err(wrong(other, "the bytes format takes bytes: use ByteArrayConverter"));
             }
         }
@@ -125,29 +142,22 @@ impl LineEncoder {
         self.lines.len() >= WRITE_BYTES
     }
 
-    /// Hands out what is collected; of a compressed file, what has come out of the compression.
-    pub(crate) async fn take(&mut self) -> Result<Vec<u8>> {
-        let lines = std::mem::take(&mut self.lines);
-        match &mut self.gzip {
-            Some(gzip) => gzip.compress(lines).await,
-            None => Ok(lines),
-        }
+    /// Hands out what is collected.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.lines)
     }
 
     /// The rest of the file.
-    pub(crate) async fn finish(&mut self) -> Result<Vec<u8>> {
-        let mut bytes = self.take().await?;
-        if let Some(gzip) = &mut self.gzip {
-            bytes.append(&mut gzip.finish().await?);
-        }
-        Ok(bytes)
+    pub(crate) fn finish(&mut self) -> Vec<u8> {
+        self.lines.extend_from_slice(self.frame.end);
+        self.take()
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.lines.capacity() + self.gzip.as_ref().map_or(0, Gzip::memory)
+        self.lines.capacity()
     }
 
-    /// Bytes that are not handed out yet, before compression.
+    /// Bytes that are not handed out yet.
     pub(crate) fn held_back(&self) -> usize {
         self.lines.len()
     }
@@ -159,49 +169,45 @@ fn wrong(value: &Value, remedy: &str) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
-
     use super::*;
 
-    fn file(kind: LineKind, gzip: Option<u32>, rows: &[Value]) -> Vec<u8> {
-        let mut encoder = LineEncoder::new(&LineSettings::new(kind, None, gzip), None).unwrap();
+    fn file(settings: &LineSettings, rows: &[Value]) -> Vec<u8> {
+        let mut encoder = LineEncoder::new(settings, None).unwrap();
+        let mut bytes = Vec::new();
         for row in rows {
-            let appended = encoder.append(&[row]);
-            assert!(appended.refusal.is_none());
+            assert!(encoder.append(&[row]).refusal.is_none());
+            bytes.extend(encoder.take());
         }
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(encoder.finish()).unwrap()
+        bytes.extend(encoder.finish());
+        bytes
     }
 
     #[test]
     fn text_and_bytes_are_as_they_came() {
-        assert_eq!(file(LineKind::Text, None, &["a".into(), "é\"".into()]), "a\né\"\n".as_bytes());
-        let end: Arc<[u8]> = (*b"\r\n").into();
-        assert_eq!(file(LineKind::Bytes(end), None, &[Value::Bytes((&[0, 255]).into())]), [0, 255, 13, 10]);
+        let lines = |kind| LineSettings::new(kind, None, ".gz");
+        assert_eq!(file(&lines(LineKind::Text), &["a".into(), "é\"".into()]), "a\né\"\n".as_bytes());
+        let ended = LineSettings { frame: Frame::lines(b"\r\n"), ..lines(LineKind::Bytes) };
+        assert_eq!(file(&ended, &[Value::Bytes((&[0, 255]).into())]), [0, 255, 13, 10]);
+        assert_eq!(lines(LineKind::Text).extension, ".txt.gz");
+    }
+
+    #[test]
+    fn a_frame_stands_around_the_records() {
+        let frame = Frame { begin: b"[\n", between: b",\n", end: b"\n]", ..Frame::default() };
+        let json = LineKind::Json(WriteOptions::default());
+        let settings = LineSettings { frame, ..LineSettings::new(json, None, "") };
+        assert_eq!(file(&settings, &[Value::Int64(1), "x".into(), Value::Null]), b"[\n1,\n\"x\",\nnull\n]");
     }
 
     #[test]
     fn other_types_are_refused_with_the_converter_to_use() {
         for (kind, row, want) in [
             (LineKind::Text, Value::Int32(1), "StringConverter"),
-            (LineKind::Bytes((*b"\n").into()), "x".into(), "ByteArrayConverter"),
+            (LineKind::Bytes, "x".into(), "ByteArrayConverter"),
         ] {
-            let mut encoder = LineEncoder::new(&LineSettings::new(kind, None, None), None).unwrap();
+            let mut encoder = LineEncoder::new(&LineSettings::new(kind, None, ""), None).unwrap();
             let Some(Refusal::Row(error)) = encoder.append(&[&row]).refusal else { panic!() };
             assert!(error.to_string().contains(want), "{error}");
         }
-    }
-
-    #[test]
-    fn compressed_files_are_one_member_of_gzip() {
-        let rows: Vec<Value> = (0..1000).map(|i| Value::from(format!("line {i}"))).collect();
-        let plain = file(LineKind::Text, None, &rows);
-        for level in [0, 1, 9] {
-            let bytes = file(LineKind::Text, Some(level), &rows);
-            let mut read = Vec::new();
-            flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut read).unwrap();
-            assert_eq!(read, plain, "level {level}");
-        }
-        let settings = LineSettings::new(LineKind::Text, None, Some(6));
-        assert_eq!(settings.extension, ".txt.gz");
     }
 }

@@ -2,9 +2,9 @@
 
 mod avro;
 mod column_orders;
+mod compression;
 mod csv;
 mod dictionary;
-mod gzip;
 mod lines;
 mod parquet;
 
@@ -17,8 +17,10 @@ use lavka_columnar::{Appended, Inferred};
 use crate::store::Chunk;
 use avro::AvroEncoder;
 pub(crate) use avro::{AvroCodec, AvroSettings, MAGIC as AVRO_MAGIC};
+pub(crate) use compression::Compression;
+use compression::Compressor;
 use lines::LineEncoder;
-pub(crate) use lines::{LineKind, LineSettings};
+pub(crate) use lines::{Frame, LineKind, LineSettings};
 use parquet::ParquetEncoder;
 pub(crate) use parquet::{AVRO_SCHEMA, BloomFilters, Codec, ParquetSettings};
 
@@ -41,8 +43,8 @@ impl FileFormat {
         }
     }
 
-    /// An encoder for a file of records of `schema`; without one, of what is `known` of their fields. `marker`: random
-    /// bytes of this file's own.
+    /// An encoder for a file of records of `schema`; without one, of what is `known` of their fields. All its bytes go
+    /// through `compression`. `marker`: random bytes of this file's own.
     ///
     /// # Errors
     /// A data error where such records cannot be written in this format.
@@ -50,22 +52,30 @@ impl FileFormat {
         &self,
         schema: Option<&Schema>,
         known: Option<&Inferred>,
+        compression: Option<Compression>,
         marker: [u8; 16],
     ) -> Result<Encoder> {
-        Ok(match self {
+        let rows = match self {
             FileFormat::Parquet(settings) => {
-                Encoder::Parquet(Box::new(ParquetEncoder::new(Arc::clone(settings), schema, known)?))
+                Rows::Parquet(Box::new(ParquetEncoder::new(Arc::clone(settings), schema, known)?))
             }
             FileFormat::Avro(settings) => {
-                Encoder::Avro(Box::new(AvroEncoder::new(Arc::clone(settings), schema, marker)?))
+                Rows::Avro(Box::new(AvroEncoder::new(Arc::clone(settings), schema, marker)?))
             }
-            FileFormat::Lines(settings) => Encoder::Lines(Box::new(LineEncoder::new(settings, schema)?)),
-        })
+            FileFormat::Lines(settings) => Rows::Lines(Box::new(LineEncoder::new(settings, schema)?)),
+        };
+        Ok(Encoder { rows, compressor: compression.map(Compressor::new).transpose()? })
     }
 }
 
 /// A file on its way from rows to bytes.
-pub(crate) enum Encoder {
+pub(crate) struct Encoder {
+    rows: Rows,
+    /// What all its bytes go through.
+    compressor: Option<Compressor>,
+}
+
+enum Rows {
     Parquet(Box<ParquetEncoder>),
     Avro(Box<AvroEncoder>),
     Lines(Box<LineEncoder>),
@@ -74,19 +84,19 @@ pub(crate) enum Encoder {
 impl Encoder {
     /// Takes rows until one is refused.
     pub(crate) fn append(&mut self, rows: &[&Value]) -> Appended {
-        match self {
-            Encoder::Parquet(encoder) => encoder.append(rows),
-            Encoder::Avro(encoder) => encoder.append(rows),
-            Encoder::Lines(encoder) => encoder.append(rows),
+        match &mut self.rows {
+            Rows::Parquet(encoder) => encoder.append(rows),
+            Rows::Avro(encoder) => encoder.append(rows),
+            Rows::Lines(encoder) => encoder.append(rows),
         }
     }
 
     /// Whether so much is collected that it should be encoded; `room` is what the file may still grow by.
     pub(crate) fn is_ripe(&self, room: u64) -> bool {
-        match self {
-            Encoder::Parquet(encoder) => encoder.is_ripe(room),
-            Encoder::Avro(encoder) => encoder.is_ripe(room),
-            Encoder::Lines(encoder) => encoder.is_ripe(),
+        match &self.rows {
+            Rows::Parquet(encoder) => encoder.is_ripe(room),
+            Rows::Avro(encoder) => encoder.is_ripe(room),
+            Rows::Lines(encoder) => encoder.is_ripe(),
         }
     }
 
@@ -96,10 +106,14 @@ impl Encoder {
     /// # Errors
     /// Where the format refuses the rows, which would be a defect, or an earlier call was cut off: fatal.
     pub(crate) async fn encode(&mut self, cut: bool) -> Result<Vec<u8>> {
-        match self {
-            Encoder::Parquet(encoder) => encoder.encode(cut).await,
-            Encoder::Avro(encoder) => encoder.encode(cut).await,
-            Encoder::Lines(encoder) => encoder.take().await,
+        let bytes = match &mut self.rows {
+            Rows::Parquet(encoder) => encoder.encode(cut).await?,
+            Rows::Avro(encoder) => encoder.encode(cut).await?,
+            Rows::Lines(encoder) => encoder.take(),
+        };
+        match &mut self.compressor {
+            Some(compressor) => compressor.compress(bytes).await,
+            None => Ok(bytes),
         }
     }
 
@@ -108,36 +122,41 @@ impl Encoder {
     /// # Errors
     /// As [`encode`](Self::encode).
     pub(crate) async fn finish(&mut self) -> Result<Vec<u8>> {
-        match self {
-            Encoder::Parquet(encoder) => encoder.finish().await,
-            Encoder::Avro(encoder) => encoder.encode(true).await,
-            Encoder::Lines(encoder) => encoder.finish().await,
-        }
+        let bytes = match &mut self.rows {
+            Rows::Parquet(encoder) => encoder.finish().await?,
+            Rows::Avro(encoder) => encoder.encode(true).await?,
+            Rows::Lines(encoder) => encoder.finish(),
+        };
+        let Some(compressor) = &mut self.compressor else { return Ok(bytes) };
+        let mut bytes = compressor.compress(bytes).await?;
+        bytes.append(&mut compressor.finish().await?);
+        Ok(bytes)
     }
 
     /// Bytes of memory in use, roughly.
     pub(crate) fn memory(&self) -> usize {
-        match self {
-            Encoder::Parquet(encoder) => encoder.memory(),
-            Encoder::Avro(encoder) => encoder.memory(),
-            Encoder::Lines(encoder) => encoder.memory(),
-        }
+        let rows = match &self.rows {
+            Rows::Parquet(encoder) => encoder.memory(),
+            Rows::Avro(encoder) => encoder.memory(),
+            Rows::Lines(encoder) => encoder.memory(),
+        };
+        rows + self.compressor.as_ref().map_or(0, Compressor::memory)
     }
 
     /// Bytes that are encoded but not handed out yet, roughly.
     pub(crate) fn held_back(&self) -> u64 {
-        match self {
-            Encoder::Parquet(encoder) => encoder.held_back(),
-            Encoder::Avro(encoder) => u64::try_from(encoder.held_back()).unwrap_or(u64::MAX),
-            Encoder::Lines(encoder) => u64::try_from(encoder.held_back()).unwrap_or(u64::MAX),
+        match &self.rows {
+            Rows::Parquet(encoder) => encoder.held_back(),
+            Rows::Avro(encoder) => u64::try_from(encoder.held_back()).unwrap_or(u64::MAX),
+            Rows::Lines(encoder) => u64::try_from(encoder.held_back()).unwrap_or(u64::MAX),
         }
     }
 
     /// What was inferred of the records' fields.
     pub(crate) fn inferred(&self) -> Option<&Inferred> {
-        match self {
-            Encoder::Parquet(encoder) => encoder.inferred(),
-            Encoder::Avro(_) | Encoder::Lines(_) => None,
+        match &self.rows {
+            Rows::Parquet(encoder) => encoder.inferred(),
+            Rows::Avro(_) | Rows::Lines(_) => None,
         }
     }
 }

@@ -257,6 +257,49 @@ fn a_commit_that_the_java_sink_was_killed_in_is_finished() {
 }
 
 #[test]
+fn a_long_log_is_replaced_by_a_short_one() {
+    let Some(hdfs) = services().hdfs_for("a_long_log_is_replaced_by_a_short_one") else { return };
+    runtime().block_on(async {
+        let root = unique("long");
+        let (store, config) = (store(hdfs.url(), &root), config(hdfs.url(), &root));
+        let mut rig = Rig::open(&config).await.unwrap();
+        rig.put(40).await.unwrap();
+        rig.stop().await;
+        // As after thousands of commits, whose files were moved away since.
+        let path = |text: &str| LakePath::new(text).unwrap();
+        let url = |path: &str| format!("{}/{root}/{path}", hdfs.url());
+        let mut records = Vec::new();
+        for commit in 0..5000 {
+            let temp = url(&format!("topics/+tmp/t/partition=0/{commit:08}-2222_tmp.parquet"));
+            let done = url(&format!("topics/t/partition=0/t+0+{commit:010}+0000000039.parquet"));
+            let mark = |text: &str| (text.to_owned(), String::new());
+            records.extend([mark("BEGIN"), (temp, done), mark("END")]);
+        }
+        let long = java_log(&records);
+        assert!(long.len() > 1024 * 1024);
+        let lease = store.lease(&path("other/log")).await.unwrap().unwrap();
+        store.delete(&lease, &path("logs/t/0/log")).await.unwrap();
+        store.create(&lease, &path("logs/t/0/log"), None).await.unwrap();
+        store.append(&lease, &path("logs/t/0/log"), 0, Chunk::from(long.clone())).await.unwrap();
+        store.sync(&lease, &path("logs/t/0/log")).await.unwrap();
+
+        let mut rig = Rig::open(&config).await.unwrap();
+        assert_eq!(rig.position, 40);
+        assert!(Rig::open(&config).await.unwrap().paused, "the lease is that of the new log");
+        rig.put(30).await.unwrap();
+        rig.stop().await;
+        let log = store.read(&path("logs/t/0/log"), 1 << 24).await.unwrap().unwrap();
+        assert!(log.starts_with(b"WAL\0") && log.len() < 4096, "{} bytes", log.len());
+        assert_eq!(store.read(&path("logs/t/0/log.1"), 1 << 24).await.unwrap().unwrap(), long);
+        let mut rig = Rig::open(&config).await.unwrap();
+        assert_eq!(rig.position, 60);
+        rig.put(20).await.unwrap();
+        rig.stop().await;
+        assert_complete(&store, 80).await;
+    });
+}
+
+#[test]
 fn of_two_writers_one_waits() {
     let Some(hdfs) = services().hdfs_for("of_two_writers_one_waits") else { return };
     runtime().block_on(async {

@@ -75,8 +75,16 @@ fn config(server: &S3Server, bucket: &str) -> Config {
 }
 
 #[test]
-fn the_example_is_a_fine_configuration() {
-    assert_example("lake-s3-sink.json");
+fn the_examples_are_fine_configurations() {
+    for name in [
+        "lake-s3-sink.json",
+        "lake-aiven-s3-sink.json",
+        "lake-gcs-sink.json",
+        "lake-azure-sink.json",
+        "lake-sink.json",
+    ] {
+        assert_example(name);
+    }
 }
 
 #[test]

@@ -8,7 +8,9 @@ use arrow_array::types::Int64Type;
 use lavka_api::Result;
 use lavka_api::config::Config;
 use lavka_api::data::{Datum, KafkaOrigin, Object, Record, SinkRecord, TopicPartition, Value};
-use lavka_api::plugin::{Offsets, SinkConnector as _, SinkContext, SinkTask, SinkTaskStart, TaskId};
+use lavka_api::plugin::{
+    Catalogue, Offsets, PluginKind, SinkConnector as _, SinkContext, SinkTask, SinkTaskStart, TaskId,
+};
 use lavka_connector_lake::LakeSinkConnector;
 use lavka_connector_lake::store::{LakePath, LakeStore};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -185,7 +187,9 @@ pub(crate) fn assert_example(name: &str) {
     let example: serde_json::Value = serde_json::from_str(&text).unwrap();
     let entries = example["config"].as_object().unwrap();
     let config: Config = entries.iter().map(|(key, value)| (key.as_str(), value.as_str().unwrap())).collect();
-    let plugin = lavka_connector_lake::plugins().into_iter().next().unwrap();
+    let catalogue = Catalogue::new(lavka_connector_lake::plugins());
+    let class = config.get("connector.class").unwrap();
+    let plugin = catalogue.find(class, PluginKind::is_connector).unwrap();
     let definition = (plugin.definition)();
     let reports = runtime().block_on(LakeSinkConnector::default().validate(&definition, &config));
     let wrong: Vec<_> = reports.iter().filter(|report| !report.errors.is_empty()).collect();
