@@ -1,0 +1,259 @@
+//! Files of every format in every store, read by others: PyArrow and DuckDB, and apache-avro.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails, fails its test"
+)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apache_avro::types::Value as Avro;
+use lavka_api::config::{Config, Password};
+use lavka_api::data::{
+    Datum, Decimal, KafkaOrigin, Logical, Record, Schema, SinkRecord, Struct, TopicPartition, Type, Value,
+};
+use lavka_api::plugin::{SinkConnector as _, SinkContext, SinkTaskStart, TaskId};
+use lavka_connector_lake::LakeSinkConnector;
+use lavka_connector_lake::store::{
+    Account, BucketStore, HdfsSettings, HdfsStore, LakePath, LakeStore, LocalStore, ObjectSettings,
+    S3Settings,
+};
+use lavka_testkit::{Python, S3Server, Unavailable, cannot_run, services, temp_dir, unique};
+
+const COUNT: i64 = 1000;
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+fn schema() -> Schema {
+    let maybe = |schema: Schema| schema.to_builder().optional().build().unwrap();
+    Schema::structure()
+        .name("org.example.Reading")
+        .field("id", Schema::of(Type::Int64))
+        .field("device", Schema::of(Type::String))
+        .field("t", Schema::optional(Type::Float64))
+        .field("ok", Schema::of(Type::Boolean))
+        .field("price", Schema::logical_of(Logical::Decimal(2)))
+        .field("day", Schema::logical_of(Logical::Date))
+        .field("at", Schema::logical_of(Logical::Timestamp))
+        .field("tags", maybe(Schema::array(Schema::of(Type::String))))
+        .field("place", Schema::structure().field("x", Schema::of(Type::Int32)).build().unwrap())
+        .build()
+        .unwrap()
+}
+
+fn record(schema: &Schema, offset: i64) -> SinkRecord {
+    let place = schema.field("place").unwrap().schema().clone();
+    let place = Struct::new(place, [Value::Int32(i32::try_from(offset).unwrap())]).unwrap();
+    let values = [
+        Value::Int64(offset),
+        ["a", "b, \"c\""][usize::from(offset % 3 == 0)].into(),
+        if offset % 10 == 0 { Value::Null } else { Value::Float64(0.5) },
+        (offset % 2 == 0).into(),
+        Decimal::new(offset * 100 + 25, 2).into(),
+        Value::Date(i32::try_from(offset % 100).unwrap()),
+        Value::Timestamp(1_700_000_000_000 + offset),
+        vec!["x".into(), Value::from(format!("{offset}"))].into(),
+        place.into(),
+    ];
+    let mut record = Record::for_topic("t");
+    record.partition = Some(0);
+    record.timestamp = Some(1_700_000_000_000 + offset);
+    record.value = Datum::new(schema.clone(), Struct::new(schema.clone(), values).unwrap());
+    let origin = KafkaOrigin { topic: "t".into(), partition: 0, offset, leader_epoch: Some(0) };
+    SinkRecord { record, origin, raw_key: None, raw_value: None }
+}
+
+/// The finished files by name.
+async fn files(config: &Config, store: &dyn LakeStore) -> BTreeMap<String, Vec<u8>> {
+    let mut task = LakeSinkConnector::default().task(config).unwrap();
+    task.start(SinkTaskStart { id: TaskId { connector: "lake".into(), task: 0 } }).await.unwrap();
+    let (now, partition) = (1_800_000_000_000, [TopicPartition::new("t", 0)]);
+    task.open(&partition, &mut SinkContext::at(now)).await.unwrap();
+    let schema = schema();
+    let batch: Vec<SinkRecord> = (0..COUNT).map(|offset| record(&schema, offset)).collect();
+    task.put(batch.into(), &mut SinkContext::at(now)).await.unwrap();
+    task.put(Vec::new().into(), &mut SinkContext::at(now)).await.unwrap();
+    task.close(&partition, &mut SinkContext::at(now)).await.unwrap();
+    task.stop().await;
+    let mut files = BTreeMap::new();
+    let topics = LakePath::new(&format!("{}/t", config.get("topics.dir").unwrap())).unwrap();
+    for path in store.list(&topics).await.unwrap() {
+        let bytes = store.read(&path, MAX_FILE).await.unwrap().unwrap();
+        files.insert(path.name().to_owned(), bytes);
+    }
+    files
+}
+
+/// What can be written to here, with what a configuration needs for it.
+fn stores(local: &Path) -> Vec<(&'static str, Config, Arc<dyn LakeStore>)> {
+    const TEST: &str = "others_read_the_files_of_every_format_in_every_store";
+    let url = format!("file://{}", local.display());
+    let root: Arc<dyn LakeStore> = Arc::new(LocalStore::new(local, "store.url"));
+    let mut stores = vec![("local", Config::from([("store.url", url.as_str())]), root)];
+    if let Some(hdfs) = services().hdfs_for(TEST) {
+        let root = unique("readers");
+        let settings = HdfsSettings {
+            cluster: hdfs.url().to_owned(),
+            root: format!("/{root}"),
+            key: "store.url",
+            ..HdfsSettings::default()
+        };
+        let url = format!("{}/{root}", hdfs.url());
+        let config = Config::from([("store.url", url.as_str())]);
+        stores.push(("hdfs", config, Arc::new(HdfsStore::new(settings))));
+    }
+    // It lives as long as the process, which ends with the test.
+    match S3Server::start().map(|server| &*Box::leak(Box::new(server))) {
+        Ok(server) => {
+            let bucket = unique("readers").to_lowercase().replace('_', "-");
+            server.create_bucket(&bucket);
+            let settings = ObjectSettings {
+                bucket: bucket.clone(),
+                prefix: String::new(),
+                key: "s3.bucket.name",
+                part_bytes: 5 * 1024 * 1024,
+                retries: 2,
+                retry_backoff: Duration::from_millis(50),
+                proxy: None,
+                account: Account::S3(S3Settings {
+                    region: Some("us-west-2".into()),
+                    endpoint: Some(server.url()),
+                    access_key_id: Some(S3Server::KEY_ID.into()),
+                    secret_access_key: Some(Password::new(S3Server::SECRET)),
+                    path_style: true,
+                    ..S3Settings::default()
+                }),
+            };
+            let config = Config::from([
+                ("connector.class", "io.confluent.connect.s3.S3SinkConnector"),
+                ("s3.bucket.name", bucket.as_str()),
+                ("store.url", server.url().as_str()),
+                ("aws.access.key.id", S3Server::KEY_ID),
+                ("aws.secret.access.key", S3Server::SECRET),
+            ]);
+            stores.push(("s3", config, Arc::new(BucketStore::new(settings))));
+        }
+        Err(Unavailable::Unresolvable(failure)) => {
+            cannot_run(TEST, &format!("a server that speaks S3's protocol: {failure}"));
+        }
+        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
+    }
+    stores
+}
+
+/// A line for each directory, which is called `<store>-<format>`.
+const SCRIPT: &str = r#"
+import glob, os, duckdb, pyarrow.parquet as pq, pyarrow.compute as pc
+for folder in sorted(os.listdir('files')):
+    name = folder.split('-')[1]
+    if name == 'Parquet':
+        files = sorted(glob.glob(f'files/{folder}/*'))
+        table = pq.read_table(files)
+        types = ' '.join(str(field.type) for field in table.schema)
+        sums = pc.sum(table['id']).as_py(), pc.sum(table['price']).as_py(), table['t'].null_count
+        print(folder, 'pyarrow', table.num_rows, *sums, types, table['tags'][7].as_py(), table['place'][7].as_py())
+        group = pq.ParquetFile(files[0]).metadata.row_group(0)
+        stats = {group.column(i).path_in_schema: group.column(i).statistics for i in range(group.num_columns)}
+        print(folder, 'statistics', stats['id'].min, stats['id'].max, stats['t'].null_count, stats['day'].max,
+              stats['at'].min.isoformat(), stats['device'].max)
+        source = f"read_parquet('files/{folder}/*')"
+    elif name == 'Json':
+        source = f"read_json('files/{folder}/*', format='newline_delimited')"
+    else:
+        source = f"read_csv('files/{folder}/*', header=true)"
+    query = f'select count(*), sum(id), count(distinct device), count(t), sum(t), count_if(ok), max(device) from {source}'
+    print(folder, 'duckdb', *duckdb.connect().execute(query).fetchone())
+    if name != 'Json':
+        query = f'select sum(price), max(day), epoch_ms(max("at")) from {source}'
+        price, day, at = duckdb.connect().execute(query).fetchone()
+        print(folder, 'duckdb', round(float(price), 2), day, at)
+"#;
+
+fn check_avro(store: &str, bytes: &[u8]) {
+    let rows: Vec<Avro> = apache_avro::Reader::new(bytes).unwrap().map(Result::unwrap).collect();
+    let mut sum = 0;
+    for row in &rows {
+        let Avro::Record(fields) = row else { panic!("{row:?}") };
+        let field = |name: &str| &fields.iter().find(|(field, _)| field == name).unwrap().1;
+        let Avro::Long(id) = field("id") else { panic!("{row:?}") };
+        sum += id;
+        assert_eq!(*field("day"), Avro::Date(i32::try_from(id % 100).unwrap()), "{store}");
+        assert_eq!(*field("at"), Avro::TimestampMillis(1_700_000_000_000 + id), "{store}");
+        assert_eq!(matches!(field("t"), Avro::Union(0, _)), id % 10 == 0, "{store}: {row:?}");
+    }
+    assert_eq!((rows.len(), sum), (1000, 499_500), "{store}");
+}
+
+#[test]
+fn others_read_the_files_of_every_format_in_every_store() {
+    let python = match Python::for_lake() {
+        Ok(python) => python,
+        Err(Unavailable::Unresolvable(failure)) => {
+            return cannot_run(
+                "others_read_the_files_of_every_format_in_every_store",
+                &format!("PyArrow and DuckDB: {failure}"),
+            );
+        }
+        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
+    };
+    let (local, folder) = (temp_dir(), temp_dir());
+    let stores = stores(local.path());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for (name, base, store) in &stores {
+        for (format, extra) in [
+            ("Parquet", ("parquet.codec", "zstd")),
+            ("Avro", ("avro.codec", "snappy")),
+            ("Json", ("json.decimal.format", "NUMERIC")),
+            ("Csv", ("lavka.rotate.bytes", "-1")),
+        ] {
+            let mut config = base.clone();
+            let topics = format!("topics-{format}");
+            for (key, value) in [
+                ("format.class", format),
+                extra,
+                ("flush.size", "1000"),
+                ("topics.dir", &topics),
+                ("logs.dir", &format!("logs-{format}")),
+            ] {
+                config.set(key, value);
+            }
+            let files = runtime.block_on(files(&config, &**store));
+            assert_eq!(files.len(), 1, "{name} {format}: {:?}", files.keys());
+            for (file, bytes) in files {
+                if format == "Avro" {
+                    check_avro(name, &bytes);
+                    continue;
+                }
+                let directory = folder.path().join("files").join(format!("{name}-{format}"));
+                std::fs::create_dir_all(&directory).unwrap();
+                std::fs::write(directory.join(file), bytes).unwrap();
+            }
+        }
+    }
+    std::fs::write(folder.path().join("read.py"), SCRIPT).unwrap();
+    let printed = python.run(folder.path(), &["read.py"], Duration::from_secs(180)).unwrap();
+    let mut names: Vec<&str> = stores.iter().map(|(name, ..)| *name).collect();
+    names.sort_unstable();
+    let mut want = Vec::new();
+    for name in names {
+        let rows = "1000 499500 2 900 450.0 500 b, \"c\"";
+        let values = "499750.0 1970-04-10 1700000000999";
+        want.push(format!("{name}-Csv duckdb {rows}"));
+        want.push(format!("{name}-Csv duckdb {values}"));
+        want.push(format!("{name}-Json duckdb {rows}"));
+        want.push(format!(
+            "{name}-Parquet pyarrow 1000 499500 499750.00 100 int64 string double bool decimal128(38, 2) date32[day] \
+             timestamp[ms, tz=UTC] list<element: string not null> struct<x: int32 not null> ['x', '7'] {{'x': 7}}"
+        ));
+        want.push(format!(
+            "{name}-Parquet statistics 0 999 100 1970-04-10 2023-11-14T22:13:20+00:00 b, \"c\""
+        ));
+        want.push(format!("{name}-Parquet duckdb {rows}"));
+        want.push(format!("{name}-Parquet duckdb {values}"));
+    }
+    assert_eq!(printed.lines().collect::<Vec<_>>(), want);
+}
