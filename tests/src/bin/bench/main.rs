@@ -10,6 +10,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 mod avro;
 mod cdc;
 mod coap;
+mod mqtt;
 mod sink;
 mod source;
 mod usage;
@@ -34,16 +35,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
             avro_path(&bootstrap).await?;
             cdc::run(&bootstrap, None).await?;
             warehouse::run(&bootstrap, None).await?;
+            mqtt::run(&bootstrap).await?;
             coap::run().await
         }
         Some("source") => source_path(&bootstrap).await,
         Some("sink") => sink_path(&bootstrap).await,
         Some("avro") => avro_path(&bootstrap).await,
         Some("cdc") => cdc::run(&bootstrap, std::env::args().nth(2).as_deref()).await,
+        Some("mqtt") => mqtt::run(&bootstrap).await,
         Some("warehouse") => warehouse::run(&bootstrap, std::env::args().nth(2).as_deref()).await,
         Some("coap") => coap::run().await,
         Some(other) => Err(format!(
-            "{other} is none of source, sink, avro, cdc, warehouse and coap; without an argument all run"
+            "{other} is none of source, sink, avro, cdc, warehouse, mqtt and coap; without an argument all run"
         )
         .into()),
     }
