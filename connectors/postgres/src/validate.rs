@@ -6,11 +6,10 @@ use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport, Kind};
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
-use crate::catalog::list;
 use crate::config::{ORDER, PATTERN_KEYS, Settings, invalid, refused, run};
 use crate::database::{Server, named, version};
-use crate::model::TableId;
-use crate::replication::{Publication, check_identities, check_publication, find_slot};
+use crate::replication::{check_identities, check_publication, find_slot};
+use crate::schema::PatternList;
 use crate::task::{too_old, wal_level};
 
 /// The keys without which there is nothing to connect to.
@@ -100,9 +99,12 @@ fn together(settings: &Settings) -> Vec<(&'static str, String)> {
     if found.is_empty()
         && let Err(error) = records(settings)
     {
-        let message = error.message().unwrap_or_default().to_owned();
-        let key = message.split('\'').nth(1).unwrap_or_default();
-        found.push((known(key), message));
+        found = bad_lists(settings);
+        if found.is_empty() {
+            let message = error.message().unwrap_or_default().to_owned();
+            let key = message.split('\'').nth(1).unwrap_or_default();
+            found.push((known(key), message));
+        }
     }
     found
 }
@@ -114,6 +116,30 @@ fn records(settings: &Settings) -> lavka_api::Result<()> {
     settings.plugin_options()?;
     settings.reselections()?;
     Ok(())
+}
+
+/// Lists of regular expressions.
+const LISTS: [&str; 11] = [
+    "table.include.list",
+    "table.exclude.list",
+    "schema.include.list",
+    "schema.exclude.list",
+    "column.include.list",
+    "column.exclude.list",
+    "message.prefix.include.list",
+    "message.prefix.exclude.list",
+    "snapshot.include.collection.list",
+    "column.propagate.source.type",
+    "datatype.propagate.source.type",
+];
+
+/// Which of the lists are none. Only asked for where something is wrong: to compile expressions takes its time.
+fn bad_lists(settings: &Settings) -> Vec<(&'static str, String)> {
+    let problem = |key: &'static str| {
+        let error = PatternList::parse(settings.raw.get(key)?).err()?;
+        Some((key, invalid(key, error.message().unwrap_or_default())))
+    };
+    LISTS.into_iter().filter_map(problem).collect()
 }
 
 /// The key as the definition spells it; of keys that are patterns it is the pattern.
@@ -242,10 +268,7 @@ async fn questions(
         )),
         None => {}
     }
-    let tables = settings.tables()?;
-    let mut captured: Vec<TableId> = list(connection).await?.into_iter().map(|table| table.id).collect();
-    captured.retain(|table| tables.takes(table));
-    if let Some(problem) = check_publication(connection, &Publication::new(settings), &captured).await? {
+    if let Some(problem) = check_publication(connection, settings).await? {
         found.push(("publication.name", problem));
     }
     Ok(found)

@@ -2,8 +2,6 @@
 
 use lavka_api::config::{Check, ConfigType as _};
 
-use crate::schema::PatternList;
-
 /// `The '<key>' value is invalid: <problem>`, as Debezium words what its validators find.
 pub(crate) fn invalid(key: &str, problem: &str) -> String {
     format!("The '{key}' value is invalid: {problem}")
@@ -59,13 +57,6 @@ pub(super) fn non_negative() -> Check {
 /// The same, of 64 bits.
 pub(super) fn non_negative_long() -> Check {
     from(0, "A non-negative long value is expected")
-}
-
-/// A list of regular expressions.
-pub(super) fn patterns() -> Check {
-    Check::worded("a list of regular expressions", |key, text| {
-        PatternList::parse(text).map(drop).map_err(|error| invalid(key, error.message().unwrap_or_default()))
-    })
 }
 
 /// A list of `name=value`.

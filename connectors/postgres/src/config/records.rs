@@ -2,7 +2,7 @@
 
 use lavka_api::config::{ClassName, key};
 
-use super::checks::{mode, non_negative, patterns, positive};
+use super::checks::{mode, non_negative, positive};
 use super::modes::FailureMode;
 
 const RECORDS: &str = "Records";
@@ -72,10 +72,8 @@ lavka_api::config! {
         pub(crate) include_schema_comments: bool = key("include.schema.comments").default(false).group(RECORDS)
             .doc("Column comments into schema doc/params."),
         pub(crate) column_propagate_source_type: Option<Vec<String>> = key("column.propagate.source.type").group(RECORDS)
-            .check(patterns())
             .doc("Regexes; adds __debezium.source.column.{type,length,scale,name} schema params."),
         pub(crate) datatype_propagate_source_type: Option<Vec<String>> = key("datatype.propagate.source.type").group(RECORDS)
-            .check(patterns())
             .doc("Same by type name."),
         pub(crate) heartbeat_action_query: Option<String> = key("heartbeat.action.query").group(RECORDS)
             .doc("SQL run on the source at each heartbeat (keeps an idle database’s slot moving)."),

@@ -2,7 +2,7 @@
 
 use lavka_api::config::key;
 
-use super::checks::{mode, non_negative, non_negative_long, patterns, positive};
+use super::checks::{mode, non_negative, non_negative_long, positive};
 use super::modes::{IsolationMode, LockingMode, QueryMode, RowCountOrder, SnapshotMode};
 
 const SNAPSHOT: &str = "Snapshot";
@@ -17,7 +17,6 @@ lavka_api::config! {
             .check(non_negative_long())
             .doc("Milliseconds to wait between the snapshot and the stream."),
         pub(crate) snapshot_include_collection_list: Option<Vec<String>> = key("snapshot.include.collection.list").group(SNAPSHOT)
-            .check(patterns())
             .doc("Regular expressions for the tables that the snapshot reads; by default all captured ones."),
         pub(crate) snapshot_fetch_size: Option<i32> = key("snapshot.fetch.size").group(SNAPSHOT)
             .check(non_negative())

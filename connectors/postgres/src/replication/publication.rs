@@ -6,6 +6,7 @@ use lavka_api::{Error, Result};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use crate::catalog::list;
 use crate::config::{AutocreateMode, Settings};
 use crate::database::{identifier, named, qualified};
 use crate::model::TableId;
@@ -46,12 +47,7 @@ impl Publication {
         let options = self.options();
         let Some(present) = present else {
             return match self.mode {
-                AutocreateMode::Disabled => Err(Error::config(format!(
-                    "The publication {} does not exist, and publication.autocreate.mode=disabled. Create it: CREATE \
-                     PUBLICATION {name} FOR TABLE {}",
-                    self.name,
-                    if captured.is_empty() { "…".to_owned() } else { list() }
-                ))),
+                AutocreateMode::Disabled => Err(self.missing(captured)),
                 AutocreateMode::AllTables => {
                     Ok(Some(format!("CREATE PUBLICATION {name} FOR ALL TABLES{options}")))
                 }
@@ -66,12 +62,7 @@ impl Publication {
             return Ok(None);
         }
         if present.all_tables {
-            return Err(Error::config(format!(
-                "The publication {} is for all tables, and publication.autocreate.mode=filtered needs one for the captured \
-                 tables. Drop it (DROP PUBLICATION {name}), or set publication.autocreate.mode=all_tables, or another \
-                 publication.name.",
-                self.name
-            )));
+            return Err(self.not_filtered());
         }
         if captured.is_empty() {
             return Err(self.nothing_captured());
@@ -93,6 +84,27 @@ impl Publication {
             self.name,
             identifier(&self.name),
             missing.iter().map(|table| qualified(table)).collect::<Vec<_>>().join(", ")
+        ))
+    }
+
+    fn missing(&self, captured: &[TableId]) -> Error {
+        let list = captured.iter().map(qualified).collect::<Vec<_>>().join(", ");
+        Error::config(format!(
+            "The publication {} does not exist, and publication.autocreate.mode=disabled. Create it: CREATE PUBLICATION {} \
+             FOR TABLE {}",
+            self.name,
+            identifier(&self.name),
+            if list.is_empty() { "…" } else { &list }
+        ))
+    }
+
+    fn not_filtered(&self) -> Error {
+        Error::config(format!(
+            "The publication {} is for all tables, and publication.autocreate.mode=filtered needs one for the captured \
+             tables. Drop it (DROP PUBLICATION {}), or set publication.autocreate.mode=all_tables, or another \
+             publication.name.",
+            self.name,
+            identifier(&self.name)
         ))
     }
 
@@ -137,7 +149,8 @@ pub(crate) async fn prepare(
     let present = present(connection, publication).await?;
     if present.as_ref().is_some_and(|present| !present.all_tables)
         && publication.mode != AutocreateMode::Filtered
-        && let Some(warning) = publication.left_out(&tables(connection, publication, SENT).await?, plain)
+        && let Some(warning) =
+            publication.left_out(&named_tables(connection, publication, SENT).await?, plain)
     {
         tracing::warn!("{warning}");
     }
@@ -158,41 +171,49 @@ pub(crate) async fn prepare(
     Ok(())
 }
 
-/// What keeps the publication from being read, or from being made what it should be; it is left as it is.
+/// What keeps the publication from being read, or from being made what it should be; it is left as it is. Which of the
+/// tables are captured is looked up only where that matters.
 ///
 /// # Errors
 /// Where the server cannot be asked.
-pub(crate) async fn check(
-    connection: &mut PgConnection,
-    publication: &Publication,
-    captured: &[TableId],
-) -> Result<Option<String>> {
-    let present = present(connection, publication).await?;
-    if let Err(error) = publication.statement(present.as_ref(), captured) {
-        return Ok(error.message().map(str::to_owned));
+pub(crate) async fn check(connection: &mut PgConnection, settings: &Settings) -> Result<Option<String>> {
+    let publication = &Publication::new(settings);
+    let all_tables = all_tables(connection, publication).await?;
+    match (publication.mode, all_tables) {
+        (AutocreateMode::Filtered, Some(true)) => Ok(publication.not_filtered().message().map(str::to_owned)),
+        (AutocreateMode::Disabled, None | Some(false)) => {
+            let tables = settings.tables()?;
+            let mut captured: Vec<TableId> =
+                list(connection).await?.into_iter().map(|table| table.id).collect();
+            captured.retain(|table| tables.takes(table));
+            if all_tables.is_none() {
+                return Ok(publication.missing(&captured).message().map(str::to_owned));
+            }
+            let sent = named_tables(connection, publication, SENT).await?;
+            // One that lacks some of them is read, and that is told in the log.
+            let none = !captured.iter().any(|table| sent.binary_search(table).is_ok());
+            Ok(publication.left_out(&sent, &captured).filter(|_| none))
+        }
+        _ => Ok(None),
     }
-    let others = publication.mode == AutocreateMode::Disabled && present.is_some_and(|it| !it.all_tables);
-    if !others {
-        return Ok(None);
-    }
-    let sent = tables(connection, publication, SENT).await?;
-    // One that lacks some of them is read, and that is told in the log.
-    let none = !captured.iter().any(|table| sent.binary_search(table).is_ok());
-    Ok(publication.left_out(&sent, captured).filter(|_| none))
 }
 
 /// What the publication says now; `None` where there is none.
 async fn present(connection: &mut PgConnection, publication: &Publication) -> Result<Option<Present>> {
+    let Some(all_tables) = all_tables(connection, publication).await? else { return Ok(None) };
+    Ok(Some(Present { all_tables, tables: named_tables(connection, publication, NAMED).await? }))
+}
+
+/// Whether the publication is for all tables; `None` where there is none.
+async fn all_tables(connection: &mut PgConnection, publication: &Publication) -> Result<Option<bool>> {
     let failed =
         |error: sqlx::Error| named(&error, &format!("looking at the publication {}", publication.name));
     let row = sqlx::query("SELECT puballtables FROM pg_catalog.pg_publication WHERE pubname = $1::name")
         .bind(&publication.name)
-        .fetch_optional(&mut *connection)
+        .fetch_optional(connection)
         .await
         .map_err(failed)?;
-    let Some(row) = row else { return Ok(None) };
-    let all_tables = row.try_get(0).map_err(failed)?;
-    Ok(Some(Present { all_tables, tables: tables(connection, publication, NAMED).await? }))
+    row.map(|row| row.try_get(0)).transpose().map_err(failed)
 }
 
 /// The tables that a publication names.
@@ -207,7 +228,7 @@ const SENT: &str = "
     SELECT schemaname::text, tablename::text FROM pg_catalog.pg_publication_tables WHERE pubname = $1::name";
 
 /// The tables that `query` finds, sorted.
-async fn tables(
+async fn named_tables(
     connection: &mut PgConnection,
     publication: &Publication,
     query: &'static str,
