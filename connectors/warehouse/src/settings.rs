@@ -201,6 +201,8 @@ impl SinkSettings {
             clock,
         };
         let mut settings = common.settings(config, rules, &keys.table_name_format)?;
+        settings.connection.attempts = u32::try_from(keys.attempts).unwrap_or(1);
+        settings.connection.backoff_ms = u64::try_from(keys.backoff_ms).unwrap_or(0);
         settings.naming.normalize = keys.normalize;
         settings.naming.mapping =
             mapping(&keys.topics_to_tables.clone().unwrap_or_default().join(",")).unwrap_or_default();

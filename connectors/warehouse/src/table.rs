@@ -97,13 +97,14 @@ pub(crate) enum TableKind {
 }
 
 impl TableKind {
-    /// The name in `table.types`.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            TableKind::Table => "TABLE",
-            TableKind::PartitionedTable => "PARTITIONED TABLE",
-            TableKind::View => "VIEW",
-        }
+    /// Whether `table.types` has it; a partitioned table is a table too.
+    pub(crate) fn is_among(self, types: &[String]) -> bool {
+        let names: &[&str] = match self {
+            TableKind::Table => &["TABLE"],
+            TableKind::PartitionedTable => &["TABLE", "PARTITIONED TABLE"],
+            TableKind::View => &["VIEW"],
+        };
+        types.iter().any(|ty| names.contains(&ty.as_str()))
     }
 
     /// The word in error texts.

@@ -57,7 +57,7 @@ fn check(
     let mut suite = acceptance::sink(lavka_connector_warehouse::plugins().remove(plugin))
         .config(config("sample".to_owned()))
         .refuses(refused.0, refused.1)
-        .refuses("connection.url", "jdbc:oracle:thin:@host:1521:x")
+        .refuses("connection.url", "jdbc:h2:mem:x")
         .records(60)
         .record(place)
         .written(written)
@@ -115,7 +115,7 @@ fn the_source_by_an_incrementing_column() {
             ("poll.interval.ms", "100"),
             ("batch.max.rows", "3"),
         ])
-        .refuses("connection.url", "jdbc:oracle:thin:@host:1521:x")
+        .refuses("connection.url", "jdbc:h2:mem:x")
         .refuses("mode", "timestamp")
         .records(20)
         .check()

@@ -21,6 +21,12 @@ lavka_api::config! {
             .display("JDBC User").doc("User of the database."),
         pub(crate) password: Option<Password> = key("connection.password").high().group(DATABASE)
             .width(Width::Medium).display("JDBC Password").doc("Password of the user."),
+        pub(crate) attempts: i32 = key("connection.attempts").default(3).low().group(DATABASE).width(Width::Short)
+            .check(Check::at_least(1)).display("JDBC connection attempts")
+            .doc("How often a connection is tried before that counts as an error."),
+        pub(crate) backoff_ms: i64 = key("connection.backoff.ms").default(10000).low().group(DATABASE)
+            .width(Width::Short).check(Check::at_least(0)).display("JDBC connection backoff in milliseconds")
+            .doc("Milliseconds between these tries."),
         pub(crate) db_timezone: String = key("db.timezone").default("UTC").group(DATABASE).width(Width::Medium)
             .check(time_zone()).display("DB time zone")
             .doc("Time zone in which columns without one hold instants."),

@@ -67,6 +67,11 @@ lavka_api::config! {
             .width(Width::Long).check(naming()).display("CollectionNamingStrategy class")
             .doc("How ${topic} is written: io.debezium.sink.naming.DefaultCollectionNamingStrategy (the default) makes its \
                   dots underscores, io.debezium.sink.naming.PassthroughCollectionNamingStrategy does not."),
+        pub(crate) _column_naming: Option<ClassName> = key("column.naming.strategy").low().group(ADVANCED)
+            .width(Width::Long).check(column_naming()).display("ColumnNamingStrategy class")
+            .doc("How columns are named: as the fields are, which is what \
+                  io.debezium.sink.naming.DefaultColumnNamingStrategy does. Other classes are refused; rename fields with a \
+                  transform (ReplaceField)."),
         pub(crate) time_zone: String = key("use.time.zone").default("UTC").group(CONNECTOR).width(Width::Short)
             .check(time_zone()).display("The timezone used when inserting temporal values.")
             .doc("Time zone in which columns without one hold instants."),
@@ -104,6 +109,16 @@ fn naming() -> Check {
                 "Java classes are not loaded; use {NAMINGS}, or rename topics with a transform (RegexRouter)"
             ))
         }
+    })
+}
+
+fn column_naming() -> Check {
+    Check::new("io.debezium.sink.naming.DefaultColumnNamingStrategy", |text| {
+        if text.trim().ends_with(".DefaultColumnNamingStrategy") {
+            return Ok(());
+        }
+        Err("Java classes are not loaded; columns have the names of fields, which a transform (ReplaceField) renames"
+            .to_owned())
     })
 }
 
@@ -147,12 +162,6 @@ pub(super) const IGNORED: &[Ignored] = &[
     ("dialect.postgres.postgis.schema", Kind::String, Some("public"), "Geometry is written as it comes."),
     ("dialect.sqlserver.identity.insert", Kind::Boolean, Some("false"), "It is about SQL Server alone."),
     ("dialect.starrocks.catalog.name", Kind::String, None, "It is about StarRocks alone."),
-    (
-        "column.naming.strategy",
-        Kind::Class,
-        Some("io.debezium.sink.naming.DefaultColumnNamingStrategy"),
-        "Columns have the names of fields; rename fields with a transform (ReplaceField).",
-    ),
     ("collection.table.format", Kind::String, Some("${table}"), "collection.name.format names the table."),
     (
         "cloud.events.schema.name.pattern",

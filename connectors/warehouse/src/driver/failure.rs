@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use lavka_api::{Error, ErrorClass};
+use lavka_api::Error;
+use sqlx::error::DatabaseError;
 
 /// What a failure means for what was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,33 +50,33 @@ impl Failure {
 
     /// What the engine is told.
     pub(crate) fn error(&self) -> Error {
-        let class = match self.kind {
-            FailureKind::Lost | FailureKind::Again => return Error::retriable(self.text.as_str()),
-            FailureKind::Row => return Error::data(self.text.as_str()),
-            FailureKind::Config => return Error::config(self.text.as_str()),
-            FailureKind::Changed | FailureKind::Exists | FailureKind::Other => ErrorClass::Fatal,
-        };
-        Error::fatal(self.text.as_str()).with_class(class)
+        let text = self.text.as_str();
+        match self.kind {
+            FailureKind::Lost | FailureKind::Again => Error::retriable(text),
+            FailureKind::Row => Error::data(text),
+            FailureKind::Config => Error::config(text),
+            FailureKind::Changed | FailureKind::Exists | FailureKind::Other => Error::fatal(text),
+        }
     }
 
-    /// A failure of sqlx that is not the database's own: of the connection or of the client. `None` for the database's.
-    pub(crate) fn of_client(error: &sqlx::Error) -> Option<Self> {
+    /// A failure of sqlx: the database's own by `said`, and that of the connection or of the client.
+    pub(super) fn of(error: sqlx::Error, said: impl FnOnce(&dyn DatabaseError) -> Self) -> Self {
         let (kind, text) = match error {
-            sqlx::Error::Database(_) => return None,
+            sqlx::Error::Database(database) => return said(&*database),
             sqlx::Error::Tls(tls) => (
                 FailureKind::Config,
                 format!("TLS failed: {tls}; check the URL's properties of TLS (sslmode, sslrootcert ...)"),
             ),
             sqlx::Error::Configuration(why) => (FailureKind::Config, why.to_string()),
             sqlx::Error::Io(io) => (FailureKind::Lost, io.to_string()),
-            sqlx::Error::Protocol(text) => (FailureKind::Lost, text.clone()),
+            sqlx::Error::Protocol(text) => (FailureKind::Lost, text),
             sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed | sqlx::Error::PoolTimedOut => {
                 (FailureKind::Lost, error.to_string())
             }
             sqlx::Error::Encode(why) => (FailureKind::Row, why.to_string()),
             other => (FailureKind::Other, other.to_string()),
         };
-        Some(Self { kind, text })
+        Self { kind, text }
     }
 }
 

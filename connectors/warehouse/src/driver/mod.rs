@@ -177,10 +177,10 @@ pub(crate) async fn connect(connection: &Connection) -> Result<Box<dyn Session>,
     }
 }
 
-/// Opens a session.
+/// Opens a session with the first host that answers; each has the whole time.
 ///
 /// # Errors
-/// What is wrong, with the place and, where it can be told, the remedy.
+/// What is wrong, of the last host, with the place and, where it can be told, the remedy.
 pub(crate) async fn connect_once(connection: &Connection) -> Result<Box<dyn Session>, Failure> {
     let seconds = connection.url.property("connectTimeout").and_then(|text| text.parse::<u64>().ok());
     let limit = match seconds {
@@ -189,22 +189,36 @@ pub(crate) async fn connect_once(connection: &Connection) -> Result<Box<dyn Sess
         Some(number) if connection.url.dialect.is_mysql() => Duration::from_millis(number),
         Some(number) => Duration::from_secs(number),
     };
-    let open = async {
-        let dialect = connection.url.dialect;
-        if connection.url.odbc.is_some() {
-            odbc::open(connection, limit).await
-        } else if dialect.is_postgres() {
-            postgres::open(connection).await
-        } else if dialect.is_mysql() {
-            mysql::open(connection).await
+    let place = |failure: Failure| failure.at(&format!("connecting to {}", connection.url.place()));
+    let dialect = connection.url.dialect;
+    if connection.url.odbc.is_some() {
+        return within(limit, odbc::open(connection, limit)).await.map_err(place);
+    }
+    if dialect == Dialect::Sqlite {
+        return within(limit, sqlite::open(connection)).await.map_err(place);
+    }
+    let mut last = Failure::new(FailureKind::Config, "connection.url names no host");
+    for (host, port) in &connection.url.hosts {
+        let opened = if dialect.is_postgres() {
+            within(limit, postgres::open(connection, host, *port)).await
         } else {
-            sqlite::open(connection).await
+            within(limit, mysql::open(connection, host, *port)).await
+        };
+        match opened {
+            Ok(session) => return Ok(session),
+            Err(failure) => last = failure,
         }
-    };
-    let outcome = tokio::time::timeout(limit, open).await.unwrap_or_else(|_| {
+    }
+    Err(place(last))
+}
+
+async fn within(
+    limit: Duration,
+    open: impl Future<Output = Result<Box<dyn Session>, Failure>>,
+) -> Result<Box<dyn Session>, Failure> {
+    tokio::time::timeout(limit, open).await.unwrap_or_else(|_| {
         Err(Failure::new(FailureKind::Lost, format!("no answer within {} s", limit.as_secs_f32())))
-    });
-    outcome.map_err(|failure| failure.at(&format!("connecting to {}", connection.url.place())))
+    })
 }
 
 /// Runs a query and collects its answer, at most `limit` rows of it.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::error::DatabaseError;
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous,
@@ -87,12 +88,10 @@ struct SqliteSession {
 
 /// A failure of the database or the client, classified.
 fn failed(error: sqlx::Error) -> Failure {
-    if let Some(failure) = Failure::of_client(&error) {
-        return failure;
-    }
-    let sqlx::Error::Database(database) = error else {
-        return Failure::new(FailureKind::Other, error.to_string());
-    };
+    Failure::of(error, said)
+}
+
+fn said(database: &dyn DatabaseError) -> Failure {
     let code: u32 = database.code().and_then(|code| code.parse().ok()).unwrap_or(1);
     let text = database.message().to_owned();
     let kind = kind(code, &text);

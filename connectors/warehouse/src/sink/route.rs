@@ -267,26 +267,14 @@ type Sourced<'a> = (Wish<'a>, Option<&'a lavka_api::data::Struct>);
 /// By the rules of Debezium's sink.
 fn wish_of_change<'a>(settings: &SinkSettings, record: &'a SinkRecord) -> Result<Sourced<'a>> {
     let value = &record.record.value;
-    let Some(schema) = &value.schema else {
-        if !value.is_null() {
-            return Err(complaint(settings, record, false));
-        }
+    if value.is_null() {
         // A tombstone: its key is all there is.
-        let by_key = matches!(settings.rules.key_mode, KeyMode::RecordKey);
-        return Ok((
-            if settings.delete && by_key { Wish::Delete(Payload::None, None) } else { Wish::Nothing },
-            None,
-        ));
-    };
+        let deletes = settings.delete && settings.rules.key_mode == KeyMode::RecordKey;
+        return Ok((if deletes { Wish::Delete(Payload::None, None) } else { Wish::Nothing }, None));
+    }
+    let Some(schema) = &value.schema else { return Err(complaint(settings, record, false)) };
     if is_schema_change(schema) {
         return Ok((Wish::Nothing, None));
-    }
-    if value.is_null() {
-        let by_key = matches!(settings.rules.key_mode, KeyMode::RecordKey);
-        return Ok((
-            if settings.delete && by_key { Wish::Delete(Payload::None, None) } else { Wish::Nothing },
-            None,
-        ));
     }
     if !is_envelope(schema) {
         return match &value.value {

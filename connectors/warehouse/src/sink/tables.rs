@@ -214,11 +214,7 @@ impl Tables {
             .map_err(|failure| failure.at(&format!("looking up table {id}")))?;
         let Some(table) = found else { return Ok(None) };
         let kinds = &self.settings.table_types;
-        let allowed = kinds.iter().any(|kind| {
-            *kind == table.kind.name()
-                || (kind == "TABLE" && table.kind == crate::table::TableKind::PartitionedTable)
-        });
-        if !allowed {
+        if !table.kind.is_among(kinds) {
             return Err(NoTarget::Refused(Error::fatal(format!(
                 "{} is a {}, and table.types allows {} alone",
                 table.id,

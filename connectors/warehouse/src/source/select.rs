@@ -32,19 +32,15 @@ impl Criteria {
         }
     }
 
-    /// The values of its question marks: rows behind `from` and, by timestamp, before `until`.
-    pub(crate) fn values(
-        &self,
-        from: Position,
-        until: Cell<'static>,
-        at: Cell<'static>,
-    ) -> Vec<Cell<'static>> {
+    /// The values of its question marks: rows behind `from` and, in a mode with timestamps, within `window`, from its
+    /// first moment until before its second.
+    pub(crate) fn values(&self, from: Position, window: Option<[Cell<'static>; 2]>) -> Vec<Cell<'static>> {
         let id = Cell::Int(from.incrementing.unwrap_or(-1));
-        match (self.mode.timestamp, self.mode.incrementing) {
-            (true, true) => vec![until, at.clone(), id, at],
-            (true, false) => vec![at, until],
-            (false, true) => vec![id],
-            (false, false) => Vec::new(),
+        match (window, self.mode.incrementing) {
+            (Some([at, until]), true) => vec![until, at.clone(), id, at],
+            (Some(window), false) => window.into(),
+            (None, true) => vec![id],
+            (None, false) => Vec::new(),
         }
     }
 }

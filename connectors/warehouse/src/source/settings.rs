@@ -1,6 +1,6 @@
 //! What the source's configuration means.
 
-use lavka_api::config::{Config, ConfigSpec as _};
+use lavka_api::config::{Config, ConfigSpec as _, Password};
 use lavka_api::{Error, Result};
 use regex::Regex;
 
@@ -92,7 +92,7 @@ impl SourceSettings {
         let invalid =
             |key: &str, detail: &str| Error::invalid_value(key, config.get(key).unwrap_or("null"), detail);
         let url = jdbc_url(&keys.url, &keys.dialect_name, config)
-            .map_err(|(key, detail)| Error::invalid_value(key, "[hidden]", detail))?;
+            .map_err(|(key, detail)| Error::invalid_value(key, Password::HIDDEN, detail))?;
         let clock = WallClock::parse(&keys.db_timezone, false)
             .ok_or_else(|| invalid("db.timezone", "Invalid time zone identifier"))?;
         let mode = keys.mode.to_ascii_lowercase();
@@ -186,11 +186,7 @@ impl SourceSettings {
         let filter = &self.filter;
         let full = id.to_string();
         let named = |list: &[String]| list.iter().any(|name| *name == full || name == id.table());
-        let kinds = filter
-            .kinds
-            .iter()
-            .any(|name| name == kind.name() || (name == "TABLE" && kind == TableKind::PartitionedTable));
-        kinds
+        kind.is_among(&filter.kinds)
             && filter.schema.as_ref().is_none_or(|schema| schema.is_match(id.schema().unwrap_or_default()))
             && (filter.include.is_empty() || named(&filter.include))
             && !named(&filter.exclude)

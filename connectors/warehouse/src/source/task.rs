@@ -106,9 +106,7 @@ impl QuerySourceTask {
             sql.push(' ');
             sql.push_str(&settings.suffix);
         }
-        let values = if criteria.mode.is_bulk() {
-            Vec::new()
-        } else {
+        let window = if criteria.mode.timestamp {
             let now = now(&mut *session, &settings).await?;
             let until = now.saturating_sub(settings.delay_ms.saturating_mul(1000));
             let from = reading.position.timestamp.unwrap_or(match settings.initial {
@@ -122,8 +120,11 @@ impl QuerySourceTask {
                     && columns.into_iter().all(|it| it.ty.kind == ColumnKind::TimestampTz)
             });
             let shown = |instant: i64| Cell::Local(if utc { instant } else { settings.clock.local(instant) });
-            criteria.values(reading.position, shown(until), shown(from))
+            Some([shown(from), shown(until)])
+        } else {
+            None
         };
+        let values = criteria.values(reading.position, window);
         let (sender, chunks) = mpsc::channel(1);
         let batch = settings.batch;
         let activity = tokio::spawn(async move {

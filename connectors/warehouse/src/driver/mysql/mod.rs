@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lavka_api::config::Password;
+use sqlx::error::DatabaseError;
 use sqlx::mysql::{
     MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow, MySqlSslMode,
 };
@@ -40,24 +41,20 @@ const TABLES: &str = "SELECT CAST(table_schema AS CHAR), CAST(table_name AS CHAR
      FROM information_schema.tables WHERE table_schema = COALESCE(DATABASE(), table_schema) \
      AND table_schema NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys') ORDER BY 1, 2";
 
-/// Opens a session with the first host that answers.
-pub(super) async fn open(connection: &Connection) -> Result<Box<dyn Session>, Failure> {
-    let mut last = Failure::new(FailureKind::Config, "connection.url names no host");
-    for (host, port) in &connection.url.hosts {
-        match options(connection, host, *port)?.connect().await.map_err(failed) {
-            Ok(connection) => {
-                let mut session = MySqlSession { connection, packet: 0 };
-                session.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')").await?;
-                let row = sqlx::raw_sql("SELECT CAST(@@max_allowed_packet AS SIGNED)");
-                let row = row.fetch_one(&mut session.connection).await.map_err(failed)?;
-                let packet: i64 = row.try_get(0).map_err(failed)?;
-                session.packet = usize::try_from(packet).unwrap_or(1 << 20);
-                return Ok(Box::new(session));
-            }
-            Err(failure) => last = failure,
-        }
-    }
-    Err(last)
+/// Opens a session with a host.
+pub(super) async fn open(
+    connection: &Connection,
+    host: &str,
+    port: u16,
+) -> Result<Box<dyn Session>, Failure> {
+    let connection = options(connection, host, port)?.connect().await.map_err(failed)?;
+    let mut session = MySqlSession { connection, packet: 0 };
+    session.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')").await?;
+    let row = sqlx::raw_sql("SELECT CAST(@@max_allowed_packet AS SIGNED)");
+    let row = row.fetch_one(&mut session.connection).await.map_err(failed)?;
+    let packet: i64 = row.try_get(0).map_err(failed)?;
+    session.packet = usize::try_from(packet).unwrap_or(1 << 20);
+    Ok(Box::new(session))
 }
 
 fn options(connection: &Connection, host: &str, port: u16) -> Result<MySqlConnectOptions, Failure> {
@@ -116,12 +113,10 @@ struct MySqlSession {
 
 /// A failure of the server or the client, classified.
 fn failed(error: sqlx::Error) -> Failure {
-    if let Some(failure) = Failure::of_client(&error) {
-        return failure;
-    }
-    let sqlx::Error::Database(database) = error else {
-        return Failure::new(FailureKind::Other, error.to_string());
-    };
+    Failure::of(error, said)
+}
+
+fn said(database: &dyn DatabaseError) -> Failure {
     let Some(server) = database.try_downcast_ref::<MySqlDatabaseError>() else {
         return Failure::new(FailureKind::Other, database.to_string());
     };

@@ -1,17 +1,16 @@
 //! What SQLSTATEs mean.
 
+use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
 use super::super::failure::{Failure, FailureKind};
 
 /// A failure of the server or the client, classified.
 pub(super) fn failed(error: sqlx::Error) -> Failure {
-    if let Some(failure) = Failure::of_client(&error) {
-        return failure;
-    }
-    let sqlx::Error::Database(database) = error else {
-        return Failure::new(FailureKind::Other, error.to_string());
-    };
+    Failure::of(error, said)
+}
+
+fn said(database: &dyn DatabaseError) -> Failure {
     let Some(server) = database.try_downcast_ref::<PgDatabaseError>() else {
         return Failure::new(FailureKind::Other, database.to_string());
     };

@@ -31,30 +31,26 @@ const MAX_PARAMETERS: usize = 65_535;
 /// What is kept of a buffer for the next batch.
 const KEEP_BUFFER: usize = 16 * 1024 * 1024;
 
-/// Opens a session with the first host that answers.
-pub(in super::super) async fn open(connection: &Connection) -> Result<Box<dyn Session>, Failure> {
-    let mut last = Failure::new(FailureKind::Config, "connection.url names no host");
-    for (host, port) in &connection.url.hosts {
-        match options(connection, host, *port)?.connect().await.map_err(failed) {
-            Ok(mut opened) => {
-                let multirow = connection.url.dialect == Dialect::Redshift || !has_copy(&mut opened).await?;
-                return Ok(Box::new(PostgresSession {
-                    connection: opened,
-                    dialect: connection.url.dialect,
-                    multirow,
-                    stages: HashMap::new(),
-                    wanted: HashSet::new(),
-                    next_stage: 0,
-                    filled: HashSet::new(),
-                    confirmed: HashSet::new(),
-                    text_only: HashSet::new(),
-                    buffer: Vec::new(),
-                }));
-            }
-            Err(failure) => last = failure,
-        }
-    }
-    Err(last)
+/// Opens a session with a host.
+pub(in super::super) async fn open(
+    connection: &Connection,
+    host: &str,
+    port: u16,
+) -> Result<Box<dyn Session>, Failure> {
+    let mut opened = options(connection, host, port)?.connect().await.map_err(failed)?;
+    let multirow = connection.url.dialect == Dialect::Redshift || !has_copy(&mut opened).await?;
+    Ok(Box::new(PostgresSession {
+        connection: opened,
+        dialect: connection.url.dialect,
+        multirow,
+        stages: HashMap::new(),
+        wanted: HashSet::new(),
+        next_stage: 0,
+        filled: HashSet::new(),
+        confirmed: HashSet::new(),
+        text_only: HashSet::new(),
+        buffer: Vec::new(),
+    }))
 }
 
 /// Whether the server has PostgreSQL's `COPY FROM STDIN` and temporary tables: CockroachDB does not quite.
