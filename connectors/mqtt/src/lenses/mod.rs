@@ -1,6 +1,6 @@
 //! The source as Lenses' Stream Reactor configures it: KCQL statements say which topics go where, and as what.
 //!
-//! - `config`: the keys, and what each is in the source's own.
+//! - `config`: the keys, and what each is in the source's own; `keys`: those that the sink has too.
 //! - `statement`: what the statements mean.
 //! - `record`, `json`: from messages to the records that Lenses' converters make.
 //! - `connector`: statements over tasks.
@@ -11,10 +11,11 @@
 mod config;
 mod connector;
 mod json;
+pub(crate) mod keys;
 mod record;
 mod statement;
 
-pub(crate) use config::{LensesConfig, all_or_none, servers};
+pub(crate) use config::LensesConfig;
 pub(crate) use connector::{LensesSource, in_lenses_words};
 pub(crate) use record::LensesRecords;
 pub(crate) use statement::Statement;

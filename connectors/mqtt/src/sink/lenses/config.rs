@@ -3,10 +3,8 @@
 use lavka_api::config::{Check, Config, Password, key};
 
 use super::statement::Statement;
-use crate::lenses::servers;
+use crate::lenses::keys::{self, CONNECTION, set_reach};
 
-const CONNECTION: &str = "Connection";
-const SSL: &str = "SSL";
 const KCQL: &str = "KCQL";
 const METRICS: &str = "Metrics";
 const CONVERTER: &str = "Converter";
@@ -14,33 +12,18 @@ const CONVERTER: &str = "Converter";
 lavka_api::config! {
     /// Settings of Lenses' MQTT sink.
     pub(crate) struct LensesSinkConfig {
-        pub(crate) hosts: String = key("connect.mqtt.hosts").high().group(CONNECTION)
-            .check(Check::new("tcp://, ssl://, ws:// or wss:// with host and port", |text| {
-                servers(text).try_for_each(|uri| crate::server::Server::parse(&uri).map(drop))
-            }))
-            .doc("MQTT servers, tcp://host:1883 or ssl://host:8883, with commas between them. They are tried in order until \
-                  one answers. Here: mqtt.server.uri."),
-        pub(crate) user: Option<String> = key("connect.mqtt.username").high().group(CONNECTION)
-            .doc("User name. Here: mqtt.username."),
-        pub(crate) password: Option<Password> = key("connect.mqtt.password").high().group(CONNECTION)
-            .doc("Password. Here: mqtt.password."),
+        pub(crate) hosts: String = keys::hosts(),
+        pub(crate) user: Option<String> = keys::user(),
+        pub(crate) password: Option<Password> = keys::password(),
         pub(crate) qos: i32 = key("connect.mqtt.service.quality").group(CONNECTION)
             .check(Check::between(0, 2))
             .doc("Quality of service: 0 at most once, 1 at least once, 2 exactly once as far as one connection lasts. Here: \
                   mqtt.qos."),
-        pub(crate) timeout: i32 = key("connect.mqtt.timeout").default(3000).low().group(CONNECTION)
-            .check(Check::at_least(1))
-            .doc("How long to wait for a connection to be accepted, in seconds, as Lenses' client has it. Here: \
-                  mqtt.connect.timeout.seconds."),
+        pub(crate) timeout: i32 = keys::timeout(),
         pub(crate) clean: bool = key("connect.mqtt.clean").default(true).low().group(CONNECTION)
             .doc("Whether the server forgets the session when the task is away. Here: mqtt.clean.session.enabled."),
-        pub(crate) keep_alive: i32 = key("connect.mqtt.keep.alive").default(5000).low().group(CONNECTION)
-            .check(Check::between(1, 65_535))
-            .doc("How often to ping an idle server, in seconds, as Lenses' client has it. Here: \
-                  mqtt.keepalive.interval.seconds."),
-        pub(crate) client_id: Option<String> = key("connect.mqtt.client.id").low().group(CONNECTION)
-            .doc("The client id; with several tasks a hyphen and the task's number follow. By default lavka-, the \
-                  connector's name and the task's number. Here: lavka.mqtt.client.id."),
+        pub(crate) keep_alive: i32 = keys::keep_alive(),
+        pub(crate) client_id: Option<String> = keys::client_id(),
         pub(crate) retained: bool = key("connect.mqtt.retained.messages").default(false).group(CONNECTION)
             .doc("Whether the server keeps the last message of each topic. Here: mqtt.retained.enabled."),
         pub(crate) error_policy: String = key("connect.mqtt.error.policy").default("THROW").high().group(CONNECTION)
@@ -56,13 +39,9 @@ lavka_api::config! {
             .check(Check::at_least(0))
             .doc("How often a batch is tried again with connect.mqtt.error.policy=RETRY. Here, times \
                   connect.mqtt.retry.interval: max.retry.time.ms."),
-        pub(crate) ca: Option<String> = key("connect.mqtt.ssl.ca.cert").group(SSL)
-            .doc("PEM file with the certificates that a server's certificate is checked against. Here: \
-                  lavka.mqtt.ssl.ca.pem."),
-        pub(crate) cert: Option<String> = key("connect.mqtt.ssl.cert").group(SSL)
-            .doc("PEM file with the client's certificate. Here: lavka.mqtt.ssl.cert.pem."),
-        pub(crate) key: Option<String> = key("connect.mqtt.ssl.key").group(SSL)
-            .doc("PEM file with the client's private key. Here: lavka.mqtt.ssl.key.pem."),
+        pub(crate) ca: Option<String> = keys::ca(),
+        pub(crate) cert: Option<String> = keys::cert(),
+        pub(crate) key: Option<String> = keys::private_key(),
         pub(crate) kcql: String = key("connect.mqtt.kcql").high().group(KCQL)
             .check(Check::new("KCQL", |text| Statement::parse_all(text).map(drop)))
             .doc("Statements with ; between them: INSERT INTO <MQTT topic> SELECT *|<field> [AS <name>], ... FROM <Kafka \
@@ -84,31 +63,15 @@ lavka_api::config! {
 impl LensesSinkConfig {
     /// The same in the sink's own keys. Those that begin with `lavka.` are taken over from `config` as they are.
     pub(crate) fn translated(&self, config: &Config) -> Config {
-        let mut own = Config::new();
-        for (name, value) in config.iter().filter(|(name, _)| name.starts_with("lavka.")) {
-            own.set(name, value.unwrap_or_default());
-        }
+        let mut own = keys::taken_over(config);
         let retry_for = match self.error_policy.to_ascii_uppercase().as_str() {
             "NOOP" => -1,
             "RETRY" => i64::from(self.max_retries) * i64::from(self.retry_interval),
             _ => 30_000,
         };
         own.set("max.retry.time.ms", retry_for.to_string());
-        own.set("mqtt.server.uri", servers(&self.hosts).collect::<Vec<_>>().join(","));
-        own.set("mqtt.qos", self.qos.to_string());
         own.set("mqtt.retained.enabled", self.retained.to_string());
-        own.set("mqtt.username", self.user.clone().unwrap_or_default());
-        let password = self.password.as_ref().map(|password| password.reveal().to_owned());
-        own.set("mqtt.password", password.unwrap_or_default());
-        own.set("mqtt.clean.session.enabled", self.clean.to_string());
-        own.set("mqtt.connect.timeout.seconds", self.timeout.to_string());
-        own.set("mqtt.keepalive.interval.seconds", self.keep_alive.to_string());
-        let files = [("ca", &self.ca), ("cert", &self.cert), ("key", &self.key)];
-        for (part, file) in files {
-            if let Some(file) = file {
-                own.set(format!("lavka.mqtt.ssl.{part}.pem"), file.as_str());
-            }
-        }
+        set_reach!(own, self);
         own
     }
 

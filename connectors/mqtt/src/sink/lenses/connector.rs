@@ -14,7 +14,8 @@ use super::LensesSinkConfig;
 use super::publication::LensesPublications;
 use super::statement::Statement;
 use crate::environment::Environment;
-use crate::lenses::{all_or_none, in_lenses_words};
+use crate::lenses::in_lenses_words;
+use crate::lenses::keys::all_or_none;
 use crate::message::Qos;
 use crate::validate::{self, KeyError};
 
