@@ -1,14 +1,15 @@
-//! The warehouse sink: records into the tables of a database, by native drivers; and the source that reads tables by
-//! queries, over the same drivers.
+//! The warehouse sink: records into the tables of a database, by native drivers and over ODBC; and the source that reads
+//! tables by queries, over the same drivers.
 //!
 //! It takes the configurations of three JDBC sinks as they are, Confluent's, Aiven's and Debezium's, and does what they do:
 //! insert, upsert, update, delete and truncate, tables made and columns added by the schemas of records, change events
 //! taken as they come. The databases are PostgreSQL (with what speaks its protocol: Redshift, Greenplum, Timescale,
-//! CockroachDB), MySQL, MariaDB and SQLite.
+//! CockroachDB), MySQL, MariaDB and SQLite; over ODBC Oracle, SQL Server, Vertica, Snowflake, DB2, Teradata, Hive and
+//! others.
 //!
 //! # Invariants
 //!
-//! - A batch is one transaction: all of it is in the tables, or none. Offsets move after it was committed; with
+//! - A batch is one transaction, where there are transactions: all of it is in the tables, or none. Offsets move after it was committed; with
 //!   `lavka.exactly.once` they are in it.
 //! - One bad row costs one dead letter. The batch it was in is written without it.
 //! - Nothing of a record gets into the text of a statement but names, and names are quoted; values are bound or copied.
@@ -21,8 +22,9 @@
 //!
 //! At least once; effectively once with upserts, or with `pk.mode=kafka`; exactly once with `lavka.exactly.once`, where a
 //! restarted task goes on at the offset in the database, and a task that lost its partition without knowing cannot
-//! commit any more. A record that was reported as errant counts as written: where the process dies between the commit and
-//! the delivery of the report, the report is lost.
+//! commit any more. Hive has no transactions: where a row of a batch is refused, others of it may be there twice. A record
+//! that was reported as errant counts as written: where the process dies between the commit and the delivery of the report,
+//! the report is lost.
 //!
 //! # Map
 //!
@@ -32,8 +34,8 @@
 //! | `url` | JDBC URLs |
 //! | `naming`, `table` | which table; tables and columns as the database has them |
 //! | `data` | plans: which columns the records of a schema have, and what a value becomes |
-//! | `dialect` | the text of statements, types of new columns |
-//! | `driver` | the port to a database, and its implementations |
+//! | `dialect` | the text of statements, types of new columns, what each database can do |
+//! | `driver` | the port to a database, and its implementations: one module for each protocol, `odbc` for all others |
 //! | `sink` | routing, transactions, bisection, offsets |
 //! | `source` | tables, queries, modes, offsets of the query-based source |
 

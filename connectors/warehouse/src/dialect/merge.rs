@@ -1,4 +1,4 @@
-//! Upserts of one row, for databases that know them as `MERGE` and the like.
+//! Upserts, for databases that know them as `MERGE` and the like.
 //!
 //! Those of Oracle, SQL Server and DB2 are written as Confluent's sink writes them.
 

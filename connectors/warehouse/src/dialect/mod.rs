@@ -3,6 +3,8 @@
 mod limits;
 mod merge;
 mod odbc_types;
+#[cfg(test)]
+mod snapshots;
 mod sql;
 mod types;
 

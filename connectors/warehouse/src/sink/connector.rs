@@ -8,6 +8,7 @@ use lavka_api::{Error, Result};
 
 use super::offsets::OffsetTable;
 use super::task::WarehouseSinkTask;
+use crate::dialect::Statements;
 use crate::driver::connect_once;
 use crate::settings::{Flavour, SinkSettings, cross_check, ignored};
 
@@ -67,13 +68,15 @@ impl SinkConnector for WarehouseSinkConnector {
     fn alter_offsets(&self, config: &Config, offsets: &[(TopicPartition, Option<i64>)]) -> Result<bool> {
         let settings = SinkSettings::read(self.flavour, config)?;
         let Some(table) = &settings.offsets_table else { return Ok(true) };
-        let mut table = OffsetTable::new(table, settings.statements, &settings.name);
         let alter = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| Error::fatal(error.to_string()))?;
             runtime.block_on(async {
                 let mut session =
                     connect_once(&settings.connection).await.map_err(|failure| failure.error())?;
+                let dialect = session.dialect().unwrap_or(settings.statements.dialect);
+                let statements = Statements { dialect, ..settings.statements };
+                let mut table = OffsetTable::new(table, statements, &settings.name);
                 let outcome = table.alter(&mut *session, offsets).await.map_err(|failure| failure.error());
                 session.close().await;
                 outcome

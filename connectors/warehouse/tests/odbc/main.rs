@@ -8,6 +8,7 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod alone;
 #[path = "../sink/behaviour.rs"]
 mod behaviour;
 #[path = "../sink/changes.rs"]

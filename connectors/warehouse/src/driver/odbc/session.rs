@@ -19,6 +19,8 @@ use crate::table::{ColumnKind, Table, TableId, TableKind};
 
 /// How long leaving the server may take.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// Tables beside others at most; more means that schemas change all the time. No batch has as many targets.
+const MAX_STAGES: usize = 256;
 /// Parameters of a statement at most, for databases that take rows in the text of one.
 const MAX_PARAMETERS: usize = 2000;
 
@@ -67,7 +69,7 @@ struct OdbcSession {
     jobs: mpsc::Sender<Job>,
     cancel: Arc<Cancel>,
     dialect: Dialect,
-    /// Targets that have a table beside theirs.
+    /// Targets that have a table beside theirs, the oldest first.
     stages: Vec<u64>,
 }
 
@@ -161,8 +163,8 @@ impl OdbcSession {
     }
 }
 
-fn stage_name(target: &Target) -> String {
-    format!("lavka_stage_{}", target.id)
+fn stage_name(target: u64) -> String {
+    format!("lavka_stage_{target}")
 }
 
 #[async_trait]
@@ -210,7 +212,12 @@ impl Session for OdbcSession {
             return Ok(());
         }
         let names = target.names(target.columns.len());
-        let sql = target.statements.create_stage(&stage_name(target), &target.table, &names);
+        let sql = target.statements.create_stage(&stage_name(target.id), &target.table, &names);
+        if self.stages.len() >= MAX_STAGES {
+            let oldest = self.stages.remove(0);
+            let name = target.statements.quoted(&stage_name(oldest));
+            self.execute(&format!("DROP TABLE {name}")).await?;
+        }
         self.execute(&sql).await.map_err(|failure| failure.at("making a temporary table"))?;
         self.stages.push(target.id);
         Ok(())
@@ -222,8 +229,8 @@ impl Session for OdbcSession {
         }
         let (target, width) = (rows.target, rows.width());
         let names = target.names(width);
-        let stage =
-            (rows.action == Action::Upsert && self.stages.contains(&target.id)).then(|| stage_name(target));
+        let stage = (rows.action == Action::Upsert && self.stages.contains(&target.id))
+            .then(|| stage_name(target.id));
         if let Some(stage) = &stage {
             self.execute(&format!("DELETE FROM {}", target.statements.quoted(stage))).await?;
         }

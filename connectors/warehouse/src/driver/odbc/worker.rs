@@ -21,6 +21,9 @@ pub(super) type Job = Box<dyn for<'c> FnOnce(&mut Worker<'c>) + Send>;
 
 /// Letters of a column's name that there is room for at once.
 const MAX_NAME: usize = 1024;
+/// What servers say of a login that is wrong.
+const REFUSED: &[&str] =
+    &["authentication failed", "access denied", "login failed", "invalid username/password"];
 /// Prepared statements of a transaction at most.
 const MAX_PREPARED: usize = 64;
 
@@ -58,7 +61,8 @@ impl Prepare {
             wording: self.wording,
             cancel: self.cancel,
             prepared: HashMap::new(),
-            arrays: true,
+            // SQLite's driver loses bytes where an array of rows begins with none.
+            arrays: dialect != Dialect::Sqlite,
             within: false,
             home: None,
             left: None,
@@ -101,12 +105,20 @@ impl Prepare {
         let text = self.attributes.connection_string();
         environment.connect_with_connection_string(&text, options).map_err(|error| {
             let failure = self.wording.failed(&error);
-            // A driver that says no more than that it did not work: most often a server that is not there.
-            if failure.kind == FailureKind::Other {
-                Failure::new(FailureKind::Lost, failure.to_string())
-            } else {
-                failure
-            }
+            let text = failure.to_string();
+            let lower = text.to_ascii_lowercase();
+            let kind = match failure.kind {
+                // Some drivers say of every login that the connection failed.
+                FailureKind::Other | FailureKind::Lost
+                    if REFUSED.iter().any(|refused| lower.contains(refused)) =>
+                {
+                    FailureKind::Config
+                }
+                // One that says no more than that it did not work: most often a server that is not there.
+                FailureKind::Other => FailureKind::Lost,
+                kind => kind,
+            };
+            Failure::new(kind, text)
         })
     }
 
