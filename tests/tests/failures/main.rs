@@ -6,6 +6,7 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod change_capture;
 mod coap;
 mod databases;
 mod debezium;

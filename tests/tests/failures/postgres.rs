@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::standalone::{PATIENCE, Standalone, wait_for_task};
 
 /// A table `t`, read into one partition.
-fn source(server: &Postgres, prefix: &str) -> Value {
+pub(crate) fn source(server: &Postgres, prefix: &str) -> Value {
     json!({
         "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
         "topic.prefix": prefix,
@@ -31,7 +31,7 @@ fn source(server: &Postgres, prefix: &str) -> Value {
 }
 
 /// The ids of a topic's rows, in order.
-fn ids(topic: &str) -> Vec<u64> {
+pub(crate) fn ids(topic: &str) -> Vec<u64> {
     services()
         .kafka
         .client()
