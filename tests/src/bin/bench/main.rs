@@ -18,6 +18,7 @@ mod warehouse;
 mod worker;
 
 use std::error::Error;
+use std::sync::Arc;
 
 use usage::Run;
 
@@ -32,6 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         None => {
             source_path(&bootstrap).await?;
             sink_path(&bootstrap).await?;
+            lake_path(&bootstrap).await?;
             avro_path(&bootstrap).await?;
             cdc::run(&bootstrap, None).await?;
             warehouse::run(&bootstrap, None).await?;
@@ -40,13 +42,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         Some("source") => source_path(&bootstrap).await,
         Some("sink") => sink_path(&bootstrap).await,
+        Some("lake") => lake_path(&bootstrap).await,
         Some("avro") => avro_path(&bootstrap).await,
         Some("cdc") => cdc::run(&bootstrap, std::env::args().nth(2).as_deref()).await,
         Some("mqtt") => mqtt::run(&bootstrap).await,
         Some("warehouse") => warehouse::run(&bootstrap, std::env::args().nth(2).as_deref()).await,
         Some("coap") => coap::run().await,
         Some(other) => Err(format!(
-            "{other} is none of source, sink, avro, cdc, warehouse, mqtt and coap; without an argument all run"
+            "{other} is none of source, sink, lake, avro, cdc, warehouse, mqtt and coap; without an argument all run"
         )
         .into()),
     }
@@ -71,10 +74,25 @@ async fn sink_path(bootstrap: &str) -> Result<(), Box<dyn Error>> {
         "sink path: Kafka → JSON → Parquet zstd, {} records of 20 columns, beside typed structs and the arrow writer",
         sink::RECORDS
     );
-    sink::prepare(bootstrap).await?;
+    let form = Arc::new(sink::Form::Json);
+    sink::prepare(bootstrap, &form).await?;
+    compare_sinks(bootstrap, &form).await
+}
+
+async fn lake_path(bootstrap: &str) -> Result<(), Box<dyn Error>> {
+    println!("the same with Avro, serde_avro_fast in the bare loop");
+    let form = Arc::new(sink::Form::avro(avro::registry()?).await?);
+    sink::prepare(bootstrap, &form).await?;
+    // First, so that nothing of the other runs is resident any more.
+    let memory = sink::hundred_partitions(bootstrap, &form).await?;
+    println!("  with 100 open directories the whole process has {memory}");
+    compare_sinks(bootstrap, &form).await
+}
+
+async fn compare_sinks(bootstrap: &str, form: &Arc<sink::Form>) -> Result<(), Box<dyn Error>> {
     let mut comparison = Comparison::default();
     for round in 0..=ROUNDS {
-        comparison.add(round, sink::bare(bootstrap).await?, sink::lavka(bootstrap, round).await?);
+        comparison.add(round, sink::bare(bootstrap, form).await?, sink::lavka(bootstrap, form, round).await?);
     }
     comparison.print();
     Ok(())

@@ -61,3 +61,15 @@ fn fields(process: &str, places: [usize; 2]) -> [f64; 2] {
     let fields: Vec<&str> = behind_name.split_whitespace().collect();
     places.map(|at| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0))
 }
+
+/// The most memory that a process has had resident, in MB; 0 where Linux does not tell.
+pub(crate) fn peak(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+/// From here on [`peak`] of this process counts anew.
+pub(crate) fn forget_peak() -> std::io::Result<()> {
+    std::fs::write("/proc/self/clear_refs", "5")
+}

@@ -12,7 +12,7 @@ use std::time::Instant;
 use lavka_testkit::{Postgres, PostgresConfig};
 
 use super::median;
-use super::usage::Run;
+use super::usage::{Run, forget_peak, peak};
 use debezium::Debezium;
 use load::{CHANGES, Load};
 
@@ -170,16 +170,4 @@ async fn tables() -> Outcome<()> {
         task.stop().await;
     }
     Ok(())
-}
-
-/// The most memory that a process has had resident, in MB; 0 where Linux does not tell.
-fn peak(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
-}
-
-/// From here on [`peak`] of this process counts anew.
-fn forget_peak() -> Outcome<()> {
-    Ok(std::fs::write("/proc/self/clear_refs", "5")?)
 }
