@@ -1,10 +1,17 @@
-//! The PostgreSQL source in the executable: what is wrong is told over REST and in the log, and signals of a real topic.
+//! The PostgreSQL source in the executable: what is wrong is told over REST and in the log, a Kafka without room, signals of
+//! a real topic.
 
-use lavka_testkit::{NewRecord, Postgres, PostgresConfig, RestClient, eventually, services, unique};
+use std::time::Duration;
+
+use lavka_devbroker::Fault;
+use lavka_testkit::{
+    KafkaClient, NewRecord, Postgres, PostgresConfig, RestClient, eventually, services, unique,
+};
 use serde_json::{Value, json};
 
+use crate::elections::with_broker;
 use crate::pipeline::with;
-use crate::postgres::{ids, source};
+use crate::postgres::{ids, ids_in, source};
 use crate::standalone::{PATIENCE, Standalone, wait_for_task};
 
 /// What validation over REST says of a configuration: `key: error`.
@@ -108,6 +115,64 @@ fn bad_configurations_of_the_postgres_source_are_told_over_rest_and_odd_tables_i
         assert!(trace.contains(part), "{trace}");
     }
     assert!(process.stop().success(), "{}", process.log_tail(20));
+}
+
+/// The server goes on hearing of the source, keeps what Kafka does not have, and the worker holds no more of it than its
+/// queues take.
+#[test]
+fn a_kafka_without_room_costs_time_and_nothing_of_the_changes() {
+    with_broker(|broker| {
+        // The server drops whom it has not heard of for two seconds.
+        let settings = vec!["wal_sender_timeout = '2s'".to_owned()];
+        let server = Postgres::start(&PostgresConfig { settings, ..PostgresConfig::default() }).unwrap();
+        server.sql("create table t (id bigint primary key, v text)");
+        let kafka = KafkaClient::new(broker.bootstrap());
+        let topic = "full.public.t";
+        kafka.create_topic(topic, 1);
+        let mut config = source(&server, "full");
+        for (key, value) in [
+            ("snapshot.mode", "no_data"),
+            ("max.queue.size.in.bytes", "2000000"),
+            ("producer.override.buffer.memory", "4000000"),
+        ] {
+            config = with(config, key, value);
+        }
+        let worker = Standalone::new(&broker.bootstrap(), &[]).connector("cdc", &config);
+        let (mut process, rest) = worker.serve();
+        wait_for_task(&rest, "cdc", "RUNNING");
+        server.sql("insert into t values (1, 'first')");
+        eventually("the first", PATIENCE, || (ids_in(&kafka, topic) == [1]).then_some(()));
+        let before = process.resident_bytes();
+
+        broker.set_faults(vec!["full-disk:after=0s".parse::<Fault>().unwrap()]);
+        // Eighty megabytes, in a transaction of one row and one of many.
+        const ROWS: u64 = 20_002;
+        server.sql("insert into t values (2, 'refused')");
+        // The end of the first, whether or not it is on the disk: this server does not wait for that.
+        let place = server.sql("select pg_current_wal_insert_lsn()");
+        server.sql(&format!("insert into t select i, repeat('x', 4000) from generate_series(3, {ROWS}) i"));
+        let reader = "select pid from pg_stat_replication";
+        let pid = server.sql(reader);
+        assert!(!pid.is_empty());
+        // Three times as long as the server waits for us.
+        std::thread::sleep(Duration::from_secs(6));
+        assert!(broker.faults().iter().any(|(_, struck)| *struck > 0), "nothing was refused");
+        assert_eq!(server.sql(reader), pid, "the server goes on hearing of us");
+        let behind =
+            "select bool_and(confirmed_flush_lsn < '{}') from pg_replication_slots".replace("{}", &place);
+        assert_eq!(server.sql(&behind), "t", "the server keeps what Kafka does not have");
+        let taken = process.resident_bytes().saturating_sub(before);
+        assert!(taken < 40_000_000, "{taken} bytes for what Kafka does not take");
+        wait_for_task(&rest, "cdc", "RUNNING");
+
+        broker.set_faults(Vec::new());
+        eventually("everything", 2 * PATIENCE, || {
+            (ids_in(&kafka, topic).last() == Some(&ROWS)).then_some(())
+        });
+        assert_eq!(ids_in(&kafka, topic), (1..=ROWS).collect::<Vec<_>>(), "each change once, in order");
+        eventually("the slot to move", PATIENCE, || (server.sql(&behind) == "f").then_some(()));
+        assert!(process.stop().success(), "{}", process.log_tail(20));
+    });
 }
 
 #[test]

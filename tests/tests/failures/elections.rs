@@ -53,7 +53,8 @@ impl Scene {
     }
 }
 
-fn with_broker(body: impl FnOnce(&Broker)) {
+/// Runs `body` beside an embedded broker.
+pub(crate) fn with_broker(body: impl FnOnce(&Broker)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let config = BrokerConfig { min_session_timeout: Duration::from_secs(1), ..BrokerConfig::default() };
     let broker = runtime.block_on(Broker::start(config)).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use lavka_testkit::{Chance, Postgres, PostgresConfig, count, services, unique};
+use lavka_testkit::{Chance, KafkaClient, Postgres, PostgresConfig, count, services, unique};
 use serde_json::{Value, json};
 
 use crate::standalone::{PATIENCE, Standalone, wait_for_task};
@@ -32,9 +32,12 @@ pub(crate) fn source(server: &Postgres, prefix: &str) -> Value {
 
 /// The ids of a topic's rows, in order.
 pub(crate) fn ids(topic: &str) -> Vec<u64> {
-    services()
-        .kafka
-        .client()
+    ids_in(&services().kafka.client(), topic)
+}
+
+/// The same of another Kafka's.
+pub(crate) fn ids_in(kafka: &KafkaClient, topic: &str) -> Vec<u64> {
+    kafka
         .consume_all(topic)
         .iter()
         .filter_map(|record| {
