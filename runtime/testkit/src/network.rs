@@ -82,13 +82,17 @@ impl Network {
 fn carry(mut from: TcpStream, mut to: TcpStream, number: usize, state: &State) {
     let mut buffer = [0; 65_536];
     let mut there = from.set_read_timeout(Some(LOOK)).is_ok();
-    while there && number > state.cut.load(Relaxed) {
-        if number <= state.silent.load(Relaxed) {
+    let is_cut = || number <= state.cut.load(Relaxed);
+    let is_silent = || number <= state.silent.load(Relaxed);
+    while there && !is_cut() {
+        if is_silent() {
             std::thread::sleep(LOOK);
             continue;
         }
         there = match from.read(&mut buffer) {
             Ok(0) => false,
+            // What came while it was waited for is lost with the network.
+            Ok(_) if is_cut() || is_silent() => true,
             Ok(count) => buffer.get(..count).is_some_and(|bytes| to.write_all(bytes).is_ok()),
             Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
         };
