@@ -133,7 +133,7 @@ pub struct Header {
 /// assert!(headers.is_empty());
 /// assert_eq!(copy.len(), 2);
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Headers(Option<Arc<Vec<Header>>>);
 
 static NO_HEADERS: Vec<Header> = Vec::new();
@@ -181,6 +181,13 @@ impl std::ops::DerefMut for Headers {
 impl PartialEq for Headers {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
+    }
+}
+
+/// Equal headers look alike, whether they are shared or were never there.
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Headers").field(&**self).finish()
     }
 }
 
