@@ -7,10 +7,10 @@ use lavka_api::data::{Schema, Str, Topic, Value};
 use lavka_api::{Error, Result};
 
 use super::settings::EventSettings;
-use crate::model::{Column, Table, TableId, TypeCatalog};
+use crate::model::{Column, Table, TableId, TypeCatalog, oid};
 use crate::pgoutput::Relation;
 use crate::schema::{SharedSchemas, SourceColumn, TextMapper, envelope};
-use crate::types::{Codec, ColumnType, driver_type_name, schema_default};
+use crate::types::{Codec, ColumnType, Precision, driver_type_name, schema_default};
 
 /// How the rows of one table become records.
 #[derive(Debug)]
@@ -25,6 +25,26 @@ pub struct TablePlan {
     pub(super) row_fields: usize,
     pub(super) key: Option<KeyPlan>,
     pub(super) envelope: Schema,
+}
+
+/// What the rules for columns take for a column's length. Debezium has it from two calls of the JDBC driver, which differ
+/// on a `numeric` without precision.
+#[derive(Clone, Copy)]
+enum Lengths {
+    /// In snapshots: as `DatabaseMetaData.getColumns` lists it, 0 for such a `numeric`.
+    OfCatalogue,
+    /// In the stream: as the driver knows it of the type.
+    OfTypes,
+}
+
+impl Lengths {
+    fn of(self, column: &Column, ty: &ColumnType) -> Precision {
+        let bare = column.type_oid == oid::NUMERIC && column.type_modifier < 0;
+        match self {
+            Self::OfCatalogue if bare => Precision { length: 0, ..ty.precision },
+            _ => ty.precision,
+        }
+    }
 }
 
 /// The key of a table's records.
@@ -136,7 +156,7 @@ impl TablePlan {
         };
         let schema = if relation.schema.is_empty() { "pg_catalog" } else { relation.schema };
         let id = TableId::new(schema, relation.name);
-        Self::compile(id, columns.collect(), &key, types, settings, shared)
+        Self::compile(id, columns.collect(), &key, Lengths::OfTypes, types, settings, shared)
     }
 
     /// The plan of a table as the catalogue has it, with generated columns: for snapshots.
@@ -146,13 +166,15 @@ impl TablePlan {
         settings: &EventSettings,
         shared: &SharedSchemas,
     ) -> Result<Self> {
-        Self::compile(table.id.clone(), table.columns.clone(), &table.key, types, settings, shared)
+        let columns = table.columns.clone();
+        Self::compile(table.id.clone(), columns, &table.key, Lengths::OfCatalogue, types, settings, shared)
     }
 
     fn compile(
         table: TableId,
         columns: Vec<Column>,
         key: &[Str],
+        lengths: Lengths,
         types: &TypeCatalog,
         settings: &EventSettings,
         shared: &SharedSchemas,
@@ -169,7 +191,7 @@ impl TablePlan {
         let mut row_fields = 0;
         for column in columns {
             let field = match settings.columns.takes(&table, &column.name) {
-                true => field(&table, &column, row_fields, types, settings, true)?,
+                true => field(&table, &column, row_fields, types, settings, Some(lengths))?,
                 false => None,
             };
             let field = field.map(|(schema, field)| {
@@ -217,8 +239,7 @@ fn key_plan(
     for &position in positions {
         let Some(plan) = plans.get_mut(position) else { continue };
         // Without its rules: a masked key would be one key for all rows.
-        let Some((schema, field)) = field(table, &plan.compiled_from, columns, types, settings, false)?
-        else {
+        let Some((schema, field)) = field(table, &plan.compiled_from, columns, types, settings, None)? else {
             continue;
         };
         key = key.field(settings.field_names.field_name(&plan.name).as_ref(), schema);
@@ -236,14 +257,15 @@ fn key_plan(
     Ok(Some(KeyPlan { schema: key.build()?, columns, table }))
 }
 
-/// The schema of a column's field and how its texts become its values; `None` for types that are left out.
+/// The schema of a column's field and how its texts become its values; `None` for types that are left out. Without
+/// `mapped_by` the rules for columns do not apply.
 fn field(
     table: &TableId,
     column: &Column,
     index: usize,
     types: &TypeCatalog,
     settings: &EventSettings,
-    mapped: bool,
+    mapped_by: Option<Lengths>,
 ) -> Result<Option<(Schema, FieldPlan)>> {
     let Some(ty) = ColumnType::of(types, column.type_oid, column.type_modifier, &settings.conversions) else {
         tracing::warn!(%table, column = %column.name, "the column is left out: its type is not supported (see include.unknown.datatypes)");
@@ -251,16 +273,18 @@ fn field(
     };
     let declared = types.get(column.type_oid).map_or("", |ty| ty.name.as_str());
     let type_name = driver_type_name(column.type_oid, declared, column.default.as_deref());
-    let mapper = mapped.then(|| settings.mappers.of(table, &column.name, type_name)).flatten();
+    let mapper = mapped_by.and_then(|lengths| {
+        Some((settings.mappers.of(table, &column.name, type_name)?, lengths.of(column, &ty)))
+    });
     let mut schema = ty.schema.clone();
-    if let Some(mapper) = mapper {
+    if let Some((mapper, precision)) = mapper {
         schema = mapper.describe(
             schema,
             &SourceColumn {
                 name: &column.name,
                 type_name,
                 comment: column.comment.as_deref().filter(|_| settings.comments),
-                precision: ty.precision,
+                precision,
             },
         );
     }
@@ -277,7 +301,7 @@ fn field(
         false => default.unwrap_or_else(|| codec.zero()),
     };
     let unavailable = ty.unavailable(&schema, &settings.conversions);
-    let mapper = mapper.and_then(|mapper| mapper.values(&ty));
+    let mapper = mapper.and_then(|(mapper, precision)| mapper.values(&ty, precision));
     Ok(Some((schema, FieldPlan { index, codec, null, unavailable, mapper })))
 }
 

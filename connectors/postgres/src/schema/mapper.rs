@@ -161,14 +161,14 @@ impl ColumnMapper {
         }
     }
 
-    /// What it does to the values of a column of type `ty`; `None` where it leaves them.
-    pub(crate) fn values(&self, ty: &ColumnType) -> Option<TextMapper> {
+    /// What it does to the values of a column of type `ty` and of this length; `None` where it leaves them.
+    pub(crate) fn values(&self, ty: &ColumnType, precision: Precision) -> Option<TextMapper> {
         match self {
-            Self::Truncate(length) => longer(ty.precision, *length).then_some(TextMapper::Truncate(*length)),
+            Self::Truncate(length) => longer(precision, *length).then_some(TextMapper::Truncate(*length)),
             Self::Mask(length) => ty.is_character.then(|| TextMapper::Mask("*".repeat(*length).into())),
             Self::Hash { .. } => ty.is_character.then(|| TextMapper::Hash {
                 mapper: self.clone(),
-                length: usize::try_from(ty.precision.length).unwrap_or(usize::MAX),
+                length: usize::try_from(precision.length).unwrap_or(usize::MAX),
             }),
             Self::Propagate => None,
         }

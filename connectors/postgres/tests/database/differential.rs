@@ -170,7 +170,8 @@ async fn every_record_is_as_debezium_s() {
     let slots = ["max_replication_slots = 20".to_owned(), "max_wal_senders = 20".to_owned()];
     let server =
         Postgres::start(&PostgresConfig { settings: slots.into(), ..PostgresConfig::default() }).unwrap();
-    server.sql(&workload.begin());
+    let begin = workload.begin();
+    server.sql(&begin);
     let mut pairs = Vec::new();
     for (name, root, keys) in CONFIGURATIONS {
         server.sql(&format!(
@@ -192,7 +193,7 @@ async fn every_record_is_as_debezium_s() {
             found.extend(compare(pair.name, &theirs, &ours));
         }
     }
-    assert!(found.is_empty(), "seed {seed}, snapshot: {}", found.join("\n"));
+    assert!(found.is_empty(), "LAVKA_SEED={seed}, snapshot: {}\n{begin}", found.join("\n"));
     let rounds = if soak() { 300 } else { 8 };
     let mut compared = 0;
     for round in 0..=rounds {
@@ -226,7 +227,7 @@ async fn every_record_is_as_debezium_s() {
             });
         }
         pairs = next;
-        assert!(found.is_empty(), "seed {seed}, round {number}: {}\n{sql}", found.join("\n"));
+        assert!(found.is_empty(), "LAVKA_SEED={seed}, round {number}: {}\n{sql}", found.join("\n"));
     }
     assert!(compared > rounds * 40, "only {compared} records were compared");
     for pair in pairs {
