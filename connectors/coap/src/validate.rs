@@ -48,18 +48,5 @@ pub(crate) fn reports(
     config: &Config,
     errors: impl IntoIterator<Item = KeyError>,
 ) -> Vec<KeyReport> {
-    let mut reports = definition.validate(config);
-    for error in errors {
-        match reports.iter_mut().find(|report| report.name == error.key) {
-            Some(report) => report.errors.push(error.message),
-            None => reports.push(KeyReport {
-                name: error.key.to_owned(),
-                value: config.get(error.key).map(str::to_owned),
-                recommended: Vec::new(),
-                errors: vec![error.message],
-                visible: true,
-            }),
-        }
-    }
-    reports
+    definition.validate_with(config, errors.into_iter().map(|error| (error.key, error.message)))
 }

@@ -144,20 +144,7 @@ fn unused_tls(files: &Files) -> Option<KeyError> {
 
 /// The reports of `definition` with `errors` put in; one whose key is not defined there gets a report of its own.
 pub(crate) fn reports(definition: &ConfigDef, config: &Config, errors: Vec<KeyError>) -> Vec<KeyReport> {
-    let mut reports = definition.validate(config);
-    for error in errors {
-        match reports.iter_mut().find(|report| report.name == error.key) {
-            Some(report) => report.errors.push(error.message),
-            None => reports.push(KeyReport {
-                name: error.key.to_owned(),
-                value: config.get(error.key).map(str::to_owned),
-                recommended: Vec::new(),
-                errors: vec![error.message],
-                visible: true,
-            }),
-        }
-    }
-    reports
+    definition.validate_with(config, errors.into_iter().map(|error| (error.key, error.message)))
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub(crate) fn default_of(schema: &Schema, text: &str) -> Result<Option<Value>> {
     let value = PayloadReader::new(schema)?.read(text.as_bytes(), &mut JsonReader::new())?;
     Ok(Some(match (value, schema.logical()) {
         (Value::Decimal(decimal), Some(Logical::Decimal(scale))) => {
-            decimal.with_scale(scale).map_or(Value::Decimal(decimal), Value::from)
+            decimal.clone().with_scale(scale).map_or(Value::Decimal(decimal), Value::from)
         }
         (value, _) => value,
     }))

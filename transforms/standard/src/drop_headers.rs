@@ -2,7 +2,7 @@
 
 use lavka_api::Result;
 use lavka_api::config::{Config, ConfigSpec, key};
-use lavka_api::data::{Header, Record};
+use lavka_api::data::Record;
 use lavka_api::plugin::{Transform, Verdict};
 
 use crate::names::valid_names;
@@ -27,11 +27,7 @@ impl DropHeaders {
 
 impl Transform for DropHeaders {
     fn apply(&mut self, record: &mut Record) -> Result<Verdict> {
-        let is_dropped = |header: &Header| self.names.iter().any(|name| header.key == **name);
-        // Headers that others share would be copied for nothing.
-        if record.headers.iter().any(is_dropped) {
-            record.headers.retain(|header| !is_dropped(header));
-        }
+        record.headers.retain(|header| !self.names.iter().any(|name| header.key == **name));
         Ok(Verdict::Keep)
     }
 }

@@ -65,23 +65,6 @@ fn long(text: &[u8]) -> Option<Decimal> {
     Some(Decimal::new(BigInt::parse_bytes(digits.as_bytes(), 10)?, i32::try_from(fraction.len()).ok()?))
 }
 
-/// The same number at another scale, if no digit gets lost.
-fn rescaled(decimal: Decimal, scale: i32) -> Option<Decimal> {
-    let by = scale.checked_sub(decimal.scale())?;
-    if by == 0 {
-        return Some(decimal);
-    }
-    if by.unsigned_abs() > MAX_SCALE {
-        return None;
-    }
-    let power = BigInt::from(10).pow(by.unsigned_abs());
-    if by > 0 {
-        return Some(Decimal::new(decimal.unscaled() * power, scale));
-    }
-    let quotient = decimal.unscaled() / &power;
-    (&quotient * power == *decimal.unscaled()).then(|| Decimal::new(quotient, scale))
-}
-
 /// `BigDecimal.toPlainString`.
 fn plain(decimal: &Decimal) -> String {
     let (sign, digits) = match decimal.unscaled().to_string() {
@@ -117,7 +100,8 @@ pub(super) fn variable_schema() -> SchemaBuilder {
 /// `numeric(p,s)` as an exact decimal.
 pub(super) fn decimal(text: &[u8], scale: i32) -> Result<Value, Unconvertible> {
     match number(text)? {
-        Number::Finite(decimal) => rescaled(decimal, scale)
+        Number::Finite(decimal) => decimal
+            .with_scale(scale)
             .map(Value::from)
             .ok_or(Unconvertible("a numeric with more digits than its column has")),
         Number::Special(..) => Err(Unconvertible(
@@ -160,7 +144,8 @@ pub(super) fn text(text: &[u8], scale: Option<i32>) -> Result<Value, Unconvertib
         Number::Special(name, _) => Value::from(name),
         Number::Finite(decimal) => match scale {
             Some(scale) => {
-                let decimal = rescaled(decimal, scale)
+                let decimal = decimal
+                    .with_scale(scale)
                     .ok_or(Unconvertible("a numeric with more digits than its column has"))?;
                 Value::from(plain(&decimal))
             }
@@ -186,7 +171,7 @@ fn money(text: &[u8], digits: i32) -> Result<Decimal, Unconvertible> {
     }
     number.extend(text.iter().filter(|byte| byte.is_ascii_digit() || **byte == b'.'));
     let decimal = short(&number).or_else(|| long(&number)).ok_or(Unconvertible("no money"))?;
-    let wanted = rescaled(decimal.clone(), digits);
+    let wanted = decimal.clone().with_scale(digits);
     wanted.or_else(|| rounded(&decimal, digits)).ok_or(Unconvertible("no money"))
 }
 
@@ -253,10 +238,10 @@ mod tests {
 
     #[test]
     fn scales_change_only_without_loss() {
-        assert_eq!(rescaled(Decimal::new(15, 1), 2), Some(Decimal::new(150, 2)));
-        assert_eq!(rescaled(Decimal::new(150, 2), 1), Some(Decimal::new(15, 1)));
-        assert_eq!(rescaled(Decimal::new(155, 2), 1), None);
-        assert_eq!(rescaled(Decimal::new(1, 0), i32::MAX), None);
+        assert_eq!(Decimal::new(15, 1).with_scale(2), Some(Decimal::new(150, 2)));
+        assert_eq!(Decimal::new(150, 2).with_scale(1), Some(Decimal::new(15, 1)));
+        assert_eq!(Decimal::new(155, 2).with_scale(1), None);
+        assert_eq!(Decimal::new(1, 0).with_scale(i32::MAX), None);
     }
 
     #[test]

@@ -296,4 +296,27 @@ impl ConfigDef {
             })
             .collect()
     }
+    /// As [`Self::validate`], with `errors` put in: the key that each is about, and its text. One about a key without a
+    /// definition gets a report of its own, behind the others.
+    #[must_use]
+    pub fn validate_with<'a>(
+        &self,
+        config: &Config,
+        errors: impl IntoIterator<Item = (&'a str, String)>,
+    ) -> Vec<KeyReport> {
+        let mut reports = self.validate(config);
+        for (key, message) in errors {
+            match reports.iter_mut().find(|report| report.name == key) {
+                Some(report) => report.errors.push(message),
+                None => reports.push(KeyReport {
+                    name: key.to_owned(),
+                    value: config.get(key).map(str::to_owned),
+                    recommended: Vec::new(),
+                    errors: vec![message],
+                    visible: true,
+                }),
+            }
+        }
+        reports
+    }
 }

@@ -58,14 +58,17 @@ impl Decimal {
     /// assert_eq!(Decimal::new(155, 2).with_scale(1), None);
     /// ```
     #[must_use]
-    pub fn with_scale(&self, scale: i32) -> Option<Self> {
+    pub fn with_scale(self, scale: i32) -> Option<Self> {
         let shift = scale.checked_sub(self.scale)?;
+        if shift == 0 {
+            return Some(self);
+        }
         if shift.unsigned_abs() > MAX_SHIFT {
             return None;
         }
         let power = BigInt::from(10).pow(shift.unsigned_abs());
-        if shift >= 0 {
-            return Some(Self { unscaled: &self.unscaled * power, scale });
+        if shift > 0 {
+            return Some(Self { unscaled: self.unscaled * power, scale });
         }
         let unscaled = &self.unscaled / &power;
         (&unscaled * power == self.unscaled).then_some(Self { unscaled, scale })

@@ -1,7 +1,7 @@
 //! Records: what travels between converters, transforms and connectors.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::{Blob, Schema, SourcePosition, Str, Value};
@@ -152,8 +152,13 @@ impl Headers {
 
     /// Removes every header named `key`.
     pub fn remove(&mut self, key: &str) {
-        if self.last(key).is_some() {
-            self.retain(|header| header.key != *key);
+        self.retain(|header| header.key != *key);
+    }
+
+    /// Removes the headers that are not to be kept; where all are, headers that others share are not copied.
+    pub fn retain(&mut self, keep: impl Fn(&Header) -> bool) {
+        if !self.iter().all(&keep) {
+            self.deref_mut().retain(keep);
         }
     }
 
@@ -172,7 +177,7 @@ impl Deref for Headers {
 }
 
 /// Headers that others share are copied first.
-impl std::ops::DerefMut for Headers {
+impl DerefMut for Headers {
     fn deref_mut(&mut self) -> &mut Vec<Header> {
         Arc::make_mut(self.0.get_or_insert_default())
     }
