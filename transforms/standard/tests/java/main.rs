@@ -2,7 +2,7 @@
 //! what comes out has to be the same to the last byte, or an exception of the same class and text.
 //!
 //! Needs a JDK (for `javac`) and Kafka's jars, which the testkit resolves; where either is missing and no real Kafka is
-//! required, the tests say so and pass. `LAVKA_SEED` draws other cases, `LAVKA_SOAK=1` many more.
+//! required, the tests say so and pass. `LAVKA_SEED` draws other cases, `LAVKA_SOAK=1` others each time and many more.
 
 #![allow(
     clippy::unwrap_used,
@@ -225,17 +225,13 @@ fn differing(one: Option<&Json>, other: Option<&Json>) -> String {
     }
 }
 
-fn chance() -> Chance {
-    if std::env::var_os("LAVKA_SEED").is_some() { Chance::new() } else { Chance::seeded(20_260_401) }
-}
-
 #[test]
 fn transforms_of_keys_and_values() {
     let classes: Vec<_> = SIDED
         .iter()
         .flat_map(|simple| ["Key", "Value"].map(|side| (format!("{PACKAGE}{simple}${side}"), *simple)))
         .collect();
-    let mut chance = chance();
+    let mut chance = Chance::new();
     let cases = drawn(&mut chance, &classes, lavka_testkit::count(800, 30_000));
     compare(chance.seed(), &cases, JarSet::Connect);
 }
@@ -244,7 +240,7 @@ fn transforms_of_keys_and_values() {
 fn transforms_of_records_and_predicates() {
     let mut classes: Vec<_> = WHOLE.iter().map(|simple| (format!("{PACKAGE}{simple}"), *simple)).collect();
     classes.extend(PREDICATES.iter().map(|simple| (format!("{PACKAGE}predicates.{simple}"), *simple)));
-    let mut chance = chance();
+    let mut chance = Chance::new();
     let cases = drawn(&mut chance, &classes, lavka_testkit::count(2000, 40_000));
     compare(chance.seed(), &cases, JarSet::Connect);
 }
@@ -252,7 +248,7 @@ fn transforms_of_records_and_predicates() {
 /// Patterns that people write and such that nobody would, to write instants by and to read texts by.
 #[test]
 fn dates() {
-    let mut chance = chance();
+    let mut chance = Chance::new();
     let cases: Vec<Case> = (0..lavka_testkit::count(4000, 200_000))
         .map(|_| dates::case(&mut chance, format!("{PACKAGE}TimestampConverter$Value")))
         .collect();
@@ -262,7 +258,7 @@ fn dates() {
 /// Regular expressions, matched against whole names of topics and used to rewrite them.
 #[test]
 fn regular_expressions() {
-    let mut chance = chance();
+    let mut chance = Chance::new();
     let (router, predicate) =
         (format!("{PACKAGE}RegexRouter"), format!("{PACKAGE}predicates.TopicNameMatches"));
     let cases: Vec<Case> = (0..lavka_testkit::count(6000, 200_000))
@@ -274,7 +270,7 @@ fn regular_expressions() {
 /// Change events and the rows of outbox tables.
 #[test]
 fn transforms_of_debezium() {
-    let mut chance = chance();
+    let mut chance = Chance::new();
     let cases: Vec<Case> =
         (0..lavka_testkit::count(3000, 100_000)).map(|_| debezium::case(&mut chance)).collect();
     compare(chance.seed(), &cases, JarSet::Debezium);
