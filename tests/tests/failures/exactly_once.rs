@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use lavka_testkit::{Chance, KafkaClient, LavkaProcess, RestClient, count, eventually, services, unique};
 use serde_json::{Value, json};
 
+use crate::over::Over;
 use crate::standalone::{PATIENCE, Standalone, wait_for_task};
 
 /// A worker with exactly-once support, and one more line for its file.
@@ -91,12 +92,6 @@ fn killed_again_and_again(boundary: &[(&str, &str)], rounds: usize) {
     let over = AtomicBool::new(false);
     let mut lives = String::new();
     std::thread::scope(|scope| {
-        struct Over<'a>(&'a AtomicBool);
-        impl Drop for Over<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::Relaxed);
-            }
-        }
         let stop = Over(&over);
         let (written, over) = (&written, &over);
         scope.spawn(move || {

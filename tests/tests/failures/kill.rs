@@ -13,6 +13,7 @@ use lavka_testkit::{
 use serde_json::{Value, json};
 
 use crate::lake::{complaints, count_rows, finished, leftovers};
+use crate::over::Over;
 use crate::publisher::Publisher;
 use crate::standalone::{PATIENCE, Standalone};
 
@@ -165,13 +166,6 @@ fn killed_in_mid_stream_every_accepted_message_is_in_parquet_once_per_record() {
     let mut publisher = Publisher::connect(mosquitto.port()).with_meters();
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        // A failed round must not leave the publisher going.
-        struct Over<'a>(&'a AtomicBool);
-        impl Drop for Over<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::Relaxed);
-            }
-        }
         let stop = Over(&over);
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {

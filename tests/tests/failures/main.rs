@@ -18,6 +18,7 @@ mod kafka_away;
 mod kill;
 mod lake;
 mod mqtt_away;
+mod over;
 mod pipeline;
 mod poison;
 mod postgres;

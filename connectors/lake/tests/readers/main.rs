@@ -7,22 +7,23 @@
     reason = "a helper that fails, fails its test"
 )]
 
+#[path = "../support/bucket.rs"]
+mod bucket;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use apache_avro::types::Value as Avro;
-use lavka_api::config::{Config, Password};
+use bucket::{bucket, store};
+use lavka_api::config::Config;
 use lavka_api::data::{
     Datum, Decimal, KafkaOrigin, Logical, Record, Schema, SinkRecord, Struct, TopicPartition, Type, Value,
 };
 use lavka_api::plugin::{SinkConnector as _, SinkContext, SinkTaskStart, TaskId};
 use lavka_connector_lake::LakeSinkConnector;
-use lavka_connector_lake::store::{
-    Account, BucketStore, HdfsSettings, HdfsStore, LakePath, LakeStore, LocalStore, ObjectSettings,
-    S3Settings,
-};
+use lavka_connector_lake::store::{HdfsSettings, HdfsStore, LakePath, LakeStore, LocalStore};
 use lavka_testkit::{Python, S3Server, Unavailable, cannot_run, services, temp_dir, unique};
 
 const COUNT: i64 = 1000;
@@ -109,25 +110,7 @@ fn stores(local: &Path) -> Vec<(&'static str, Config, Arc<dyn LakeStore>)> {
     // It lives as long as the process, which ends with the test.
     match S3Server::start().map(|server| &*Box::leak(Box::new(server))) {
         Ok(server) => {
-            let bucket = unique("readers").to_lowercase().replace('_', "-");
-            server.create_bucket(&bucket);
-            let settings = ObjectSettings {
-                bucket: bucket.clone(),
-                prefix: String::new(),
-                key: "s3.bucket.name",
-                part_bytes: 5 * 1024 * 1024,
-                retries: 2,
-                retry_backoff: Duration::from_millis(50),
-                proxy: None,
-                account: Account::S3(S3Settings {
-                    region: Some("us-west-2".into()),
-                    endpoint: Some(server.url()),
-                    access_key_id: Some(S3Server::KEY_ID.into()),
-                    secret_access_key: Some(Password::new(S3Server::SECRET)),
-                    path_style: true,
-                    ..S3Settings::default()
-                }),
-            };
+            let bucket = bucket(server, "readers");
             let config = Config::from([
                 ("connector.class", "io.confluent.connect.s3.S3SinkConnector"),
                 ("s3.bucket.name", bucket.as_str()),
@@ -135,7 +118,7 @@ fn stores(local: &Path) -> Vec<(&'static str, Config, Arc<dyn LakeStore>)> {
                 ("aws.access.key.id", S3Server::KEY_ID),
                 ("aws.secret.access.key", S3Server::SECRET),
             ]);
-            stores.push(("s3", config, Arc::new(BucketStore::new(settings))));
+            stores.push(("s3", config, Arc::new(store(server, &bucket))));
         }
         Err(Unavailable::Unresolvable(failure)) => {
             cannot_run(TEST, &format!("a server that speaks S3's protocol: {failure}"));

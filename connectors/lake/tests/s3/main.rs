@@ -7,22 +7,21 @@
     reason = "a helper that fails, fails its test"
 )]
 
+#[path = "../support/bucket.rs"]
+mod bucket;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use lavka_api::config::{Config, Password};
-use lavka_connector_lake::store::{
-    Account, BucketStore, Chunk, End, LakePath, LakeStore, ObjectSettings, Renamed, S3Settings,
-};
-use lavka_testkit::{Chance, Python, S3Server, Unavailable, acceptance, cannot_run, count, temp_dir, unique};
+use bucket::{PART, bucket, store};
+use lavka_api::config::Config;
+use lavka_connector_lake::store::{Chunk, End, LakePath, LakeStore, Renamed};
+use lavka_testkit::{Chance, Python, S3Server, Unavailable, acceptance, cannot_run, count, temp_dir};
 use support::{
     Rig, assert_complete, assert_example, be_child, files, names_below, record, rows, runtime, spawn_child,
 };
-
-const PART: usize = 5 * 1024 * 1024;
 
 /// One server for all tests: buckets are told apart by name.
 fn server(test: &str) -> Option<&'static S3Server> {
@@ -35,32 +34,6 @@ fn server(test: &str) -> Option<&'static S3Server> {
         }
         Err(Unavailable::Broken(failure)) => panic!("{failure}"),
     }
-}
-
-fn bucket(server: &S3Server) -> String {
-    let name = unique("lake").to_lowercase().replace('_', "-");
-    server.create_bucket(&name);
-    name
-}
-
-fn store(server: &S3Server, bucket: &str) -> BucketStore {
-    BucketStore::new(ObjectSettings {
-        bucket: bucket.to_owned(),
-        prefix: String::new(),
-        key: "s3.bucket.name",
-        part_bytes: PART,
-        retries: 2,
-        retry_backoff: Duration::from_millis(50),
-        proxy: None,
-        account: Account::S3(S3Settings {
-            region: Some("us-west-2".into()),
-            endpoint: Some(server.url()),
-            access_key_id: Some(S3Server::KEY_ID.into()),
-            secret_access_key: Some(Password::new(S3Server::SECRET)),
-            path_style: true,
-            ..S3Settings::default()
-        }),
-    })
 }
 
 fn config(server: &S3Server, bucket: &str) -> Config {
@@ -96,7 +69,7 @@ fn child() {
 fn the_store_keeps_what_the_port_promises() {
     let Some(server) = server("the_store_keeps_what_the_port_promises") else { return };
     runtime().block_on(async {
-        let bucket = bucket(server);
+        let bucket = bucket(server, "lake");
         let store = store(server, &bucket);
         store.prepare().await.unwrap();
         let path = |text: &str| LakePath::new(text).unwrap();
@@ -139,7 +112,7 @@ fn a_large_file_travels_in_parts_that_others_can_complete_or_abort() {
         return;
     };
     runtime().block_on(async {
-        let bucket = bucket(server);
+        let bucket = bucket(server, "lake");
         let (mine, other) = (store(server, &bucket), store(server, &bucket));
         let path = |text: &str| LakePath::new(text).unwrap();
         let lease = mine.lease(&path("lock")).await.unwrap().unwrap();
@@ -190,7 +163,7 @@ fn a_large_file_travels_in_parts_that_others_can_complete_or_abort() {
 fn of_two_writers_one_commits() {
     let Some(server) = server("of_two_writers_one_commits") else { return };
     runtime().block_on(async {
-        let bucket = bucket(server);
+        let bucket = bucket(server, "lake");
         let (store, config) = (store(server, &bucket), config(server, &bucket));
         let mut first = Rig::open(&config).await.unwrap();
         first.put(30).await.unwrap();
@@ -217,7 +190,7 @@ fn of_two_writers_one_commits() {
 #[test]
 fn a_killed_writer_loses_and_repeats_nothing() {
     let Some(server) = server("a_killed_writer_loses_and_repeats_nothing") else { return };
-    let bucket = bucket(server);
+    let bucket = bucket(server, "lake");
     let config = config(server, &bucket);
     let mut chance = Chance::new();
     for _ in 0..count(8, 100) {
@@ -252,7 +225,7 @@ fn others_read_the_files() {
     };
     let folder = temp_dir();
     runtime().block_on(async {
-        let bucket = bucket(server);
+        let bucket = bucket(server, "lake");
         let mut config = config(server, &bucket);
         config.set("parquet.codec", "zstd");
         let mut rig = Rig::open(&config).await.unwrap();
@@ -323,13 +296,13 @@ fn the_s3_sink_keeps_what_the_runtime_counts_on() {
     let plugins = lavka_connector_lake::plugins();
     let plugin = plugins.iter().find(|plugin| plugin.class.ends_with(".S3SinkConnector")).unwrap();
     acceptance::sink(plugin.clone())
-        .config(round(&bucket(server)))
+        .config(round(&bucket(server, "lake")))
         .refuses("store.kafka.keys", "true")
         .refuses("format.class", "io.confluent.connect.hdfs.orc.OrcFormat")
         .records(60)
         .written(|config| written(server, config))
         .exactly_once()
-        .round(move |_| round(&bucket(server)))
+        .round(move |_| round(&bucket(server, "lake")))
         .check()
         .assert_clean();
 }
