@@ -67,6 +67,7 @@ check_tests() {
     have_odbc || need 'libodbc2 odbcinst odbc-postgresql odbc-mariadb libsqliteodbc' 'unixODBC and three of its drivers'
     { [ "$(java_version)" -ge 17 ] && have_javac; } ||
         need "$(java_package)" 'a JDK 17 or newer for Apache Kafka, and for comparisons with its classes'
+    have kinit || need krb5-user 'Kerberos, its library and kinit, for HDFS that asks for tickets'
     have kcat || need kcat "kcat, for the embedded broker's contract tests"
     { kafka_is_cached && registry_is_cached && hadoop_is_cached; } || have mvn ||
         need maven "Maven to fetch the jars of Apache Kafka, of a schema registry and of Hadoop"

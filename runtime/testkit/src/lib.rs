@@ -32,7 +32,7 @@
 //! | `network` | a way to a server that can be cut |
 //! | `mariadb` | a MariaDB server |
 //! | `postgres` | a PostgreSQL server ready for logical replication |
-//! | `hdfs`, `s3` | a small HDFS cluster; a server that speaks S3's protocol |
+//! | `hdfs`, `s3` | HDFS, small or of processes that die alone, and Kerberos for it; a server that speaks S3's protocol |
 //! | `metastore` | Hive's metastore |
 //! | `schema_registry` | Apicurio Registry, which speaks the Schema Registry's API |
 //! | `lavka` | the executable under test: found, built, called, started, stopped |
@@ -101,7 +101,7 @@ pub use environment::{count, soak};
 pub use exchange::{PythonExchange, from_hex, to_hex};
 pub use failure::Failure;
 pub use folders::{temp_dir, write_file};
-pub use hdfs::{Hdfs, HdfsServer};
+pub use hdfs::{Hdfs, HdfsCluster, HdfsServer, Kdc};
 #[cfg(feature = "harness")]
 pub use kafka::{ConsumedRecord, KafkaClient, NewRecord};
 pub use kafka::{JarSet, Jars, JavaProgram, Kafka, KafkaKind, KafkaServer, Unavailable};

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::failure::Failure;
 use crate::folders::{try_temp_dir, try_write_file};
+use crate::hdfs::configuration;
 use crate::kafka::{JarSet, Jars, Unavailable, find_java};
 use crate::leash::{Launch, Leashed};
 use crate::ports::on_free_port;
@@ -72,7 +73,7 @@ fn site(folder: &Path, port: u16) -> String {
     let database = format!("jdbc:derby:;databaseName={}/database;create=true", folder.display());
     let warehouse = format!("{}/warehouse", folder.display());
     let uri = format!("thrift://127.0.0.1:{port}");
-    let properties: String = [
+    configuration([
         ("javax.jdo.option.ConnectionURL", database.as_str()),
         ("javax.jdo.option.ConnectionDriverName", "org.apache.derby.jdbc.EmbeddedDriver"),
         ("datanucleus.schema.autoCreateAll", "true"),
@@ -81,10 +82,7 @@ fn site(folder: &Path, port: u16) -> String {
         ("metastore.thrift.uris", &uri),
         ("metastore.expression.proxy", "org.apache.hadoop.hive.metastore.DefaultPartitionExpressionProxy"),
         ("metastore.task.threads.always", "org.apache.hadoop.hive.metastore.events.EventCleanerTask"),
-    ]
-    .map(|(name, value)| format!("<property><name>{name}</name><value>{value}</value></property>"))
-    .concat();
-    format!("<configuration>{properties}</configuration>\n")
+    ])
 }
 
 fn launch(java: &Path, jars: &str, folder: &Path, port: u16) -> Result<Leashed, Failure> {

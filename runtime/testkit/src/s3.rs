@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -15,6 +16,18 @@ use crate::progress::say;
 use crate::python::Python;
 
 const SLOWEST_START: Duration = Duration::from_secs(60);
+const SLOWEST_COPY: Duration = Duration::from_secs(300);
+/// Reads all objects of a bucket with Amazon's own client.
+const COPY: &str = "\
+import boto3, os, sys
+url, key, secret, bucket, folder = sys.argv[1:]
+s3 = boto3.client('s3', endpoint_url=url, aws_access_key_id=key, aws_secret_access_key=secret, region_name='us-west-2')
+for page in s3.get_paginator('list_objects_v2').paginate(Bucket=bucket):
+    for entry in page.get('Contents', []):
+        path = os.path.join(folder, entry['Key'])
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        s3.download_file(bucket, entry['Key'], path)
+";
 
 /// A server of a test's own, which keeps everything in memory. It ends with the value, or with the process that made it.
 #[derive(Debug)]
@@ -71,6 +84,16 @@ impl S3Server {
     #[track_caller]
     pub fn open_uploads(&self, bucket: &str) -> usize {
         request(self.port, "GET", &format!("/{bucket}?uploads")).or_fail().matches("<UploadId>").count()
+    }
+
+    /// Copies all objects of a bucket into `folder`, with Amazon's own client.
+    ///
+    /// # Errors
+    /// When that client is not to be had, or fails, with what it printed.
+    pub fn copy_out(&self, bucket: &str, folder: &Path) -> Result<(), Failure> {
+        let to = folder.display().to_string();
+        let args = ["-c", COPY, &self.url(), Self::KEY_ID, Self::SECRET, bucket, &to];
+        Python::for_lake()?.run(folder, &args, SLOWEST_COPY).map(drop)
     }
 
     /// Stops the server from running (SIGSTOP): connections stand, and nobody answers.
