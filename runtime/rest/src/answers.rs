@@ -3,13 +3,14 @@
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use lavka_telemetry::exposition::Format;
 use lavka_telemetry::log::LogControl;
 use lavka_worker::{ConnectorInfo, Health, Refusal, RestartRequest, TargetState, WorkerHandle};
 use serde_json::{Value, json};
 
 use crate::operation::{Query, QueryKind, Verb};
 use crate::resource::Resource;
-use crate::{body, loggers, openapi, path, query, shapes};
+use crate::{body, loggers, metrics, openapi, path, query, shapes};
 
 type Answer = Result<Response, Refusal>;
 
@@ -21,6 +22,8 @@ pub(crate) struct Asked {
     pub(crate) base: String,
     /// The body, where the resource reads one.
     pub(crate) body: Vec<u8>,
+    /// The format that metrics are wanted in.
+    pub(crate) format: Format,
 }
 
 impl Asked {
@@ -83,6 +86,7 @@ pub(crate) async fn of(worker: &WorkerHandle, resource: Resource, verb: Verb, as
             }))
         }
         Resource::Health => Ok(health(&worker.health().await)),
+        Resource::Metrics => Ok(metrics::answer(worker, asked.format)),
         Resource::OpenApi => ok(openapi::document()),
         Resource::Connectors if verb == Verb::Post => {
             let body = body::creation(&asked.body)?;
@@ -267,6 +271,7 @@ mod tests {
             params: vec![(name.into(), value.into())],
             base: String::new(),
             body: Vec::new(),
+            format: Format::Prometheus,
         };
         assert!(asked("includeTasks", "TRUE").flag(&query::INCLUDE_TASKS));
         assert!(!asked("connectorsOnly", "yes").flag(&query::CONNECTORS_ONLY));

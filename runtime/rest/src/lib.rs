@@ -8,7 +8,7 @@
 //!   `path`, `table` and `negotiation`, which are pure.
 //! - `table`: every path and method, with parameters, bodies, statuses: what is served and what [`openapi`] says, in the
 //!   terms of `operation`, `resource`, `query` and `schemas`.
-//! - `answers`: what each resource answers; `loggers`: the admin endpoints.
+//! - `answers`: what each resource answers; `loggers`: the admin endpoints; `metrics`: what Prometheus reads.
 //! - [`Membership`]: which worker of a cluster decides on a request; passing requests on, session keys, signatures.
 //!   `passing` says which requests that is about.
 //! - `body`: request bodies, with errors that say what is wrong and where.
@@ -17,7 +17,7 @@
 //!
 //! # Invariants
 //!
-//! - Every answer but that to `OPTIONS` is JSON; every error is `{"error_code":…,"message":…}`.
+//! - Every answer but that to `OPTIONS` and the metrics is JSON; every error is `{"error_code":…,"message":…}`.
 //! - No JSON shape of the API is known outside this crate; no decision about connectors is made in it.
 //! - A request body is at most 10 MiB, and a request takes at most 90 seconds, with its body. Connections are bounded,
 //!   and one that says nothing for 30 seconds is closed.
@@ -31,6 +31,7 @@ mod cors;
 mod headers;
 mod loggers;
 mod membership;
+mod metrics;
 mod negotiation;
 mod openapi;
 mod operation;

@@ -1,8 +1,9 @@
 //! The OpenAPI 3.1 document, made of the table that requests are routed by.
 
+use lavka_telemetry::exposition::Format;
 use serde_json::{Map, Value, json};
 
-use crate::operation::{Operation, Query, QueryKind, Shape};
+use crate::operation::{Answer, Operation, Produces, Query, QueryKind, Shape};
 use crate::schemas;
 use crate::table::{ROUTES, Route};
 
@@ -15,7 +16,11 @@ const REFUSALS: &[(u16, &str, &str)] = &[
     ),
     (403, "Forbidden", "The worker's configuration forbids it."),
     (404, "NotFound", "There is no such connector, task, plugin or logger."),
-    (406, "NotAcceptable", "The client does not accept application/json."),
+    (
+        406,
+        "NotAcceptable",
+        "The client does not accept what is answered: application/json, and metrics as text.",
+    ),
     (409, "Conflict", "The connector's state, or another request under way, forbids it."),
     (413, "TooLarge", "The request body is too long."),
     (415, "UnsupportedMediaType", "The request body is not application/json."),
@@ -80,7 +85,7 @@ fn operation(route: &Route, operation: &Operation) -> Value {
         out.insert("requestBody".into(), json!({ "required": true, "content": content(shape) }));
     }
     let mut responses: Vec<(u16, Value)> =
-        operation.answers.iter().map(|answer| (answer.status, response(answer.about, answer.body))).collect();
+        operation.answers.iter().map(|answer| (answer.status, answered(operation, answer))).collect();
     for status in ANY.iter().chain(operation.refusals) {
         let Some((_, name, _)) = REFUSALS.iter().find(|(known, ..)| known == status) else { continue };
         // Where an operation says itself what a status means, it has the last word.
@@ -128,6 +133,20 @@ fn query_parameter(query: &Query) -> Value {
         }
     };
     json!({ "name": query.name, "in": "query", "description": query.about, "schema": schema })
+}
+
+fn answered(operation: &Operation, answer: &Answer) -> Value {
+    match (operation.produces, answer.body) {
+        (Produces::Metrics, Some(shape)) => {
+            let formats = Format::ALL.map(Format::media_type);
+            let content: Map<String, Value> = formats
+                .into_iter()
+                .map(|media_type| (media_type.to_owned(), json!({ "schema": schemas::to(shape) })))
+                .collect();
+            json!({ "description": answer.about, "content": content })
+        }
+        _ => response(answer.about, answer.body),
+    }
 }
 
 fn response(about: &str, body: Option<&Shape>) -> Value {

@@ -45,8 +45,18 @@ pub(crate) struct Operation {
     /// What the body is, where it is read. Others may have one; it means nothing.
     pub(crate) body: Option<&'static Shape>,
     pub(crate) answers: &'static [Answer],
+    /// What its answers are, where they are no errors.
+    pub(crate) produces: Produces,
     /// Statuses of errors besides those that every operation has.
     pub(crate) refusals: &'static [u16],
+}
+
+/// What an operation answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Produces {
+    Json,
+    /// Metrics, in the one of their formats that the client likes best.
+    Metrics,
 }
 
 /// One way in which an operation ends well, or as a check of health ends.

@@ -5,6 +5,7 @@
 pub(crate) enum Resource {
     Root,
     Health,
+    Metrics,
     OpenApi,
     Connectors,
     Connector(String),

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http};
 use futures::{FutureExt, StreamExt};
+use lavka_telemetry::exposition::Format;
 use lavka_telemetry::log::LogControl;
 use lavka_worker::{Refusal, WorkerHandle, within};
 use serde_json::json;
@@ -20,7 +21,7 @@ use crate::cors::Cors;
 use crate::headers::{self, HeaderRule};
 use crate::membership::Membership;
 use crate::negotiation::{self, BodyType};
-use crate::operation::{Operation, Verb};
+use crate::operation::{Operation, Produces, Verb};
 use crate::resource::Resource;
 use crate::table::Route;
 use crate::{passing, path};
@@ -117,11 +118,18 @@ fn find(site: &Site, head: &http::request::Parts) -> Result<(Resource, &'static 
             )));
         }
     }
-    let accepted = head.headers.get_all(header::ACCEPT).iter().map(http::HeaderValue::as_bytes);
-    if !negotiation::accepts_json(accepted) {
+    let acceptable = match operation.produces {
+        Produces::Json => negotiation::accepts_json(accepted(&head.headers)),
+        Produces::Metrics => negotiation::metrics_format(accepted(&head.headers)).is_some(),
+    };
+    if !acceptable {
         return Err(Box::new(error(StatusCode::NOT_ACCEPTABLE, "HTTP 406 Not Acceptable")));
     }
     Ok((resource, operation))
+}
+
+fn accepted(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(header::ACCEPT).iter().map(http::HeaderValue::as_bytes)
 }
 
 fn body_type(headers: &HeaderMap) -> BodyType {
@@ -153,7 +161,12 @@ async fn serve(
     if !body.is_empty() && body_type(&head.headers) == BodyType::Missing {
         return Ok(unsupported());
     }
-    let asked = Asked { params: path::query(head.uri.query()), base: base(&head.headers, local), body };
+    let asked = Asked {
+        params: path::query(head.uri.query()),
+        base: base(&head.headers, local),
+        body,
+        format: negotiation::metrics_format(accepted(&head.headers)).unwrap_or(Format::Prometheus),
+    };
     match (&site.worker, &site.logs) {
         (_, Some(logs)) if matches!(resource, Resource::Loggers | Resource::Logger(_)) => {
             answers::of_admin(logs, &resource, operation.verb, &asked)

@@ -14,6 +14,7 @@ pub(crate) static ALL: &[&Shape] = &[
     &SERVER_INFO,
     &HEALTH,
     &UNHEALTHY,
+    &METRICS,
     &DOCUMENT,
     &CONFIGURATION,
     &CREATION,
@@ -122,6 +123,8 @@ pub(crate) static HEALTH: Shape = Shape {
 
 pub(crate) static UNHEALTHY: Shape =
     Shape { name: "Unhealthy", schema: || json!({ "anyOf": [to(&HEALTH), to(&ERROR)] }) };
+
+pub(crate) static METRICS: Shape = Shape { name: "Metrics", schema: text };
 
 pub(crate) static DOCUMENT: Shape = Shape {
     name: "Document",

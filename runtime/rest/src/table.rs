@@ -1,6 +1,6 @@
 //! What there is, by path and method: the one place that says so. Routing and the OpenAPI document both go by it.
 
-use crate::operation::{Answer, Operation, Shape, Verb};
+use crate::operation::{Answer, Operation, Produces, Shape, Verb};
 use crate::resource::Resource;
 use crate::{query, schemas};
 
@@ -73,7 +73,16 @@ fn name_of(part: &'static str) -> Option<&'static str> {
 
 /// The beginning of an operation, for the others to be written over.
 const fn operation(verb: Verb, id: &'static str, summary: &'static str) -> Operation {
-    Operation { verb, id, summary, query: &[], body: None, answers: &[], refusals: &[] }
+    Operation {
+        verb,
+        id,
+        summary,
+        query: &[],
+        body: None,
+        answers: &[],
+        produces: Produces::Json,
+        refusals: &[],
+    }
 }
 
 const fn with(about: &'static str, body: &'static Shape) -> Answer {
@@ -110,6 +119,15 @@ pub(crate) static ROUTES: &[Route] = &[
                 Answer { status: 503, about: "It is not ready yet.", body: Some(&schemas::HEALTH) },
             ],
             ..operation(Verb::Get, "getHealth", "Whether the worker is ready")
+        }],
+    },
+    Route {
+        template: "/metrics",
+        resource: Make::Fixed(Resource::Metrics),
+        operations: &[Operation {
+            answers: &[with("The metrics.", &schemas::METRICS)],
+            produces: Produces::Metrics,
+            ..operation(Verb::Get, "getMetrics", "What is counted and measured, as Prometheus reads it")
         }],
     },
     Route {

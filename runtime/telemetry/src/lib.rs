@@ -6,6 +6,7 @@
 //! - [`log`]: [`init`](log::init) installs the log once per process and gives the [`LogControl`](log::LogControl) that
 //!   the REST API reads and sets levels with.
 //! - [`metrics`]: counters of tasks, held by those who count, read by whoever exports.
+//! - [`exposition`]: metrics as text, for Prometheus.
 //! - [`redaction`]: values that no line of the log and no error text shows.
 //!
 //! # Invariants
@@ -14,6 +15,7 @@
 //! - Counting never looks anything up and never waits.
 //! - Nothing here reads a clock, except the log for the time of a line.
 
+pub mod exposition;
 pub mod log;
 pub mod metrics;
 pub mod redaction;

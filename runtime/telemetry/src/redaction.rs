@@ -130,7 +130,7 @@ pub fn hide_in_log(redactor: &Redactor) {
 }
 
 /// Text of a line as the log shows it.
-pub(crate) fn for_log(text: &str) -> Cow<'_, str> {
+pub fn for_log(text: &str) -> Cow<'_, str> {
     if !ANY_IN_LOG.load(Ordering::Acquire) {
         return Cow::Borrowed(text);
     }

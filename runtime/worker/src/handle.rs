@@ -11,6 +11,7 @@ use lavka_coordination::config_log::TargetState;
 use lavka_coordination::herder::{Answer, ConnectorInfo, Request};
 use lavka_coordination::restart::RestartRequest;
 use lavka_coordination::status::{ConnectorStatus, Status};
+use lavka_telemetry::metrics::Sample;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::answers::{ConfigInfos, ConnectorOffset, Health, OffsetChange, Refusal, ServerInfo};
@@ -399,6 +400,12 @@ impl WorkerHandle {
             commit: self.commit.to_string(),
             kafka_cluster_id: self.cluster_id.borrow().clone(),
         }
+    }
+
+    /// What the tasks of this worker count and measure.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<Sample> {
+        self.assembly.metrics.snapshot()
     }
 
     async fn ask(&self, request: Request) -> Result<Answer, Refusal> {

@@ -151,7 +151,7 @@ pub use catalogue::{Catalogue, LookupError};
 pub use connector::{ConnectorContext, TaskId};
 pub use converter::{Converter, ConverterRole, HeaderConverter, Undecoded};
 pub use counter::Counter;
-pub use gauge::Gauge;
+pub use gauge::{Gauge, Gauges};
 pub use remarks::{Remark, RemarkLevel, Remarks};
 pub use sink::{ErrantRecord, Offsets, SinkBatch, SinkConnector, SinkContext, SinkTask, SinkTaskStart};
 pub use source::{DeliveryListener, OffsetReader, SourceConnector, SourceTask, SourceTaskStart};

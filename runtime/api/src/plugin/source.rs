@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::connector::{ConnectorContext, TaskId};
 use super::counter::Counter;
-use super::gauge::Gauge;
+use super::gauge::{Gauge, Gauges};
 use super::topics::Topics;
 use super::transactions::{ExactlyOnceSupport, TransactionContext};
 use crate::config::{Config, ConfigDef, KeyReport};
@@ -131,6 +131,16 @@ pub trait SourceTask: Send {
 
     /// What the task measures for metrics. Asked once, after `start`.
     fn gauges(&self) -> Vec<Gauge> {
+        Vec::new()
+    }
+
+    /// What the task measures of several things by name: of tables, say. Asked once, after `start`.
+    fn gauges_by_label(&self) -> Vec<Gauges> {
+        Vec::new()
+    }
+
+    /// Labels of everything that the task itself counts and measures. Asked once, after `start`.
+    fn metric_labels(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 

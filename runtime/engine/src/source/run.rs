@@ -115,6 +115,10 @@ async fn run(spec: SourceTaskSpec, mut target: watch::Receiver<Target>) -> Resul
     for gauge in task.gauges() {
         metrics.gauge(gauge.name(), move || gauge.value());
     }
+    for gauges in task.gauges_by_label() {
+        metrics.gauges(gauges.name(), gauges.label(), move || gauges.values());
+    }
+    metrics.labels(task.metric_labels());
     let listener = task.delivery_listener();
     let (books, transactions, offsets) = match delivery {
         Delivery::AtLeastOnce { offsets, .. } => {

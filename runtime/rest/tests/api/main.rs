@@ -12,6 +12,7 @@ mod connectors;
 mod http;
 mod lifecycle;
 mod members;
+mod metrics;
 mod offsets;
 mod plugins;
 mod providers;

@@ -37,9 +37,10 @@ def check(response, **_):
     if "$ref" in declared:
         declared = DOCUMENT["components"]["responses"][declared["$ref"].rsplit("/", 1)[1]]
     if "content" in declared:
-        assert response.headers["content-type"] == "application/json", what
-        schema = declared["content"]["application/json"]["schema"] | {"components": DOCUMENT["components"]}
-        errors = [error.message for error in jsonschema_rs.Draft202012Validator(schema).iter_errors(response.json())]
+        media_type = response.headers["content-type"].split(";")[0]
+        schema = declared["content"][media_type]["schema"] | {"components": DOCUMENT["components"]}
+        body = response.json() if media_type == "application/json" else response.text
+        errors = [error.message for error in jsonschema_rs.Draft202012Validator(schema).iter_errors(body)]
         assert not errors, f"{what}: {errors}"
     else:
         assert response.text == "", what
@@ -146,6 +147,11 @@ assert HTTP.delete(offsets).status_code == 200
 assert HTTP.get(offsets).json() == {"offsets": []}
 connect.resume_connector("py")
 states("py", "RUNNING", ["RUNNING"])
+
+# Metrics, in both formats.
+for media_type in ["text/plain", "application/openmetrics-text"]:
+    metrics = HTTP.get(f"{URL}/metrics", headers={"accept": media_type})
+    assert 'kafka_connect_connector_status{connector="py",status="running"} 1\n' in metrics.text, metrics.text
 
 # Loggers.
 level = HTTP.put(f"{URL}/admin/loggers/lavka_rest", json={"level": "DEBUG"})

@@ -6,6 +6,7 @@
 //! Maxima and averages are over the life of a task, not over a window of time; rates are left to whoever reads the
 //! totals.
 
+mod plugin;
 mod task;
 
 use std::collections::BTreeMap;
@@ -26,13 +27,24 @@ pub trait Group: 'static {
     const NAMES: &'static [Named<Self>];
 
     /// Metrics of the task's plugin, by name.
-    fn of_plugin(&self) -> Vec<(&'static str, f64)> {
+    fn of_plugin(&self) -> Vec<OfPlugin> {
         Vec::new()
     }
 }
 
+/// One value that a task's plugin counts or measures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OfPlugin {
+    /// The metric.
+    pub name: &'static str,
+    /// What else tells it from others: names and values.
+    pub labels: Vec<(&'static str, String)>,
+    /// Its value.
+    pub value: f64,
+}
+
 /// The group that metrics of plugins are in, as in Connect (KIP-877).
-const PLUGINS: &str = "plugins";
+pub const PLUGINS: &str = "plugins";
 
 /// One value in a [snapshot](Metrics::snapshot).
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +57,8 @@ pub struct Sample {
     pub task: u32,
     /// The metric.
     pub name: &'static str,
+    /// What tells it from others of the same task: names and values.
+    pub labels: Vec<(&'static str, String)>,
     /// Its value.
     pub value: f64,
 }
@@ -129,13 +143,15 @@ fn read<M: Group>(group: &PerTask<M>, out: &mut Vec<Sample>) {
             connector: connector.clone(),
             task: *task,
             name,
+            labels: Vec::new(),
             value: value(metrics),
         }));
-        out.extend(metrics.of_plugin().into_iter().map(|(name, value)| Sample {
+        out.extend(metrics.of_plugin().into_iter().map(|OfPlugin { name, labels, value }| Sample {
             group: PLUGINS,
             connector: connector.clone(),
             task: *task,
             name,
+            labels,
             value,
         }));
     }
@@ -206,7 +222,7 @@ fn count(counter: &AtomicU64) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "metrics are doubles everywhere; 2^53 records are far away")]
-fn double(value: u64) -> f64 {
+pub(crate) fn double(value: u64) -> f64 {
     value as f64
 }
 
@@ -297,6 +313,17 @@ mod tests {
         first.fetch_add(100, Relaxed);
         assert_eq!(lost().value, 6.0);
         assert_eq!(metrics.snapshot().iter().filter(|sample| sample.name == "lost-total").count(), 1);
+        let source = metrics.source_task("c", 0);
+        source.gauges("rows", "table", || vec![("a".to_owned(), 1.0), ("b".to_owned(), 2.0)]);
+        source.labels(vec![("server", "s".to_owned())]);
+        assert_eq!(lost().labels, [("server", "s".to_owned())]);
+        let rows: Vec<Sample> =
+            metrics.snapshot().into_iter().filter(|sample| sample.name == "rows").collect();
+        assert_eq!(rows.len(), 2);
+        assert_eq!(
+            (&*rows[1].labels, rows[1].value),
+            (&[("server", "s".into()), ("table", "b".into())][..], 2.0)
+        );
         let sink = metrics.sink_task("c", 1);
         sink.counter("files-total", || 7);
         sink.gauge("file-bytes-avg", || 1.5);

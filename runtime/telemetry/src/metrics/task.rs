@@ -1,44 +1,10 @@
 //! Counters of one task.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Group, Named, Sizes, Times, count, double, number};
-
-/// Metrics that a task's plugin has of its own.
-#[derive(Debug, Default)]
-struct PluginMetrics {
-    counters: Mutex<BTreeMap<&'static str, OfPlugin>>,
-    gauges: Mutex<Gauges>,
-}
-
-impl PluginMetrics {
-    fn counters(&self) -> MutexGuard<'_, BTreeMap<&'static str, OfPlugin>> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A counter, which takes the place of that of an earlier run and goes on from there.
-    fn counter(&self, name: &'static str, read: impl Fn() -> u64 + Send + Sync + 'static) {
-        let mut counters = self.counters();
-        let earlier = counters.get(name).map_or(0, OfPlugin::value);
-        counters.insert(name, OfPlugin { earlier, read: Box::new(read) });
-    }
-
-    fn gauge(&self, name: &'static str, read: impl Fn() -> f64 + Send + Sync + 'static) {
-        self.gauges.lock().unwrap_or_else(PoisonError::into_inner).0.insert(name, Box::new(read));
-    }
-
-    fn values(&self) -> Vec<(&'static str, f64)> {
-        let counted =
-            self.counters().iter().map(|(name, counter)| (*name, double(counter.value()))).collect();
-        let gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
-        let measured = gauges.0.iter().map(|(name, read)| (*name, read()));
-        Iterator::chain(Vec::into_iter(counted), measured).collect()
-    }
-}
+use super::plugin::PluginMetrics;
+use super::{Group, Named, OfPlugin, Sizes, Times, count, number};
 
 /// `source-task-metrics`.
 #[derive(Debug, Default)]
@@ -52,39 +18,6 @@ pub struct SourceTaskMetrics {
     plugin: PluginMetrics,
 }
 
-/// Reads a gauge of a plugin.
-type ReadGauge = Box<dyn Fn() -> f64 + Send + Sync>;
-
-#[derive(Default)]
-struct Gauges(BTreeMap<&'static str, ReadGauge>);
-
-impl fmt::Debug for Gauges {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.0.iter().map(|(name, read)| (name, read()))).finish()
-    }
-}
-
-/// Reads a counter of a plugin.
-type Read = Box<dyn Fn() -> u64 + Send + Sync>;
-
-/// A counter of a plugin, with what the counters of earlier runs came to.
-struct OfPlugin {
-    earlier: u64,
-    read: Read,
-}
-
-impl OfPlugin {
-    fn value(&self) -> u64 {
-        self.earlier.saturating_add((self.read)())
-    }
-}
-
-impl fmt::Debug for OfPlugin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.value().fmt(f)
-    }
-}
-
 impl SourceTaskMetrics {
     /// The task has a counter of its own, which `read` reads. It takes the place of that of an earlier run, and goes on
     /// from there.
@@ -95,6 +28,22 @@ impl SourceTaskMetrics {
     /// The task has a gauge of its own, which `read` reads. It takes the place of that of an earlier run.
     pub fn gauge(&self, name: &'static str, read: impl Fn() -> f64 + Send + Sync + 'static) {
         self.plugin.gauge(name, read);
+    }
+
+    /// The task has gauges of its own under one name, which `read` reads with the value of `label` that tells each from
+    /// the others. They take the place of those of an earlier run.
+    pub fn gauges(
+        &self,
+        name: &'static str,
+        label: &'static str,
+        read: impl Fn() -> Vec<(String, f64)> + Send + Sync + 'static,
+    ) {
+        self.plugin.gauges(name, label, read);
+    }
+
+    /// Labels of everything that the task counts and measures of its own.
+    pub fn labels(&self, labels: Vec<(&'static str, String)>) {
+        self.plugin.labels(labels);
     }
 
     /// A poll returned `records` after `took`.
@@ -134,7 +83,7 @@ impl Group for SourceTaskMetrics {
         ("transaction-size-avg", |m| m.transactions.avg()),
     ];
 
-    fn of_plugin(&self) -> Vec<(&'static str, f64)> {
+    fn of_plugin(&self) -> Vec<OfPlugin> {
         self.plugin.values()
     }
 }
@@ -216,7 +165,7 @@ impl Group for SinkTaskMetrics {
         ("put-batch-avg-time-ms", |m| m.puts.avg()),
     ];
 
-    fn of_plugin(&self) -> Vec<(&'static str, f64)> {
+    fn of_plugin(&self) -> Vec<OfPlugin> {
         self.plugin.values()
     }
 }
