@@ -7,23 +7,20 @@ pub(crate) fn invalid(key: &str, problem: &str) -> String {
     format!("The '{key}' value is invalid: {problem}")
 }
 
-/// One of `words`, whatever the case; older names are the type's own business.
+/// One of `words`, whatever the case, or another name that Debezium takes for one of them.
 pub(super) fn mode(key: &'static str, words: &'static [&'static str]) -> Check {
-    let mut list = words.join(", ");
-    // Both of its names are Debezium's.
-    if key == "event.processing.failure.handling.mode" {
-        list.push_str(", ignore");
-    }
+    // What Debezium lists with the words, and what it takes without a word.
+    let (shown, older): (&'static [&'static str], &'static [&'static str]) = match key {
+        "snapshot.mode" => (&[], &["never"]),
+        "event.processing.failure.handling.mode" => (&["ignore"], &[]),
+        "event.converting.failure.handling.mode" => (&[], &["ignore"]),
+        "database.sslmode" => (&[], &["required"]),
+        _ => (&[], &[]),
+    };
+    let list = [words, shown].concat().join(", ");
     Check::worded(format!("[{list}]"), move |_, text| {
-        let older: &[&str] = match key {
-            "snapshot.mode" => &["never"],
-            "event.processing.failure.handling.mode" | "event.converting.failure.handling.mode" => {
-                &["ignore"]
-            }
-            "database.sslmode" => &["required"],
-            _ => &[],
-        };
-        if words.iter().chain(older).any(|word| word.eq_ignore_ascii_case(text.trim())) {
+        let text = text.trim();
+        if words.iter().chain(shown).chain(older).any(|word| word.eq_ignore_ascii_case(text)) {
             Ok(())
         } else {
             Err(invalid(key, &format!("Value must be one of {list}")))

@@ -66,6 +66,7 @@ pub(super) async fn run(
     let plan = plan(settings, slot.as_ref(), stored.as_ref(), past_snapshot)?;
     let captured = captured(&context, &mut connection).await?;
     let publication = Publication::new(settings);
+    context.metrics.stream.capture(captured.iter().map(|table| table.id.to_string()));
     let ids: Vec<TableId> = captured.iter().map(|table| table.id.clone()).collect();
     if !past_snapshot {
         let plain: Vec<TableId> = captured
@@ -281,9 +282,9 @@ fn without_identity(captured: &[Found]) -> Option<String> {
     let mut without = captured.iter().filter(|table| !table.identified).map(|table| &table.id);
     let first = without.next()?;
     Some(format!(
-        "{} of the captured tables ({first} among them) have no primary key: the server refuses to update and delete their \
-         rows while they are published. Run ALTER TABLE {} REPLICA IDENTITY FULL (or add a primary key); message.key.columns \
-         gives their records a key.",
+        "{} of the captured tables ({first} among them) have no replica identity (no primary key, or REPLICA IDENTITY \
+         NOTHING): the server refuses to update and delete their rows while they are published. Run ALTER TABLE {} REPLICA \
+         IDENTITY FULL (or add a primary key, with REPLICA IDENTITY DEFAULT); message.key.columns gives records a key.",
         without.count() + 1,
         qualified(first)
     ))
