@@ -6,9 +6,10 @@
 //! read at once afterwards.
 
 use std::io;
+use std::sync::mpsc::{self, SendError};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
 /// How long is rested after everything that had come was read. It is the most that it delays a change, and what the kernel
@@ -30,12 +31,20 @@ impl Line {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (alive, ended) = oneshot::channel();
-        std::thread::Builder::new().name("pg-replication".to_owned()).spawn(move || {
+        let (give, given) = mpsc::channel::<Runtime>();
+        // The thread gets the runtime once it is there: what a thread that cannot be started has taken is dropped here,
+        // and a runtime must not be dropped within another.
+        let thread = move || {
+            let Ok(runtime) = given.recv() else { return };
             // Nothing is ever sent: this waits for the other end to be dropped.
             let _ = runtime.block_on(ended);
             runtime.shutdown_background();
-        })?;
-        Ok(Self { runtime: handle, _alive: alive })
+        };
+        let started = std::thread::Builder::new().name("pg-replication".to_owned()).spawn(thread);
+        if let Err(SendError(runtime)) = give.send(runtime) {
+            runtime.shutdown_background();
+        }
+        started.map(|_| Self { runtime: handle, _alive: alive })
     }
 
     /// Where to spawn what is to run on the thread.
