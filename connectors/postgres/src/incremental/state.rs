@@ -1,6 +1,7 @@
 //! Where an incremental snapshot stands. Pure.
 
 use std::collections::{HashSet, VecDeque};
+use std::time::Instant;
 
 use lavka_api::data::Str;
 
@@ -36,6 +37,8 @@ pub(crate) struct Running {
     stored: [Option<Str>; 2],
     /// The chunk that is being read, and what changed since its window was opened.
     window: Option<Window>,
+    /// No chunk is read before: the last could not be.
+    again: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -134,13 +137,18 @@ impl Running {
     }
 
     /// Whether the next chunk is to be read.
-    pub(crate) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.may_begin() && self.again.is_none_or(|again| again <= now)
+    }
+
+    fn may_begin(&self) -> bool {
         !self.paused && self.window.is_none() && !self.tables.is_empty()
     }
 
-    /// What is to be read next, if it is time: begins a window of that id.
+    /// What is to be read next, unless another is being read: begins a window of that id.
     pub(crate) fn next(&mut self, id: String) -> Option<(Collection, Option<Key>, Option<Key>)> {
-        let table = self.tables.front().filter(|_| self.is_due())?.clone();
+        let table = self.tables.front().filter(|_| self.may_begin())?.clone();
+        self.again = None;
         self.window = Some(Window { id, open: false, changed: HashSet::new() });
         Some((table, self.last.clone(), self.max.clone()))
     }
@@ -190,6 +198,12 @@ impl Running {
     /// The reading of the chunk came to nothing: another begins.
     pub(crate) fn abandon(&mut self) {
         self.window = None;
+    }
+
+    /// The chunk could not be read: another begins, not before `again`.
+    pub(crate) fn put_off(&mut self, again: Instant) {
+        self.window = None;
+        self.again = Some(again);
     }
 
     /// The columns of the keys of the first table are these.
@@ -256,6 +270,8 @@ fn keys_of(text: &str) -> Option<(Option<Key>, Option<Key>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn key(text: &str) -> Key {
@@ -301,6 +317,20 @@ mod tests {
         again.abandon();
         again.advance(None, None, true);
         assert!(again.is_idle() && again.to_offset().is_none());
+    }
+
+    #[test]
+    fn a_chunk_that_could_not_be_read_is_put_off() {
+        let mut running = Running::default();
+        running.signal("1", execute(&["s.a"]), &["s.a".to_owned()]);
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        assert!(running.is_due(now) && running.next("w1".to_owned()).is_some());
+        running.put_off(later);
+        assert!(!running.is_due(now) && running.is_due(later));
+        assert!(running.next("w2".to_owned()).is_some());
+        running.abandon();
+        assert!(running.is_due(now), "what was put off was read");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lavka_api::data::SourceRecord;
 use lavka_api::java::civil_from_days;
@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::Signals;
 use crate::event::{Emitter, ReadKind};
 use crate::incremental::{Bounds, Chunk, KeyNames, Markers, Request, Signal, read};
+use crate::metrics::count;
 use crate::model::ColumnText;
 use crate::offset::{Offset, Place, Snapshot, SnapshotKind};
 use crate::pgoutput::Lsn;
@@ -21,6 +22,8 @@ use crate::task::context::{Context, now_nanos, uuid};
 const PASSED: usize = 4096;
 /// How often a chunk that is being read is looked after, where no row of the stream says that it is there.
 const LOOK: Duration = Duration::from_millis(5);
+/// How long to wait after a chunk could not be read, which costs a connection each time.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// What windows without rows in the signal table go by.
 #[derive(Default)]
@@ -108,6 +111,8 @@ impl Signals {
                 out.push(emitter.recorder().snapshot_row(plan, texts, kind, (&offset, &map), now_nanos)?);
             }
         }
+        self.metrics.events.add((out.len() - first) as u64);
+        self.metrics.last.mark(Instant::now());
         self.goes_behind(chunk);
         offset.incremental = self.running.to_offset();
         // The last of them says that they were handed out: a restart reads on behind the chunk.
@@ -130,6 +135,9 @@ impl Signals {
         };
         self.running.keys_are(types);
         self.scanned += rows.len();
+        if let Some(table) = self.running.ids().first() {
+            self.metrics.rows_of.set(table, count(self.scanned));
+        }
         if !rows.is_empty() || !finished {
             let none = rows.is_empty();
             let last = rows.into_iter().next_back().map(|(key, _)| key);
@@ -183,7 +191,7 @@ impl Signals {
         if self.reading.as_ref().is_some_and(JoinHandle::is_finished) {
             self.fetch(context).await;
         }
-        if !self.running.is_due() {
+        if !self.running.is_due(Instant::now()) {
             return Ok(());
         }
         let places = self.places.as_ref().map(|places| places.passed.iter().copied().collect());
@@ -247,11 +255,12 @@ impl Signals {
         match outcome {
             Ok(chunk) => self.ready = Some(chunk),
             Err(error) => {
-                self.running.abandon();
                 self.key_table.clear();
                 if error.is_retriable() {
+                    self.running.put_off(Instant::now() + AGAIN);
                     tracing::warn!(task = %context.id, "a chunk of an incremental snapshot is read again: {error}");
                 } else {
+                    self.running.abandon();
                     tracing::error!(task = %context.id, "an incremental snapshot of a table is given up: {error}");
                     self.finish("SQL_EXCEPTION");
                 }
