@@ -60,7 +60,7 @@ check_tests() {
     have_server mosquitto || need mosquitto 'Mosquitto'
     { have mosquitto_pub && have mosquitto_sub; } || need mosquitto-clients "Mosquitto's clients"
     have node || need nodejs 'Node, which runs another MQTT broker'
-    aedes_is_cached || have npm || need npm 'npm to fetch that'
+    { aedes_is_cached && postgres17_is_cached; } || have npm || need npm 'npm to fetch that, and PostgreSQL 17'
     have coap-client-notls || need libcoap3-bin "libcoap's clients"
     have_postgres || need postgresql 'PostgreSQL'
     { have_server mariadbd && have mariadb; } || need mariadb-server 'MariaDB'
@@ -128,6 +128,10 @@ kafka_is_cached() {
 
 aedes_is_cached() {
     [ -d "$cache/aedes-$(cat "$here/aedes-version")" ]
+}
+
+postgres17_is_cached() {
+    [ -d "$cache/postgres17-$(cat "$here/postgres17-version")" ]
 }
 
 hadoop_is_cached() {

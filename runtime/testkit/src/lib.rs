@@ -29,9 +29,10 @@
 //! | `services` | the shared services, started when first used |
 //! | `kafka` | the jars, a server, the shared cluster, a client for tests |
 //! | `mosquitto`, `aedes` | MQTT brokers: the one that tests use, with its configurations, and another |
-//! | `network` | a way to a server that can be cut |
+//! | `network` | a way to a server that can be cut, and can lead to another |
 //! | `mariadb` | a MariaDB server |
-//! | `postgres` | a PostgreSQL server ready for logical replication |
+//! | `postgres` | a PostgreSQL server ready for logical replication, also of version 17, and a standby of it |
+//! | `npm` | packages of npm, which some of the servers are |
 //! | `hdfs`, `s3` | HDFS, small or of processes that die alone, and Kerberos for it; a server that speaks S3's protocol |
 //! | `metastore` | Hive's metastore |
 //! | `schema_registry` | Apicurio Registry, which speaks the Schema Registry's API |
@@ -78,6 +79,7 @@ mod missed;
 mod mosquitto;
 mod names;
 mod network;
+mod npm;
 mod ports;
 mod postgres;
 mod progress;
@@ -113,7 +115,7 @@ pub use mosquitto::{Mosquitto, MosquittoConfig, MosquittoTls, SharedMosquitto};
 pub use names::unique;
 pub use network::Network;
 pub use ports::free_port;
-pub use postgres::{Postgres, PostgresConfig, PostgresTls};
+pub use postgres::{Postgres, PostgresConfig, PostgresRelease, PostgresTls};
 pub use python::Python;
 #[cfg(feature = "harness")]
 pub use rest::{RestAnswer, RestClient};

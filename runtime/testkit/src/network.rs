@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::failure::{Context as _, OrFail as _};
@@ -27,6 +27,8 @@ struct State {
     /// On connections up to this number nothing arrives any more, and nobody is told.
     silent: AtomicUsize,
     connections: AtomicUsize,
+    /// Where new connections go.
+    server: AtomicU16,
 }
 
 impl Network {
@@ -37,14 +39,15 @@ impl Network {
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(|| "cannot listen on 127.0.0.1".to_owned());
         let listener = listener.or_fail();
         let address = listener.local_addr().context(|| "a listener has no address".to_owned()).or_fail();
-        let state = Arc::new(State::default());
+        let state = Arc::new(State { server: server.into(), ..State::default() });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 if shared.down.load(Relaxed) {
                     continue;
                 }
-                let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)) else { continue };
+                let port = shared.server.load(Relaxed);
+                let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { continue };
                 let number = shared.connections.fetch_add(1, Relaxed) + 1;
                 let copies = (client.try_clone(), server.try_clone());
                 let (Ok(to_client), Ok(to_server)) = copies else { continue };
@@ -66,6 +69,11 @@ impl Network {
     pub fn cut(&self) {
         self.state.down.store(true, Relaxed);
         self.state.cut.store(self.state.connections.load(Relaxed), Relaxed);
+    }
+
+    /// New connections lead to whoever listens on this port of 127.0.0.1.
+    pub fn lead_to(&self, server: u16) {
+        self.state.server.store(server, Relaxed);
     }
 
     /// Connections can be made again.

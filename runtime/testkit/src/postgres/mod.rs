@@ -1,5 +1,8 @@
 //! PostgreSQL for tests: a server of a test's own, ready for logical replication.
 
+mod programs;
+mod standby;
+
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -9,16 +12,16 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+pub use self::programs::PostgresRelease;
+use self::programs::Programs;
+
 use crate::failure::{Context as _, Failure, OrFail as _};
 use crate::folders::{try_temp_dir, try_write_file};
 use crate::lavka::disk::{Disk, can_mount_for, is_root, remount};
-use crate::leash::{Launch, Leashed, find_program};
+use crate::leash::{Launch, Leashed};
 use crate::missed::miss;
 use crate::ports::on_free_port;
 
-const REMEDY: &str = "run `runtime/testkit/setup.sh tests`, or install it (Debian: postgresql)";
-/// Where Debian and its children keep the programs of each major version.
-const VERSIONS: &str = "/usr/lib/postgresql";
 const SLOWEST_START: Duration = Duration::from_secs(60);
 const SLOWEST_STOP: Duration = Duration::from_secs(60);
 
@@ -33,6 +36,8 @@ pub struct PostgresConfig {
     /// A disk of the server's own, in memory, for a tablespace at [`Postgres::disk`]: tmpfs's options, such as `size=1m`.
     /// It ends with the process, and only root can give it: ask [`Postgres::can_have_disk_for`] first.
     pub disk: Option<String>,
+    /// Which PostgreSQL it is.
+    pub release: PostgresRelease,
 }
 
 /// What TLS needs, both PEM.
@@ -52,7 +57,7 @@ pub struct PostgresTls {
 pub struct Postgres {
     // Dropped before the folder, so that nothing is written into a folder that is being removed.
     process: Leashed,
-    programs: PathBuf,
+    programs: Programs,
     owner: Option<Owner>,
     port: u16,
     disk: Option<Disk>,
@@ -79,8 +84,8 @@ impl Postgres {
     /// # Errors
     /// When PostgreSQL is not installed, or does not come up (with its log).
     pub fn start(config: &PostgresConfig) -> Result<Self, Failure> {
-        let programs = programs()?;
         let owner = owner()?;
+        let programs = Programs::of(config.release, owner)?;
         let folder = try_temp_dir()?;
         give(folder.path(), owner)?;
         initialise(&programs, owner, folder.path())?;
@@ -158,7 +163,7 @@ impl Postgres {
             .tempfile_in(self.folder.path())
             .context(|| format!("cannot make a file in {}", self.folder.path().display()))?;
         std::fs::write(file.path(), script).context(|| format!("cannot write {}", file.path().display()))?;
-        let output = Command::new(self.programs.join("psql"))
+        let output = Command::new(self.programs.client("psql"))
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h"])
             .arg(self.folder.path())
             .args(["-p", &self.port.to_string(), "-U", Self::USER, "-d", database, "-f"])
@@ -221,27 +226,6 @@ impl Drop for Postgres {
     }
 }
 
-/// The folder of the newest installed version's programs.
-fn programs() -> Result<PathBuf, Failure> {
-    let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir(VERSIONS)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let major = entry.file_name().to_str()?.parse().ok()?;
-            let folder = entry.path().join("bin");
-            folder.join("initdb").is_file().then_some((major, folder))
-        })
-        .collect();
-    found.sort();
-    let on_path = || find_program("initdb")?.parent().map(Path::to_path_buf);
-    found
-        .pop()
-        .map(|(_, folder)| folder)
-        .or_else(on_path)
-        .ok_or_else(|| Failure::new(format!("PostgreSQL is not installed: {REMEDY}")))
-}
-
 /// Who the server runs as; `None` to stay who we are.
 fn owner() -> Result<Option<Owner>, Failure> {
     if !rustix::process::geteuid().is_root() {
@@ -299,10 +283,10 @@ fn log_path(folder: &Path) -> PathBuf {
     folder.join("postgres.log")
 }
 
-fn initialise(programs: &Path, owner: Option<Owner>, folder: &Path) -> Result<(), Failure> {
+fn initialise(programs: &Programs, owner: Option<Owner>, folder: &Path) -> Result<(), Failure> {
     let password = try_write_file(folder, "password", Postgres::PASSWORD.as_bytes())?;
     give(&password, owner)?;
-    let output = command(&programs.join("initdb"), owner)
+    let output = command(&programs.server("initdb"), owner)
         .args(["--no-sync", "--encoding=UTF8", "--locale=C", "--auth-local=trust"])
         .args(["--auth-host=scram-sha-256", "-U", Postgres::USER, "--pwfile"])
         .arg(&password)
@@ -356,14 +340,14 @@ fn configure(folder: &Path, owner: Option<Owner>, port: u16, config: &PostgresCo
 }
 
 fn launch(
-    programs: &Path,
+    programs: &Programs,
     owner: Option<Owner>,
     disk: Option<&Disk>,
     folder: &Path,
     port: u16,
 ) -> Result<Leashed, Failure> {
     let log = log_path(folder);
-    let mut server = command(&programs.join("postgres"), owner);
+    let mut server = command(&programs.server("postgres"), owner);
     server.arg("-D").arg(data(folder));
     if let Some(disk) = disk {
         let args: Vec<_> = server.get_args().map(OsStr::to_owned).collect();
@@ -372,7 +356,7 @@ fn launch(
     server.current_dir(folder);
     let launch = Launch { name: "PostgreSQL", command: &server, log: Some(&log), remove: Some(folder) };
     let mut process = launch.start()?;
-    let probe = programs.join("pg_isready");
+    let probe = programs.client("pg_isready");
     let port = port.to_string();
     process.wait_ready(SLOWEST_START, || {
         let asked = Command::new(&probe)
