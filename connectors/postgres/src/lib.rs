@@ -40,6 +40,8 @@ mod validate;
 use lavka_api::config::ConfigSpec as _;
 use lavka_api::plugin::{Factory, Plugin};
 
+pub use metrics::{MBEAN_ATTRIBUTES, MBeanAttribute};
+
 /// The plugins of this crate.
 #[must_use]
 pub fn plugins() -> Vec<Plugin> {

@@ -168,6 +168,7 @@ impl Emitter {
         };
         let Recorder { settings, .. } = &*self.recorder;
         if settings.skip_unchanged && old.as_ref().is_some_and(|old| old.row == new.row) {
+            self.unchanged += 1;
             return Ok(());
         }
         let (skipped, tombstones) = (settings.skipped, settings.tombstones);

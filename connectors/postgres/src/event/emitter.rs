@@ -34,6 +34,8 @@ pub struct Emitter {
     /// The commit LSN of the transaction that is read.
     pub(super) commit_lsn: Option<Lsn>,
     pub(super) origin: Option<(Str, Lsn)>,
+    /// Updates that were left out because they changed nothing.
+    pub(super) unchanged: u64,
     transactions: Topic,
     pub(super) messages: Topic,
 }
@@ -53,6 +55,7 @@ impl Emitter {
             offset,
             commit_lsn: None,
             origin: None,
+            unchanged: 0,
         })
     }
 
@@ -71,6 +74,12 @@ impl Emitter {
     /// The types, to add those that were created since.
     pub fn types_mut(&mut self) -> &mut TypeCatalog {
         &mut self.types
+    }
+
+    /// How many updates were left out because they changed nothing (`skip.messages.without.change`).
+    #[must_use]
+    pub fn unchanged(&self) -> u64 {
+        self.unchanged
     }
 
     /// The offset behind the last record.

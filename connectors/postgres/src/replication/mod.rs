@@ -16,6 +16,7 @@ mod stream;
 pub(crate) use history::{Origin, diverged};
 pub(crate) use identity::{check as check_identities, set as set_identities};
 pub(crate) use publication::{Publication, check as check_publication, prepare as prepare_publication};
+pub(crate) use queue::Load;
 pub(crate) use session::{Session, Target};
 pub(crate) use slot::{Position, Slot, check as check_slot, find as find_slot};
 pub(crate) use stream::{ChangeStream, Frame};

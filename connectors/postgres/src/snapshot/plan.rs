@@ -76,6 +76,11 @@ impl Progress {
         self.done.iter().any(|&(first, last)| (first..=last).contains(&chunk))
     }
 
+    /// How many ranges are done.
+    pub(crate) fn finished(&self) -> u64 {
+        self.done.iter().map(|&(first, last)| last.saturating_sub(first).saturating_add(1)).sum()
+    }
+
     /// `chunk` is done.
     pub(crate) fn finish(&mut self, chunk: u64) {
         if self.is_done(chunk) {

@@ -1,6 +1,7 @@
 //! The connections that read.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use tokio::task::JoinSet;
 use super::plan::{Progress, condition};
 use crate::config::IsolationMode;
 use crate::database::{Server, identifier, named, qualified};
+use crate::metrics::Waiting;
 use crate::model::TableId;
 
 /// Rows that travel together.
@@ -70,7 +72,7 @@ impl TableRead {
 #[derive(Debug)]
 pub(crate) enum Reading {
     /// Rows of `COPY`, as lines.
-    Rows { table: usize, lines: Vec<Bytes> },
+    Rows { table: usize, lines: Vec<Bytes>, bytes: usize },
     /// A range is read.
     ChunkDone { table: usize, chunk: u64 },
     /// All ranges of a table are read.
@@ -79,6 +81,55 @@ pub(crate) enum Reading {
     Done,
     /// Nothing more comes.
     Failed(Error),
+}
+
+/// What the readers have to tell, in its order.
+pub(crate) struct Readings {
+    queue: mpsc::Receiver<Reading>,
+    /// Bytes of the rows in it.
+    waiting: Arc<AtomicUsize>,
+    /// Dropped with it, which ends the readers.
+    _readers: JoinSet<()>,
+}
+
+impl Readings {
+    /// The next; `None` where the readers have ended.
+    pub(crate) async fn next(&mut self) -> Option<Reading> {
+        let reading = self.queue.recv().await?;
+        if let Reading::Rows { bytes, .. } = &reading {
+            self.waiting.fetch_sub(*bytes, Ordering::Relaxed);
+        }
+        Some(reading)
+    }
+
+    /// What waits. Batches count as full ones.
+    pub(crate) fn waiting(&self) -> Waiting {
+        Waiting {
+            rows: self.queue.len() * BATCH_ROWS,
+            bytes: self.waiting.load(Ordering::Relaxed),
+            most_rows: BATCHES * BATCH_ROWS,
+            most_bytes: BATCHES * BATCH_BYTES,
+        }
+    }
+}
+
+/// Where the readers tell it.
+#[derive(Clone)]
+struct Telling {
+    queue: mpsc::Sender<Reading>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Telling {
+    /// Waits for room; whether anybody still wants to know.
+    async fn send(&self, reading: Reading) -> bool {
+        let Ok(room) = self.queue.reserve().await else { return false };
+        if let Reading::Rows { bytes, .. } = &reading {
+            self.waiting.fetch_add(*bytes, Ordering::Relaxed);
+        }
+        room.send(reading);
+        true
+    }
 }
 
 /// The snapshot that is read.
@@ -217,13 +268,15 @@ impl Readers {
     }
 }
 
-/// Reads `tables`, in their order. The tasks end when the returned set is dropped.
-pub(crate) fn start(readers: Readers, tables: Arc<[TableRead]>) -> (mpsc::Receiver<Reading>, JoinSet<()>) {
-    let (send, receive) = mpsc::channel(BATCHES);
+/// Reads `tables`, in their order. Reading ends when what is returned is dropped.
+pub(crate) fn start(readers: Readers, tables: Arc<[TableRead]>) -> Readings {
+    let (queue, receive) = mpsc::channel(BATCHES);
     if tables.is_empty() {
         // There is room: nothing was sent yet.
-        let _ = send.try_send(Reading::Done);
+        let _ = queue.try_send(Reading::Done);
     }
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let tell = Telling { queue, waiting: Arc::clone(&waiting) };
     let first = tables.first().map_or(0, |table| table.count);
     let work = Arc::new(Work {
         state: Mutex::new(State { table: 0, chunks: (0..first).collect(), under_way: 0, failed: false }),
@@ -232,41 +285,36 @@ pub(crate) fn start(readers: Readers, tables: Arc<[TableRead]>) -> (mpsc::Receiv
     let mut tasks = JoinSet::new();
     let all = std::iter::once(readers.leader).chain(readers.followers);
     for connection in all {
-        tasks.spawn(read(connection, Arc::clone(&work), Arc::clone(&tables), send.clone()));
+        tasks.spawn(read(connection, Arc::clone(&work), Arc::clone(&tables), tell.clone()));
     }
-    (receive, tasks)
+    Readings { queue: receive, waiting, _readers: tasks }
 }
 
-async fn read(
-    mut connection: PgConnection,
-    work: Arc<Work>,
-    tables: Arc<[TableRead]>,
-    send: mpsc::Sender<Reading>,
-) {
+async fn read(mut connection: PgConnection, work: Arc<Work>, tables: Arc<[TableRead]>, tell: Telling) {
     loop {
         let wait = work.progressed.notified();
         match work.next(tables.len()) {
             Next::Chunk(table, chunk) => {
                 let Some(read) = tables.get(table) else { return };
-                match copy(&mut connection, read, table, chunk, &send).await {
+                match copy(&mut connection, read, table, chunk, &tell).await {
                     Ok(true) => {}
                     // Nobody wants to know any more.
                     Ok(false) => return,
                     Err(error) => {
                         work.fail();
-                        let _ = send.send(Reading::Failed(error)).await;
+                        tell.send(Reading::Failed(error)).await;
                         return;
                     }
                 }
                 // What is told here is told before anybody begins the next table.
-                if send.send(Reading::ChunkDone { table, chunk }).await.is_err() {
+                if !tell.send(Reading::ChunkDone { table, chunk }).await {
                     return;
                 }
                 if work.finish(table) {
-                    let _ = send.send(Reading::TableDone { table }).await;
+                    tell.send(Reading::TableDone { table }).await;
                     let over = work.begin_next(&tables);
                     if over {
-                        let _ = send.send(Reading::Done).await;
+                        tell.send(Reading::Done).await;
                     }
                 }
             }
@@ -332,7 +380,7 @@ async fn copy(
     read: &TableRead,
     table: usize,
     chunk: u64,
-    send: &mpsc::Sender<Reading>,
+    tell: &Telling,
 ) -> Result<bool> {
     let doing = || format!("reading the table {} for the snapshot", read.id);
     let failed = |error: sqlx::Error| named(&error, &doing());
@@ -344,9 +392,8 @@ async fn copy(
         size += line.len();
         lines.push(line);
         if lines.len() >= BATCH_ROWS || size >= BATCH_BYTES {
-            size = 0;
-            let batch = Reading::Rows { table, lines: std::mem::take(&mut lines) };
-            if send.send(batch).await.is_err() {
+            let bytes = std::mem::take(&mut size);
+            if !tell.send(Reading::Rows { table, lines: std::mem::take(&mut lines), bytes }).await {
                 return Ok(false);
             }
         }
@@ -354,7 +401,7 @@ async fn copy(
     if lines.is_empty() {
         return Ok(true);
     }
-    Ok(send.send(Reading::Rows { table, lines }).await.is_ok())
+    Ok(tell.send(Reading::Rows { table, lines, bytes: size }).await)
 }
 
 #[cfg(test)]

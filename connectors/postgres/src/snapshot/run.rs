@@ -5,24 +5,20 @@ use std::time::Instant;
 
 use lavka_api::data::{OffsetMap, SourceRecord, Str};
 use lavka_api::{Error, Result};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use super::copy::RowReader;
 use super::plan::Progress;
-use super::reader::{Reading, TableRead};
+use super::reader::{Reading, Readings, TableRead};
 use super::rows::{Marked, Marker};
 use crate::event::{ReadKind, Recorder, TablePlan};
-use crate::metrics::SnapshotMetrics;
+use crate::metrics::{SnapshotMetrics, number};
 use crate::model::ColumnText;
 use crate::notification::Notifier;
 use crate::offset::{Offset, Snapshot};
 
 /// A snapshot that is being read.
 pub(crate) struct SnapshotRun {
-    readings: mpsc::Receiver<Reading>,
-    /// Dropped with it, which ends the readers.
-    _readers: JoinSet<()>,
+    readings: Readings,
     recorder: Arc<Recorder>,
     notifier: Notifier,
     metrics: SnapshotMetrics,
@@ -53,7 +49,7 @@ pub(crate) struct SnapshotRun {
 impl SnapshotRun {
     /// The rows of `tables`, each by its plan; `offset` is what their records carry, its snapshot part filled.
     pub(crate) fn new(
-        (readings, readers): (mpsc::Receiver<Reading>, JoinSet<()>),
+        readings: Readings,
         (recorder, notifier): (Arc<Recorder>, Notifier),
         metrics: SnapshotMetrics,
         plans: Vec<Arc<TablePlan>>,
@@ -62,12 +58,12 @@ impl SnapshotRun {
         offset: Offset,
     ) -> Self {
         let map = offset.to_map();
-        metrics.begin(tables.len(), tables.iter().map(|table| table.estimate).sum());
+        let names = tables.iter().map(|table| table.id.to_string());
+        metrics.begin(names, tables.iter().map(|table| table.estimate).sum());
         let mut run = Self {
             metrics,
             begun: Instant::now(),
             readings,
-            _readers: readers,
             recorder,
             notifier,
             told: false,
@@ -99,7 +95,7 @@ impl SnapshotRun {
         now_nanos: impl Fn() -> i64,
         out: &mut Vec<SourceRecord>,
     ) -> Result<()> {
-        let Some(reading) = self.readings.recv().await else {
+        let Some(reading) = self.readings.next().await else {
             return Err(Error::retriable("the readers of the snapshot have ended before it was done"));
         };
         // Nothing is awaited from here on.
@@ -108,7 +104,7 @@ impl SnapshotRun {
             self.tell_table(0, now_nanos(), out)?;
         }
         match reading {
-            Reading::Rows { table, lines } => {
+            Reading::Rows { table, lines, .. } => {
                 out.reserve(lines.len());
                 let now = now_nanos();
                 self.rows_of_table += lines.len() as u64;
@@ -121,13 +117,16 @@ impl SnapshotRun {
             Reading::ChunkDone { table, chunk } => {
                 if let Some(progress) = self.progress.as_mut().filter(|_| self.tables.len() > table) {
                     progress.finish(chunk);
+                    self.metrics.chunks_done.set(&progress.table, number(progress.finished()));
                 }
                 self.renew();
             }
             Reading::TableDone { table } => {
                 self.marker.table_done(table);
                 let name = self.tables.get(table).map(|table| table.id.to_string()).unwrap_or_default();
-                let rows = std::mem::take(&mut self.rows_of_table).to_string();
+                let rows = std::mem::take(&mut self.rows_of_table);
+                self.metrics.rows_of.set(&name, number(rows));
+                let rows = rows.to_string();
                 let data = [
                     ("scanned_collection", name),
                     ("total_rows_scanned", rows),
@@ -160,7 +159,14 @@ impl SnapshotRun {
 
     fn measure(&self) {
         let left = if self.done { 0 } else { self.tables.len().saturating_sub(self.table) };
-        self.metrics.advance(self.rows, self.begun.elapsed().as_secs_f64(), left);
+        let now = Instant::now();
+        self.metrics.advance(self.rows, now.saturating_duration_since(self.begun).as_secs_f64(), left);
+        self.metrics.queue(self.readings.waiting());
+        if let Some(progress) = &self.progress {
+            self.metrics.rows_of.set(&progress.table, number(self.rows_of_table));
+        }
+        self.metrics.last.mark(now);
+        self.metrics.tick(now);
         if self.done {
             self.metrics.end(true);
         }
@@ -196,8 +202,10 @@ impl SnapshotRun {
         // The ranges of an earlier run are read again only for what was written since, so they stay done, and so does the
         // snapshot that the rows of the others are older than.
         let progress = next.before.clone();
-        self.progress =
-            Some(progress.unwrap_or_else(|| Progress::new(self.xmin, next.id.to_string(), next.count)));
+        let progress = progress.unwrap_or_else(|| Progress::new(self.xmin, next.id.to_string(), next.count));
+        self.metrics.chunks.set(&progress.table, number(progress.count));
+        self.metrics.chunks_done.set(&progress.table, number(progress.finished()));
+        self.progress = Some(progress);
         self.renew();
     }
 

@@ -8,6 +8,7 @@ mod backoff;
 mod channels;
 mod context;
 mod failing;
+mod measuring;
 mod reselect;
 mod signals;
 mod startup;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lavka_api::data::SourceRecord;
-use lavka_api::plugin::{Counter, DeliveryListener, Gauge, SourceTask, SourceTaskStart, Topics};
+use lavka_api::plugin::{Counter, DeliveryListener, Gauge, Gauges, SourceTask, SourceTaskStart, Topics};
 use lavka_api::{Error, ErrorClass, Result};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -153,11 +154,24 @@ impl SourceTask for PostgresTask {
     }
 
     fn counters(&self) -> Vec<Counter> {
-        self.metrics.list().0
+        self.metrics.list().counters
     }
 
     fn gauges(&self) -> Vec<Gauge> {
-        self.metrics.list().1
+        self.metrics.list().gauges
+    }
+
+    fn gauges_by_label(&self) -> Vec<Gauges> {
+        self.metrics.list().by_label
+    }
+
+    /// Of its MBeans' names Debezium has the kind of database and `topic.prefix`, which it calls the server.
+    fn metric_labels(&self) -> Vec<(&'static str, String)> {
+        let server = self.running.as_ref().map(|running| running.context.settings.server().to_owned());
+        [("plugin", Some("postgres".to_owned())), ("name", server)]
+            .into_iter()
+            .filter_map(|(label, value)| Some((label, value?)))
+            .collect()
     }
 
     fn take_topics(&mut self, topics: Arc<dyn Topics>) {

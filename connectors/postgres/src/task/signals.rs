@@ -3,6 +3,7 @@
 mod windows;
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
 
 use lavka_api::Result;
 use lavka_api::data::{SourceRecord, Str};
@@ -13,7 +14,7 @@ use super::channels::{Channels, Raw};
 use super::context::{Context, now_nanos, uuid};
 use crate::event::{At, Emitter};
 use crate::incremental::{Chunk, KeyNames, Marker, Running, Signal, blocking_tables};
-use crate::metrics::flag;
+use crate::metrics::SnapshotMetrics;
 use crate::model::{ColumnText, TableId};
 use crate::notification::{Note, Notifier};
 use crate::offset::{Offset, Place};
@@ -36,6 +37,7 @@ pub(super) struct Signals {
     takes_rows: bool,
     channels: Channels,
     notifier: Notifier,
+    metrics: SnapshotMetrics,
     /// What has happened and was not told yet.
     notes: Vec<Note>,
     /// Rows of the table that is read, so far.
@@ -84,6 +86,7 @@ impl Signals {
             takes_rows: context.settings.takes_signals_by("source"),
             channels: Channels::open(context),
             notifier: Notifier::new(&context.settings, uuid)?,
+            metrics: context.metrics.snapshot.clone(),
             notes: Vec::new(),
             scanned: 0,
             blocking: VecDeque::new(),
@@ -234,7 +237,7 @@ impl Signals {
                     Some((ty, None)) => self.note_tables(ty),
                     None => {}
                 }
-                context.metrics.snapshot.paused.set(flag(self.running.is_paused()));
+                self.metrics.pause(self.running.is_paused(), Instant::now());
                 tracing::info!(task = %context.id, signal = id, kind = ty, "{said}");
                 emitter.offset_mut().incremental = self.running.to_offset();
             }

@@ -6,19 +6,16 @@ use std::time::{Duration, Instant};
 use lavka_api::data::{SourcePosition, SourceRecord};
 use lavka_api::{Error, Result};
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Row as _};
 
 use super::acks::Acks;
 use super::context::{Context, now_nanos};
 use super::failing::passed_over;
+use super::measuring::{Became, Measuring};
 use super::reselect::Reselect;
 use super::signals::{Blocking, Signals};
-use super::upkeep::{Catalogue, Every};
-use super::watch::look;
+use super::upkeep::{Catalogue, Every, Upkeep};
 use crate::catalog::{describe, types_of};
-use crate::database::named;
 use crate::event::{At, Change, Emitter};
-use crate::metrics::{count, number};
 use crate::model::{TableId, TypeCatalog, TypeKind};
 use crate::offset::{Offset, Resume, Seen, Verdict};
 use crate::pgoutput::{Begin, Commit, LogicalMessage, Lsn, Message, Relation, decode};
@@ -26,12 +23,6 @@ use crate::replication::{ChangeStream, Frame};
 
 /// Frames taken at once.
 const FRAMES: usize = 512;
-/// How long a silent server has to answer, whatever `status.update.interval.ms` says.
-const SHORTEST_ANSWER: Duration = Duration::from_secs(2);
-const LONGEST_ANSWER: Duration = Duration::from_secs(30);
-
-/// How often the slot is looked at.
-const WATCH: Duration = Duration::from_secs(10);
 
 /// A stream that runs.
 pub(super) struct Streaming {
@@ -45,16 +36,8 @@ pub(super) struct Streaming {
     reselect: Option<Reselect>,
     /// Transactions that were replicated from elsewhere are passed over.
     local_only: bool,
-    heartbeat: Option<Every>,
-    xmin: Option<Every>,
-    /// When the server was last heard of, or asked whether it is there.
-    probed: Option<Every>,
-    /// When the slot was looked at.
-    watched: Option<Instant>,
-    /// A change came since the last look.
-    changed: bool,
-    /// When the last change came.
-    last_change: Option<Instant>,
+    upkeep: Upkeep,
+    measuring: Measuring,
     /// When to say next how far the stream was read without a record.
     progress: Option<Every>,
     /// How far that was the last time.
@@ -100,14 +83,10 @@ impl Streaming {
                 version,
                 comments: settings.records.include_schema_comments,
             },
-            heartbeat: Every::millis(settings.records.heartbeat_interval_ms.into()),
-            xmin: Every::millis(settings.replication.xmin_fetch_interval_ms),
+            upkeep: Upkeep::new(settings),
+            measuring: Measuring::default(),
             progress: Every::millis(settings.replication.status_update_interval_ms.into()),
             told: None,
-            probed: Every::millis(settings.replication.status_update_interval_ms.max(1).into()),
-            watched: None,
-            changed: false,
-            last_change: None,
             idle: None,
             most: usize::try_from(settings.run.max_batch_size).unwrap_or(2048).max(1),
         })
@@ -129,8 +108,9 @@ impl Streaming {
         acks: &Acks,
         out: &mut Vec<SourceRecord>,
     ) -> Result<()> {
-        self.fetch_xmin(context).await?;
-        self.measure(context).await;
+        let Self { upkeep, catalogue, emitter, .. } = self;
+        upkeep.fetch_xmin(catalogue, emitter, context).await?;
+        self.measuring.measure(self.stream.load(), emitter.offset(), catalogue, context).await;
         self.signals.take_channels(context, &mut self.emitter).await;
         self.signals.advance(context, &mut self.emitter, self.catalogue.version).await?;
         if self.transaction.is_none() {
@@ -142,16 +122,14 @@ impl Streaming {
             match tokio::time::timeout(wait, self.stream.take(FRAMES, &mut self.frames)).await {
                 Ok(taken) => taken?,
                 Err(_) => {
-                    self.probe(context).await?;
-                    self.beat(context, out).await?;
+                    self.upkeep.probe(&mut self.catalogue, context).await?;
+                    self.upkeep.beat(&mut self.catalogue, &self.emitter, context, out).await?;
                     self.progress(context, out);
                     return Ok(());
                 }
             }
         }
-        if let Some(probed) = &mut self.probed {
-            probed.last = Instant::now();
-        }
+        self.upkeep.heard(Instant::now());
         while out.len() < self.most {
             let Some(frame) = self.frames.front() else {
                 if !self.stream.try_take(FRAMES, &mut self.frames)? {
@@ -174,7 +152,7 @@ impl Streaming {
             }
         }
         self.signals.tell(&self.emitter, out)?;
-        self.beat(context, out).await?;
+        self.upkeep.beat(&mut self.catalogue, &self.emitter, context, out).await?;
         self.progress(context, out);
         Ok(())
     }
@@ -187,28 +165,6 @@ impl Streaming {
     /// The types, for plans that are made elsewhere.
     pub(super) fn types(&self) -> &TypeCatalog {
         self.emitter.types()
-    }
-
-    /// Asks a server that has been silent whether it is still there: of a network that lets nothing through, a connection
-    /// that only listens learns nothing.
-    async fn probe(&mut self, context: &Context) -> Result<()> {
-        let now = Instant::now();
-        let Some(probed) = self.probed.as_mut().filter(|probed| probed.is_due(now)) else { return Ok(()) };
-        probed.last = now;
-        let place = context.server.place();
-        let limit = probed.interval.clamp(SHORTEST_ANSWER, LONGEST_ANSWER);
-        let asked = async {
-            let connection = self.catalogue.connection(context).await?;
-            let answer = sqlx::raw_sql("SELECT 1").execute(connection).await;
-            answer.map_err(|error| named(&error, &format!("asking {place} whether it is there")))
-        };
-        let outcome = tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| {
-            Err(Error::retriable(format!("{place} has been silent, and did not answer within {limit:?}")))
-        });
-        if outcome.is_err() {
-            self.catalogue.connection = None;
-        }
-        outcome.map(|_| ())
     }
 
     /// Says how far the stream was read, where that became no record: the offset, and behind it the slot, move on although
@@ -242,7 +198,7 @@ impl Streaming {
 
     fn wait(&self, context: &Context) -> Duration {
         let poll = self.signals.wait(context.poll_interval());
-        self.heartbeat.map_or(poll, |heartbeat| poll.min(heartbeat.interval))
+        self.upkeep.wait(poll)
     }
 
     async fn frame(
@@ -256,8 +212,7 @@ impl Streaming {
             Frame::Begin(begin) => {
                 let seen = self.resume.begin(begin.final_lsn, begin.xid);
                 self.signals.passes(begin.xid);
-                let behind = now_nanos() / 1_000_000 - begin.commit_micros / 1000;
-                context.metrics.stream.behind_ms.set(number(u64::try_from(behind).unwrap_or_default()));
+                Measuring::begin(&begin, context);
                 self.transaction = Some(Transaction { begin, changes: 0, seen, told: false });
                 self.idle = None;
                 Ok(())
@@ -365,56 +320,19 @@ impl Streaming {
         if let Some(message) = message.filter(|_| handed_out == 0) {
             self.signals.before(message, &mut self.emitter, (commit, number), at, context, out)?;
         }
-        let first = out.len();
+        let (first, unchanged) = (out.len(), self.emitter.unchanged());
         let made = self.emitter.change(change, number, handed_out, at, out);
-        self.count(change, out.len() > first, made.is_ok(), context);
+        let became = match made {
+            Err(_) => Became::Failed,
+            Ok(()) if out.len() > first => Became::Records,
+            Ok(()) if self.emitter.unchanged() > unchanged => Became::Unchanged,
+            Ok(()) => Became::Nothing,
+        };
+        self.measuring.count(change, became, context);
         let Err(error) = made else { return Ok(()) };
         passed_over(context.settings.records.event_processing_failure_handling_mode, lsn, error)?;
         out.truncate(first);
         Ok(())
-    }
-
-    fn count(&mut self, change: &Change<'_>, wanted: bool, made: bool, context: &Context) {
-        let metrics = &context.metrics.stream;
-        metrics.events.add(1);
-        match change {
-            Change::Insert(_) => metrics.created.add(1),
-            Change::Update(_) => metrics.updated.add(1),
-            Change::Delete(_) => metrics.deleted.add(1),
-            Change::Truncate(_) => metrics.truncated.add(1),
-            Change::Logical(_) => {}
-        }
-        match (made, wanted) {
-            (false, _) => metrics.erroneous.add(1),
-            (true, false) => metrics.filtered.add(1),
-            (true, true) => self.changed = true,
-        }
-    }
-
-    /// Sets what is measured: the queue, and from time to time the slot.
-    async fn measure(&mut self, context: &Context) {
-        let (metrics, load) = (&context.metrics.stream, self.stream.load());
-        metrics.capacity.set(count(load.bounds.frames));
-        metrics.room.set(count(load.bounds.frames.saturating_sub(load.frames)));
-        metrics.capacity_bytes.set(count(load.bounds.bytes));
-        metrics.queued_bytes.set(count(load.bytes));
-        let now = Instant::now();
-        if std::mem::take(&mut self.changed) {
-            self.last_change = Some(now);
-        }
-        let since = self.last_change.map(|last| now.saturating_duration_since(last).as_secs_f64() * 1000.0);
-        metrics.since_event_ms.set(since.map_or(-1.0, f64::round));
-        if self.watched.is_some_and(|last| now.saturating_duration_since(last) < WATCH) {
-            return;
-        }
-        self.watched = Some(now);
-        let looked = async {
-            let Ok(connection) = self.catalogue.connection(context).await else { return false };
-            look(connection, &context.target.slot, &context.metrics.slot).await
-        };
-        if !tokio::time::timeout(LONGEST_ANSWER, looked).await.unwrap_or(false) {
-            self.catalogue.connection = None;
-        }
     }
 
     fn logical(
@@ -488,59 +406,5 @@ impl Streaming {
             reselect.relation(relation, table.as_ref(), self.emitter.recorder().settings());
         }
         self.emitter.relation(relation, table.as_ref())
-    }
-
-    /// A heartbeat, if one is due: the action query first, then the record.
-    async fn beat(&mut self, context: &Context, out: &mut Vec<SourceRecord>) -> Result<()> {
-        let now = Instant::now();
-        if !self.heartbeat.is_some_and(|heartbeat| heartbeat.is_due(now)) {
-            return Ok(());
-        }
-        if let Some(query) = context.settings.records.heartbeat_action_query.as_deref() {
-            let connection = self.catalogue.connection(context).await?;
-            // What the user configured to be run is run as it is.
-            let run = sqlx::raw_sql(AssertSqlSafe(query)).execute(connection).await;
-            if let Err(error) = run {
-                let code =
-                    error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
-                let error = named(&error, "running heartbeat.action.query");
-                // The table that it writes to is not there, or the server throws us out.
-                if code == "42P01" || error.is_retriable() {
-                    self.catalogue.connection = None;
-                    return Err(error);
-                }
-                tracing::warn!(task = %context.id, "{error}");
-            }
-        }
-        if let Some(heartbeat) = &mut self.heartbeat {
-            heartbeat.last = now;
-        }
-        // Before anything was seen there is nothing to carry.
-        if self.emitter.offset().lsn.is_some() {
-            out.push(self.emitter.recorder().heartbeat(self.emitter.offset(), now_nanos())?);
-        }
-        Ok(())
-    }
-
-    async fn fetch_xmin(&mut self, context: &Context) -> Result<()> {
-        let now = Instant::now();
-        if !self.xmin.is_some_and(|xmin| xmin.is_due(now)) {
-            return Ok(());
-        }
-        let connection = self.catalogue.connection(context).await?;
-        let failed = |error: sqlx::Error| named(&error, "reading the slot's catalog_xmin");
-        let row = sqlx::query(
-            "SELECT catalog_xmin::text::int8 FROM pg_catalog.pg_replication_slots WHERE slot_name = $1::name",
-        )
-        .bind(&context.target.slot)
-        .fetch_optional(connection)
-        .await
-        .map_err(failed)?;
-        let xmin = row.map(|row| row.try_get::<Option<i64>, _>(0)).transpose().map_err(failed)?;
-        self.emitter.offset_mut().xmin = xmin.flatten();
-        if let Some(every) = &mut self.xmin {
-            every.last = now;
-        }
-        Ok(())
     }
 }

@@ -9,8 +9,10 @@
 
 mod debezium;
 mod differential;
+mod failover;
 mod failures;
 mod incremental;
+mod mbeans;
 mod modes;
 mod network;
 mod reselect;

@@ -180,6 +180,16 @@ impl Running {
         gauge.map_or_else(|| counter().expect(name).value() as f64, |gauge| gauge.value())
     }
 
+    /// What is measured under `name`, by label.
+    pub(crate) fn by_label(&self, name: &str) -> Vec<(String, f64)> {
+        self.task.gauges_by_label().into_iter().find(|gauges| gauges.name() == name).expect(name).values()
+    }
+
+    /// Labels of all that is counted and measured.
+    pub(crate) fn labels(&self) -> Vec<(&'static str, String)> {
+        self.task.metric_labels()
+    }
+
     pub(crate) async fn stop(mut self) {
         self.task.stop().await;
     }

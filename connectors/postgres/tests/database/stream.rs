@@ -39,7 +39,19 @@ async fn metrics_tell_of_snapshot_stream_queue_and_slot() {
     assert_eq!(task.metric("snapshot.SnapshotRunning"), 1.0);
     assert_eq!(task.metric("snapshot.RowsEstimated"), 30.0);
     let snapshot = task.take(30).await;
-    assert_eq!(task.metric("snapshot.RowsScanned"), 30.0);
+    assert_eq!(task.metric("snapshot.RowsRead"), 30.0);
+    for (name, value) in [
+        ("snapshot.RowsScanned", 30.0),
+        ("snapshot.TableChunkCounts", 1.0),
+        ("snapshot.TableChunksCompletedCounts", 1.0),
+        ("snapshot.CapturedTables", 1.0),
+    ] {
+        assert_eq!(task.by_label(name), [("public.t".to_owned(), value)], "{name}");
+    }
+    assert_eq!(task.metric("snapshot.QueueTotalCapacity"), 1024.0);
+    assert_eq!(task.metric("snapshot.QueueRemainingCapacity"), 1024.0);
+    assert_eq!(task.metric("snapshot.CurrentQueueSizeInBytes"), 0.0);
+    assert_eq!(task.labels(), [("plugin", "postgres".to_owned()), ("name", "srv".to_owned())]);
     assert_eq!(task.metric("snapshot.RemainingTableCount"), 0.0);
     assert_eq!(task.metric("snapshot.SnapshotCompleted"), 1.0);
     assert_eq!(task.metric("snapshot.SecondsLeftEstimated"), 0.0);
@@ -68,6 +80,40 @@ async fn metrics_tell_of_snapshot_stream_queue_and_slot() {
     assert!(task.metric("streaming.NumberOfCommittedTransactions") >= 2.0);
     assert!(task.metric("slot.RetainedBytes") >= task.metric("slot.LagBytes"));
     assert!(task.metric("streaming.MilliSecondsSinceLastEvent") >= 0.0);
+    assert_eq!(task.by_label("streaming.CapturedTables"), [("public.t".to_owned(), 1.0)]);
+    // What takes work is worked out once a second.
+    while task.by_label("streaming.SourceEventPosition").is_empty()
+        || task.metric("streaming.MilliSecondsBehindSourceP99").is_nan()
+    {
+        task.poll().await.unwrap();
+    }
+    let behind = |what: &str| task.metric(&format!("streaming.MilliSecondsBehindSource{what}"));
+    assert!(behind("MinValue") <= behind("P50") && behind("P50") <= behind("P95"));
+    assert!(behind("P95") <= behind("P99") && behind("P99") <= behind("MaxValue"));
+    assert!(behind("MinValue") <= behind("AverageValue") && behind("AverageValue") <= behind("MaxValue"));
+    let position = task.by_label("streaming.SourceEventPosition");
+    let last = task.metric("streaming.LastTransactionId");
+    assert!(position.iter().any(|(key, value)| key == "lsn" && *value > 0.0), "{position:?}");
+    assert!(position.contains(&("txId".to_owned(), last)), "{position:?} {last}");
     task.commit(&changes);
+    task.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_of_updates_that_changed_nothing() {
+    let server = database();
+    server.sql("create table t (id int primary key, v text); alter table t replica identity full");
+    let more = [("skip.messages.without.change", "true"), ("column.include.list", "public.t.id,public.t.v")];
+    let mut task = Running::start(&config(&server, &more), &Store::default()).await.unwrap();
+    assert!(task.is_quiet().await);
+    server.sql("insert into t values (1, 'a'); update t set v = v; update t set v = 'b'");
+    assert_eq!(rows(&task.take(2).await, "v"), ["ca", "ub"]);
+    for (name, value) in [
+        ("streaming.NumberOfUnchangedEventsSkipped", 1.0),
+        ("streaming.NumberOfEventsFiltered", 0.0),
+        ("streaming.TotalNumberOfUpdateEventsSeen", 2.0),
+    ] {
+        assert_eq!(task.metric(name), value, "{name}");
+    }
     task.stop().await;
 }
