@@ -1,7 +1,7 @@
 //! The source connector of the server mode.
 
 use async_trait::async_trait;
-use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
+use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyError, KeyReport};
 use lavka_api::data::OffsetMap;
 use lavka_api::plugin::{ConnectorContext, ExactlyOnceSupport, SourceConnector, SourceTask};
 use lavka_api::{Error, Result};
@@ -11,7 +11,6 @@ use crate::environment::Environment;
 use crate::multicast::Group;
 use crate::secure::{Credentials, loaded};
 use crate::task::ServerTask;
-use crate::validate::{KeyError, reports};
 
 /// The connector: one task, for there is one address to listen on.
 #[derive(Debug)]
@@ -79,7 +78,7 @@ async fn wrong_files(config: &Config) -> Option<KeyError> {
 #[async_trait]
 impl SourceConnector for CoapServer {
     async fn validate(&self, definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
-        reports(definition, config, cross_check(config).await)
+        definition.validate_with(config, cross_check(config).await)
     }
 
     async fn start(&mut self, _context: ConnectorContext, config: &Config) -> Result<()> {

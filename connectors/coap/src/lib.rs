@@ -24,13 +24,13 @@
 //!
 //! # Map
 //!
-//! - `connector`, `config`, `validate`, `task`: from the configuration to what a server needs.
+//! - `connector`, `config`, `task`: from the configuration to what a server needs.
 //! - `responder`: the server, pure; of it `repeats` (what came before), `upload` (bodies in blocks), `separate` (answers
 //!   in messages of their own), `leisure` (answers to questions for everybody), `directory` (`/.well-known/core`), `resource`
 //!   (what may be written to).
 //! - `observe`: the client, with a map of its own; `lenses`: the same in other words.
 //! - `secure`: DTLS, between the socket and either machine.
-//! - `wire`: messages as bytes; `peer`, `request`: who sent what; `timers`: what is due when; `hex`.
+//! - `wire`: messages as bytes; `peer`, `request`: who sent what; `timers`: what is due when.
 //! - `channel`: the socket; `listener`: the server's loop, `running` beside its task; `handover`: what it shares with `poll`,
 //!   which is in `outlet`, and with deliveries; `multicast`: groups of addresses that a server answers for.
 //! - `links`: directories as text.
@@ -43,7 +43,6 @@ mod counters;
 mod directory;
 mod environment;
 mod handover;
-mod hex;
 mod leisure;
 mod lenses;
 mod links;
@@ -64,7 +63,6 @@ mod separate;
 mod task;
 mod timers;
 mod upload;
-mod validate;
 mod wire;
 
 use lavka_api::LAVKA_VERSION;

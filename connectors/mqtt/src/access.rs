@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use lavka_api::config::Password;
+use lavka_api::config::{KeyError, Password};
 use rustls::ClientConfig;
 
 use crate::server::Server;
 use crate::tls;
-use crate::validate::KeyError;
 
 /// Servers, session, credentials and certificates. No `Debug`: there are secrets in it.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! The source connector.
 
 use async_trait::async_trait;
-use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
+use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyError, KeyReport};
 use lavka_api::data::OffsetMap;
 use lavka_api::plugin::{ConnectorContext, ExactlyOnceSupport, SourceConnector, SourceTask};
 use lavka_api::{Error, Result};
@@ -11,7 +11,7 @@ use crate::config::MqttConfig;
 use crate::environment::Environment;
 use crate::filter::assign;
 use crate::task::{Dialect, MqttTask};
-use crate::validate::{self, KeyError, cross_check};
+use crate::validate::cross_check;
 
 /// The connector: splits the filters over its tasks.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ async fn check(config: &Config) -> Vec<KeyError> {
 #[async_trait]
 impl SourceConnector for MqttSource {
     async fn validate(&self, definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
-        validate::reports(definition, config, check(config).await)
+        definition.validate_with(config, check(config).await)
     }
 
     async fn start(&mut self, context: ConnectorContext, config: &Config) -> Result<()> {

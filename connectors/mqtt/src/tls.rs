@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use lavka_api::config::Password;
+use lavka_api::config::{KeyError, Password};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::keystore::{self, Identity};
-use crate::validate::KeyError;
 
 const CA: &str = "lavka.mqtt.ssl.ca.pem";
 const CERTIFICATE: &str = "lavka.mqtt.ssl.cert.pem";
@@ -83,13 +82,10 @@ pub(crate) fn client_config(config: &Files) -> Result<Arc<ClientConfig>, KeyErro
             })?
         }
         (Some(_), None) => {
-            return Err(KeyError::new(KEY, format!("{KEY} is missing: {CERTIFICATE} needs its private key")));
+            return Err(KeyError::missing(KEY, format!("{CERTIFICATE} needs its private key")));
         }
         (None, Some(_)) => {
-            return Err(KeyError::new(
-                CERTIFICATE,
-                format!("{CERTIFICATE} is missing: {KEY} needs its certificate"),
-            ));
+            return Err(KeyError::missing(CERTIFICATE, format!("{KEY} needs its certificate")));
         }
     };
     client.alpn_protocols = config.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
@@ -115,7 +111,7 @@ fn stored_identity(store: &Store, key_password: &Password) -> Result<Identity, K
 fn named_roots(file: &str) -> Result<RootCertStore, KeyError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(CA, file)? {
-        roots.add(certificate).map_err(|error| KeyError::invalid(CA, file, error.to_string()))?;
+        roots.add(certificate).map_err(|error| KeyError::invalid(CA, file, error))?;
     }
     Ok(roots)
 }

@@ -1,37 +1,10 @@
 //! Checks that look at more than one key, or at files.
 
-use std::fmt::Display;
-
-use lavka_api::Error;
-use lavka_api::config::{Config, ConfigDef, KeyReport};
+use lavka_api::config::{Config, KeyError};
 
 use crate::access::Access;
 use crate::config::MqttConfig;
 use crate::tls::Files;
-
-/// What is wrong with a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct KeyError {
-    pub(crate) key: &'static str,
-    pub(crate) message: String,
-}
-
-impl KeyError {
-    pub(crate) fn new(key: &'static str, message: String) -> Self {
-        Self { key, message }
-    }
-
-    /// With Connect's words for a value that is not good.
-    pub(crate) fn invalid(key: &'static str, value: impl Display, detail: String) -> Self {
-        Self { key, message: format!("Invalid value {value} for configuration {key}: {detail}") }
-    }
-}
-
-impl From<KeyError> for Error {
-    fn from(error: KeyError) -> Self {
-        Error::config(error.message)
-    }
-}
 
 /// The producer's `acks`, which decides what an acknowledgement to the MQTT server is worth.
 const ACKS: &str = "producer.override.acks";
@@ -65,18 +38,16 @@ fn acks(config: &Config) -> Option<KeyError> {
             ACKS,
             value,
             "must be all. A message is acknowledged to the MQTT server, which then forgets it, as soon as Kafka \
-             acknowledges its record; with less than all, Kafka may still lose it after that."
-                .into(),
+             acknowledges its record; with less than all, Kafka may still lose it after that.",
         )
     })
 }
 
 fn credentials(access: &Access) -> Option<KeyError> {
     (access.username.is_empty() && !access.password.reveal().is_empty()).then(|| {
-        KeyError::new(
+        KeyError::missing(
             "mqtt.username",
-            "mqtt.username is missing: MQTT knows no password without a user name (mqtt.password is set)"
-                .into(),
+            "MQTT knows no password without a user name (mqtt.password is set)",
         )
     })
 }
@@ -86,7 +57,7 @@ fn keep_alive(access: &Access) -> Option<KeyError> {
         KeyError::invalid(
             "mqtt.keepalive.interval.seconds",
             access.keep_alive,
-            "must be at least 5 with lavka.mqtt.version=5".into(),
+            "must be at least 5 with lavka.mqtt.version=5",
         )
     })
 }
@@ -97,14 +68,14 @@ fn properties(parsed: &MqttConfig) -> Vec<KeyError> {
         errors.push(KeyError::invalid(
             "lavka.mqtt.v5.headers",
             true,
-            "only MQTT 5 has these properties; set lavka.mqtt.version=5".into(),
+            "only MQTT 5 has these properties; set lavka.mqtt.version=5",
         ));
     }
     if !parsed.is_v5() && parsed.goes_by_content_type() {
         errors.push(KeyError::invalid(
             "lavka.payload.format",
             "auto",
-            "only MQTT 5 has content types; set lavka.mqtt.version=5, or name the format".into(),
+            "only MQTT 5 has content types; set lavka.mqtt.version=5, or name the format",
         ));
     }
     if let Some(shared) =
@@ -114,8 +85,7 @@ fn properties(parsed: &MqttConfig) -> Vec<KeyError> {
             "mqtt.topics",
             shared,
             "with lavka.payload.format=sparkplug-b all messages of a node must come to one task, which remembers its births; \
-             a shared subscription spreads them. Name groups or nodes instead: spBv1.0/GROUP/#"
-                .into(),
+             a shared subscription spreads them. Name groups or nodes instead: spBv1.0/GROUP/#",
         ));
     }
     errors
@@ -137,14 +107,8 @@ fn unused_tls(files: &Files) -> Option<KeyError> {
     Some(KeyError::invalid(
         key,
         file,
-        "no address in mqtt.server.uri begins with ssl:// or wss://, so messages and password would go unencrypted"
-            .into(),
+        "no address in mqtt.server.uri begins with ssl:// or wss://, so messages and password would go unencrypted",
     ))
-}
-
-/// The reports of `definition` with `errors` put in; one whose key is not defined there gets a report of its own.
-pub(crate) fn reports(definition: &ConfigDef, config: &Config, errors: Vec<KeyError>) -> Vec<KeyReport> {
-    definition.validate_with(config, errors.into_iter().map(|error| (error.key, error.message)))
 }
 
 #[cfg(test)]

@@ -119,6 +119,7 @@
 //! - [`plugin`]: the contracts of connectors, transforms, predicates and converters, and the catalogue that finds
 //!   them by class name or alias.
 //! - [`error`]: one error type with four classes; who raises an error classifies it, one policy module acts on it.
+//! - [`hex`]: bytes as hexadecimal digits.
 //! - [`java`]: Java's rules for turning numbers, decimals, dates and collections into text, which users see in keys,
 //!   headers and files.
 //!
@@ -132,6 +133,7 @@
 pub mod config;
 pub mod data;
 pub mod error;
+pub mod hex;
 pub mod java;
 pub mod plugin;
 

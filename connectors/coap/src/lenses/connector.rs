@@ -1,7 +1,7 @@
 //! The source connector under Lenses' keys.
 
 use async_trait::async_trait;
-use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
+use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyError, KeyReport};
 use lavka_api::data::OffsetMap;
 use lavka_api::plugin::{ConnectorContext, ExactlyOnceSupport, SourceConnector, SourceTask};
 use lavka_api::{Error, Result};
@@ -10,7 +10,6 @@ use super::config::WORDS;
 use super::{LensesConfig, LensesRecords};
 use crate::environment::Environment;
 use crate::observe::{CoapObserver, ObserveTask, Plan, SHARES};
-use crate::validate::{KeyError, reports};
 
 /// The connector: an observer with other words.
 #[derive(Debug, Default)]
@@ -28,13 +27,23 @@ fn own(config: &Config) -> Result<Config> {
 async fn wrong_files(config: &Config) -> Option<KeyError> {
     // What is wrong with a single key, the definition tells.
     let plan = Plan::new(&own(config).ok()?).ok()?;
-    Some(plan.wrong_files().await?.in_words_of(WORDS))
+    Some(in_lenses_words(plan.wrong_files().await?))
+}
+
+fn in_lenses_words(mut error: KeyError) -> KeyError {
+    for (ours, theirs) in WORDS {
+        error.message = error.message.replace(ours, theirs);
+        if error.key == *ours {
+            error.key = theirs;
+        }
+    }
+    error
 }
 
 #[async_trait]
 impl SourceConnector for LensesSource {
     async fn validate(&self, definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
-        reports(definition, config, wrong_files(config).await)
+        definition.validate_with(config, wrong_files(config).await)
     }
 
     async fn start(&mut self, context: ConnectorContext, config: &Config) -> Result<()> {

@@ -3,10 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use coap_lite::{MessageType, Packet};
-use lavka_api::Result;
 use lavka_api::data::{Datum, Record, Schema, SourcePosition, SourceRecord, Str, Struct, Topic, Type, Value};
+use lavka_api::{Result, hex};
 
-use crate::hex;
 use crate::observe::{Reading, ServerName, position};
 use crate::outlet::Recorder;
 use crate::wire::{self, Block, option};

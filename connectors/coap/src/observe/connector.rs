@@ -1,7 +1,7 @@
 //! The source connector of the observe mode.
 
 use async_trait::async_trait;
-use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
+use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyError, KeyReport};
 use lavka_api::data::OffsetMap;
 use lavka_api::plugin::{ConnectorContext, ExactlyOnceSupport, SourceConnector, SourceTask};
 use lavka_api::{Error, Result};
@@ -11,7 +11,6 @@ use super::record;
 use super::task::{ObserveTask, Plan, SHARES};
 use super::wish::{Share, Wish};
 use crate::environment::Environment;
-use crate::validate::{KeyError, reports};
 
 /// The connector: spreads servers, or their resources, over tasks.
 #[derive(Debug)]
@@ -59,7 +58,7 @@ async fn wrong_files(config: &Config) -> Option<KeyError> {
 #[async_trait]
 impl SourceConnector for CoapObserver {
     async fn validate(&self, definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
-        reports(definition, config, wrong_files(config).await)
+        definition.validate_with(config, wrong_files(config).await)
     }
 
     async fn start(&mut self, _context: ConnectorContext, config: &Config) -> Result<()> {

@@ -1,13 +1,12 @@
 //! From readings to records.
 
-use lavka_api::Result;
 use lavka_api::data::{
     Blob, Datum, Headers, OffsetMap, Record, Schema, SourcePosition, SourceRecord, Str, Topic, Type,
 };
+use lavka_api::{Result, hex};
 
 use super::address::ServerName;
 use super::reading::Reading;
-use crate::hex;
 use crate::outlet::Recorder;
 use crate::payload::Payloads;
 use crate::wire::{self, option};

@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lavka_api::config::{Config, ConfigSpec, Password};
+use lavka_api::config::{Config, ConfigSpec, KeyError, Password};
 use lavka_api::data::{SourceRecord, Topic};
 use lavka_api::plugin::{Counter, DeliveryListener, SourceTask, SourceTaskStart, TaskId};
-use lavka_api::{Error, Result};
+use lavka_api::{Error, Result, hex};
 
 use super::address::ServerName;
 use super::config::ObserveConfig;
@@ -19,14 +19,12 @@ use super::wish::{Share, Wish};
 use crate::Millis;
 use crate::counters::Counters;
 use crate::environment::Environment;
-use crate::hex;
 use crate::links::Filter;
 use crate::outlet::{Outlet, Recorder};
 use crate::payload::Payloads;
 use crate::running::Running;
 use crate::secure::{Credentials, Files, Gate, Limits, loaded, loaded_for};
 use crate::separate::Retransmission;
-use crate::validate::KeyError;
 
 /// The key of a task's configuration that says which share of each server's resources is the task's.
 pub(crate) const SHARES: &str = "lavka.coap.task.shares";

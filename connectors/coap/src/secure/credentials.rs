@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dimpl::{Config, DtlsCertificate};
+use lavka_api::config::KeyError;
 use lavka_api::plugin::TaskId;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
@@ -16,7 +17,6 @@ use rustls::server::danger::ClientCertVerifier;
 use super::files::{self, CERTIFICATE, Files, KEY, PSK, STORE, TRUSTED};
 use super::hello;
 use super::keys::Keys;
-use crate::validate::KeyError;
 
 const IDENTITY: &str = "lavka.coap.dtls.psk.identity";
 

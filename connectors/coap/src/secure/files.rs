@@ -1,7 +1,7 @@
 //! Files with keys and certificates, and what can be wrong with them.
 
 use dimpl::DtlsCertificate;
-use lavka_api::config::Password;
+use lavka_api::config::{KeyError, Password};
 use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12ImportPolicy};
 use rustls::RootCertStore;
 use rustls::crypto::ring;
@@ -10,7 +10,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::hello;
-use crate::validate::KeyError;
 
 /// What the configuration names.
 #[derive(Clone, Debug, Default)]

@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use dimpl::PskResolver;
+use lavka_api::config::KeyError;
+use lavka_api::hex;
 
 use super::files::{self, PSK};
-use crate::hex;
-use crate::validate::KeyError;
 
 /// The keys, and who asked for one.
 #[derive(Default)]

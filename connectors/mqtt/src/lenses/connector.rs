@@ -1,7 +1,7 @@
 //! The source connector under Lenses' keys.
 
 use async_trait::async_trait;
-use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
+use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyError, KeyReport};
 use lavka_api::data::OffsetMap;
 use lavka_api::plugin::{ConnectorContext, ExactlyOnceSupport, SourceConnector, SourceTask};
 use lavka_api::{Error, Result};
@@ -12,7 +12,7 @@ use crate::config::MqttConfig;
 use crate::connector::NO_OFFSETS;
 use crate::environment::Environment;
 use crate::task::{Dialect, MqttTask};
-use crate::validate::{self, KeyError, cross_check};
+use crate::validate::cross_check;
 
 /// The connector: spreads the statements over its tasks.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub(crate) fn in_lenses_words(error: KeyError) -> KeyError {
 #[async_trait]
 impl SourceConnector for LensesSource {
     async fn validate(&self, definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
-        validate::reports(definition, config, check(config).await)
+        definition.validate_with(config, check(config).await)
     }
 
     async fn start(&mut self, context: ConnectorContext, config: &Config) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The sink connector.
 
 use async_trait::async_trait;
-use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
+use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyError, KeyReport};
 use lavka_api::plugin::{ConnectorContext, SinkConnector, SinkTask};
 use lavka_api::{Error, Result};
 use tokio::task::spawn_blocking;
@@ -13,7 +13,7 @@ use super::task::{MqttSinkTask, Parts, Tolerance};
 use super::template::TopicTemplate;
 use crate::environment::Environment;
 use crate::message::Qos;
-use crate::validate::{self, KeyError, check_access};
+use crate::validate::check_access;
 
 /// The connector: its tasks differ by the partitions they are given alone.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) fn cross_check(parsed: &SinkConfig) -> Vec<KeyError> {
     let mut errors = check_access(&parsed.access());
     if !parsed.is_v5() {
         let v5 = |key: &'static str, value: String| {
-            KeyError::invalid(key, value, "only MQTT 5 has properties; set lavka.mqtt.version=5".into())
+            KeyError::invalid(key, value, "only MQTT 5 has properties; set lavka.mqtt.version=5")
         };
         if parsed.v5_headers {
             errors.push(v5("lavka.mqtt.v5.headers", "true".to_owned()));
@@ -64,7 +64,7 @@ pub(super) fn property_rules(config: &SinkConfig) -> Option<PropertyRules> {
 #[async_trait]
 impl SinkConnector for MqttSink {
     async fn validate(&self, definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
-        validate::reports(definition, config, check(config).await)
+        definition.validate_with(config, check(config).await)
     }
 
     async fn start(&mut self, _context: ConnectorContext, config: &Config) -> Result<()> {

@@ -5,9 +5,9 @@
 //! table is begun again.
 
 use lavka_api::data::Str;
+use lavka_api::hex;
 
 use super::state::Key;
-use crate::types::{hex, unhex};
 
 /// The form of "no key": a null.
 const NULL: &str = "aced000570";
@@ -80,12 +80,12 @@ enum Handle {
 pub(super) fn encode(key: Option<&Key>, types: &[KeyType]) -> Str {
     let bytes =
         key.filter(|key| key.len() == types.len()).and_then(|key| Writer::default().array(key, types));
-    bytes.map_or(Str::from_static(NULL), |bytes| Str::from(hex(&bytes)))
+    bytes.map_or(Str::from_static(NULL), |bytes| Str::from(hex::encode(&bytes)))
 }
 
 /// The key of such a text, as the server's texts; `None` for no key, and for what cannot be read.
 pub(super) fn decode(text: &str) -> Option<Key> {
-    let bytes = unhex(text.as_bytes())?;
+    let bytes = hex::decode(text)?;
     let mut reader = Reader { rest: bytes.strip_prefix(&HEADER)?, handles: Vec::new() };
     reader.array()
 }

@@ -1,11 +1,10 @@
 //! Hashes of texts, as Java's message digests make them.
 
+use lavka_api::hex;
 use md5::{Digest, Md5};
 use sha1::Sha1;
 use sha2::{Sha224, Sha256, Sha384, Sha512, Sha512_224, Sha512_256};
 use sha3::{Sha3_224, Sha3_256, Sha3_384, Sha3_512};
-
-use crate::types::hex;
 
 /// What is hashed of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +60,7 @@ algorithms! {
 impl Algorithm {
     /// The hash of salt and text in hexadecimal digits.
     pub(crate) fn hex(self, salt: &[u8], text: &str, form: HashForm) -> String {
-        hex(&match form {
+        hex::encode(&match form {
             HashForm::Serialised => self.digest(salt, &serialised(text)),
             HashForm::Text => self.digest(salt, text.as_bytes()),
         })

@@ -2,17 +2,6 @@
 
 use lavka_api::java::civil_from_days;
 
-/// Days since 1970-01-01 of a date. `year` is astronomical: 0 is 1 BC.
-pub(super) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    // Years begin in March here, so that the leap day comes last.
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
-}
-
 /// A number of decimal digits at the front of `text`, and what is behind them. At most nine digits are taken, which no field
 /// of a date or time exceeds.
 pub(super) fn digits(text: &[u8]) -> Option<(i64, &[u8])> {
@@ -82,23 +71,7 @@ pub(super) fn write_date(out: &mut Vec<u8>, days: i64) {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    #[test]
-    fn days_of_known_dates() {
-        for (year, month, day, days) in [
-            (1970, 1, 1, 0),
-            (2000, 3, 1, 11_017),
-            (-43, 3, 15, -735_160),
-            (1969, 12, 31, -1),
-            (2026, 3, 4, 20_516),
-        ] {
-            assert_eq!(days_from_civil(year, month, day), days);
-            assert_eq!(civil_from_days(days), (year, month, day));
-        }
-    }
 
     #[test]
     fn years_are_written_as_java_writes_them() {
@@ -106,14 +79,6 @@ mod tests {
             let mut out = Vec::new();
             write_year(&mut out, year);
             assert_eq!(out, text.as_bytes());
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn days_and_dates_are_one_to_one(days in -3_000_000_000_i64..3_000_000_000) {
-            let (year, month, day) = civil_from_days(days);
-            prop_assert_eq!(days_from_civil(year, month, day), days);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Times of the day and instants, in microseconds, from the server's text and to Java's.
 
-use super::calendar::{astronomical, date_fields, days_from_civil, digits, write_date, write_two};
+use lavka_api::java::days_from_civil;
+
+use super::calendar::{astronomical, date_fields, digits, write_date, write_two};
 
 /// Microseconds of a day.
 pub(super) const DAY: i64 = 86_400_000_000;

@@ -1,9 +1,9 @@
 //! Points, the geometries of PostGIS, and the geometric types as the JDBC driver prints them.
 
 use lavka_api::data::{Blob, Schema, SchemaBuilder, Struct, Type, Value};
+use lavka_api::hex;
 use lavka_api::java::write_f64;
 
-use super::binary::unhex;
 use super::codec::Unconvertible;
 
 /// `GEOMETRYCOLLECTION EMPTY` as EWKB.
@@ -55,7 +55,9 @@ pub(super) fn point_value(x: f64, y: f64, schema: &Schema) -> Option<Value> {
 
 /// A geometry as PostGIS prints it: hexadecimal EWKB.
 pub(super) fn geometry(text: &[u8], schema: &Schema) -> Result<Value, Unconvertible> {
-    unhex(text).and_then(|ewkb| geometry_value(&ewkb, schema)).ok_or(Unconvertible("no geometry (EWKB)"))
+    hex::decode(text)
+        .and_then(|ewkb| geometry_value(&ewkb, schema))
+        .ok_or(Unconvertible("no geometry (EWKB)"))
 }
 
 /// What stands for null where null is not allowed.
@@ -102,7 +104,7 @@ mod tests {
     fn points_carry_their_wkb() {
         let schema = point_schema().build().unwrap();
         let Value::Struct(value) = point(b"(1,2)", &schema).unwrap() else { panic!() };
-        let wkb = unhex(b"0101000000000000000000f03f0000000000000040").unwrap();
+        let wkb = hex::decode("0101000000000000000000f03f0000000000000040").unwrap();
         assert_eq!(value.get("wkb"), Some(&Value::Bytes(wkb.into())));
         assert!(point(b"1,2", &schema).is_err() && point(b"(1)", &schema).is_err());
     }

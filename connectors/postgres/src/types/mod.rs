@@ -40,7 +40,6 @@ mod temporal;
 mod tests;
 mod vector;
 
-pub(crate) use binary::{hex, unhex};
 pub use codec::{Codec, Unconvertible};
 pub use column_type::ColumnType;
 pub use default_value::schema_default;

@@ -1,9 +1,9 @@
 //! What stands for an out-of-line value that a change did not touch and the server did not send.
 
 use lavka_api::data::{Blob, Schema, Type, Value};
+use lavka_api::hex;
 use md5::{Digest, Md5};
 
-use super::binary::{hex, unhex};
 use super::{BinaryMode, HstoreMode, hstore};
 use crate::model::oid;
 
@@ -57,7 +57,7 @@ impl Placeholder {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = match text.strip_prefix("hex:") {
-            Some(digits) => unhex(digits.as_bytes())?,
+            Some(digits) => hex::decode(digits)?,
             None => text.as_bytes().to_vec(),
         };
         Some(Self { bytes: bytes.into() })
@@ -101,7 +101,7 @@ fn name_uuid(name: &[u8]) -> String {
     let mut bytes: [u8; 16] = Md5::digest(name).into();
     bytes[6] = bytes[6] & 0x0F | 0x30;
     bytes[8] = bytes[8] & 0x3F | 0x80;
-    let digits = hex(&bytes);
+    let digits = hex::encode(&bytes);
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default().to_owned();
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }

@@ -11,5 +11,5 @@ pub(crate) use conversion::{Conversion, Semantics};
 pub(crate) use envelope::{Envelope, Operation, is_envelope, is_schema_change};
 pub(crate) use plan::{Payload, PlanColumn, PlanRules, RowPlan};
 pub(crate) use temporal::{
-    DAY_MICROS, WallClock, date_text, datetime_text, days_of, parse_datetime, parse_time, time_text,
+    DAY_MICROS, WallClock, date_text, datetime_text, parse_datetime, parse_time, time_text,
 };

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
-use lavka_api::java::civil_from_days;
+use lavka_api::java::{civil_from_days, days_from_civil};
 
 const SECOND: i64 = 1_000_000;
 pub(crate) const DAY_MICROS: i64 = 86_400 * SECOND;
@@ -136,16 +136,7 @@ fn julian_name(day: i64) -> i64 {
     let month = (5 * of_year + 2) / 153;
     let of_month = of_year - (153 * month + 2) / 5 + 1;
     let (year, month) = if month < 10 { (year, month + 3) } else { (year + 1, month - 9) };
-    days_of(year, month, of_month)
-}
-
-/// Days since 1970-01-01 of a date in today's calendar.
-pub(crate) fn days_of(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    days_from_civil(year, month, of_month)
 }
 
 /// `2024-02-29`; years before 1 end in ` BC`.
@@ -199,7 +190,7 @@ pub(crate) fn parse_datetime(text: &str) -> Option<(i64, bool)> {
         return None;
     }
     let year = if sign < 0 { 1 - year } else { year };
-    let days = days_of(year, month, day);
+    let days = days_from_civil(year, month, day);
     if rest.is_empty() {
         return Some((days.checked_mul(DAY_MICROS)?, false));
     }

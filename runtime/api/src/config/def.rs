@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use indexmap::IndexMap;
 
-use super::{Check, Config, ConfigType, Password, parse_text};
+use super::{Check, Config, ConfigType, KeyError, Password, parse_text};
 
 /// The type of a key as REST names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -296,23 +296,24 @@ impl ConfigDef {
             })
             .collect()
     }
-    /// As [`Self::validate`], with `errors` put in: the key that each is about, and its text. One about a key without a
-    /// definition gets a report of its own, behind the others.
+
+    /// As [`Self::validate`], with `errors` put in. One about a key without a definition gets a report of its own, behind
+    /// the others.
     #[must_use]
-    pub fn validate_with<'a>(
+    pub fn validate_with(
         &self,
         config: &Config,
-        errors: impl IntoIterator<Item = (&'a str, String)>,
+        errors: impl IntoIterator<Item = KeyError>,
     ) -> Vec<KeyReport> {
         let mut reports = self.validate(config);
-        for (key, message) in errors {
-            match reports.iter_mut().find(|report| report.name == key) {
-                Some(report) => report.errors.push(message),
+        for error in errors {
+            match reports.iter_mut().find(|report| report.name == error.key) {
+                Some(report) => report.errors.push(error.message),
                 None => reports.push(KeyReport {
-                    name: key.to_owned(),
-                    value: config.get(key).map(str::to_owned),
+                    name: error.key.to_owned(),
+                    value: config.get(error.key).map(str::to_owned),
                     recommended: Vec::new(),
-                    errors: vec![message],
+                    errors: vec![error.message],
                     visible: true,
                 }),
             }

@@ -6,6 +6,7 @@
 
 mod check;
 mod def;
+mod key_error;
 mod nearest;
 mod raw;
 mod spec;
@@ -13,6 +14,7 @@ mod value;
 
 pub use check::Check;
 pub use def::{ConfigDef, Importance, KeyDef, KeyReport, Kind, Width};
+pub use key_error::KeyError;
 pub use nearest::nearest_name;
 pub use raw::Config;
 pub use spec::{ConfigSpec, Key, key};

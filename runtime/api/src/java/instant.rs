@@ -52,8 +52,22 @@ pub fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// Days since the epoch of a date of that calendar, its year astronomical too and its month from 1 to 12: the inverse of
+/// [`civil_from_days`].
+#[must_use]
+pub fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = year.saturating_sub(i64::from(month <= 2));
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era.saturating_mul(146_097).saturating_add(day_of_era - 719_468)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn text(epoch_ms: i64) -> String {
@@ -77,5 +91,28 @@ mod tests {
         text(i64::MAX);
         text(i64::MIN);
         write_date(&mut Vec::new(), i64::MAX);
+        assert!(days_from_civil(i64::MIN, 1, 1) < days_from_civil(i64::MAX, 12, 31));
+    }
+
+    #[test]
+    fn days_of_known_dates() {
+        for (year, month, day, days) in [
+            (1970, 1, 1, 0),
+            (2000, 3, 1, 11_017),
+            (-43, 3, 15, -735_160),
+            (1969, 12, 31, -1),
+            (2026, 3, 4, 20_516),
+        ] {
+            assert_eq!(days_from_civil(year, month, day), days);
+            assert_eq!(civil_from_days(days), (year, month, day));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn days_and_dates_are_one_to_one(days in -3_000_000_000_i64..3_000_000_000) {
+            let (year, month, day) = civil_from_days(days);
+            prop_assert_eq!(days_from_civil(year, month, day), days);
+        }
     }
 }

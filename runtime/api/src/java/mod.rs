@@ -16,6 +16,6 @@ mod instant;
 mod number;
 mod text;
 
-pub use instant::{civil_from_days, write_date, write_instant, write_time, write_timestamp};
+pub use instant::{civil_from_days, days_from_civil, write_date, write_instant, write_time, write_timestamp};
 pub use number::{write_f32, write_f64};
 pub use text::{connect_text, plain_text};

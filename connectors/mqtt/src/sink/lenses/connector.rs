@@ -1,7 +1,7 @@
 //! The sink connector under Lenses' keys.
 
 use async_trait::async_trait;
-use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyReport};
+use lavka_api::config::{Config, ConfigDef, ConfigSpec, KeyError, KeyReport};
 use lavka_api::plugin::{ConnectorContext, SinkConnector, SinkTask};
 use lavka_api::{Error, Result};
 use tokio::task::spawn_blocking;
@@ -17,7 +17,6 @@ use crate::environment::Environment;
 use crate::lenses::in_lenses_words;
 use crate::lenses::keys::all_or_none;
 use crate::message::Qos;
-use crate::validate::{self, KeyError};
 
 /// The connector.
 #[derive(Debug)]
@@ -50,7 +49,7 @@ async fn check(config: &Config) -> Vec<KeyError> {
 #[async_trait]
 impl SinkConnector for LensesSink {
     async fn validate(&self, definition: &ConfigDef, config: &Config) -> Vec<KeyReport> {
-        validate::reports(definition, config, check(config).await)
+        definition.validate_with(config, check(config).await)
     }
 
     async fn start(&mut self, _context: ConnectorContext, config: &Config) -> Result<()> {

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use lavka_api::data::Decimal;
+use lavka_api::java::days_from_civil;
 use odbc_api::handles::{ColumnDescription, Nullability};
 use odbc_api::sys::{Date, SqlDataType, Timestamp};
 use odbc_api::{Bit, CursorRow, DataType, Error, Nullable};
 
-use crate::data::{Cell, days_of, parse_datetime, parse_time};
+use crate::data::{Cell, parse_datetime, parse_time};
 use crate::dialect::Dialect;
 use crate::driver::{Failure, FailureKind, Head};
 use crate::table::{ColumnKind, ColumnType};
@@ -207,7 +208,7 @@ fn textual(head: &Head, text: String) -> Result<Cell<'static>, Unread> {
 fn day(head: &Head, year: i16, month: u16, day: u16) -> Result<Option<i64>, Unread> {
     match (month, day) {
         (0, 0) if year == 0 => Ok(None),
-        (1..=12, 1..=31) => Ok(Some(days_of(year.into(), month.into(), day.into()))),
+        (1..=12, 1..=31) => Ok(Some(days_from_civil(year.into(), month.into(), day.into()))),
         _ => Err(bad(head, "no date")),
     }
 }
