@@ -1,14 +1,14 @@
 //! The catalogue entries of this crate.
 
-use lavka_api::KAFKA_VERSION;
 use lavka_api::config::{Check, ConfigDef, ConfigSpec, key};
 use lavka_api::plugin::{ConverterRole, Factory, Plugin};
+use lavka_api::{KAFKA_VERSION, LAVKA_VERSION};
 
 use crate::adapter::Plain;
 use crate::binary::BytesCodec;
 use crate::boolean::BooleanCodec;
 use crate::header::SimpleHeaderConverter;
-use crate::json::{self, JsonCodec};
+use crate::json::{self, JsonCodec, ResilientCodec};
 use crate::number::NumberCodec;
 use crate::text::{TextCodec, TextSettings};
 
@@ -56,6 +56,12 @@ macro_rules! in_both_roles {
         ]
     };
 }
+
+/// Names that Lenses' converter had in earlier releases.
+const RESILIENT: &[&str] = &[
+    "com.datamountaineer.streamreactor.connect.converters.source.JsonResilientConverter",
+    "com.datamountaineer.streamreactor.common.converters.source.JsonResilientConverter",
+];
 
 /// Every converter of this crate under its Java class name; all but `SimpleHeaderConverter` twice, for keys and values
 /// and for headers.
@@ -117,6 +123,13 @@ pub fn plugins() -> Vec<Plugin> {
             role,
             |_config, _role| BooleanCodec
         ),
+        in_both_roles!(
+            "io.lenses.streamreactor.connect.converters.source.JsonResilientConverter",
+            "JSON as JsonConverter has it, with null in place of what is malformed or cannot be written.",
+            json::definition,
+            |config, role| ResilientCodec(JsonCodec::new(config, role)?)
+        )
+        .map(|plugin| Plugin { aliases: RESILIENT, version: LAVKA_VERSION, ..plugin }),
     ]
     .into_iter()
     .flatten()

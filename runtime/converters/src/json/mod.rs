@@ -19,7 +19,7 @@
 //! Inside, from the bytes up: `scan` finds the next byte of interest; `reader` and `number` are a pull parser;
 //! `decoder` reads values without schema, `read_plan` (with `read_containers` and `place`) those of a schema, `schema_reader` the schemas
 //! themselves and `envelope` both together; `escape`, `lead`, `plain_writer`, `write_plan` and `schema_writer` are
-//! their counterparts; `codec` is the converter. `dialect` is what `JsonSchemaConverter` does otherwise, with `union` for its unions.
+//! their counterparts; `codec` is the converter, `resilient` Lenses' that never fails. `dialect` is what `JsonSchemaConverter` does otherwise, with `union` for its unions.
 
 mod base64_text;
 mod codec;
@@ -36,6 +36,7 @@ mod plain_writer;
 mod read_containers;
 mod read_plan;
 mod reader;
+mod resilient;
 mod scan;
 mod schema_reader;
 mod schema_writer;
@@ -48,6 +49,7 @@ pub use decoder::{JsonReader, parse};
 pub use dialect::{GENERALIZED_UNION, ONE_OF, PayloadReader, PayloadWriter};
 pub use plain_writer::write_value;
 pub use reader::MAX_DEPTH;
+pub(crate) use resilient::ResilientCodec;
 pub use schema_reader::parse_schema;
 pub use schema_writer::schema_text;
 pub use write_plan::WriteOptions;

@@ -19,6 +19,8 @@ const REGISTRY_VERSION: &str = include_str!("../../registry-version");
 const HADOOP_VERSION: &str = include_str!("../../hadoop-version");
 /// The last one that runs without a release of Hive beside it.
 const METASTORE_VERSION: &str = "3.1.3";
+/// The newest release of the converters; the connectors themselves are not on Maven Central.
+const LENSES_VERSION: &str = "2.0.5";
 const DEBEZIUM_VERSION: &str = "3.6.3.Final";
 /// The newest release of it that is a connector.
 const DEBEZIUM_JDBC_VERSION: &str = "3.6.0.Final";
@@ -47,6 +49,9 @@ pub enum JarSet {
     Hadoop,
     /// Hive's metastore, which runs alone, and its client.
     Metastore,
+    /// The converters of Lenses' Stream Reactor, as far as they are released, with what they need of Connect. Its Jackson
+    /// decides which Connect goes with it.
+    LensesConverters,
 }
 
 impl JarSet {
@@ -60,6 +65,7 @@ impl JarSet {
             Self::Registry => "registry",
             Self::Hadoop => "hadoop",
             Self::Metastore => "metastore",
+            Self::LensesConverters => "lenses-converters",
         }
     }
 
@@ -71,6 +77,7 @@ impl JarSet {
             Self::Registry => REGISTRY_VERSION.trim(),
             Self::Hadoop => HADOOP_VERSION.trim(),
             Self::Metastore => METASTORE_VERSION,
+            Self::LensesConverters => LENSES_VERSION,
         }
     }
 
@@ -81,6 +88,7 @@ impl JarSet {
             Self::Registry => "Apicurio Registry",
             Self::Hadoop => "Apache Hadoop",
             Self::Metastore => "Hive Metastore",
+            Self::LensesConverters => "Lenses' Stream Reactor",
         }
     }
 
@@ -94,6 +102,7 @@ impl JarSet {
             Self::Registry => "140 MB",
             Self::Hadoop => "95 MB",
             Self::Metastore => "75 MB",
+            Self::LensesConverters => "55 MB",
         }
     }
 
@@ -136,9 +145,16 @@ impl JarSet {
                 of("org.apache.hadoop", "3.1.4", &["hadoop-common", "hadoop-mapreduce-client-core"]),
             ]
             .concat(),
+            Self::LensesConverters => [
+                of("com.datamountaineer", LENSES_VERSION, &["kafka-connect-common"]),
+                of("org.apache.kafka", "2.5.0", &["connect-json"]),
+                // Where its class for errors of configurations is.
+                of("org.apache.zookeeper", "3.4.14", &["zookeeper"]),
+            ]
+            .concat(),
         };
-        // Hadoop and Hive bring an implementation of the logging facade.
-        if !matches!(self, Self::Hadoop | Self::Metastore) {
+        // These bring an implementation of the logging facade.
+        if !matches!(self, Self::Hadoop | Self::Metastore | Self::LensesConverters) {
             dependencies.push(LOGGING);
         }
         dependencies
@@ -255,7 +271,8 @@ fn download(set: JarSet, cache: &Path, folder: &Path) -> Result<(), Unavailable>
         | JarSet::Debezium
         | JarSet::DebeziumPostgres
         | JarSet::Hadoop
-        | JarSet::Metastore => {
+        | JarSet::Metastore
+        | JarSet::LensesConverters => {
             let pom = try_write_file(&partial, "pom.xml", pom(set).as_bytes())?;
             command.arg("--file").arg(pom).args([COPY_DEPENDENCIES, "-DincludeScope=runtime"]);
         }

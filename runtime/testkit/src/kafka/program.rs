@@ -25,7 +25,7 @@ fn jdk(name: &str) -> PathBuf {
 }
 
 impl JavaProgram {
-    /// Compiles `source` against the jars. Where this machine has no compiler or cannot have the jars, `None`, and
+    /// Compiles `source` against the jars, with the sources beside it that it needs. Where this machine has no compiler or cannot have the jars, `None`, and
     /// [`cannot_run`] says so of `test`.
     ///
     /// # Panics
@@ -40,7 +40,11 @@ impl JavaProgram {
         };
         let classes = temp_dir();
         let mut javac = Command::new(jdk("javac"));
-        javac.args(["-nowarn", "-cp", &jars.class_path(), "-d"]).arg(classes.path()).arg(source);
+        javac.args(["-nowarn", "-cp", &jars.class_path(), "-d"]).arg(classes.path());
+        if let Some(folder) = source.parent() {
+            javac.arg("-sourcepath").arg(folder);
+        }
+        javac.arg(source);
         match javac.output() {
             Ok(output) => {
                 let said = String::from_utf8_lossy(&output.stderr);
