@@ -1,12 +1,14 @@
 //! Lenses' keys, and what each is in the source's own.
 
-use lavka_api::config::{Check, Config, Password, key};
+use lavka_api::config::{Check, Config, KeyError, Password, key};
 
+use super::converter::Converter;
 use super::keys::{self, CONNECTION, all_or_none, set_reach};
+use super::record::Conversions;
+use super::schema_files::{AVRO_SCHEMAS, AvroSchemas, CONVERTER, SchemaFiles, avro_schemas};
 use super::statement::Statement;
 
 const KCQL: &str = "KCQL";
-const CONVERTER: &str = "Converter";
 const MANAGER: &str = "Manager";
 
 lavka_api::config! {
@@ -32,15 +34,20 @@ lavka_api::config! {
             .check(Check::new("KCQL", |text| Statement::parse_all(text).map(drop)))
             .doc("Statements with ; between them: INSERT INTO <topic> SELECT * FROM <filter> [WITHCONVERTER=`<class>`] \
                   [WITHKEY(<field>, ...)] [KEYDELIMITER='.'] [WITHREGEX=`<regex>`]. The topic `$` is made of the MQTT topic. \
-                  Converters: BytesConverter, which is the default, and JsonSimpleConverter. Here the filters are mqtt.topics."),
+                  Converters: BytesConverter, which is the default, JsonSimpleConverter, JsonOptNullConverter, \
+                  JsonConverterWithSchemaEvolution, JsonPassThroughConverter and AvroConverter. Here the filters are \
+                  mqtt.topics."),
         pub(crate) throw_on_error: bool = key("connect.mqtt.converter.throw.on.error").default(false).high().group(CONVERTER)
             .doc("Whether a message that cannot be converted fails the task. Otherwise it is logged, counted and left out."),
-        pub(crate) avro_schemas: String = key("connect.converter.avro.schemas").default("").high().group(CONVERTER)
-            .check(Check::new("empty", |text| match text.trim() {
-                "" => Ok(()),
-                _ => Err("Lenses' AvroConverter is not there; use BytesConverter and a value.converter that takes bytes".into()),
-            }))
-            .doc("Schemas for Lenses' AvroConverter, which is not supported."),
+        pub(crate) avro_schemas: String = avro_schemas(AVRO_SCHEMAS)
+            .doc("Files with the Avro schemas of statements with AvroConverter: <filter>=<file>, with ; between them; upper and \
+                  lower case of filters do not matter. With one of them the filter stands in all keys and names of schemas \
+                  in place of the MQTT topic, as with Lenses."),
+        pub(crate) source_avro_schemas: String = avro_schemas("connect.source.converter.avro.schemas").low()
+            .doc("As connect.converter.avro.schemas, which takes filters alone; here topics may stand as well, and they stay in \
+                  keys and names."),
+        pub(crate) bare_avro_schemas: String = avro_schemas("avro.schemas").low()
+            .doc("As connect.source.converter.avro.schemas, under the name that newer releases of Lenses look for first."),
         pub(crate) replicate_shared: bool = key("connect.mqtt.share.replicate").default(false).low().group(MANAGER)
             .doc("Whether statements about shared subscriptions ($share/group/filter) go to every task, so that the server \
                   spreads their messages over the tasks. Here: lavka.mqtt.share.every.task."),
@@ -64,6 +71,29 @@ impl LensesConfig {
         own.set("mqtt.topics", filters.join(","));
         set_reach!(own, self);
         own
+    }
+
+    /// How messages become records.
+    pub(crate) fn conversions(&self, statements: Vec<Statement>) -> Conversions {
+        Conversions {
+            statements,
+            throw_on_error: self.throw_on_error,
+            named_by_filter: !self.avro_schemas.trim().is_empty(),
+        }
+    }
+
+    /// The Avro schemas in files. Blocks.
+    ///
+    /// # Errors
+    /// What is wrong with one of them, or with a statement that lacks its own.
+    pub(crate) fn schemas(&self, statements: &[Statement]) -> Result<AvroSchemas, KeyError> {
+        let lists = [&*self.source_avro_schemas, &*self.bare_avro_schemas, &*self.avro_schemas];
+        let at_key = |what| KeyError::new(AVRO_SCHEMAS, what);
+        let schemas = SchemaFiles::of_all(&lists).and_then(|files| files.read()).map_err(at_key)?;
+        match statements.iter().find_map(|statement| Converter::new(statement, &schemas).err()) {
+            Some(error) => Err(at_key(error.message().unwrap_or_default().to_owned())),
+            None => Ok(schemas),
+        }
     }
 
     /// What is wrong beyond single keys, as Lenses has it.

@@ -37,7 +37,7 @@ fn understand(config: &Config) -> Result<(LensesConfig, Vec<Statement>, Config)>
 
 /// Errors beyond single keys; none where a key is wrong in itself, of which the definition tells.
 async fn check(config: &Config) -> Vec<KeyError> {
-    let Ok((parsed, _, mut own)) = understand(config) else { return Vec::new() };
+    let Ok((parsed, statements, mut own)) = understand(config) else { return Vec::new() };
     if let Err(what) = parsed.certificates() {
         return vec![KeyError::new("connect.mqtt.ssl.ca.cert", what)];
     }
@@ -45,7 +45,14 @@ async fn check(config: &Config) -> Vec<KeyError> {
         own.set(name, value.unwrap_or_default());
     }
     let found = match MqttConfig::from_config(&own) {
-        Ok(settings) => spawn_blocking(move || cross_check(&own, &settings)).await.unwrap_or_default(),
+        Ok(settings) => {
+            let check = move || {
+                let mut errors = cross_check(&own, &settings);
+                errors.extend(parsed.schemas(&statements).err());
+                errors
+            };
+            spawn_blocking(check).await.unwrap_or_default()
+        }
         Err(error) => {
             vec![KeyError::new("connect.mqtt.hosts", error.message().unwrap_or_default().to_owned())]
         }
@@ -109,11 +116,7 @@ impl SourceConnector for LensesSource {
 
     fn task(&self, config: &Config) -> Result<Box<dyn SourceTask>> {
         let (parsed, statements, own) = understand(config)?;
-        let dialect = Dialect::Lenses {
-            statements,
-            throw_on_error: parsed.throw_on_error,
-            client_id: parsed.client_id,
-        };
+        let dialect = Dialect::Lenses { statements, config: Box::new(parsed) };
         Ok(Box::new(MqttTask::new(MqttConfig::from_config(&own)?, dialect, self.environment)))
     }
 
@@ -214,7 +217,8 @@ mod tests {
             ("connect.mqtt.kcql", "INSERT INTO", "the target's name is missing at character 12"),
             ("connect.mqtt.service.quality", "3", "3"),
             ("connect.mqtt.ssl.ca.cert", "/ca.pem", "without the other"),
-            ("connect.converter.avro.schemas", "a=b", "AvroConverter is not there"),
+            ("connect.converter.avro.schemas", "a", "a has not the form topic=file"),
+            ("connect.converter.avro.schemas", "a=/nowhere/a.avsc", "/nowhere/a.avsc of a cannot be read"),
             ("producer.override.acks", "1", "must be all"),
         ] {
             let config = config(&[(key, value)]);

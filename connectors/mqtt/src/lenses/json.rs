@@ -1,13 +1,32 @@
-//! JSON as Lenses' `JsonSimpleConverter` has it: structs whose schemas are read off each message.
+//! JSON as Lenses' converters have it: structs whose schemas are read off each message.
 
 use std::collections::HashMap;
 
 use lavka_api::data::{Datum, Object, Schema, Shape, Struct, Type, Value};
 use lavka_api::{Error, Result};
 
+/// In what the converters differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// Whether scalars that are there are required.
+    required: bool,
+    /// Whether slashes stay in the names of schemas.
+    slashes: bool,
+}
+
+impl Rules {
+    /// Of `JsonSimpleConverter`.
+    pub(crate) const SIMPLE: Self = Self { required: false, slashes: false };
+    /// Of `JsonOptNullConverter`.
+    pub(crate) const OPT_NULL: Self = Self { required: true, slashes: false };
+    /// Of `JsonConverterWithSchemaEvolution`.
+    pub(crate) const EVOLVING: Self = Self { required: false, slashes: true };
+}
+
 /// Makes structs of schemaless values. Messages of one topic with the same members of the same types share a schema.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SchemaReader {
+    rules: Rules,
     /// Schemas of structs, by name and by what their fields are, up to a limit.
     known: HashMap<(String, Vec<(String, Schema)>), Schema>,
 }
@@ -16,17 +35,22 @@ pub(crate) struct SchemaReader {
 const KNOWN: usize = 1000;
 
 impl SchemaReader {
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self { rules, known: HashMap::new() }
+    }
+
     /// `value` with its schema; `name` is the topic, which names the schema of an object.
     ///
     /// # Errors
     /// A data error for an empty array, whose schema nothing tells, or for values of different types in one array.
     pub(crate) fn read(&mut self, name: &str, value: Value) -> Result<Datum> {
+        let scalar = |ty: Type| if self.rules.required { Schema::of(ty) } else { Schema::optional(ty) };
         Ok(match value {
             Value::Null => Datum::new(Schema::optional(Type::String), Value::Null),
-            Value::Boolean(_) => Datum::new(Schema::optional(Type::Boolean), value),
-            Value::Int64(_) => Datum::new(Schema::optional(Type::Int64), value),
-            Value::Float64(_) => Datum::new(Schema::optional(Type::Float64), value),
-            Value::String(_) => Datum::new(Schema::optional(Type::String), value),
+            Value::Boolean(_) => Datum::new(scalar(Type::Boolean), value),
+            Value::Int64(_) => Datum::new(scalar(Type::Int64), value),
+            Value::Float64(_) => Datum::new(scalar(Type::Float64), value),
+            Value::String(_) => Datum::new(scalar(Type::String), value),
             Value::Array(elements) => self.array(name, elements)?,
             Value::Object(object) => self.object(name, *object)?,
             other => return Err(Error::data(format!("{other:?} does not come in JSON"))),
@@ -35,11 +59,16 @@ impl SchemaReader {
 
     /// The first element tells the type of all.
     fn array(&mut self, name: &str, elements: Box<[Value]>) -> Result<Datum> {
-        let mut schema = None;
+        let mut schema: Option<Schema> = None;
         let mut values = Vec::with_capacity(elements.len());
         for element in elements.into_vec() {
             let element = self.read(name, element)?;
-            if schema.is_some() && schema != element.schema && !element.value.is_null() {
+            let fits = match &schema {
+                None => true,
+                Some(first) if element.value.is_null() => first.is_optional(),
+                Some(_) => schema == element.schema,
+            };
+            if !fits {
                 return Err(Error::data(format!(
                     "the elements of an array in {name} are of different types"
                 )));
@@ -65,7 +94,8 @@ impl SchemaReader {
             fields.push((member.to_string(), datum.schema.unwrap_or_else(|| Schema::optional(Type::String))));
             values.push(datum.value);
         }
-        let schema = self.structure(name.replace('/', "_"), fields)?;
+        let name = if self.rules.slashes { name.to_owned() } else { name.replace('/', "_") };
+        let schema = self.structure(name, fields)?;
         Ok(Datum::new(schema.clone(), Struct::new(schema, values)?))
     }
 
@@ -98,7 +128,7 @@ mod tests {
 
     #[test]
     fn schemas_are_read_off_the_message() {
-        let mut reader = SchemaReader::default();
+        let mut reader = SchemaReader::new(Rules::SIMPLE);
         let json = r#"{"id":7,"t":21.5,"ok":true,"name":"x","none":null,"list":[1,2],"at":{"lat":50.1}}"#;
         let datum = read(&mut reader, json).unwrap();
         let schema = datum.schema.unwrap();
@@ -123,7 +153,7 @@ mod tests {
 
     #[test]
     fn values_that_are_no_objects() {
-        let mut reader = SchemaReader::default();
+        let mut reader = SchemaReader::new(Rules::SIMPLE);
         assert_eq!(read(&mut reader, "21").unwrap(), Datum::new(Schema::optional(Type::Int64), 21i64));
         assert_eq!(read(&mut reader, "null").unwrap().value, Value::Null);
         for (json, part) in [("[]", "an empty array"), (r#"{"a":[1,"x"]}"#, "different types")] {
@@ -133,8 +163,26 @@ mod tests {
     }
 
     #[test]
+    fn rules() {
+        let mut reader = SchemaReader::new(Rules::OPT_NULL);
+        let schema = read(&mut reader, r#"{"a":1,"n":null,"l":[true]}"#).unwrap().schema.unwrap();
+        let of = |field: &str| schema.field(field).unwrap().schema().clone();
+        assert_eq!(of("a"), Schema::of(Type::Int64));
+        assert_eq!(of("n"), Schema::optional(Type::String));
+        assert_eq!(
+            (of("l").is_optional(), of("l").values().cloned()),
+            (true, Some(Schema::of(Type::Boolean)))
+        );
+        // The first element is required, so another cannot be null.
+        assert!(read(&mut reader, r#"{"l":[1,null]}"#).is_err());
+        assert!(read(&mut SchemaReader::new(Rules::SIMPLE), r#"{"l":[1,null]}"#).is_ok());
+        let schema = read(&mut SchemaReader::new(Rules::EVOLVING), "{}").unwrap().schema.unwrap();
+        assert_eq!(schema.name().map(|name| name.as_str()), Some("/sensors/1"));
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded() {
-        let mut reader = SchemaReader::default();
+        let mut reader = SchemaReader::new(Rules::SIMPLE);
         for number in 0..KNOWN + 5 {
             read(&mut reader, &format!("{{\"member{number}\":1}}")).unwrap();
         }

@@ -4,30 +4,38 @@ use std::collections::HashMap;
 
 use lavka_api::data::{Datum, Record, Schema, Str, Struct, Topic, Type, Value};
 use lavka_api::error::exception;
-use lavka_api::java::plain_text;
 use lavka_api::plugin::TaskId;
 use lavka_api::{Error, Result};
-use lavka_converters::payload::{Format as Payload, PayloadDecoder};
+use lavka_converters::payload::PayloadDecoder;
 
-use super::json::SchemaReader;
-use super::statement::{Format, Statement, Target, kafka_topic};
+use super::converter::Converter;
+use super::schema_files::AvroSchemas;
+use super::statement::{Statement, Target, kafka_topic};
 use crate::environment::Throttle;
 use crate::message::Message;
 use crate::record::MakeRecord;
 
+/// How messages become records.
+#[derive(Clone, Debug)]
+pub(crate) struct Conversions {
+    pub(crate) statements: Vec<Statement>,
+    /// Whether a message that cannot be converted fails the task.
+    pub(crate) throw_on_error: bool,
+    /// Whether it is the filter that names schemas and keys: so with Lenses as soon as one schema is in a file.
+    pub(crate) named_by_filter: bool,
+}
+
 /// Makes records; one per task.
-#[derive(Debug)]
 pub(crate) struct LensesRecords {
     task: TaskId,
-    statements: Vec<Statement>,
+    statements: Vec<(Statement, Converter)>,
     throw_on_error: bool,
+    named_by_filter: bool,
     payloads: PayloadDecoder,
-    schemas: SchemaReader,
     /// Topics made of MQTT topics, up to a limit.
     topics: HashMap<Str, Topic>,
     /// The schema of keys: topic and message id, as Lenses' case class `MsgKey` becomes one.
     key: Schema,
-    string: Schema,
     warnings: Throttle,
     skipped: u64,
 }
@@ -36,21 +44,26 @@ pub(crate) struct LensesRecords {
 const TOPICS: usize = 10_000;
 
 impl LensesRecords {
-    pub(crate) fn new(statements: Vec<Statement>, throw_on_error: bool, task: TaskId) -> Result<Self> {
+    /// # Errors
+    /// A configuration error where a statement lacks its Avro schema.
+    pub(crate) fn new(conversions: Conversions, schemas: &AvroSchemas, task: TaskId) -> Result<Self> {
         let key = Schema::structure()
             .name("io.lenses.streamreactor.common.converters.MsgKey")
             .field("topic", Schema::of(Type::String))
             .field("id", Schema::of(Type::String))
             .build()?;
+        let with_converter = |statement: Statement| {
+            let converter = Converter::new(&statement, schemas)?;
+            Ok((statement, converter))
+        };
         Ok(Self {
             task,
-            statements,
-            throw_on_error,
+            statements: conversions.statements.into_iter().map(with_converter).collect::<Result<_>>()?,
+            throw_on_error: conversions.throw_on_error,
+            named_by_filter: conversions.named_by_filter,
             payloads: PayloadDecoder::new(),
-            schemas: SchemaReader::default(),
             topics: HashMap::new(),
             key,
-            string: Schema::of(Type::String),
             warnings: Throttle::default(),
             skipped: 0,
         })
@@ -58,7 +71,8 @@ impl LensesRecords {
 
     fn converted(&mut self, message: &Message) -> Result<Record> {
         let topic = message.topic.as_str();
-        let Some(statement) = self.statements.iter().find(|statement| statement.is_about(topic)) else {
+        let about = self.statements.iter_mut().find(|(statement, _)| statement.is_about(topic));
+        let Some((statement, converter)) = about else {
             return Err(Error::data(format!(
                 "Topic '{topic}' can not be matched with a source defined by KCQL."
             )));
@@ -77,27 +91,17 @@ impl LensesRecords {
                 }
             },
         };
-        let value = match statement.format {
-            Format::Bytes => self.payloads.bytes(&message.payload),
-            Format::Json => {
-                let json = self.payloads.decode(Payload::Json, &message.payload, message.received)?;
-                self.schemas.read(topic, json.value)?
-            }
-        };
+        let source = if self.named_by_filter { &statement.filter } else { topic };
+        let converted = converter.convert(statement, source, message, &mut self.payloads)?;
         let mut record = Record::for_topic(kafka);
-        record.key = match (&value.value, statement.keys.is_empty()) {
-            (Value::Struct(fields), false) => {
-                let parts = statement.keys.iter().map(|path| field_text(fields, path));
-                let parts: Vec<String> = parts.collect::<Result<_>>()?;
-                Datum::new(self.string.clone(), parts.join(&statement.delimiter))
-            }
-            _ => {
-                let values =
-                    vec![Value::from(message.topic.clone()), Value::from(message.packet_id.to_string())];
+        record.key = match converted.key {
+            Some(key) => key,
+            None => {
+                let values = vec![Value::from(source), Value::from(message.packet_id.to_string())];
                 Datum::new(self.key.clone(), Struct::new(self.key.clone(), values)?)
             }
         };
-        record.value = value;
+        record.value = converted.value;
         record.timestamp = Some(message.received);
         Ok(record)
     }
@@ -132,34 +136,9 @@ impl MakeRecord for LensesRecords {
     }
 }
 
-/// The field at `path` as Java prints it.
-fn field_text(fields: &Struct, path: &[String]) -> Result<String> {
-    let wrong =
-        |what: String| Error::data(format!("Invalid field selection for [{}]. {what}", path.join(".")));
-    let mut at = fields;
-    let mut rest = path.iter().peekable();
-    while let Some(name) = rest.next() {
-        let Some(value) = at.get(name) else {
-            let fields: Vec<&str> = at.schema().fields().iter().map(|field| field.name().as_str()).collect();
-            return Err(wrong(format!(
-                "Can't find field [{name}]. Fields available: [{}]",
-                fields.join(",")
-            )));
-        };
-        match (value, rest.peek()) {
-            (Value::Null, _) => return Err(wrong(format!("Field [{name}] is null"))),
-            (Value::Struct(inner), Some(_)) => at = inner,
-            (Value::Struct(_) | Value::Array(_), _) | (_, Some(_)) => {
-                return Err(wrong("It doesn't resolve to a primitive field".into()));
-            }
-            (value, None) => return Ok(plain_text(value)),
-        }
-    }
-    Err(wrong("It names no field".into()))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::schema_files::SchemaFiles;
     use super::*;
     use crate::message::Qos;
 
@@ -178,7 +157,9 @@ mod tests {
 
     fn records(kcql: &str, throw_on_error: bool) -> LensesRecords {
         let id = TaskId { connector: "c".into(), task: 0 };
-        LensesRecords::new(Statement::parse_all(kcql).unwrap(), throw_on_error, id).unwrap()
+        let statements = Statement::parse_all(kcql).unwrap();
+        let conversions = Conversions { statements, throw_on_error, named_by_filter: false };
+        LensesRecords::new(conversions, &AvroSchemas::default(), id).unwrap()
     }
 
     const JSON: &str =
@@ -211,7 +192,8 @@ mod tests {
         let number = records.record(message("a", "21")).unwrap().unwrap();
         assert!(matches!(number.key.value, Value::Struct(_)));
         for (payload, part) in [
-            (r#"{"place":{"room":"r1"}}"#, "Can't find field [id]"),
+            (r#"{"place":{"room":"r1"}}"#, "Couldn't find field [id] in the schema: [place]"),
+            (r#"{"id":1,"place":{}}"#, "Can't find field [room]. Fields available: []"),
             (r#"{"id":null,"place":{"room":"r1"}}"#, "Field [id] is null"),
             (r#"{"id":1,"place":2}"#, "doesn't resolve to a primitive field"),
             (r#"{"id":1,"place":{"room":[1]}}"#, "doesn't resolve to a primitive field"),
@@ -235,5 +217,37 @@ mod tests {
             "{}",
             error.trace()
         );
+    }
+
+    #[test]
+    fn avro_by_filter_or_by_topic() {
+        let folder = lavka_testkit::temp_dir();
+        let file = folder.path().join("r.avsc");
+        let schema = r#"{"type":"record","name":"R","fields":[{"name":"id","type":"int"}]}"#;
+        std::fs::write(&file, schema).unwrap();
+        let make = |list: &str, named_by_filter| {
+            let schemas = SchemaFiles::parse(&list.replace("FILE", &file.display().to_string())).unwrap();
+            let statements = "INSERT INTO k SELECT * FROM a/+ WITHCONVERTER=`AvroConverter`; INSERT INTO l SELECT * FROM b";
+            let statements = Statement::parse_all(statements).unwrap();
+            let conversions = Conversions { statements, throw_on_error: true, named_by_filter };
+            let id = TaskId { connector: "c".into(), task: 0 };
+            LensesRecords::new(conversions, &schemas.read().unwrap(), id).unwrap()
+        };
+        let topic_in_key = |record: &Record| match &record.key.value {
+            Value::Struct(key) => key.get("topic").cloned(),
+            _ => None,
+        };
+        let mut records = make("A/+=FILE", true);
+        let record = records.record(message("a/x", "\u{e}")).unwrap().unwrap();
+        assert!(
+            matches!(&record.value.value, Value::Struct(fields) if fields.get("id") == Some(&Value::Int32(7)))
+        );
+        assert_eq!(topic_in_key(&record), Some("a/+".into()));
+        assert_eq!(topic_in_key(&records.record(message("b", "")).unwrap().unwrap()), Some("b".into()));
+        let mut records = make("a/X=FILE", false);
+        let record = records.record(message("a/x", "\u{e}")).unwrap().unwrap();
+        assert_eq!(topic_in_key(&record), Some("a/x".into()));
+        let error = records.record(message("a/y", "\u{e}")).unwrap_err();
+        assert!(error.trace().contains("is not configured for [a/y]"), "{}", error.trace());
     }
 }

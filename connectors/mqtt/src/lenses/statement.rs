@@ -4,6 +4,7 @@ use lavka_api::data::Topic;
 use lavka_kcql::{Malformed, Projection, Write};
 use regex::Regex;
 
+use super::conversion::Conversion;
 use crate::filter::{check_filter, matches};
 
 /// A statement.
@@ -12,7 +13,7 @@ pub(crate) struct Statement {
     /// What is subscribed to.
     pub(crate) filter: String,
     pub(crate) target: Target,
-    pub(crate) format: Format,
+    pub(crate) conversion: Conversion,
     /// Paths of the fields that make the key; by default the key is the topic and the message id.
     pub(crate) keys: Vec<Vec<String>>,
     pub(crate) delimiter: String,
@@ -27,20 +28,6 @@ pub(crate) enum Target {
     /// `$`: a topic made of the MQTT topic.
     OfMqttTopic,
 }
-
-/// What Lenses calls a converter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    Bytes,
-    Json,
-}
-
-/// Packages in which releases had the converters.
-const PACKAGES: [&str; 3] = [
-    "io.lenses.streamreactor.connect.converters.source.",
-    "com.datamountaineer.streamreactor.connect.converters.source.",
-    "com.datamountaineer.streamreactor.common.converters.source.",
-];
 
 impl Statement {
     /// The statements of a configuration value.
@@ -81,7 +68,7 @@ impl Statement {
                 "$" => Target::OfMqttTopic,
                 topic => Target::Topic(topic.into()),
             },
-            format: Format::Bytes,
+            conversion: Conversion::Bytes,
             keys: Vec::new(),
             delimiter: ".".into(),
             regex: None,
@@ -90,7 +77,7 @@ impl Statement {
             let wrong = |what: String| Malformed::new(kcql, clause.position, what);
             let value = clause.values.first().map(String::as_str).unwrap_or_default();
             match clause.name.as_str() {
-                "WITHCONVERTER" => understood.format = format(value).map_err(wrong)?,
+                "WITHCONVERTER" => understood.conversion = Conversion::of_class(value).map_err(wrong)?,
                 "WITHKEY" => {
                     let path = |text: &String| text.split('.').map(str::to_owned).collect();
                     understood.keys = clause.values.iter().map(path).collect();
@@ -119,15 +106,6 @@ impl Statement {
     }
 }
 
-fn format(class: &str) -> Result<Format, String> {
-    let simple = PACKAGES.iter().find_map(|package| class.strip_prefix(package)).unwrap_or(class);
-    match simple {
-        "BytesConverter" => Ok(Format::Bytes),
-        "JsonSimpleConverter" => Ok(Format::Json),
-        _ => Err(format!("{class} is not supported (BytesConverter and JsonSimpleConverter are)")),
-    }
-}
-
 /// The Kafka topic that `$` makes of an MQTT topic: without its first slash, each run of the others an underscore.
 pub(crate) fn kafka_topic(mqtt_topic: &str) -> Topic {
     let joined = mqtt_topic.replacen('/', "", 1);
@@ -152,13 +130,13 @@ mod tests {
     #[test]
     fn statements() {
         let statement = one("INSERT INTO k SELECT * FROM /a/+/b");
-        assert_eq!((statement.filter.as_str(), statement.format), ("/a/+/b", Format::Bytes));
+        assert_eq!((statement.filter.as_str(), statement.conversion), ("/a/+/b", Conversion::Bytes));
         assert_eq!(statement.target, Target::Topic("k".into()));
         let statement = one(
             "INSERT INTO `$` SELECT * FROM $share/g/a/# WITHCONVERTER=`io.lenses.streamreactor.connect.converters.source.JsonSimpleConverter` \
              WITHKEY(id, place.name) KEYDELIMITER='-' WITHREGEX=`a/(x|y)/.*`",
         );
-        assert_eq!((&statement.target, statement.format), (&Target::OfMqttTopic, Format::Json));
+        assert_eq!((&statement.target, statement.conversion), (&Target::OfMqttTopic, Conversion::JsonSimple));
         assert_eq!(statement.keys, [vec!["id"], vec!["place", "name"]]);
         assert_eq!(statement.delimiter, "-");
         assert!(
@@ -175,7 +153,11 @@ mod tests {
             ("INSERT INTO k SELECT x FROM a", "not x, at character 22"),
             ("INSERT INTO k SELECT * FROM a/#/b", "is not an MQTT topic filter"),
             ("INSERT INTO k SELECT * FROM a PK x", "PK means nothing"),
-            ("INSERT INTO k SELECT * FROM a WITHCONVERTER=`x.Y`", "x.Y is not supported"),
+            ("INSERT INTO k SELECT * FROM a WITHCONVERTER=`x.Y`", "x.Y is not known"),
+            (
+                "INSERT INTO k SELECT * FROM a WITHCONVERTER=`JsonResilientConverter`",
+                "JsonResilientConverter is a converter of Kafka Connect: it goes into value.converter",
+            ),
             ("INSERT INTO k SELECT * FROM a WITHREGEX=`(`", "( is not understood"),
             ("INSERT INTO k SELECT * FROM a; INSERT INTO l SELECT * FROM a", "more than one statement"),
         ] {

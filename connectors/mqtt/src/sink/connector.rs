@@ -95,7 +95,7 @@ impl SinkConnector for MqttSink {
                 retry_every: None,
                 leaves_out: false,
             },
-            maker: Box::new(maker),
+            open_maker: Some(Box::new(move || Ok(Box::new(maker)))),
             environment: self.environment,
         })))
     }

@@ -35,13 +35,19 @@ pub(crate) struct Parts {
     /// QoS 1 and 2 messages that may be under way.
     pub(crate) window: u16,
     pub(crate) tolerance: Tolerance,
-    pub(crate) maker: Box<dyn MakePublications>,
+    /// Taken when the task starts.
+    pub(crate) open_maker: Option<OpenMaker>,
     pub(crate) environment: Environment,
 }
+
+/// Makes what makes messages, once, when the task starts; may read files, so it blocks.
+pub(crate) type OpenMaker = Box<dyn FnOnce() -> Result<Box<dyn MakePublications>> + Send>;
 
 /// A task: a connection of its own, under a client id of its own.
 pub(crate) struct MqttSinkTask {
     parts: Parts,
+    /// There when the task has started.
+    maker: Option<Box<dyn MakePublications>>,
     publisher: Option<Publisher>,
     /// Of a batch that comes again: what is settled, by topic partition and offset, with why it cannot be published.
     settled: HashMap<(TopicPartition, i64), Option<Error>>,
@@ -51,12 +57,13 @@ pub(crate) struct MqttSinkTask {
 
 impl MqttSinkTask {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts, publisher: None, settled: HashMap::new(), failing_since: None }
+        Self { parts, maker: None, publisher: None, settled: HashMap::new(), failing_since: None }
     }
 
     /// Messages of the records that are not settled, up to the first of which none can be made where that fails the task.
     fn prepare(&mut self, batch: &[SinkRecord], takes_errant: bool) -> Prepared {
         let mut prepared = Prepared::default();
+        let Some(maker) = &mut self.maker else { return prepared };
         for record in batch {
             let earlier =
                 if self.settled.is_empty() { None } else { self.settled.get(&place(record)).cloned() };
@@ -65,7 +72,7 @@ impl MqttSinkTask {
                 continue;
             }
             let before = prepared.publications.len();
-            match self.parts.maker.publications(record, &mut prepared.publications) {
+            match maker.publications(record, &mut prepared.publications) {
                 Ok(()) => {
                     let messages = prepared.publications.len() - before;
                     prepared.records.push(Fated { messages, error: None, settled: messages == 0 });
@@ -123,14 +130,19 @@ fn place(record: &SinkRecord) -> (TopicPartition, i64) {
 impl SinkTask for MqttSinkTask {
     /// Reads the certificates and begins to connect. Whether the server can be reached is not waited for.
     async fn start(&mut self, start: SinkTaskStart) -> Result<()> {
+        let Some(open_maker) = self.parts.open_maker.take() else {
+            return Err(Error::fatal("the MQTT sink was started twice"));
+        };
         let access = self.parts.access.clone();
         let mut settings = Settings::to_reach(&access, &start.id)?;
         settings.outgoing = self.parts.window;
         if let Some(id) = &self.parts.client_id {
             settings.client_id.clone_from(id);
         }
-        let tls = spawn_blocking(move || access.tls()).await;
-        settings.tls = tls.map_err(|panic| Error::fatal(panic.to_string()))??;
+        let opened = spawn_blocking(move || Ok::<_, Error>((access.tls()?, open_maker()?))).await;
+        let (tls, maker) = opened.map_err(|panic| Error::fatal(panic.to_string()))??;
+        settings.tls = tls;
+        self.maker = Some(maker);
         self.publisher = Some(Publisher::start(settings, self.parts.environment));
         Ok(())
     }

@@ -1,13 +1,13 @@
 //! Lenses' keys, and what each is in the sink's own.
 
-use lavka_api::config::{Check, Config, Password, key};
+use lavka_api::config::{Check, Config, KeyError, Password, key};
 
 use super::statement::Statement;
 use crate::lenses::keys::{self, CONNECTION, set_reach};
+use crate::lenses::schema_files::{AVRO_SCHEMAS, AvroSchemas, CONVERTER, SchemaFiles, avro_schemas, missing};
 
 const KCQL: &str = "KCQL";
 const METRICS: &str = "Metrics";
-const CONVERTER: &str = "Converter";
 
 lavka_api::config! {
     /// Settings of Lenses' MQTT sink.
@@ -45,16 +45,15 @@ lavka_api::config! {
         pub(crate) kcql: String = key("connect.mqtt.kcql").high().group(KCQL)
             .check(Check::new("KCQL", |text| Statement::parse_all(text).map(drop)))
             .doc("Statements with ; between them: INSERT INTO <MQTT topic> SELECT *|<field> [AS <name>], ... FROM <Kafka \
-                  topic> [WITHTARGET=<field>] [PROPERTIES('mqtt.target.from.field'='true')]. The target `_key` is the \
-                  record's key, `_topic` its topic. Bytes and texts go out as they are, everything else as JSON."),
+                  topic> [WITHCONVERTER=`<class>`] [WITHTARGET=<field>] \
+                  [PROPERTIES('mqtt.target.from.field'='true')]. The target `_key` is the \
+                  record's key, `_topic` its topic. Bytes and texts go out as they are, everything else as JSON; with \
+                  WITHCONVERTER=`AvroConverter` it is Avro, by the schema in connect.converter.avro.schemas."),
         pub(crate) throw_on_error: bool = key("connect.mqtt.converter.throw.on.error").default(false).high().group(CONVERTER)
             .doc("Accepted for compatibility, without effect on a sink: connect.mqtt.error.policy decides."),
-        pub(crate) avro_schemas: String = key("connect.converter.avro.schemas").default("").high().group(CONVERTER)
-            .check(Check::new("empty", |text| match text.trim() {
-                "" => Ok(()),
-                _ => Err("Lenses' AvroConverter is not there; leave WITHCONVERTER out, which publishes JSON".into()),
-            }))
-            .doc("Schemas for Lenses' AvroConverter, which is not supported."),
+        pub(crate) avro_schemas: String = avro_schemas(AVRO_SCHEMAS)
+            .doc("Files with the Avro schemas of statements with AvroConverter: <Kafka topic>=<file>, with ; between them; upper \
+                  and lower case of topics do not matter."),
         pub(crate) progress: bool = key("connect.progress.enabled").default(false).group(METRICS)
             .doc("Accepted for compatibility, without effect: metrics tell how many records there were."),
     }
@@ -73,6 +72,21 @@ impl LensesSinkConfig {
         own.set("mqtt.retained.enabled", self.retained.to_string());
         set_reach!(own, self);
         own
+    }
+
+    /// The Avro schemas in files. Blocks.
+    ///
+    /// # Errors
+    /// What is wrong with one of them, or with a statement that lacks its own.
+    pub(crate) fn schemas(&self, statements: &[Statement]) -> Result<AvroSchemas, KeyError> {
+        let at_key = |what| KeyError::new(AVRO_SCHEMAS, what);
+        let schemas =
+            SchemaFiles::parse(&self.avro_schemas).and_then(|files| files.read()).map_err(at_key)?;
+        let mut avro = statements.iter().filter(|statement| statement.avro);
+        match avro.find(|statement| schemas.of(&statement.source).is_none()) {
+            Some(statement) => Err(at_key(missing(&statement.source))),
+            None => Ok(schemas),
+        }
     }
 
     /// Milliseconds between two tries, where Lenses' keys say it.

@@ -38,7 +38,16 @@ async fn check(config: &Config) -> Vec<KeyError> {
         return vec![KeyError::new("connect.mqtt.ssl.ca.cert", what)];
     }
     let found = match SinkConfig::from_config(&parsed.translated(config)) {
-        Ok(own) => spawn_blocking(move || cross_check(&own)).await.unwrap_or_default(),
+        Ok(own) => {
+            let check = move || {
+                let mut errors = cross_check(&own);
+                // What is no KCQL is told at its key.
+                let statements = Statement::parse_all(&parsed.kcql).unwrap_or_default();
+                errors.extend(parsed.schemas(&statements).err());
+                errors
+            };
+            spawn_blocking(check).await.unwrap_or_default()
+        }
         Err(error) => {
             vec![KeyError::new("connect.mqtt.hosts", error.message().unwrap_or_default().to_owned())]
         }
@@ -87,7 +96,10 @@ impl SinkConnector for LensesSink {
                 retry_every: parsed.retry_every(),
                 leaves_out: parsed.leaves_out(),
             },
-            maker: Box::new(LensesPublications::new(statements, manner)),
+            open_maker: Some(Box::new(move || {
+                let schemas = parsed.schemas(&statements)?;
+                Ok(Box::new(LensesPublications::new(statements, &schemas, manner)?))
+            })),
             environment: self.environment,
         })))
     }
@@ -133,6 +145,12 @@ mod tests {
             ("connect.mqtt.error.policy", "PANIC", "PANIC"),
             ("connect.mqtt.ssl.cert", "/c.pem", "without the other"),
             ("connect.mqtt.password", "p", "connect.mqtt.username is missing"),
+            ("connect.converter.avro.schemas", "k=/nowhere/k.avsc", "/nowhere/k.avsc of k cannot be read"),
+            (
+                "connect.mqtt.kcql",
+                "INSERT INTO t SELECT * FROM k WITHCONVERTER=`AvroConverter`",
+                "Invalid [connect.converter.avro.schemas] is not configured for [k]",
+            ),
         ] {
             let reports = sink.validate(&LensesSinkConfig::definition(), &config(&[(key, value)])).await;
             let errors: Vec<&String> = reports.iter().flat_map(|report| &report.errors).collect();

@@ -2,44 +2,58 @@
 
 use std::collections::HashMap;
 
-use lavka_api::Result;
 use lavka_api::data::{Datum, Object, SinkRecord, Value};
+use lavka_api::{Error, Result};
 
 use super::super::field::find;
 use super::super::payload::{Encoding, PayloadEncoder};
 use super::super::publication::{MakePublications, Manner, checked};
+use super::avro::AvroWriter;
 use super::statement::{Selected, Statement};
+use crate::lenses::schema_files::{AvroSchemas, missing};
 use crate::message::Publication;
 
 /// Makes a message for each statement about a record's topic; one per task.
 pub(crate) struct LensesPublications {
-    statements: HashMap<String, Vec<Statement>>,
+    statements: HashMap<String, Vec<Prepared>>,
     manner: Manner,
     payloads: PayloadEncoder,
 }
 
+struct Prepared {
+    statement: Statement,
+    avro: Option<AvroWriter>,
+}
+
 impl LensesPublications {
-    pub(crate) fn new(statements: Vec<Statement>, manner: Manner) -> Self {
-        let mut by_topic: HashMap<String, Vec<Statement>> = HashMap::new();
+    /// # Errors
+    /// A configuration error where a statement lacks its Avro schema.
+    pub(crate) fn new(statements: Vec<Statement>, schemas: &AvroSchemas, manner: Manner) -> Result<Self> {
+        let mut by_topic: HashMap<String, Vec<Prepared>> = HashMap::new();
         for statement in statements {
-            by_topic.entry(statement.source.clone()).or_default().push(statement);
+            let avro = match (statement.avro, schemas.of(&statement.source)) {
+                (false, _) => None,
+                (true, Some(schema)) => Some(AvroWriter::new(schema.clone())),
+                (true, None) => return Err(Error::config(missing(&statement.source))),
+            };
+            by_topic.entry(statement.source.clone()).or_default().push(Prepared { statement, avro });
         }
-        Self { statements: by_topic, manner, payloads: PayloadEncoder::new(Encoding::Auto) }
+        Ok(Self { statements: by_topic, manner, payloads: PayloadEncoder::new(Encoding::Auto) })
     }
 }
 
 impl MakePublications for LensesPublications {
     fn publications(&mut self, record: &SinkRecord, out: &mut Vec<Publication>) -> Result<()> {
         let topic: &str = &record.record.topic;
-        let Some(statements) = self.statements.get(topic) else {
-            return Err(lavka_api::Error::data(format!(
-                "no statement of connect.mqtt.kcql is about the topic {topic}"
-            )));
+        let Some(statements) = self.statements.get_mut(topic) else {
+            return Err(Error::data(format!("no statement of connect.mqtt.kcql is about the topic {topic}")));
         };
-        for statement in statements {
-            let payload = match statement.fields.as_slice() {
-                [] => self.payloads.encode(&record.record.value)?,
-                fields => self.payloads.encode(&selected(&record.record.value.value, fields)?)?,
+        for Prepared { statement, avro } in statements {
+            let value = &record.record.value;
+            let payload = match (avro, statement.fields.as_slice()) {
+                (Some(avro), fields) => avro.encode(value, fields)?,
+                (None, []) => self.payloads.encode(value)?,
+                (None, fields) => self.payloads.encode(&selected(&value.value, fields)?)?,
             };
             out.push(checked(Publication {
                 topic: statement.target.of(record)?,
@@ -72,7 +86,9 @@ mod tests {
         let kcql = "INSERT INTO a SELECT * FROM k; INSERT INTO `place.room` SELECT id AS n, place.room FROM k \
                     PROPERTIES('mqtt.target.from.field'='true')";
         let manner = Manner { qos: Qos::AtLeastOnce, retain: false };
-        let mut maker = LensesPublications::new(Statement::parse_all(kcql).unwrap(), manner);
+        let mut maker =
+            LensesPublications::new(Statement::parse_all(kcql).unwrap(), &AvroSchemas::default(), manner)
+                .unwrap();
         let place = Object::from_entries([("room", "r1")]);
         let value = Object::from_entries([("id", Value::Int64(7)), ("place", place.into())]);
         let mut out = Vec::new();

@@ -13,6 +13,8 @@ pub(crate) struct Statement {
     pub(crate) target: TopicTemplate,
     /// Fields that are published, each with its name; the whole value where there are none.
     pub(crate) fields: Vec<Selected>,
+    /// Whether payloads are Avro.
+    pub(crate) avro: bool,
 }
 
 /// A field that is published.
@@ -23,10 +25,11 @@ pub(crate) struct Selected {
 }
 
 /// Packages in which releases had the converters.
-const PACKAGES: [&str; 3] = [
+const PACKAGES: [&str; 4] = [
     "io.lenses.streamreactor.connect.converters.sink.",
     "io.lenses.streamreactor.common.converters.sink.",
     "com.datamountaineer.streamreactor.common.converters.sink.",
+    "com.datamountaineer.streamreactor.connect.converters.sink.",
 ];
 
 impl Statement {
@@ -66,6 +69,7 @@ impl Statement {
         }
         let target = &statement.target;
         let mut from_field: Option<String> = None;
+        let mut avro = false;
         for clause in &statement.clauses {
             let wrong = |what: String| Malformed::new(kcql, clause.position, what);
             match clause.name.as_str() {
@@ -95,12 +99,16 @@ impl Statement {
                     let class = clause.values.first().map(String::as_str).unwrap_or_default();
                     let simple =
                         PACKAGES.iter().find_map(|package| class.strip_prefix(package)).unwrap_or(class);
-                    if !matches!(simple, "BytesConverter" | "JsonSimpleConverter") {
-                        return Err(wrong(format!(
-                            "{class} is not supported (BytesConverter and JsonSimpleConverter are; without WITHCONVERTER \
-                             bytes and texts are published as they are, everything else as JSON)"
-                        )));
-                    }
+                    avro = match simple {
+                        "AvroConverter" => true,
+                        "BytesConverter" | "JsonSimpleConverter" => false,
+                        _ => {
+                            return Err(wrong(format!(
+                                "{class} is not known (AvroConverter, BytesConverter and JsonSimpleConverter are; without \
+                                 WITHCONVERTER bytes and texts are published as they are, everything else as JSON)"
+                            )));
+                        }
+                    };
                 }
                 name => return Err(wrong(format!("{name} means nothing for an MQTT sink"))),
             }
@@ -113,7 +121,7 @@ impl Statement {
                 Malformed::new(kcql, target.position, format!("{topic} is no MQTT topic: {what},"))
             })?,
         };
-        Ok(Self { source: statement.source.text, target: template, fields })
+        Ok(Self { source: statement.source.text, target: template, fields, avro })
     }
 }
 
@@ -133,6 +141,14 @@ mod tests {
         ] {
             assert_eq!(of(kcql).target, TopicTemplate::field("a.b"), "{kcql}");
         }
+        for (class, avro) in [
+            ("AvroConverter", true),
+            ("com.datamountaineer.streamreactor.connect.converters.sink.AvroConverter", true),
+            ("io.lenses.streamreactor.common.converters.sink.BytesConverter", false),
+        ] {
+            let kcql = format!("INSERT INTO t SELECT * FROM k WITHCONVERTER=`{class}`");
+            assert_eq!(of(&kcql).avro, avro, "{class}");
+        }
         let statement = of("INSERT INTO t SELECT id, place.room AS r, place.floor FROM k");
         let names: Vec<&str> = statement.fields.iter().map(|field| field.name.as_str()).collect();
         assert_eq!((statement.source.as_str(), names), ("k", vec!["id", "r", "floor"]));
@@ -146,10 +162,7 @@ mod tests {
             ("INSERT INTO t SELECT *, a FROM k", "either * or fields"),
             ("INSERT INTO a/# SELECT * FROM k", "is no MQTT topic"),
             ("INSERT INTO t SELECT * FROM k PK x", "PK means nothing"),
-            (
-                "INSERT INTO t SELECT * FROM k WITHCONVERTER=`x.AvroConverter`",
-                "x.AvroConverter is not supported",
-            ),
+            ("INSERT INTO t SELECT * FROM k WITHCONVERTER=`x.AvroConverter`", "x.AvroConverter is not known"),
             ("INSERT INTO t SELECT * FROM k PROPERTIES('x'='1')", "the property x=1 means nothing"),
             ("INSERT INTO t SELECT * FROM", "at character 28"),
         ] {
