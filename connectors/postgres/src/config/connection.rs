@@ -59,7 +59,6 @@ lavka_api::config! {
             .doc("Keys whose values are hidden in logs; without effect, since no value is logged."),
         pub(crate) read_only: bool = key("read.only").default(false).group(CONNECTION)
             .doc("Nothing is written to the database: the windows of incremental snapshots are bounded by what the server says \
-                  of its transactions (pg_current_snapshot, PostgreSQL 13 and later) instead of rows in the signal \
-                  table."),
+                  of its transactions (txid_current_snapshot) instead of rows in the signal table."),
     }
 }

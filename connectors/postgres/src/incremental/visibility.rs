@@ -1,5 +1,5 @@
-//! Bounds of a window without a row in the signal table (`read.only`): which transactions a reader sees, and up to where
-//! the log has them.
+//! Which transactions of the stream readers see, and up to where the log has what they see: what rows that are read beside
+//! the stream are compared by, and the bounds of a window without a row in the signal table (`read.only`).
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ const PAGE: u64 = 8192;
 /// The longest header of a page.
 const PAGE_HEADER: u64 = 40;
 
-/// What `pg_current_snapshot` says, in 64-bit transaction ids.
+/// What `txid_current_snapshot` says, in 64-bit transaction ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct PgSnapshot {
     /// Everything below is over.
@@ -58,18 +58,20 @@ impl PgSnapshot {
 }
 
 /// Waits until readers see all of `passed`: transactions that have come by in the stream, where a commit is told of a moment
-/// before it counts for others.
+/// before it counts for others. May be dropped while it waits.
 ///
 /// # Errors
 /// Where the server cannot be asked, or one of them does not come to be seen.
-pub(super) async fn see(connection: &mut PgConnection, passed: &[u32]) -> Result<()> {
-    let failed = |error: sqlx::Error| named(&error, "asking for pg_current_snapshot");
+pub(crate) async fn see(connection: &mut PgConnection, passed: &[u32]) -> Result<()> {
+    let failed = |error: sqlx::Error| named(&error, "asking for txid_current_snapshot");
     let begun = Instant::now();
     loop {
-        let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(&mut *connection);
+        // Under the name that servers before version 13 know too.
+        let row = sqlx::query("SELECT pg_catalog.txid_current_snapshot()::text").fetch_one(&mut *connection);
         let text: String = row.await.and_then(|row| row.try_get(0)).map_err(failed)?;
-        let snapshot = PgSnapshot::parse(&text)
-            .ok_or_else(|| Error::fatal(format!("pg_current_snapshot says {text}, which is no snapshot")))?;
+        let snapshot = PgSnapshot::parse(&text).ok_or_else(|| {
+            Error::fatal(format!("txid_current_snapshot says {text}, which is no snapshot"))
+        })?;
         let Some(unseen) = passed.iter().find(|&&xid| !snapshot.sees(xid)) else { return Ok(()) };
         if begun.elapsed() > PATIENCE {
             return Err(Error::retriable(format!(

@@ -100,30 +100,33 @@ impl Resume {
 
     /// The change number `change` (from 1) at `lsn` of the transaction with commit LSN `commit`.
     pub(crate) fn change(&mut self, commit: Lsn, change: u64, lsn: Lsn) -> Verdict {
-        match &mut self.target {
+        let verdict = self.verdict(commit, change, lsn);
+        if verdict == Verdict::Emit {
+            self.target = Target::None;
+        } else if let Target::Lsn { lsn: stored, done_at_lsn, .. } = &mut self.target
+            && self.inside
+            && lsn == *stored
+        {
+            *done_at_lsn -= 1;
+        }
+        verdict
+    }
+
+    /// What [`change`](Self::change) will say of that change, if it is the next.
+    pub(crate) fn verdict(&self, commit: Lsn, change: u64, lsn: Lsn) -> Verdict {
+        match &self.target {
             Target::None => Verdict::Emit,
-            Target::Place(place) => {
-                if commit < place.commit || (commit == place.commit && change < place.change) {
-                    Verdict::Skip
-                } else if commit == place.commit && change == place.change {
-                    Verdict::EmitAfter(place.record)
-                } else {
-                    self.target = Target::None;
-                    Verdict::Emit
-                }
-            }
+            Target::Place(place) => match (commit, change).cmp(&(place.commit, place.change)) {
+                Ordering::Less => Verdict::Skip,
+                Ordering::Equal => Verdict::EmitAfter(place.record),
+                Ordering::Greater => Verdict::Emit,
+            },
             Target::Lsn { .. } if !self.inside => Verdict::Skip,
-            Target::Lsn { lsn: stored, done_at_lsn, .. } => {
-                if lsn < *stored {
-                    return Verdict::Skip;
-                }
-                if lsn == *stored && *done_at_lsn > 0 {
-                    *done_at_lsn -= 1;
-                    return Verdict::Skip;
-                }
-                self.target = Target::None;
-                Verdict::Emit
-            }
+            Target::Lsn { lsn: stored, done_at_lsn, .. } => match lsn.cmp(stored) {
+                Ordering::Less => Verdict::Skip,
+                Ordering::Equal if *done_at_lsn > 0 => Verdict::Skip,
+                Ordering::Equal | Ordering::Greater => Verdict::Emit,
+            },
         }
     }
 
@@ -162,7 +165,10 @@ mod tests {
             resume.begin(Lsn(commit), xid);
             for (index, lsn) in changes.iter().enumerate() {
                 let number = index as u64 + 1;
-                match resume.change(Lsn(commit), number, Lsn(*lsn)) {
+                let foretold = resume.verdict(Lsn(commit), number, Lsn(*lsn));
+                let verdict = resume.change(Lsn(commit), number, Lsn(*lsn));
+                assert_eq!(foretold, verdict);
+                match verdict {
                     Verdict::Skip => {}
                     Verdict::Emit => out.push((xid, number, 0)),
                     Verdict::EmitAfter(records) => out.push((xid, number, records)),

@@ -11,7 +11,7 @@ use super::acks::Acks;
 use super::context::{Context, now_nanos};
 use super::failing::passed_over;
 use super::measuring::{Became, Measuring};
-use super::reselect::Reselect;
+use super::reselect::{Due, Reselect};
 use super::signals::{Blocking, Signals};
 use super::upkeep::{Catalogue, Every, Upkeep};
 use crate::catalog::{describe, types_of};
@@ -137,14 +137,12 @@ impl Streaming {
                 }
                 continue;
             };
-            let frame = match &mut self.reselect {
-                None => frame.clone(),
-                Some(reselect) => {
-                    reselect.prepare(&mut self.frames, &mut self.catalogue, context).await?;
-                    let Some(frame) = self.frames.front() else { break };
-                    frame.clone()
-                }
-            };
+            if let Some(reselect) = &mut self.reselect
+                && let Some(due) = due(frame, self.transaction.as_ref(), &self.resume)
+            {
+                reselect.prepare(&mut self.frames, due, &mut self.catalogue, context).await?;
+            }
+            let Some(frame) = self.frames.front().cloned() else { break };
             self.frame(frame, context, acks, out).await?;
             self.frames.pop_front();
             if let Some(reselect) = &mut self.reselect {
@@ -369,6 +367,10 @@ impl Streaming {
     async fn relation(&mut self, relation: &Relation<'_>, context: &Context) -> Result<()> {
         let schema = if relation.schema.is_empty() { "pg_catalog" } else { relation.schema };
         if !self.emitter.wants(&TableId::new(schema, relation.name)) {
+            // It may have had another name.
+            if let Some(reselect) = &mut self.reselect {
+                reselect.relation(relation, None, self.emitter.recorder().settings());
+            }
             return self.emitter.relation(relation, None);
         }
         let (version, comments) = (self.catalogue.version, self.catalogue.comments);
@@ -406,5 +408,18 @@ impl Streaming {
             reselect.relation(relation, table.as_ref(), self.emitter.recorder().settings());
         }
         self.emitter.relation(relation, table.as_ref())
+    }
+}
+
+/// Whether `frame`, the next one, may be a change that is handed out: what is to be known to read its row again.
+fn due(frame: &Frame, transaction: Option<&Transaction>, resume: &Resume) -> Option<Due> {
+    let (Frame::Data { lsn, .. }, Some(transaction)) = (frame, transaction) else { return None };
+    if transaction.seen == Seen::Wholly {
+        return None;
+    }
+    let Begin { final_lsn, xid, .. } = transaction.begin;
+    match resume.verdict(final_lsn, transaction.changes + 1, *lsn) {
+        Verdict::Skip => None,
+        verdict => Some(Due { xid, new: verdict == Verdict::Emit }),
     }
 }

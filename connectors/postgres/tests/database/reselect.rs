@@ -1,7 +1,10 @@
 //! Values that the server did not send, read again.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use lavka_api::data::Value;
-use lavka_testkit::Postgres;
+use lavka_testkit::{Postgres, PostgresConfig};
 
 use crate::debezium::Debezium;
 use crate::rig::{Running, Store, at, config, database, rows};
@@ -112,6 +115,102 @@ async fn only_the_columns_that_were_chosen_are_read_and_a_missing_row_may_end_th
         }
     };
     assert!(error.contains("public.t with the key p,1 is gone"), "{error}");
+    task.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_read_once_others_see_their_transaction() {
+    // A standby that is not there: a commit is in the stream long before it counts for others.
+    let settings = ["synchronous_standby_names = 'nobody'", "synchronous_commit = local"].map(str::to_owned);
+    let server = Arc::new(
+        Postgres::start(&PostgresConfig { settings: settings.into(), ..Default::default() }).unwrap(),
+    );
+    tables(&server);
+    let more = [("snapshot.mode", "no_data"), ("again.reselect.error.handling.mode", "fail")];
+    let mut task =
+        Running::start(&config(&server, &[&PROCESSOR[..], &more].concat()), &Store::default()).await.unwrap();
+    let waiting = Arc::clone(&server);
+    let inserting = std::thread::spawn(move || {
+        waiting.sql("set synchronous_commit = on; insert into t (id, part, n) values (1, 'p', 0)")
+    });
+    let asked = "select count(*) from pg_stat_activity where query like '%txid_current_snapshot%' \
+                 and pid <> pg_backend_pid()";
+    while server.sql(asked) == "0" {
+        if let Ok(records) = tokio::time::timeout(Duration::from_millis(100), task.poll()).await {
+            assert_eq!(rows(&records.unwrap(), "n"), Vec::<String>::new());
+        }
+    }
+    assert_eq!(server.sql("select count(*) from t"), "0", "others do not see it");
+    server.sql("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'");
+    inserting.join().unwrap();
+    assert_eq!(rows(&task.take(1).await, "n"), ["c0"]);
+    task.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_changes_that_went_out_and_of_tables_that_were_renamed_are_not_missed() {
+    let server = database();
+    tables(&server);
+    let more = [
+        ("snapshot.mode", "no_data"),
+        ("table.include.list", "public.t,public.keyless"),
+        ("again.reselect.null.values", "false"),
+        ("again.reselect.error.handling.mode", "fail"),
+    ];
+    let config = config(&server, &[&PROCESSOR[..], &more].concat());
+    let store = Store::default();
+    let mut task = Running::start(&config, &store).await.unwrap();
+    server.sql(
+        "insert into t (id, part, n, body) select i, 'p', 0, repeat('b', 5000) from generate_series(1, 2) i",
+    );
+    let created = task.take(2).await;
+    task.commit(&created);
+    server.sql(
+        "begin; update t set n = 1 where id = 1; update t set n = 2 where id = 1; update t set n = 3 where id = 2; commit",
+    );
+    let first = task.take(3).await;
+    assert_eq!(rows(&first, "n"), ["u1", "u2", "u3"]);
+    task.commit(&first[..2]);
+    task.stop().await;
+    server.sql("delete from t where id = 1");
+    // The transaction comes again, and the row of its first changes is gone.
+    let mut task = Running::start(&config, &store).await.unwrap();
+    let rest = task.take(3).await;
+    assert_eq!(rows(&rest, "n"), ["u3", "d", "-"]);
+    let body = at(&rest[0].record.value.value, "after.body").and_then(Value::as_str);
+    assert_eq!(body.map(str::len), Some(5000));
+    server.sql("alter table t rename to other; update other set n = 4; insert into keyless values (5, 'k')");
+    assert_eq!(rows(&task.take(1).await, "n"), ["c5"]);
+    task.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_large_rows_are_read_some_at_a_time() {
+    let server = database();
+    tables(&server);
+    server.sql(
+        "insert into t (id, part, n, body) select i, 'p', 0, i || repeat('b', case when i % 200 < 160 then 3000 else 1000000 end)
+         from generate_series(1, 220) i",
+    );
+    let more = [
+        ("snapshot.mode", "no_data"),
+        ("again.reselect.columns.include.list", "public.t:body"),
+        ("again.reselect.null.values", "false"),
+        ("again.reselect.error.handling.mode", "fail"),
+    ];
+    let mut task =
+        Running::start(&config(&server, &[&PROCESSOR[..], &more].concat()), &Store::default()).await.unwrap();
+    // So many small rows that many are read at once where the large ones begin.
+    server.sql("update t set n = 1");
+    let records = task.take(220).await;
+    assert_eq!(records.len(), 220);
+    for (index, record) in records.iter().enumerate() {
+        let id = index + 1;
+        let body = at(&record.record.value.value, "after.body").and_then(Value::as_str).unwrap();
+        let length = if id % 200 < 160 { 3000 } else { 1_000_000 };
+        assert_eq!(body.trim_end_matches('b'), id.to_string());
+        assert_eq!(body.len(), length + id.to_string().len());
+    }
     task.stop().await;
 }
 
