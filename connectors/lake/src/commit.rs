@@ -6,12 +6,15 @@
 //! 2. a block in the log with all temporary and final names, synced: from here on the commit has happened, because
 //!    whoever recovers the partition finishes it;
 //! 3. every rename, never replacing;
-//! 4. the directories of the final names synced.
+//! 4. the directories of the final names synced;
+//! 5. tags, where there are some.
 //!
 //! Before step 2 a crash leaves temporary files that recovery deletes, and the records are read again. After it
-//! nothing of the commit is read again. Each step can be repeated, so that a commit survives a full disk.
+//! nothing of the commit is read again. Each step can be repeated, so that a commit survives a full disk. Tags alone are
+//! lost with the process: a recovery knows nothing of them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use lavka_api::{Error, Result};
 
@@ -26,6 +29,8 @@ use crate::wal::Block;
 #[derive(Debug)]
 pub(crate) struct Commit {
     block: Block,
+    /// The tags of each of the block's files, where they get some.
+    tags: Vec<Arc<[(String, String)]>>,
     step: Step,
 }
 
@@ -36,6 +41,8 @@ enum Step {
     /// This many files have their final names.
     Rename(usize),
     Settle,
+    /// This many files have their tags.
+    Tag(usize),
     Done,
 }
 
@@ -47,11 +54,16 @@ impl Commit {
     /// A data error where a final name is not possible, such as one that is too long.
     pub(crate) fn plan(lake: &Lake, files: &[OpenFile], next: i64, history: &History) -> Result<Self> {
         let mut moves = Vec::with_capacity(files.len());
+        let mut tags = Vec::new();
         for file in files {
-            let Some(path) = file.path(lake)? else { continue };
-            moves.push((file.temp.clone(), path));
+            let of_file = lake.settings.tagging.as_ref().map(|tagging| Arc::from(tagging.tags(file)));
+            for part in file.parts() {
+                let Some(path) = file.path(lake, part)? else { continue };
+                moves.push((part.temp.clone(), path));
+                tags.extend(of_file.clone());
+            }
         }
-        Ok(Self { block: Block { next, history: Some(history.clone()), moves }, step: Step::Seal })
+        Ok(Self { block: Block { next, history: Some(history.clone()), moves }, tags, step: Step::Seal })
     }
 
     /// The first offset behind the commit.
@@ -94,7 +106,16 @@ impl Commit {
                 },
                 Step::Settle => {
                     sync_parents(lake, lease, self.block.moves.iter().map(|(_, path)| path)).await?;
-                    Step::Done
+                    Step::Tag(0)
+                }
+                Step::Tag(done) => {
+                    match (&lake.settings.tagging, self.block.moves.get(done), self.tags.get(done)) {
+                        (Some(tagging), Some((_, path)), Some(tags)) => {
+                            tagging.apply(lake, path, tags).await?;
+                            Step::Tag(done + 1)
+                        }
+                        _ => Step::Done,
+                    }
                 }
                 Step::Done => return Ok(()),
             };

@@ -21,20 +21,22 @@ lavka_api::config! {
             .group(STORAGE)
             .check(Check::non_empty())
             .display("Topics Directory")
-            .doc("Directory below the store URL that holds a directory for each topic."),
+            .doc("Directory below the store URL that holds a directory for each topic. ${topic} in it is the topic; ${0}, \
+                  ${1} ... are what topic.capture.groups.regex captures."),
         pub(crate) logs_dir: String = key("logs.dir")
             .default("logs")
             .group(STORAGE)
             .check(Check::non_empty())
             .display("Logs Directory")
             .doc("Directory below the store URL for the log of commits and the lock of each topic partition. From \
-                  them a restarted task knows where to go on, even if finished files were moved away."),
+                  them a restarted task knows where to go on, even if finished files were moved away. ${topic}, ${0}, ${1} \
+                  ... are as in topics.dir."),
         pub(crate) format_class: Option<ClassName> = key("format.class")
             .high()
             .group(CONNECTOR)
-            .recommend(&["Parquet", "Avro", "Json", "Csv", "String", "ByteArray"])
+            .recommend(&["Parquet", "Orc", "Avro", "Json", "Csv", "String", "ByteArray"])
             .display("Format class")
-            .doc("Format of the files: AvroFormat, ParquetFormat, JsonFormat (a JSON text a line) or StringFormat \
+            .doc("Format of the files: AvroFormat, ParquetFormat, OrcFormat, JsonFormat (a JSON text a line) or StringFormat \
                   (for StringConverter) of the package io.confluent.connect.hdfs or io.confluent.connect.hdfs3, or \
                   their short names; besides these ByteArray (for ByteArrayConverter) and Csv. Without it: Avro \
                   where connector.class is the HDFS sink's, as there, else Parquet."),
@@ -217,11 +219,12 @@ lavka_api::config! {
             .default("fail")
             .low()
             .group(RECORDS)
-            .check(Check::one_of_ignoring_case(&["fail", "ignore"]))
+            .check(Check::one_of_ignoring_case(&["fail", "ignore", "write"]))
             .recommend(&["fail", "ignore"])
             .display("Behavior for null-valued records")
             .doc("What to do with records whose value is null: fail (a data error, which errors.tolerance=all sends \
-                  to the dead letter queue) or ignore."),
+                  to the dead letter queue) or ignore; with the S3 sink also write (their keys, and headers where these are \
+                  stored, in the directory tombstone.encoded.partition)."),
         pub(crate) partitioner_class: ClassName = key("partitioner.class")
             .default("io.confluent.connect.storage.partitioner.DefaultPartitioner")
             .high()
@@ -282,7 +285,9 @@ lavka_api::config! {
             .low()
             .group(STORAGE)
             .display("Topic Capture Groups Regex")
-            .doc("Would take parts of the topic's name into topics.dir and logs.dir. Not in this build yet."),
+            .doc("A regular expression that matches whole names of topics. What its groups capture can stand in \
+                  topics.dir and logs.dir: ${1}, ${2} ..., and ${0} for all of it. With ([a-z]*)_([a-z]*) and \
+                  topics.dir=${1}/${2}, records of the topic plant_line are in plant/line/plant_line."),
     }
 }
 
@@ -298,6 +303,10 @@ const IGNORED: &[(&str, &str, &str)] = &[
     ("kerberos.ticket.renew.period.ms", "3600000", "Tickets are taken from the keytab when they are needed."),
     ("hadoop.home", "", "No part of Hadoop's installation is needed."),
     ("file.delim", "+", "File names have a fixed +, as the HDFS sink's."),
+    ("confluent.license", "", "Nothing here takes a licence."),
+    ("confluent.topic", "_confluent-command", "Nothing here takes a licence."),
+    ("confluent.topic.bootstrap.servers", "", "Nothing here takes a licence."),
+    ("confluent.topic.replication.factor", "3", "Nothing here takes a licence."),
 ];
 
 /// Adds a key that is not acted on, with the reason.

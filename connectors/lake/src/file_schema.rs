@@ -27,7 +27,7 @@ pub(crate) async fn schema_of(lake: &Lake, path: &LakePath) -> Result<Option<Sch
     let (text, mapping) = match &lake.settings.format {
         FileFormat::Parquet(settings) => (in_footer(lake, path).await?, &settings.mapping),
         FileFormat::Avro(settings) => (in_head(lake, path).await?, &settings.mapping),
-        FileFormat::Lines(_) => return Ok(None),
+        FileFormat::Orc(_) | FileFormat::Lines(_) => return Ok(None),
     };
     let schema = text.and_then(|text| text.map(|text| connect(mapping, &text)).transpose());
     Ok(schema.map(Option::flatten).unwrap_or_else(|error| {

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 
 use lavka_api::Result;
 use lavka_api::data::{Datum, Schema, Value};
-use lavka_columnar::{Appended, Refusal};
+use lavka_columnar::Refusal;
 
 use crate::compatibility::{Compatibility, Fit};
-use crate::open_file::OpenFile;
 use crate::projection::Projection;
 
 /// Schemas whose projections are kept at a time; with more they are made anew.
@@ -85,9 +84,12 @@ impl Form {
         }
     }
 
-    /// Puts records into `file`, those of other schemas in its form, until one is refused. All of them were judged to
-    /// go in.
-    pub(crate) fn append<'a>(&self, file: &mut OpenFile, data: impl Iterator<Item = &'a Datum>) -> Appended {
+    /// The rows of records, those of other schemas in the form of the files, up to the first that has none, and why it has
+    /// none. All of them were judged to go in.
+    pub(crate) fn rows<'a>(
+        &self,
+        data: impl Iterator<Item = &'a Datum>,
+    ) -> (Vec<Cow<'a, Value>>, Option<Refusal>) {
         let mut refusal = None;
         let mut rows: Vec<Cow<'a, Value>> = Vec::new();
         for datum in data {
@@ -99,9 +101,7 @@ impl Form {
                 }
             }
         }
-        let rows: Vec<&Value> = rows.iter().map(|row| &**row).collect();
-        let appended = file.append(&rows);
-        Appended { refusal: appended.refusal.or(refusal), ..appended }
+        (rows, refusal)
     }
 
     fn formed<'a>(&self, datum: &'a Datum) -> Result<Cow<'a, Value>> {

@@ -10,7 +10,7 @@ use lavka_converters::json::{DecimalFormat, WriteOptions};
 use crate::config::LakeConfig;
 use crate::format::{
     AvroCodec, AvroSettings, BloomFilters, Codec, Compression, FileFormat, Frame, LineKind, LineSettings,
-    ParquetSettings,
+    OrcSettings, ParquetSettings,
 };
 use crate::s3_dialect::S3Config;
 use crate::settings::{Checked, size};
@@ -28,17 +28,34 @@ pub(crate) fn format(
     s3: Option<&S3Config>,
     declared: Option<Arc<Schema>>,
 ) -> Checked<FileFormat> {
+    let class = match &keys.format_class {
+        Some(class) => class.0.as_str(),
+        None if AVRO_BY_DEFAULT.contains(&short_name(config)) => "Avro",
+        None => "Parquet",
+    };
+    format_of_class(class, keys, s3, declared)
+}
+
+/// The last part of a format's class, without `Format`.
+pub(crate) fn simple_name(class: &str) -> &str {
+    let simple = class.rsplit('.').next().unwrap_or_default();
+    simple.strip_suffix("Format").unwrap_or(simple)
+}
+
+/// The format of this class, see [`format`].
+///
+/// # Errors
+/// The key that is wrong, and why.
+pub(crate) fn format_of_class(
+    class: &str,
+    keys: &LakeConfig,
+    s3: Option<&S3Config>,
+    declared: Option<Arc<Schema>>,
+) -> Checked<FileFormat> {
     let suffix = s3.and_then(S3Config::compression).map_or("", Compression::extension);
     let lines = |kind, extension: Option<&str>| LineSettings::new(kind, extension, suffix);
     let file = |settings| FileFormat::Lines(Arc::new(settings));
-    let connector = short_name(config);
-    let class = match &keys.format_class {
-        Some(class) => class.0.as_str(),
-        None if AVRO_BY_DEFAULT.contains(&connector) => "Avro",
-        None => "Parquet",
-    };
-    let simple = class.rsplit('.').next().unwrap_or_default();
-    match simple.strip_suffix("Format").unwrap_or(simple).to_ascii_lowercase().as_str() {
+    match simple_name(class).to_ascii_lowercase().as_str() {
         "parquet" => Ok(FileFormat::Parquet(Arc::new(parquet(keys, s3.is_some(), declared)?))),
         "avro" => {
             Ok(FileFormat::Avro(Arc::new(AvroSettings { codec: avro_codec(keys)?, mapping: mapping(keys) })))
@@ -55,13 +72,11 @@ pub(crate) fn format(
             let frame = Frame::lines(separator.as_bytes());
             Ok(file(LineSettings { frame, ..lines(LineKind::Bytes, Some(extension(keys)?)) }))
         }
-        "orc" => Err((
-            "format.class",
-            "ORC is not written here; use Parquet, which the readers of ORC read as well".into(),
-        )),
+        // The S3 sink has no such format.
+        "orc" if s3.is_none() => Ok(FileFormat::Orc(Arc::new(OrcSettings { declared }))),
         _ => Err((
             "format.class",
-            "there is no such format; use Parquet, Avro, Json, Csv, String or ByteArray".into(),
+            "there is no such format; use Parquet, Orc, Avro, Json, Csv, String or ByteArray".into(),
         )),
     }
 }

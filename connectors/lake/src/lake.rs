@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lavka_api::data::TopicPartition;
 use lavka_api::{Error, Result};
 
+use crate::companions::View;
 use crate::file_name::FileName;
 use crate::naming::Naming;
 use crate::settings::Settings;
@@ -29,17 +30,17 @@ pub(crate) struct Lake {
 impl Lake {
     /// The directory of a topic's finished files.
     pub(crate) fn topic_dir(&self, topic: &str) -> Result<LakePath> {
-        self.settings.topics_dir.join(topic)
+        self.settings.dirs.topics(topic)?.join(topic)
     }
 
-    /// Above the directories of unfinished files.
-    fn temp_root(&self) -> Result<LakePath> {
-        self.settings.topics_dir.join("+tmp")
+    /// Above the directories of a topic's unfinished files.
+    fn temp_root(&self, topic: &str) -> Result<LakePath> {
+        self.settings.dirs.topics(topic)?.join("+tmp")
     }
 
     /// The directory of a partition's unfinished files: whoever has the partition's lease owns all that is in it.
     pub(crate) fn temp_dir(&self, tp: &TopicPartition) -> Result<LakePath> {
-        self.temp_root()?.join(&format!("{}/{}", tp.topic, tp.partition))
+        self.temp_root(&tp.topic)?.join(&format!("{}/{}", tp.topic, tp.partition))
     }
 
     /// Where the finished files of `tp` are that `place` (`<topic>/<encoded partition>`, or a name from a template, which
@@ -51,15 +52,15 @@ impl Lake {
     pub(crate) fn target(&self, tp: &TopicPartition, place: &str) -> Result<Target> {
         if let Naming::Template(_) = self.settings.naming {
             let path = LakePath::new(place)?;
-            if path.is_within(&self.settings.topics_dir) {
+            if path.is_within(&self.settings.dirs.topics(&tp.topic)?) {
                 return Err(Error::data(format!(
                     "{path} is in the directory of unfinished files (lavka.state.dir)"
                 )));
             }
             return Ok(Target::File(path));
         }
-        let directory = self.settings.topics_dir.join(place)?;
-        if directory.is_within(&self.temp_root()?) {
+        let directory = self.settings.dirs.topics(&tp.topic)?.join(place)?;
+        if directory.is_within(&self.temp_root(&tp.topic)?) {
             return Err(Error::data(format!("{directory} is the directory of unfinished files")));
         }
         directory.join(&self.longest_name(tp)?)?;
@@ -78,7 +79,10 @@ impl Lake {
             end: i64::MAX,
             epoch: None,
         };
-        Ok(self.settings.naming.text(&longest, self.settings.pad, self.settings.format.extension()))
+        let views = [View::Value, View::Key, View::Headers];
+        let extensions = views.into_iter().filter_map(|view| self.settings.extension(view));
+        let extension = extensions.max_by_key(String::len).unwrap_or_default();
+        Ok(self.settings.naming.text(&longest, self.settings.pad, &extension))
     }
 
     /// Checks that the names of a partition's finished files are possible at all.
@@ -95,7 +99,7 @@ impl Lake {
     }
 
     fn log_dir(&self, tp: &TopicPartition) -> Result<LakePath> {
-        self.settings.logs_dir.join(&format!("{}/{}", tp.topic, tp.partition))
+        self.settings.dirs.logs(&tp.topic)?.join(&format!("{}/{}", tp.topic, tp.partition))
     }
 
     /// The file that a partition's writer holds a lease on: in HDFS the log itself.

@@ -1,6 +1,7 @@
 //! What finished files are called.
 
 use crate::aiven_dialect::TemplateNames;
+use crate::companions::View;
 use crate::file_name::FileName;
 
 /// The form of the names.
@@ -31,7 +32,10 @@ impl Naming {
                 let rest = name.strip_prefix(topic)?.strip_prefix(delim.as_str())?;
                 let (partition, start) = rest.split_once(delim.as_str())?;
                 let digits = start.find(|c: char| !c.is_ascii_digit()).unwrap_or(start.len());
-                Some((partition.parse().ok()?, start.get(..digits)?.parse().ok()?))
+                // Keys and headers stand beside the values.
+                let is_companion = View::is_companion(start.get(digits..)?);
+                let place = (partition.parse().ok()?, start.get(..digits)?.parse().ok()?);
+                (!is_companion).then_some(place)
             }
             Naming::Template(_) => None,
         }
@@ -83,6 +87,8 @@ mod tests {
         for (name, want) in [
             ("t-3-0000000017.snappy.parquet", Some((3, 17))),
             ("t-33-17-2.avro", Some((33, 17))),
+            ("t-3-17.keys.avro", None),
+            ("t-3-17.headers.snappy.parquet", None),
             ("t-3-", None),
             ("t-x-17.avro", None),
             ("u-3-17.avro", None),

@@ -60,9 +60,9 @@ impl OpenFiles {
         if self.takes(likely, place) { Some(likely) } else { self.by_place.get(place).copied() }
     }
 
-    /// The place of this file, else of the one that was opened last.
-    pub(crate) fn place(&self, file: usize) -> Option<&str> {
-        self.files.get(file).or(self.files.last()).map(|file| &*file.place)
+    /// This file, else the one that was opened last.
+    pub(crate) fn last(&self, file: usize) -> Option<&OpenFile> {
+        self.files.get(file).or(self.files.last())
     }
 
     pub(crate) fn add(&mut self, file: OpenFile) -> usize {
@@ -104,16 +104,16 @@ impl OpenFiles {
 
     /// Bytes of memory in use, roughly, also by the store.
     pub(crate) fn memory(&self, lake: &Lake) -> usize {
-        self.files.iter().map(|file| memory(lake, file)).sum()
+        self.files.iter().map(|file| file.memory(lake)).sum()
     }
 
     /// Writes out the file that uses most memory; false where none uses any.
     pub(crate) async fn relieve(&mut self, lake: &Lake, lease: &Lease) -> Result<bool> {
-        let largest = self.files.iter_mut().max_by_key(|file| memory(lake, file));
-        let Some(file) = largest.filter(|file| file.memory() > 0) else { return Ok(false) };
-        let before = memory(lake, file);
+        let largest = self.files.iter_mut().max_by_key(|file| file.memory(lake));
+        let Some(file) = largest.filter(|file| file.own_memory() > 0) else { return Ok(false) };
+        let before = file.memory(lake);
         file.advance(lake, lease, None, true).await?;
-        Ok(memory(lake, file) < before)
+        Ok(file.memory(lake) < before)
     }
 
     /// Completes the files that got their last record at `since` or before: they leave memory, and records of their
@@ -129,8 +129,4 @@ impl OpenFiles {
         }
         Ok(())
     }
-}
-
-fn memory(lake: &Lake, file: &OpenFile) -> usize {
-    file.memory() + lake.store.held_bytes(&file.temp)
 }

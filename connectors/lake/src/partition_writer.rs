@@ -1,15 +1,19 @@
 //! The writer of one topic partition: its open files, their rotation, their commit.
 
+mod taking;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use lavka_api::data::{KafkaOrigin, SinkRecord, TopicPartition};
-use lavka_api::error::{Error, ErrorClass, Result};
-use lavka_columnar::{Inferred, Refusal};
+use lavka_api::error::Result;
+use lavka_columnar::Inferred;
 
 use crate::commit::Commit;
 use crate::commit_log::CommitLog;
+use crate::companions::Companions;
 use crate::envelope::RowMaker;
+use crate::file_part::FilePart;
 use crate::form::Form;
 use crate::history::{History, Verdict};
 use crate::hive::Finished;
@@ -22,11 +26,8 @@ use crate::recovery::Recovered;
 use crate::report::Cut;
 use crate::rotation::{Cause, Rotation};
 use crate::run::{Call, Run};
-use crate::settings::NullValues;
-use crate::store::{Lease, random_bytes, random_name};
+use crate::store::Lease;
 
-/// Records that go into a file at a time, at most.
-const MAX_RUN: usize = 1024;
 /// What was inferred about more fields than this is not kept for the next file: such data have random keys.
 const MAX_KNOWN_FIELDS: usize = 1000;
 
@@ -57,6 +58,8 @@ pub(crate) struct PartitionWriter {
     known: Option<Inferred>,
     /// Makes rows, where these are more than the records' values.
     rows: Option<RowMaker>,
+    /// Makes the rows of keys and headers, where these are stored.
+    companions: Option<Companions>,
     placing: Placing,
     /// Scratch space for the place of a record.
     place: String,
@@ -74,6 +77,9 @@ impl PartitionWriter {
             form.go_on(schema);
         }
         let rows = lake.settings.envelope.clone().map(RowMaker::new);
+        let companions = &lake.settings.companions;
+        let companions =
+            (!companions.is_empty()).then(|| Companions::new(Arc::clone(companions))).transpose()?;
         Ok(Self {
             tp,
             lake,
@@ -91,6 +97,7 @@ impl PartitionWriter {
             commit: None,
             known: None,
             rows,
+            companions,
             placing: Placing::default(),
             place: String::new(),
             finished: Vec::new(),
@@ -146,7 +153,7 @@ impl PartitionWriter {
         let mut run = Run::default();
         for index in range {
             let Some(record) = batch.get(index) else { break };
-            if !run.rows.is_empty() && record.origin.offset <= run.last {
+            if !run.staged.rows.is_empty() && record.origin.offset <= run.last {
                 self.flush(batch, &mut run, call).await?;
             }
             match self.history.judge(self.next, record.origin.offset, record.origin.leader_epoch) {
@@ -190,203 +197,6 @@ impl PartitionWriter {
         self.next = Some(origin.offset.saturating_add(1));
     }
 
-    async fn take(
-        &mut self,
-        batch: &[SinkRecord],
-        index: usize,
-        record: &SinkRecord,
-        run: &mut Run,
-        call: &mut Call<'_>,
-    ) -> Result<()> {
-        if record.record.value.is_null() && self.rows.is_none() {
-            self.flush(batch, run, call).await?;
-            let wanted = match self.lake.settings.nulls {
-                NullValues::Fail => true,
-                NullValues::Report => call.rejections.tolerated,
-                NullValues::Ignore => false,
-            };
-            if wanted {
-                let text = "the value is null (a tombstone), which makes no row; behavior.on.null.values=ignore \
-                            passes over such records";
-                call.rejections.add(record, Error::data(text))?;
-            }
-            self.note(&record.origin);
-            return Ok(());
-        }
-        let time = match call.partitioner.time(record, call.now) {
-            Ok(time) => time,
-            Err(error) => return self.refuse(batch, record, run, call, error).await,
-        };
-        let row = match self.rows.as_mut().map(|rows| rows.row(record)).transpose() {
-            Ok(row) => row,
-            Err(error) => return self.refuse(batch, record, run, call, error).await,
-        };
-        let datum = row.as_ref().unwrap_or(&record.record.value);
-        match self.form.judge(datum.schema.as_ref()) {
-            Ok(true) => {}
-            Ok(false) => {
-                self.flush(batch, run, call).await?;
-                if self.rotation.rows() > 0 {
-                    self.rotate(call.now, Cause::Schema).await?;
-                }
-                // What is open now has no records, but columns of the other schema.
-                self.files.clear();
-                self.form.begin(datum.schema.as_ref());
-            }
-            Err(error) => return self.refuse(batch, record, run, call, error).await,
-        }
-        if self.due(call.now, time, run.rows.len()).is_some() {
-            self.flush(batch, run, call).await?;
-            if let Some(cause) = self.due(call.now, time, 0) {
-                self.rotate(call.now, cause).await?;
-                // The interval is measured from this record on.
-                self.due(call.now, time, 0);
-            }
-        }
-        let mut place = std::mem::take(&mut self.place);
-        let naming = &self.lake.settings.naming;
-        let outcome = self.placing.place(naming, call.partitioner, record, time, call.now, &mut place);
-        if outcome.is_ok() && self.lake.settings.rotation.on_new_place && self.leaves(run, &place) {
-            self.flush(batch, run, call).await?;
-            self.rotate(call.now, Cause::Directory).await?;
-            // The interval is measured from this record on.
-            self.due(call.now, time, 0);
-        }
-        let outcome = match outcome {
-            Ok(()) => self.file_of(&place, batch, run, call).await,
-            Err(error) => Err(error),
-        };
-        self.place = place;
-        match outcome {
-            Ok(file) => {
-                if file != run.file || run.rows.len() >= MAX_RUN {
-                    self.flush(batch, run, call).await?;
-                }
-                // A flush may have finished the files.
-                run.file = file;
-                if run.rows.is_empty() && !self.files.takes(file, &self.place) {
-                    let place = self.place.clone();
-                    run.file = self.file_of(&place, batch, run, call).await?;
-                }
-                run.rows.push(index);
-                run.made.extend(row);
-                run.last = record.origin.offset;
-                Ok(())
-            }
-            Err(error) if error.class() == ErrorClass::Data => {
-                self.refuse(batch, record, run, call, error).await
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Reports a record, after those before it were taken.
-    async fn refuse(
-        &mut self,
-        batch: &[SinkRecord],
-        record: &SinkRecord,
-        run: &mut Run,
-        call: &mut Call<'_>,
-        error: Error,
-    ) -> Result<()> {
-        self.flush(batch, run, call).await?;
-        call.rejections.add(record, error)?;
-        self.note(&record.origin);
-        Ok(())
-    }
-
-    fn due(&mut self, now: i64, time: Option<i64>, staged: usize) -> Option<Cause> {
-        let staged = u64::try_from(staged).unwrap_or(u64::MAX);
-        self.rotation.due(&self.lake.settings.rotation, now, time, staged, self.files.largest())
-    }
-
-    /// Whether records went to another place than `place` last.
-    fn leaves(&self, run: &Run, place: &str) -> bool {
-        self.files.place(run.file).is_some_and(|last| last != place)
-    }
-
-    /// The file of `place`, which is opened if there is none.
-    async fn file_of(
-        &mut self,
-        place: &str,
-        batch: &[SinkRecord],
-        run: &mut Run,
-        call: &mut Call<'_>,
-    ) -> Result<usize> {
-        if let Some(file) = self.files.find(place, run.file) {
-            return Ok(file);
-        }
-        if self.files.len() >= self.lake.settings.max_open_files {
-            self.flush(batch, run, call).await?;
-            self.rotate(call.now, Cause::OpenFiles).await?;
-        }
-        self.open(place)
-    }
-
-    fn open(&mut self, place: &str) -> Result<usize> {
-        let format = &self.lake.settings.format;
-        let target = self.lake.target(&self.tp, place)?;
-        let compression = self.lake.settings.compression;
-        let encoder = format.encoder(self.form.schema(), self.known.as_ref(), compression, random_bytes())?;
-        let temp = format!("{}_tmp{}", random_name(), format.extension());
-        let temp = self.lake.temp_dir(&self.tp)?.join(&temp)?;
-        Ok(self.files.add(OpenFile::new((&self.tp, self.overtaken), place.into(), target, temp, encoder)))
-    }
-
-    /// Puts the records of `run` into their file.
-    async fn flush(&mut self, batch: &[SinkRecord], run: &mut Run, call: &mut Call<'_>) -> Result<()> {
-        let (rows, made) = (std::mem::take(&mut run.rows), std::mem::take(&mut run.made));
-        let mut rest = rows.as_slice();
-        while !rest.is_empty() {
-            let Some(file) = self.files.get_mut(run.file) else { break };
-            let appended = match made.get(rows.len() - rest.len()..) {
-                Some(made) if !made.is_empty() => self.form.append(file, made.iter()),
-                _ => {
-                    let values = rest.iter().filter_map(|&index| Some(&batch.get(index)?.record.value));
-                    self.form.append(file, values)
-                }
-            };
-            let (taken, left) = rest.split_at(appended.rows.min(rest.len()));
-            let origin = |index: &usize| Some(&batch.get(*index)?.origin);
-            if let (Some(first), Some(last)) = (taken.first().and_then(origin), taken.last().and_then(origin))
-            {
-                let rows = u64::try_from(taken.len()).unwrap_or(u64::MAX);
-                file.cover(first.offset, first.leader_epoch, last.offset, rows, call.now);
-                self.first_open.get_or_insert(first.offset);
-                self.rotation.wrote(rows, call.now);
-            }
-            taken.iter().filter_map(origin).for_each(|origin| {
-                self.history.note(origin.offset, origin.leader_epoch);
-                self.next = Some(origin.offset.saturating_add(1));
-            });
-            rest = left;
-            match appended.refusal {
-                None => break,
-                Some(Refusal::Row(error)) => {
-                    if let Some((&index, behind)) = rest.split_first()
-                        && let Some(record) = batch.get(index)
-                    {
-                        call.rejections.add(record, error)?;
-                        self.history.note(record.origin.offset, record.origin.leader_epoch);
-                        self.next = Some(record.origin.offset.saturating_add(1));
-                        rest = behind;
-                    }
-                }
-                Some(Refusal::Layout) => {
-                    let place = Arc::clone(&file.place);
-                    self.rotate(call.now, Cause::Schema).await?;
-                    run.file = self.open(&place)?;
-                }
-                Some(Refusal::Full) => file.advance(&self.lake, &self.lease, None, true).await?,
-            }
-        }
-        let limit = self.lake.settings.rotation.bytes;
-        self.files.advance(run.file, &self.lake, &self.lease, limit).await?;
-        run.rows = rows;
-        run.rows.clear();
-        Ok(())
-    }
-
     /// Finishes the files if their time has come although no record arrived, and a commit that an error cut off.
     pub(crate) async fn tick(&mut self, now: i64) -> Result<()> {
         self.finish_commit(now).await?;
@@ -407,7 +217,8 @@ impl PartitionWriter {
     /// Commits all open files, because of `cause`; those without a record are forgotten.
     pub(crate) async fn rotate(&mut self, now: i64, cause: Cause) -> Result<()> {
         self.finish_commit(now).await?;
-        for layout in self.files.iter().filter_map(|file| file.encoder.inferred()) {
+        let values = self.files.iter().filter_map(OpenFile::values);
+        for layout in values.filter_map(|part| part.encoder.inferred()) {
             self.known.get_or_insert_default().unite(layout);
         }
         self.known.take_if(|known| known.field_count() > MAX_KNOWN_FIELDS);
@@ -429,7 +240,12 @@ impl PartitionWriter {
         let Some((commit, cause)) = &mut self.commit else { return Ok(()) };
         commit.advance(&self.lake, &self.lease, &mut self.log, self.files.as_mut_slice()).await?;
         let (next, cause) = (commit.next(), *cause);
-        self.cuts.extend(self.files.iter().map(|file| Cut { bytes: file.size(), rows: file.rows(), cause }));
+        for file in self.files.iter() {
+            // The objects beside the first one have rows of the same records.
+            let rows = std::iter::once(file.rows()).chain(std::iter::repeat(0));
+            let cut = |(part, rows): (&FilePart, u64)| Cut { bytes: part.size(), rows, cause };
+            self.cuts.extend(file.parts().iter().zip(rows).map(cut));
+        }
         if self.lake.settings.hive.is_some() {
             let schema = self.form.schema();
             let finished =
@@ -466,9 +282,9 @@ impl PartitionWriter {
         let logged =
             self.commit.as_ref().is_some_and(|(commit, _)| commit.may_be_logged()) && !self.log.is_refused();
         if !logged {
-            for file in self.files.into_files() {
-                if file.is_stored()
-                    && let Err(error) = self.lake.store.delete(&self.lease, &file.temp).await
+            for part in self.files.into_files().into_iter().flat_map(OpenFile::into_parts) {
+                if part.is_stored()
+                    && let Err(error) = self.lake.store.delete(&self.lease, &part.temp).await
                 {
                     tracing::warn!("{error} (the next owner of {} deletes it)", self.tp);
                 }

@@ -66,6 +66,10 @@ impl Partitioner {
     /// A data error where the record does not tell its time.
     pub(crate) fn time(&self, record: &SinkRecord, now: i64) -> Result<Option<i64>> {
         match self {
+            // A tombstone has no field to look at; the S3 sink, which writes them, takes the time that Kafka has.
+            Partitioner::Time(_) if record.record.value.is_null() => {
+                TimestampExtractor::Record.extract(record, now).map(Some)
+            }
             Partitioner::Time(partitioner) => partitioner.extractor.extract(record, now).map(Some),
             _ => Ok(None),
         }

@@ -8,6 +8,7 @@ use lavka_api::data::Schema;
 use lavka_api::error::{Error, Result};
 
 use crate::aiven_dialect;
+use crate::companions::{CompanionFormats, View, ViewFormat};
 use crate::compatibility::Compatibility;
 use crate::config::{IGNORED_GROUP, LakeConfig, definition};
 use crate::envelope::Envelope;
@@ -19,10 +20,13 @@ use crate::instant::TimestampExtractor;
 use crate::naming::Naming;
 use crate::partitioner::{Partitioner, TimePartitioner};
 use crate::pattern::Pattern;
+use crate::placing::PlaceRules;
 use crate::rotation::{Clock, RotationPolicy};
-use crate::s3_dialect;
+use crate::s3_dialect::{self, S3Config};
 use crate::storage::{Storage, StorageConfig};
 use crate::store::LakePath;
+use crate::tags::Tagging;
+use crate::topic_dirs::TopicDirs;
 use crate::zone::Zone;
 
 const DAY_MS: i64 = 86_400_000;
@@ -32,14 +36,18 @@ const HOUR_MS: i64 = 3_600_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) storage: Storage,
-    pub(crate) topics_dir: LakePath,
-    pub(crate) logs_dir: LakePath,
+    pub(crate) dirs: TopicDirs,
     pub(crate) format: FileFormat,
+    /// Objects beside those with the values.
+    pub(crate) companions: Arc<CompanionFormats>,
     pub(crate) compatibility: Compatibility,
     pub(crate) partitioner: Partitioner,
     pub(crate) rotation: RotationPolicy,
     pub(crate) nulls: NullValues,
     pub(crate) naming: Naming,
+    pub(crate) place_rules: PlaceRules,
+    /// What finished objects are tagged with.
+    pub(crate) tagging: Option<Tagging>,
     /// What the bytes of files go through.
     pub(crate) compression: Option<Compression>,
     /// What rows are made of, where that is more than values.
@@ -61,6 +69,8 @@ pub(crate) enum NullValues {
     Report,
     /// They are passed over.
     Ignore,
+    /// Their keys and headers are written.
+    Write,
 }
 
 /// A key and what is wrong with its value.
@@ -87,8 +97,9 @@ impl Settings {
         }
         let problems_of = &mut problems;
         let storage = note(problems_of, storage(config));
-        let topics_dir = note(problems_of, directory("topics.dir", &keys.topics_dir));
-        let logs_dir = note(problems_of, directory("logs.dir", &keys.logs_dir));
+        let regex = keys.capture_groups_regex.as_deref();
+        let dirs = TopicDirs::new(&keys.topics_dir, &keys.logs_dir, regex);
+        let dirs = dirs.map_err(|found| problems_of.extend(found)).ok();
         let s3 = match s3_dialect::is_meant(config) {
             true => note(problems_of, s3_dialect::read(config)),
             false => None,
@@ -100,21 +111,26 @@ impl Settings {
         };
         let partitioner = note(problems_of, partitioner(keys));
         let schedule = note(problems_of, schedule(keys));
-        if keys.capture_groups_regex.is_some() {
-            problems_of.push(("topic.capture.groups.regex", "this is not in this build yet".into()));
-        }
         if keys.directory_delim != "/" {
             problems_of.push(("directory.delim", "a local directory has / as its delimiter".into()));
         }
-        if let (Some(topics_dir), Some(logs_dir)) = (&topics_dir, &logs_dir)
-            && topics_dir.join("+tmp").is_ok_and(|temp| logs_dir.is_within(&temp))
-        {
-            let text =
-                "this is where unfinished files are, which are deleted in a recovery; use another directory";
-            problems_of.push(("logs.dir", text.into()));
+        let nulls = nulls(keys, s3.as_ref());
+        let (companions, tagging) = match &s3 {
+            Some(s3) => {
+                problems_of.extend(s3_dialect::contradictions(keys, config, s3));
+                (
+                    note(problems_of, s3_dialect::companions(keys, s3)),
+                    note(problems_of, s3_dialect::tagging(s3)),
+                )
+            }
+            None => (Some(CompanionFormats::default()), Some(None)),
+        };
+        if nulls == NullValues::Write && s3.is_none() {
+            let text = "keys of tombstones are written by the S3 sink alone; use fail or ignore";
+            problems_of.push(("behavior.on.null.values", text.into()));
         }
-        let (Some(storage), Some(topics_dir), Some(logs_dir), Some(format)) =
-            (storage, topics_dir, logs_dir, format)
+        let (Some(storage), Some(dirs), Some(format), Some(companions), Some(tagging)) =
+            (storage, dirs, format, companions, tagging)
         else {
             return Err(problems);
         };
@@ -124,9 +140,7 @@ impl Settings {
         let compatibility = Compatibility::of(&keys.schema_compatibility);
         let hive = HiveConfig::from_config(config)
             .map_err(|error| ("hive.integration", error.to_string()))
-            .and_then(|keys| {
-                hive::settings(&keys, &storage, &topics_dir, &format, compatibility, &partitioner)
-            });
+            .and_then(|keys| hive::settings(&keys, &storage, &dirs, &format, compatibility, &partitioner));
         let hive = note(&mut problems, hive).flatten();
         if !problems.is_empty() {
             return Err(problems);
@@ -137,9 +151,9 @@ impl Settings {
         let positive = |value: i64| (value > 0).then_some(value);
         Ok(Self {
             storage,
-            topics_dir,
-            logs_dir,
+            dirs,
             format,
+            companions: Arc::new(companions),
             compatibility,
             partitioner,
             rotation: RotationPolicy {
@@ -155,11 +169,15 @@ impl Settings {
                     && by_time
                     && keys.rotate_interval_ms > 0,
             },
-            nulls: match keys.null_values.eq_ignore_ascii_case("ignore") {
-                false => NullValues::Fail,
-                true if s3.as_ref().is_some_and(|s3| s3.report_nulls) => NullValues::Report,
-                true => NullValues::Ignore,
+            nulls,
+            place_rules: PlaceRules {
+                affix: s3.as_ref().map(s3_dialect::affix).unwrap_or_default(),
+                tombstones: s3
+                    .as_ref()
+                    .map(|s3| s3.tombstone_partition.clone())
+                    .filter(|_| nulls == NullValues::Write),
             },
+            tagging,
             naming: match (&s3, &aiven) {
                 (Some(s3), _) => Naming::Start { delim: s3.file_delim.clone() },
                 (None, Some(aiven)) => Naming::Template(Box::new(aiven.names.clone())),
@@ -177,6 +195,32 @@ impl Settings {
             max_open_files: usize::try_from(open_files.unwrap_or(keys.max_open_files)).unwrap_or(1),
             hive,
         })
+    }
+}
+
+impl Settings {
+    /// The format of objects of `view`, and what their bytes go through; `None` where there are no such objects.
+    pub(crate) fn format_of(&self, view: View) -> Option<(&FileFormat, Option<Compression>)> {
+        match view {
+            View::Value => Some((&self.format, self.compression)),
+            view => self.companions.of(view).map(|ViewFormat { format, compression }| (format, *compression)),
+        }
+    }
+
+    /// What names of objects of `view` end with.
+    pub(crate) fn extension(&self, view: View) -> Option<String> {
+        let (format, _) = self.format_of(view)?;
+        Some(format!("{}{}", view.extension(), format.extension()))
+    }
+}
+
+/// `behavior.on.null.values`.
+fn nulls(keys: &LakeConfig, s3: Option<&S3Config>) -> NullValues {
+    match keys.null_values.to_ascii_lowercase().as_str() {
+        "write" => NullValues::Write,
+        "ignore" if s3.is_some_and(|s3| s3.report_nulls) => NullValues::Report,
+        "ignore" => NullValues::Ignore,
+        _ => NullValues::Fail,
     }
 }
 
@@ -259,13 +303,6 @@ pub(crate) fn size(bytes: i64) -> usize {
 fn storage(config: &Config) -> Checked<Storage> {
     let keys = StorageConfig::from_config(config).map_err(|error| ("store.url", error.to_string()))?;
     Storage::of(&keys, config.contains("s3.part.size"))
-}
-
-fn directory(key: &'static str, text: &str) -> Checked<LakePath> {
-    if text.contains("${") {
-        return Err((key, "${...} needs topic.capture.groups.regex, which is not in this build yet".into()));
-    }
-    LakePath::new(text).map_err(|error| (key, error.to_string()))
 }
 
 fn zone(keys: &LakeConfig, why: &str) -> Checked<Zone> {

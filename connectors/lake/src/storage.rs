@@ -18,6 +18,17 @@ const OBJECTS: &str = "Object stores";
 
 /// Amazon's smallest part of an upload, and its largest.
 const MIN_PART: i32 = 5 * 1024 * 1024;
+/// S3's canned ACLs for objects.
+const CANNED_ACLS: [&str; 8] = [
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "log-delivery-write",
+    "aws-exec-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+];
 /// Where `s3.part.size` is not given: as much as may wait in memory for each open file, so less than the S3 sink's 25 MiB.
 const USUAL_PART: usize = 8 * 1024 * 1024;
 
@@ -127,6 +138,20 @@ lavka_api::config! {
             .group(OBJECTS)
             .display("Enable Path Style Access to S3")
             .doc("Whether the bucket is in the path of requests rather than in the host's name."),
+        pub(crate) s3_wan_mode: bool = key("s3.wan.mode")
+            .default(false)
+            .group(OBJECTS)
+            .display("S3 accelerated endpoint enabled")
+            .doc("Whether requests go to the accelerated endpoint of the bucket, which it has to have been allowed for. It \
+                  has the bucket in the host's name, so s3.path.style.access.enabled has to be false."),
+        pub(crate) s3_acl: Option<String> = key("s3.acl.canned")
+            .low()
+            .group(OBJECTS)
+            .check(Check::one_of(&CANNED_ACLS))
+            .recommend(&CANNED_ACLS)
+            .display("S3 Canned ACL")
+            .doc("Who may do what with objects, as one of S3's canned ACLs: bucket-owner-full-control for a bucket of \
+                  somebody else."),
         pub(crate) s3_proxy: String = key("s3.proxy.url")
             .default("")
             .low()
@@ -290,7 +315,9 @@ impl Storage {
                 endpoint,
                 access_key_id: text(&keys.aws_key_id),
                 secret_access_key: secret(&keys.aws_secret),
-                path_style: keys.s3_path_style,
+                path_style: keys.s3_path_style && !keys.s3_wan_mode,
+                accelerated: keys.s3_wan_mode,
+                canned_acl: keys.s3_acl.as_deref().and_then(text),
                 encryption: text(&keys.s3_ssea),
                 kms_key_id: text(&keys.s3_kms_key),
                 customer_key: secret(&keys.s3_customer_key),

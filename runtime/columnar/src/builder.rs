@@ -149,6 +149,12 @@ impl BatchBuilder {
             .map_err(|misfit| if misfit.is_full() && self.rows > 0 { Refusal::Full } else { refused(misfit) })
     }
 
+    /// Takes back the last `count` rows that were taken since the last batch. What was inferred from them stays.
+    pub fn take_back(&mut self, count: usize) {
+        self.rows = self.rows.saturating_sub(count);
+        self.columns.truncate(self.rows);
+    }
+
     /// Rows taken since the last batch.
     #[must_use]
     pub fn rows(&self) -> usize {

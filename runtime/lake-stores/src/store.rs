@@ -170,6 +170,13 @@ pub trait LakeStore: Send + Sync + fmt::Debug {
     /// object store replaces what has the new name, as the S3 sink does: only the winner of the log comes here.
     async fn rename_if_absent(&self, lease: &Lease, from: &LakePath, to: &LakePath) -> Result<Renamed>;
 
+    /// Gives a finished file these tags, names and values, in place of those that it has. Only where files are objects of
+    /// S3.
+    async fn tag(&self, path: &LakePath, tags: &[(String, String)]) -> Result<()> {
+        let _ = tags;
+        Err(Error::fatal(format!("{path}: files of this store get no tags")))
+    }
+
     /// All files below the directory `path`, at any depth, in no particular order; none if it does not exist.
     async fn list(&self, path: &LakePath) -> Result<Vec<LakePath>>;
 

@@ -91,6 +91,8 @@ pub(crate) struct AvroEncoder {
     /// that a call that is cancelled loses nothing.
     closed: Arc<Vec<Block>>,
     closed_bytes: usize,
+    /// Where the rows of the last call of `append` begin in their blocks.
+    starts: Vec<usize>,
 }
 
 impl AvroEncoder {
@@ -125,10 +127,12 @@ impl AvroEncoder {
             open: Block::default(),
             closed: Arc::default(),
             closed_bytes: 0,
+            starts: Vec::new(),
         })
     }
 
     pub(crate) fn append(&mut self, rows: &[&Value]) -> Appended {
+        self.starts.clear();
         for (i, row) in rows.iter().enumerate() {
             let before = self.open.bytes.len();
             if let Err(error) = self.encoder.encode_datum(row, &mut self.open.bytes) {
@@ -136,11 +140,37 @@ impl AvroEncoder {
                 return Appended { rows: i, refusal: Some(Refusal::Row(error)) };
             }
             self.open.rows += 1;
+            self.starts.push(before);
             if self.open.bytes.len() >= BLOCK_BYTES {
                 self.close_block();
             }
         }
         Appended { rows: rows.len(), refusal: None }
+    }
+
+    /// Takes back the last `count` rows of the last call of [`append`](Self::append), behind which nothing else was called.
+    pub(crate) fn take_back(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some(start) = self.starts.pop() else { return };
+            if self.open.rows == 0 {
+                self.reopen_block();
+            }
+            self.open.bytes.truncate(start);
+            self.open.rows = self.open.rows.saturating_sub(1);
+        }
+    }
+
+    /// Makes the block that was closed last the open one again.
+    fn reopen_block(&mut self) {
+        let copy = |block: &Block| Block { rows: block.rows, bytes: block.bytes.clone() };
+        let closed = std::mem::take(&mut self.closed);
+        // A job that was cut off still reads them.
+        let mut closed = Arc::try_unwrap(closed).unwrap_or_else(|shared| shared.iter().map(copy).collect());
+        if let Some(block) = closed.pop() {
+            self.closed_bytes -= block.bytes.len();
+            self.open = block;
+        }
+        self.closed = Arc::new(closed);
     }
 
     fn close_block(&mut self) {
@@ -270,6 +300,26 @@ mod tests {
         let file = run(encoder.encode(true)).unwrap();
         let read: Vec<Avro> = apache_avro::Reader::new(&file[..]).unwrap().map(Result::unwrap).collect();
         assert_eq!(read, vec![Avro::Bytes(vec![7; 30_000]); 4]);
+    }
+
+    #[test]
+    fn rows_that_are_taken_back_leave_nothing_behind_also_in_blocks_that_were_full() {
+        let schema = Schema::of(Type::Bytes);
+        let mut encoder = encoder(AvroCodec::Null, Some(&schema));
+        let rows: Vec<Value> = (0..6).map(|byte| Value::Bytes((&[byte; 40_000]).into())).collect();
+        let rows: Vec<&Value> = rows.iter().collect();
+        encoder.append(&rows[..3]);
+        encoder.append(&rows[3..]);
+        assert_eq!((encoder.closed.len(), encoder.open.rows), (3, 0));
+        encoder.take_back(2);
+        assert_eq!((encoder.closed.len(), encoder.closed_bytes, encoder.open.rows), (2, 160_012, 0));
+        encoder.append(&rows[5..]);
+        let file = run(encoder.encode(true)).unwrap();
+        let read: Vec<Avro> = apache_avro::Reader::new(&file[..]).unwrap().map(Result::unwrap).collect();
+        let first =
+            |row: &Avro| matches!(row, Avro::Bytes(bytes) if bytes.len() == 40_000).then_some(row.clone());
+        assert_eq!(read.iter().filter_map(first).count(), 5);
+        assert_eq!(read[4], Avro::Bytes(vec![5; 40_000]));
     }
 
     #[test]

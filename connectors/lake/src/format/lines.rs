@@ -89,6 +89,8 @@ pub(crate) struct LineEncoder {
     /// Whether there is a record.
     begun: bool,
     lines: Vec<u8>,
+    /// Whether there was one before the last call of `append`, and where the rows of that call begin.
+    last: (bool, Vec<usize>),
 }
 
 impl LineEncoder {
@@ -102,10 +104,12 @@ impl LineEncoder {
             LineKind::Csv => Writer::Csv(CsvWriter::new(schema)?),
         };
         let (schema, frame) = (schema.cloned(), settings.frame.clone());
-        Ok(Self { writer, schema, frame, begun: false, lines: Vec::new() })
+        Ok(Self { writer, schema, frame, begun: false, lines: Vec::new(), last: Default::default() })
     }
 
     pub(crate) fn append(&mut self, rows: &[&Value]) -> Appended {
+        self.last.0 = self.begun;
+        self.last.1.clear();
         for (i, row) in rows.iter().enumerate() {
             let before = self.lines.len();
             self.lines.extend_from_slice(if self.begun { self.frame.between } else { self.frame.begin });
@@ -115,8 +119,21 @@ impl LineEncoder {
             }
             self.lines.extend_from_slice(&self.frame.after);
             self.begun = true;
+            self.last.1.push(before);
         }
         Appended { rows: rows.len(), refusal: None }
+    }
+
+    /// Takes back the last `count` rows of the last call of [`append`](Self::append), behind which nothing else was called.
+    /// A header of CSV that was one of them does not come again, so this is for the other kinds.
+    pub(crate) fn take_back(&mut self, count: usize) {
+        let (begun, starts) = &mut self.last;
+        let left = starts.len().saturating_sub(count);
+        if let Some(start) = starts.get(left) {
+            self.lines.truncate(*start);
+            self.begun = *begun || left > 0;
+            starts.truncate(left);
+        }
     }
 
     fn write(&mut self, row: &Value) -> Result<(), Refusal> {
@@ -197,6 +214,23 @@ mod tests {
         let json = LineKind::Json(WriteOptions::default());
         let settings = LineSettings { frame, ..LineSettings::new(json, None, "") };
         assert_eq!(file(&settings, &[Value::Int64(1), "x".into(), Value::Null]), b"[\n1,\n\"x\",\nnull\n]");
+    }
+
+    #[test]
+    fn rows_that_are_taken_back_leave_nothing_behind() {
+        let frame = Frame { begin: b"[", between: b",", ..Frame::lines(b"") };
+        let json = LineKind::Json(WriteOptions::default());
+        let settings = LineSettings { frame, ..LineSettings::new(json, None, "") };
+        let mut encoder = LineEncoder::new(&settings, None).unwrap();
+        let row = Value::Int64(7);
+        encoder.append(&[&row, &row]);
+        encoder.take_back(2);
+        encoder.append(&[&row, &row, &row]);
+        encoder.take_back(1);
+        encoder.take_back(0);
+        encoder.append(&[&row]);
+        encoder.take_back(9);
+        assert_eq!(encoder.finish(), b"[7,7", "more than the last call took are not there to be taken back");
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 mod avro;
 mod column_orders;
+mod columns;
 mod compression;
 mod csv;
 mod dictionary;
 mod lines;
+mod orc;
 mod parquet;
 
 use std::sync::Arc;
@@ -17,17 +19,19 @@ use lavka_columnar::{Appended, Inferred};
 use crate::store::Chunk;
 use avro::AvroEncoder;
 pub(crate) use avro::{AvroCodec, AvroSettings, MAGIC as AVRO_MAGIC};
+use columns::ColumnEncoder;
 pub(crate) use compression::Compression;
 use compression::Compressor;
 use lines::LineEncoder;
 pub(crate) use lines::{Frame, LineKind, LineSettings};
-use parquet::ParquetEncoder;
+pub(crate) use orc::OrcSettings;
 pub(crate) use parquet::{AVRO_SCHEMA, BloomFilters, Codec, ParquetSettings};
 
 /// `format.class`.
 #[derive(Debug, Clone)]
 pub(crate) enum FileFormat {
     Parquet(Arc<ParquetSettings>),
+    Orc(Arc<OrcSettings>),
     Avro(Arc<AvroSettings>),
     /// One record after the other.
     Lines(Arc<LineSettings>),
@@ -38,6 +42,7 @@ impl FileFormat {
     pub(crate) fn extension(&self) -> &str {
         match self {
             FileFormat::Parquet(settings) => &settings.extension,
+            FileFormat::Orc(_) => ".orc",
             FileFormat::Avro(_) => ".avro",
             FileFormat::Lines(settings) => &settings.extension,
         }
@@ -57,8 +62,9 @@ impl FileFormat {
     ) -> Result<Encoder> {
         let rows = match self {
             FileFormat::Parquet(settings) => {
-                Rows::Parquet(Box::new(ParquetEncoder::new(Arc::clone(settings), schema, known)?))
+                Rows::Columns(Box::new(parquet::encoder(settings, schema, known)?))
             }
+            FileFormat::Orc(settings) => Rows::Columns(Box::new(orc::encoder(settings, schema, known)?)),
             FileFormat::Avro(settings) => {
                 Rows::Avro(Box::new(AvroEncoder::new(Arc::clone(settings), schema, marker)?))
             }
@@ -76,7 +82,7 @@ pub(crate) struct Encoder {
 }
 
 enum Rows {
-    Parquet(Box<ParquetEncoder>),
+    Columns(Box<ColumnEncoder>),
     Avro(Box<AvroEncoder>),
     Lines(Box<LineEncoder>),
 }
@@ -85,16 +91,25 @@ impl Encoder {
     /// Takes rows until one is refused.
     pub(crate) fn append(&mut self, rows: &[&Value]) -> Appended {
         match &mut self.rows {
-            Rows::Parquet(encoder) => encoder.append(rows),
+            Rows::Columns(encoder) => encoder.append(rows),
             Rows::Avro(encoder) => encoder.append(rows),
             Rows::Lines(encoder) => encoder.append(rows),
+        }
+    }
+
+    /// Takes back the last `count` rows of the last call of [`append`](Self::append), behind which nothing else was called.
+    pub(crate) fn take_back(&mut self, count: usize) {
+        match &mut self.rows {
+            Rows::Columns(encoder) => encoder.take_back(count),
+            Rows::Avro(encoder) => encoder.take_back(count),
+            Rows::Lines(encoder) => encoder.take_back(count),
         }
     }
 
     /// Whether so much is collected that it should be encoded; `room` is what the file may still grow by.
     pub(crate) fn is_ripe(&self, room: u64) -> bool {
         match &self.rows {
-            Rows::Parquet(encoder) => encoder.is_ripe(room),
+            Rows::Columns(encoder) => encoder.is_ripe(room),
             Rows::Avro(encoder) => encoder.is_ripe(room),
             Rows::Lines(encoder) => encoder.is_ripe(),
         }
@@ -107,7 +122,7 @@ impl Encoder {
     /// Where the format refuses the rows, which would be a defect, or an earlier call was cut off: fatal.
     pub(crate) async fn encode(&mut self, cut: bool) -> Result<Vec<u8>> {
         let bytes = match &mut self.rows {
-            Rows::Parquet(encoder) => encoder.encode(cut).await?,
+            Rows::Columns(encoder) => encoder.encode(cut).await?,
             Rows::Avro(encoder) => encoder.encode(cut).await?,
             Rows::Lines(encoder) => encoder.take(),
         };
@@ -123,7 +138,7 @@ impl Encoder {
     /// As [`encode`](Self::encode).
     pub(crate) async fn finish(&mut self) -> Result<Vec<u8>> {
         let bytes = match &mut self.rows {
-            Rows::Parquet(encoder) => encoder.finish().await?,
+            Rows::Columns(encoder) => encoder.finish().await?,
             Rows::Avro(encoder) => encoder.encode(true).await?,
             Rows::Lines(encoder) => encoder.finish(),
         };
@@ -136,7 +151,7 @@ impl Encoder {
     /// Bytes of memory in use, roughly.
     pub(crate) fn memory(&self) -> usize {
         let rows = match &self.rows {
-            Rows::Parquet(encoder) => encoder.memory(),
+            Rows::Columns(encoder) => encoder.memory(),
             Rows::Avro(encoder) => encoder.memory(),
             Rows::Lines(encoder) => encoder.memory(),
         };
@@ -146,7 +161,7 @@ impl Encoder {
     /// Bytes that are encoded but not handed out yet, roughly.
     pub(crate) fn held_back(&self) -> u64 {
         match &self.rows {
-            Rows::Parquet(encoder) => encoder.held_back(),
+            Rows::Columns(encoder) => encoder.held_back(),
             Rows::Avro(encoder) => u64::try_from(encoder.held_back()).unwrap_or(u64::MAX),
             Rows::Lines(encoder) => u64::try_from(encoder.held_back()).unwrap_or(u64::MAX),
         }
@@ -155,7 +170,7 @@ impl Encoder {
     /// What was inferred of the records' fields.
     pub(crate) fn inferred(&self) -> Option<&Inferred> {
         match &self.rows {
-            Rows::Parquet(encoder) => encoder.inferred(),
+            Rows::Columns(encoder) => encoder.inferred(),
             Rows::Avro(_) | Rows::Lines(_) => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Parquet: rows are collected in columns, encoded into row groups on the blocking pool, and handed out as bytes.
+//! Parquet files: how their row groups are written, and what their footers say.
 
 use std::sync::Arc;
 
@@ -10,23 +10,14 @@ use ::parquet::file::properties::WriterProperties;
 use ::parquet::schema::types::ColumnPath;
 use arrow_array::{RecordBatch, new_null_array};
 use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef};
-use lavka_api::data::{Schema, Value};
-use lavka_api::{Error, LAVKA_VERSION, Result};
+use lavka_api::data::Schema;
+use lavka_api::{LAVKA_VERSION, Result};
 use lavka_avro::Mapping;
-use lavka_columnar::{Appended, BatchBuilder, Inferred};
-use tokio::task::JoinHandle;
+use lavka_columnar::Inferred;
 
 use super::column_orders::declare_type_orders;
+use super::columns::{ColumnEncoder, ColumnFile, Opener, Then};
 use super::dictionary::without_dictionary;
-
-/// Rows of a known layout that are encoded at a time, so that encoding keeps pace with what arrives.
-const BATCH_ROWS: usize = 8192;
-/// Rows that are held before the first of an inferred layout is encoded: from then on the file's columns are fixed.
-const INFERRED_ROWS: usize = 65_536;
-/// Bytes at which rows are encoded in any case.
-const BATCH_BYTES: usize = 16 * 1024 * 1024;
-/// Below this many bytes a batch is not worth encoding only to know the file's size better.
-const MIN_BATCH_BYTES: usize = 64 * 1024;
 
 /// The only column of a file whose records have no value at all, always null: Parquet has no rows without columns.
 const NO_COLUMN: &str = "_";
@@ -109,177 +100,64 @@ fn describe(mapping: &Mapping, schema: Option<&Schema>) -> Option<String> {
     Some(mapping.to_avro(Some(schema?)).ok()?.to_string())
 }
 
-pub(crate) struct ParquetEncoder {
-    settings: Arc<ParquetSettings>,
-    /// What the footer says of the records' schema.
-    description: Option<String>,
-    builder: BatchBuilder,
-    stage: Stage,
-    /// Bytes of the batch that is being encoded.
-    under_way: usize,
-    /// The writer's own figures after the last batch.
-    held_back: usize,
-    memory: usize,
-}
-
-enum Stage {
-    /// Nothing was encoded yet, so an inferred layout may still change.
-    Unopened,
-    Idle(Box<ArrowWriter<Vec<u8>>>),
-    Encoding(JoinHandle<Result<Encoded>>),
-    /// The writer went with a call that was cancelled, or the file is complete.
-    Gone,
-}
-
-/// What a job on the blocking pool brings back.
-struct Encoded {
-    writer: Box<ArrowWriter<Vec<u8>>>,
-    bytes: Vec<u8>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
-    /// Leave the row group open.
-    GoOn,
-    /// Write out the row group.
-    Cut,
-    /// Write out the row group and the footer.
-    Finish,
-}
-
-impl ParquetEncoder {
-    pub(crate) fn new(
-        settings: Arc<ParquetSettings>,
-        schema: Option<&Schema>,
-        known: Option<&Inferred>,
-    ) -> Result<Self> {
-        let builder = match schema.or(settings.declared.as_deref()) {
-            Some(schema) => BatchBuilder::declared(schema)?,
-            None => BatchBuilder::inferred(known),
+/// An encoder for records of `schema`, or of what is `known` of schemaless ones.
+///
+/// # Errors
+/// A data error where such records make no columns.
+pub(super) fn encoder(
+    settings: &Arc<ParquetSettings>,
+    schema: Option<&Schema>,
+    known: Option<&Inferred>,
+) -> Result<ColumnEncoder> {
+    let description = describe(&settings.mapping, schema);
+    let own = Arc::clone(settings);
+    let open: Opener = Arc::new(move |batch| {
+        let open = || {
+            let batch = with_a_column(batch.clone())?;
+            let properties = own.properties(&batch, description.clone())?;
+            ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))
         };
-        let description = describe(&settings.mapping, schema);
-        Ok(Self {
-            settings,
-            description,
-            builder,
-            stage: Stage::Unopened,
-            under_way: 0,
-            held_back: 0,
-            memory: 0,
-        })
-    }
+        open().map(|writer| Box::new(ParquetFile(writer)) as _).map_err(|error| error.to_string())
+    });
+    ColumnEncoder::new("Parquet", open, schema.or(settings.declared.as_deref()), known)
+}
 
-    pub(crate) fn append(&mut self, rows: &[&Value]) -> Appended {
-        self.builder.append(rows)
-    }
+struct ParquetFile(ArrowWriter<Vec<u8>>);
 
-    pub(crate) fn inferred(&self) -> Option<&Inferred> {
-        self.builder.inferred_layout()
-    }
-
-    pub(crate) fn is_ripe(&self, room: u64) -> bool {
-        let open = matches!(self.stage, Stage::Unopened) && self.builder.inferred_layout().is_some();
-        let rows = if open { INFERRED_ROWS } else { BATCH_ROWS };
-        let bytes = usize::try_from(room).unwrap_or(usize::MAX).clamp(MIN_BATCH_BYTES, BATCH_BYTES);
-        self.builder.rows() >= rows || self.builder.heap_size() >= bytes
-    }
-
-    pub(crate) fn memory(&self) -> usize {
-        self.builder.reserved() + self.under_way + self.memory
-    }
-
-    pub(crate) fn held_back(&self) -> u64 {
-        u64::try_from(self.held_back).unwrap_or(u64::MAX)
-    }
-
-    pub(crate) async fn encode(&mut self, cut: bool) -> Result<Vec<u8>> {
-        let mut bytes = self.settle().await?;
-        self.start(if cut { Then::Cut } else { Then::GoOn })?;
-        if cut {
-            bytes.append(&mut self.settle().await?);
-        }
-        Ok(bytes)
-    }
-
-    pub(crate) async fn finish(&mut self) -> Result<Vec<u8>> {
-        let mut bytes = self.settle().await?;
-        self.start(Then::Finish)?;
-        bytes.append(&mut self.settle().await?);
-        self.stage = Stage::Gone;
-        self.memory = 0;
-        self.held_back = 0;
-        Ok(bytes)
-    }
-
-    /// Waits for the batch that is being encoded and takes the bytes that came of it.
-    async fn settle(&mut self) -> Result<Vec<u8>> {
-        let Stage::Encoding(job) = &mut self.stage else { return Ok(Vec::new()) };
-        let outcome = job.await;
-        self.stage = Stage::Gone;
-        self.under_way = 0;
-        let encoded = outcome.map_err(|error| Error::fatal(format!("encoding was cut off: {error}")))??;
-        self.held_back = encoded.writer.in_progress_size();
-        self.memory = encoded.writer.memory_size();
-        self.stage = Stage::Idle(encoded.writer);
-        Ok(encoded.bytes)
-    }
-
-    /// Gives the collected rows to the blocking pool.
-    fn start(&mut self, then: Then) -> Result<()> {
-        let writer = match std::mem::replace(&mut self.stage, Stage::Gone) {
-            Stage::Unopened => None,
-            Stage::Idle(writer) => Some(writer),
-            Stage::Encoding(_) | Stage::Gone => {
-                return Err(Error::fatal("a file was cut off while it was being encoded; restart the task"));
+impl ParquetFile {
+    fn encode(&mut self, batch: RecordBatch, then: Then) -> Result<Vec<u8>, ParquetError> {
+        let writer = &mut self.0;
+        writer.write(&with_a_column(batch)?)?;
+        let mut columns = 0;
+        match then {
+            Then::GoOn => {}
+            Then::Cut => writer.flush()?,
+            Then::Finish => {
+                let metadata = writer.finish()?;
+                columns = metadata.file_metadata().schema_descr().num_columns();
             }
-        };
-        self.under_way = self.builder.heap_size();
-        let batch = self.builder.finish()?;
-        if then != Then::GoOn {
-            // Rows are cut off where memory is short, and a finished file has no more.
-            self.builder.release();
         }
-        let settings = Arc::clone(&self.settings);
-        let description = if writer.is_none() { self.description.take() } else { None };
-        self.stage = Stage::Encoding(tokio::task::spawn_blocking(move || {
-            write(writer, &settings, description, batch, then)
-                .map_err(|error| Error::fatal(format!("cannot encode rows as Parquet: {error}")))
-        }));
-        Ok(())
+        writer.sync()?;
+        let mut bytes = std::mem::take(writer.inner_mut());
+        if then == Then::Finish {
+            declare_type_orders(&mut bytes, columns);
+        }
+        Ok(bytes)
     }
 }
 
-fn write(
-    writer: Option<Box<ArrowWriter<Vec<u8>>>>,
-    settings: &ParquetSettings,
-    description: Option<String>,
-    batch: RecordBatch,
-    then: Then,
-) -> Result<Encoded, ParquetError> {
-    let batch = with_a_column(batch)?;
-    let mut writer = match writer {
-        Some(writer) => writer,
-        None => {
-            let properties = settings.properties(&batch, description)?;
-            Box::new(ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?)
-        }
-    };
-    writer.write(&batch)?;
-    let mut columns = 0;
-    match then {
-        Then::GoOn => {}
-        Then::Cut => writer.flush()?,
-        Then::Finish => {
-            let metadata = writer.finish()?;
-            columns = metadata.file_metadata().schema_descr().num_columns();
-        }
+impl ColumnFile for ParquetFile {
+    fn write(&mut self, batch: RecordBatch, then: Then) -> Result<Vec<u8>, String> {
+        self.encode(batch, then).map_err(|error| error.to_string())
     }
-    writer.sync()?;
-    let mut bytes = std::mem::take(writer.inner_mut());
-    if then == Then::Finish {
-        declare_type_orders(&mut bytes, columns);
+
+    fn held_back(&self) -> usize {
+        self.0.in_progress_size()
     }
-    Ok(Encoded { writer, bytes })
+
+    fn memory(&self) -> usize {
+        self.0.memory_size()
+    }
 }
 
 fn with_a_column(batch: RecordBatch) -> Result<RecordBatch, ParquetError> {

@@ -12,7 +12,7 @@ use crate::format::FileFormat;
 use crate::partitioner::Partitioner;
 use crate::settings::Checked;
 use crate::storage::Storage;
-use crate::store::LakePath;
+use crate::topic_dirs::TopicDirs;
 
 const HIVE: &str = "Hive";
 
@@ -61,7 +61,7 @@ lavka_api::config! {
 pub(crate) fn settings(
     keys: &HiveConfig,
     storage: &Storage,
-    topics_dir: &LakePath,
+    dirs: &TopicDirs,
     format: &FileFormat,
     compatibility: Compatibility,
     partitioner: &Partitioner,
@@ -78,8 +78,9 @@ pub(crate) fn settings(
     let format = match format {
         FileFormat::Avro(settings) => TableFormat::Avro(settings.mapping.clone()),
         FileFormat::Parquet(_) => TableFormat::Parquet,
+        FileFormat::Orc(_) => TableFormat::Orc,
         FileFormat::Lines(_) => {
-            return Err(("hive.integration", "only Avro and Parquet files make tables of Hive".into()));
+            return Err(("hive.integration", "only Avro, Parquet and ORC files make tables of Hive".into()));
         }
     };
     if !keys.table_name.contains("${topic}") {
@@ -104,7 +105,8 @@ pub(crate) fn settings(
     Ok(Some(HiveSettings {
         servers,
         table_name: keys.table_name.clone(),
-        location: format!("{}/{topics_dir}", storage.url()).replace("/./", "/"),
+        root: storage.url(),
+        dirs: dirs.clone(),
         form: TableForm {
             database: keys.database.clone(),
             format,

@@ -11,6 +11,7 @@ use super::table::TableForm;
 use super::thrift::Fields;
 use crate::lake::Lake;
 use crate::store::LakePath;
+use crate::topic_dirs::TopicDirs;
 
 /// Partitions of a table that are remembered; beyond that some are told twice, which changes nothing.
 const MAX_REMEMBERED: usize = 100_000;
@@ -21,8 +22,10 @@ pub(crate) struct HiveSettings {
     pub(crate) servers: Servers,
     /// `hive.table.name`, with `${topic}` in it.
     pub(crate) table_name: String,
-    /// The URL of the directory that has one for each topic.
-    pub(crate) location: String,
+    /// The URL of the store, without a slash at its end.
+    pub(crate) root: String,
+    /// Where the directories of topics are in it.
+    pub(crate) dirs: TopicDirs,
     pub(crate) form: TableForm,
 }
 
@@ -30,6 +33,11 @@ impl HiveSettings {
     /// The table of a topic. A dot would separate a database from a table, so it becomes an underscore.
     fn table(&self, topic: &str) -> String {
         self.table_name.replace("${topic}", topic).replace('.', "_")
+    }
+
+    /// The URL of a topic's directory.
+    fn location(&self, topic: &str) -> Result<String> {
+        Ok(format!("{}/{}", self.root, self.dirs.topics(topic)?.join(topic)?).replace("/./", "/"))
     }
 }
 
@@ -137,7 +145,7 @@ impl Registrar {
         let (database, name) = (self.settings.form.database.clone(), self.settings.table(topic));
         let Some(table) = self.metastore.table(&database, &name).await? else { return Ok(()) };
         let listed = self.metastore.partitions(&database, &name).await?;
-        let root = lake.settings.topics_dir.join(topic)?;
+        let root = lake.topic_dir(topic)?;
         let mut directories: Vec<String> =
             lake.store.list(&root).await?.iter().filter_map(|path| directory_of(path, &root)).collect();
         directories.sort();
@@ -173,7 +181,7 @@ impl Registrar {
         let mut table = match self.metastore.table(&database, &name).await? {
             Some(table) => table,
             None => {
-                let location = format!("{}/{topic}", self.settings.location);
+                let location = self.settings.location(topic)?;
                 let table = form.create(&name, &location, schema)?;
                 self.metastore.create_table(table).await?;
                 tracing::info!("created the table {database}.{name} over {location}");
@@ -201,7 +209,7 @@ impl Registrar {
             return Ok(());
         }
         let Some(table) = &known.table else { return Ok(()) };
-        let location = format!("{}/{topic}/{partition}", self.settings.location);
+        let location = format!("{}/{partition}", self.settings.location(topic)?);
         match form.partition(table, partition, &location) {
             Some(fields) => {
                 self.metastore.add_partition(&format!("{}.{name}", form.database), fields).await?;

@@ -38,6 +38,7 @@ const AVRO_SCHEMA: &str = "avro.schema.literal";
 pub(crate) enum TableFormat {
     Avro(Mapping),
     Parquet,
+    Orc,
 }
 
 impl TableFormat {
@@ -53,6 +54,11 @@ impl TableFormat {
                 "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
                 "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
                 "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+            ],
+            TableFormat::Orc => [
+                "org.apache.hadoop.hive.ql.io.orc.OrcSerde",
+                "org.apache.hadoop.hive.ql.io.orc.OrcInputFormat",
+                "org.apache.hadoop.hive.ql.io.orc.OrcOutputFormat",
             ],
         }
     }
@@ -199,7 +205,7 @@ impl TableForm {
     fn avro_schema(&self, schema: &Schema) -> Result<Option<String>> {
         match &self.format {
             TableFormat::Avro(mapping) => Ok(Some(mapping.to_avro(Some(schema))?.to_string())),
-            TableFormat::Parquet => Ok(None),
+            TableFormat::Parquet | TableFormat::Orc => Ok(None),
         }
     }
 }
@@ -262,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_table_is_altered_only_where_it_differs_and_keeps_the_rest() {
-        for format in [TableFormat::Parquet, TableFormat::Avro(Mapping::default())] {
+        for format in [TableFormat::Parquet, TableFormat::Orc, TableFormat::Avro(Mapping::default())] {
             let form = form(format);
             let old = schema(&[("id", Type::Int64)]);
             let mut table = form.create("readings", "/x", &old).unwrap();

@@ -63,7 +63,9 @@ fn record(schema: &Schema, offset: i64) -> SinkRecord {
     let mut record = Record::for_topic("t");
     record.partition = Some(0);
     record.timestamp = Some(1_700_000_000_000 + offset);
+    record.key = Datum::new(Schema::of(Type::String), format!("k{offset}").as_str());
     record.value = Datum::new(schema.clone(), Struct::new(schema.clone(), values).unwrap());
+    record.headers.add("n", Datum::new(Schema::of(Type::Int64), Value::Int64(offset)));
     let origin = KafkaOrigin { topic: "t".into(), partition: 0, offset, leader_epoch: Some(0) };
     SinkRecord { record, origin, raw_key: None, raw_value: None }
 }
@@ -130,7 +132,7 @@ fn stores(local: &Path) -> Vec<(&'static str, Config, Arc<dyn LakeStore>)> {
 
 /// A line for each directory, which is called `<store>-<format>`.
 const SCRIPT: &str = r#"
-import glob, os, duckdb, pyarrow.parquet as pq, pyarrow.compute as pc
+import glob, os, duckdb, pyarrow.orc as orc, pyarrow.parquet as pq, pyarrow.compute as pc
 for folder in sorted(os.listdir('files')):
     name = folder.split('-')[1]
     if name == 'Parquet':
@@ -144,15 +146,28 @@ for folder in sorted(os.listdir('files')):
         print(folder, 'statistics', stats['id'].min, stats['id'].max, stats['t'].null_count, stats['day'].max,
               stats['at'].min.isoformat(), stats['device'].max)
         source = f"read_parquet('files/{folder}/*')"
+    elif name == 'Orc':
+        file = orc.ORCFile(glob.glob(f'files/{folder}/*')[0])
+        table = file.read()
+        types = ' '.join(str(field.type) for field in table.schema)
+        sums = pc.sum(table['id']).as_py(), pc.sum(table['price']).as_py(), table['t'].null_count
+        print(folder, 'pyarrow', table.num_rows, *sums, types, table['tags'][7].as_py(), table['place'][7].as_py())
+        print(folder, 'pyarrow', file.compression, pc.max(table['day']).as_py(), pc.max(table['at']).as_py().isoformat(),
+              pc.max(table['device']).as_py(), pc.sum(table['ok']).as_py(), pc.sum(table['t']).as_py())
+        connection = duckdb.connect()
+        connection.register('orc_table', table)
+        source = 'orc_table'
     elif name == 'Json':
         source = f"read_json('files/{folder}/*', format='newline_delimited')"
     else:
         source = f"read_csv('files/{folder}/*', header=true)"
     query = f'select count(*), sum(id), count(distinct device), count(t), sum(t), count_if(ok), max(device) from {source}'
-    print(folder, 'duckdb', *duckdb.connect().execute(query).fetchone())
+    if name != 'Orc':
+        connection = duckdb.connect()
+    print(folder, 'duckdb', *connection.execute(query).fetchone())
     if name != 'Json':
         query = f'select sum(price), max(day), epoch_ms(max("at")) from {source}'
-        price, day, at = duckdb.connect().execute(query).fetchone()
+        price, day, at = connection.execute(query).fetchone()
         print(folder, 'duckdb', round(float(price), 2), day, at)
 "#;
 
@@ -192,7 +207,12 @@ fn others_read_the_files_of_every_format_in_every_store() {
             ("Avro", ("avro.codec", "snappy")),
             ("Json", ("json.decimal.format", "NUMERIC")),
             ("Csv", ("lavka.rotate.bytes", "-1")),
+            ("Orc", ("lavka.rotate.bytes", "-1")),
         ] {
+            if (*name, format) == ("s3", "Orc") {
+                // The S3 sink has no such format.
+                continue;
+            }
             let mut config = base.clone();
             let topics = format!("topics-{format}");
             for (key, value) in [
@@ -228,6 +248,17 @@ fn others_read_the_files_of_every_format_in_every_store() {
         want.push(format!("{name}-Csv duckdb {rows}"));
         want.push(format!("{name}-Csv duckdb {values}"));
         want.push(format!("{name}-Json duckdb {rows}"));
+        if name != "s3" {
+            want.push(format!(
+                "{name}-Orc pyarrow 1000 499500 499750.00 100 int64 string double bool decimal128(38, 2) date32[day] \
+                 timestamp[ns] list<item: string> struct<x: int32> ['x', '7'] {{'x': 7}}"
+            ));
+            want.push(format!(
+                "{name}-Orc pyarrow ZLIB 1970-04-10 2023-11-14T22:13:20.999000 b, \"c\" 500 450.0"
+            ));
+            want.push(format!("{name}-Orc duckdb {rows}"));
+            want.push(format!("{name}-Orc duckdb {values}"));
+        }
         want.push(format!(
             "{name}-Parquet pyarrow 1000 499500 499750.00 100 int64 string double bool decimal128(38, 2) date32[day] \
              timestamp[ms, tz=UTC] list<element: string not null> struct<x: int32 not null> ['x', '7'] {{'x': 7}}"
@@ -239,4 +270,60 @@ fn others_read_the_files_of_every_format_in_every_store() {
         want.push(format!("{name}-Parquet duckdb {values}"));
     }
     assert_eq!(printed.lines().collect::<Vec<_>>(), want);
+}
+
+/// Reads what the S3 sink stores beside the values, and puts the three together again.
+const COMPANIONS: &str = r#"
+import duckdb, glob, pyarrow.parquet as pq
+keys = sorted(glob.glob('files/*.keys.snappy.parquet'))
+headers = sorted(glob.glob('files/*.headers.snappy.parquet'))
+values = [name for name in sorted(glob.glob('files/*.snappy.parquet')) if name not in keys + headers]
+print(len(values), [len(names) for names in (keys, headers)])
+ids = pq.read_table(values)['id'].to_pylist()
+print(pq.read_table(keys).schema.field('key').type, pq.read_table(keys)['key'].to_pylist() == [f'k{id}' for id in ids])
+print(pq.read_table(headers)['headers'][7].as_py())
+query = "select count(*), max(key) from read_parquet('files/*.keys.snappy.parquet')"
+print(*duckdb.connect().execute(query).fetchone())
+"#;
+
+#[test]
+fn others_read_keys_and_headers_beside_the_values() {
+    const TEST: &str = "others_read_keys_and_headers_beside_the_values";
+    let tools = Python::for_lake().and_then(|python| Ok((python, S3Server::start()?)));
+    let (python, server) = match tools {
+        Ok(tools) => tools,
+        Err(Unavailable::Unresolvable(failure)) => {
+            return cannot_run(TEST, &format!("PyArrow, DuckDB and a server of S3: {failure}"));
+        }
+        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
+    };
+    let folder = temp_dir();
+    let bucket = bucket(&server, "companions");
+    let config = Config::from([
+        ("connector.class", "io.confluent.connect.s3.S3SinkConnector"),
+        ("s3.bucket.name", bucket.as_str()),
+        ("store.url", server.url().as_str()),
+        ("aws.access.key.id", S3Server::KEY_ID),
+        ("aws.secret.access.key", S3Server::SECRET),
+        ("format.class", "Parquet"),
+        ("flush.size", "400"),
+        ("lavka.rotate.idle.ms", "600000"),
+        ("topics.dir", "topics"),
+        ("store.kafka.keys", "true"),
+        ("keys.format.class", "io.confluent.connect.s3.format.parquet.ParquetFormat"),
+        ("store.kafka.headers", "true"),
+        ("headers.format.class", "io.confluent.connect.s3.format.parquet.ParquetFormat"),
+    ]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let found = runtime.block_on(files(&config, &store(&server, &bucket)));
+    std::fs::create_dir(folder.path().join("files")).unwrap();
+    for (name, bytes) in found {
+        std::fs::write(folder.path().join("files").join(name), bytes).unwrap();
+    }
+    std::fs::write(folder.path().join("read.py"), COMPANIONS).unwrap();
+    let printed = python.run(folder.path(), &["read.py"], Duration::from_secs(180)).unwrap();
+    assert_eq!(
+        printed.lines().collect::<Vec<_>>(),
+        ["2 [2, 2]", "string True", "[{'key': 'n', 'value': '7'}]", "800 k99"]
+    );
 }

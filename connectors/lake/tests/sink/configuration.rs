@@ -45,6 +45,7 @@ fn configurations_that_are_fine() {
         ],
         &[("format.class", "io.confluent.connect.hdfs3.json.JsonFormat")],
         &[("format.class", "json"), ("parquet.codec", "uncompressed")],
+        &[("format.class", "io.confluent.connect.hdfs.orc.OrcFormat")],
         &[
             ("partitioner.class", "io.confluent.connect.hdfs.partitioner.DailyPartitioner"),
             ("timezone", "Europe/Prague"),
@@ -63,6 +64,7 @@ fn configurations_that_are_fine() {
             ("timestamp.extractor", "RecordField"),
         ],
         &[("rotate.schedule.interval.ms", "1000"), ("timezone", "UTC")],
+        &[("topic.capture.groups.regex", "(.*)_(.*)"), ("topics.dir", "${1}/${2}"), ("logs.dir", "${topic}")],
     ] {
         let entries: Vec<(&str, &str)> = BASE.iter().chain(extra).copied().collect();
         assert_eq!(errors(&entries), [], "{extra:?}");
@@ -82,18 +84,23 @@ fn what_is_wrong_is_said_at_its_key() {
         (&[("store.url", "file:lake")], "store.url", "needs an absolute path"),
         (&[("flush.size", "0")], "flush.size", "Value must be at least 1"),
         (&[("topics.dir", "a/../b")], "topics.dir", "\"..\" is not allowed"),
-        (&[("topics.dir", "${topic}")], "topics.dir", "topic.capture.groups.regex"),
-        (&[("topic.capture.groups.regex", "(.*)")], "topic.capture.groups.regex", "not in this build yet"),
         (
-            &[("format.class", "io.confluent.connect.hdfs.orc.OrcFormat")],
-            "format.class",
-            "ORC is not written here",
+            &[("topics.dir", "${1}")],
+            "topics.dir",
+            "topics.dir cannot contain ${} without a valid topic.capture.groups.regex being configured.",
         ),
+        (
+            &[("topic.capture.groups.regex", "(.*")],
+            "topic.capture.groups.regex",
+            "topic.capture.groups.regex is an invalid regex pattern",
+        ),
+        (&[("behavior.on.null.values", "write")], "behavior.on.null.values", "by the S3 sink alone"),
+        (&[("s3.acl.canned", "mine")], "s3.acl.canned", "String must be one of: private"),
         (&[("hive.integration", "true")], "schema.compatibility", "Hive Integration requires"),
         (
             &[("hive.integration", "true"), ("schema.compatibility", "FULL"), ("format.class", "Json")],
             "hive.integration",
-            "only Avro and Parquet",
+            "only Avro, Parquet and ORC",
         ),
         (
             &[("hive.integration", "true"), ("schema.compatibility", "FULL")],

@@ -4,12 +4,15 @@
 
 mod aiven;
 mod behaviour;
+mod companions;
 mod configuration;
 mod crashes;
+mod directories;
 mod elections;
 mod files;
 mod formats;
 mod harness;
+mod keys;
 mod model_store;
 mod operations;
 mod small_files;

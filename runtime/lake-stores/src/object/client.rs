@@ -13,6 +13,7 @@ use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::s3::{AclSigner, Tagger, WithAcl, endpoint};
 use super::settings::{Account, AzureSettings, GoogleSettings, ObjectSettings, S3Settings};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,21 +29,41 @@ pub(super) trait Client: object_store::ObjectStore + MultipartStore {}
 
 impl<T: object_store::ObjectStore + MultipartStore> Client for T {}
 
-/// Sets up the client; nothing is connected to. Reads the system's certificates, so it blocks.
-pub(super) fn client(settings: &ObjectSettings) -> Result<Arc<dyn Client>> {
-    let http = Http { proxy: settings.proxy.clone() };
+/// What speaks with a store.
+pub(super) struct Clients {
+    pub(super) store: Arc<dyn Client>,
+    /// Tags objects, where the store is S3.
+    pub(super) tagger: Option<Tagger>,
+}
+
+/// Sets up the clients; nothing is connected to. Reads the system's certificates, so it blocks.
+pub(super) fn clients(settings: &ObjectSettings) -> Result<Clients> {
+    let refused = |error: object_store::Error| {
+        Error::config(format!(
+            "{}: the client of the bucket {} cannot be set up: {}",
+            settings.key,
+            settings.bucket,
+            super::errors::without_queries(&error.to_string())
+        ))
+    };
+    let client = http(settings).map_err(refused)?;
+    let http = Http { client: client.clone(), acl: None };
     let retry = RetryConfig {
         backoff: BackoffConfig { init_backoff: settings.retry_backoff, max_backoff: MAX_BACKOFF, base: 2.0 },
         max_retries: settings.retries,
         retry_timeout: LONGEST_RETRY,
     };
     let made: object_store::Result<Arc<dyn Client>> = match &settings.account {
-        Account::S3(account) => s3(account)
-            .with_bucket_name(&settings.bucket)
-            .with_retry(retry)
-            .with_http_connector(http)
-            .build()
-            .map(|client| Arc::new(client) as _),
+        Account::S3(account) => {
+            let builder = s3(account, &settings.bucket).with_retry(retry);
+            let acl = account.canned_acl.as_deref().map(|acl| AclSigner::new(acl, &builder).map(Arc::new));
+            let acl = acl.transpose()?;
+            let http = Http { acl: acl.clone(), ..http };
+            let store = Arc::new(builder.with_http_connector(http).build().map_err(refused)?);
+            acl.iter().for_each(|acl| acl.sign_as(&store));
+            let tagger = Tagger { client: Arc::clone(&store), http: client };
+            return Ok(Clients { store, tagger: Some(tagger) });
+        }
         Account::Google(account) => google(account)
             .with_bucket_name(&settings.bucket)
             .with_retry(retry)
@@ -56,23 +77,19 @@ pub(super) fn client(settings: &ObjectSettings) -> Result<Arc<dyn Client>> {
             .build()
             .map(|client| Arc::new(client) as _),
     };
-    made.map_err(|error| {
-        Error::config(format!(
-            "{}: the client of the bucket {} cannot be set up: {}",
-            settings.key,
-            settings.bucket,
-            super::errors::without_queries(&error.to_string())
-        ))
-    })
+    Ok(Clients { store: made.map_err(refused)?, tagger: None })
 }
 
-fn s3(account: &S3Settings) -> AmazonS3Builder {
-    let mut builder = AmazonS3Builder::from_env().with_virtual_hosted_style_request(!account.path_style);
+fn s3(account: &S3Settings, bucket: &str) -> AmazonS3Builder {
+    let mut builder = AmazonS3Builder::from_env()
+        .with_bucket_name(bucket)
+        .with_virtual_hosted_style_request(!account.path_style || account.accelerated);
     if let Some(region) = &account.region {
         builder = builder.with_region(region);
     }
-    if let Some(endpoint) = &account.endpoint {
-        builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
+    if let Some(endpoint) = endpoint(account, bucket) {
+        let is_plain = endpoint.starts_with("http://");
+        builder = builder.with_endpoint(endpoint).with_allow_http(is_plain);
     }
     if let Some(id) = &account.access_key_id {
         builder = builder.with_access_key_id(id);
@@ -150,45 +167,56 @@ fn options(endpoint: &str) -> ClientOptions {
     ClientOptions::new().with_allow_http(endpoint.starts_with("http://"))
 }
 
+/// The HTTP of a store.
 #[derive(Debug)]
 struct Http {
-    proxy: Option<(String, Option<(String, lavka_api::config::Password)>)>,
+    client: reqwest::Client,
+    /// Puts a canned ACL to new objects.
+    acl: Option<Arc<AclSigner>>,
 }
 
 impl HttpConnector for Http {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let generic = |source: Box<dyn std::error::Error + Send + Sync>| object_store::Error::Generic {
-            store: "HTTP",
-            source,
-        };
-        let found = rustls_native_certs::load_native_certs();
-        let mut roots = RootCertStore::empty();
-        // Old stores hold certificates that rustls cannot use; they are no reason to refuse the others.
-        roots.add_parsable_certificates(found.certs);
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| generic(error.into()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(concat!("lavka/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .pool_idle_timeout(IDLE)
-            .redirect(reqwest::redirect::Policy::none())
-            .http1_only()
-            .no_proxy();
-        if let Some((url, user)) = &self.proxy {
-            let mut proxy = reqwest::Proxy::all(url).map_err(|error| generic(error.without_url().into()))?;
-            if let Some((name, password)) = user {
-                proxy = proxy.basic_auth(name, password.reveal());
-            }
-            builder = builder.proxy(proxy);
-        }
-        let client = builder.build().map_err(|error| generic(error.without_url().into()))?;
-        Ok(HttpClient::new(client))
+        let http = self.client.clone();
+        Ok(match &self.acl {
+            Some(acl) => HttpClient::new(WithAcl { http, acl: Arc::clone(acl) }),
+            None => HttpClient::new(http),
+        })
     }
+}
+
+/// A client with TLS on ring and the system's certificates, which it reads.
+fn http(settings: &ObjectSettings) -> object_store::Result<reqwest::Client> {
+    let generic = |source: Box<dyn std::error::Error + Send + Sync>| object_store::Error::Generic {
+        store: "HTTP",
+        source,
+    };
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // Old stores hold certificates that rustls cannot use; they are no reason to refuse the others.
+    roots.add_parsable_certificates(found.certs);
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| generic(error.into()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(concat!("lavka/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .pool_idle_timeout(IDLE)
+        .redirect(reqwest::redirect::Policy::none())
+        .http1_only()
+        .no_proxy();
+    if let Some((url, user)) = &settings.proxy {
+        let mut proxy = reqwest::Proxy::all(url).map_err(|error| generic(error.without_url().into()))?;
+        if let Some((name, password)) = user {
+            proxy = proxy.basic_auth(name, password.reveal());
+        }
+        builder = builder.proxy(proxy);
+    }
+    builder.build().map_err(|error| generic(error.without_url().into()))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod client;
 mod errors;
+mod s3;
 mod settings;
 mod upload;
 
@@ -18,7 +19,7 @@ use object_store::{Error as StoreError, ObjectStoreExt as _, PutMode, PutPayload
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::{Chunk, End, LakePath, LakeStore, Lease, LogForm, Renamed};
-use client::{Client, client};
+use client::{Client, Clients, clients};
 use errors::explain;
 pub use settings::{Account, AzureSettings, GoogleSettings, ObjectSettings, Provider, S3Settings};
 use upload::{Upload, UploadNote};
@@ -39,7 +40,7 @@ pub struct BucketStore {
 
 struct Inner {
     settings: ObjectSettings,
-    client: OnceCell<Arc<dyn Client>>,
+    clients: OnceCell<Clients>,
     uploads: SyncMutex<HashMap<LakePath, Arc<Mutex<Upload>>>>,
 }
 
@@ -53,15 +54,19 @@ impl BucketStore {
     /// A store as `settings` say; nothing is connected to yet.
     #[must_use]
     pub fn new(settings: ObjectSettings) -> Self {
-        Self { inner: Arc::new(Inner { settings, client: OnceCell::new(), uploads: SyncMutex::default() }) }
+        Self { inner: Arc::new(Inner { settings, clients: OnceCell::new(), uploads: SyncMutex::default() }) }
     }
 
     async fn client(&self) -> Result<&Arc<dyn Client>> {
+        Ok(&self.clients().await?.store)
+    }
+
+    async fn clients(&self) -> Result<&Clients> {
         self.inner
-            .client
+            .clients
             .get_or_try_init(|| async {
                 let settings = self.inner.settings.clone();
-                let made = tokio::task::spawn_blocking(move || client(&settings)).await;
+                let made = tokio::task::spawn_blocking(move || clients(&settings)).await;
                 made.map_err(|error| Error::fatal(format!("the worker is shutting down: {error}")))?
             })
             .await
@@ -356,6 +361,14 @@ impl LakeStore for BucketStore {
         };
         self.uploads().remove(from);
         Ok(renamed)
+    }
+
+    async fn tag(&self, path: &LakePath, tags: &[(String, String)]) -> Result<()> {
+        let key = self.key(path)?;
+        match &self.clients().await?.tagger {
+            Some(tagger) => tagger.tag(&self.inner.settings, &key, tags).await,
+            None => Err(Error::fatal(format!("{path}: objects of this store get no tags"))),
+        }
     }
 
     async fn list(&self, path: &LakePath) -> Result<Vec<LakePath>> {

@@ -61,6 +61,10 @@ pub struct S3Settings {
     pub secret_access_key: Option<Password>,
     /// Whether the bucket is in the path rather than in the host's name.
     pub path_style: bool,
+    /// Whether requests go to Amazon's accelerated endpoint of the bucket.
+    pub accelerated: bool,
+    /// The canned ACL of new objects.
+    pub canned_acl: Option<String>,
     /// Encryption that the store does: `AES256`, `aws:kms`, or none.
     pub encryption: Option<String>,
     /// The id of the key for `aws:kms`.
