@@ -93,8 +93,12 @@ impl JdbcUrl {
         }
         let hosts = places
             .split(',')
-            .map(|place| host(place, dialect.default_port()))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|place| {
+                let (name, port) = host(place)?;
+                let name = if name.is_empty() { "localhost" } else { name };
+                Ok((name.to_owned(), port.unwrap_or_else(|| dialect.default_port())))
+            })
+            .collect::<Result<Vec<_>, String>>()?;
         for property in query.split(['&', ';']).filter(|property| !property.is_empty()) {
             let (name, value) = property.split_once('=').unwrap_or((property, ""));
             properties.push((decode(name)?, Password::new(decode(value)?)));
@@ -183,7 +187,11 @@ impl JdbcUrl {
     }
 }
 
-fn host(place: &str, default_port: u16) -> Result<(String, u16), String> {
+/// Host and port of `HOST[:PORT]`, also of an IPv6 address in brackets. The host may be empty.
+///
+/// # Errors
+/// What is wrong, without the text: where it is not of the form, a password may be in it.
+pub(crate) fn host(place: &str) -> Result<(&str, Option<u16>), String> {
     let place = place.trim();
     let (name, port) = if let Some(rest) = place.strip_prefix('[') {
         let (name, rest) = rest.split_once(']').ok_or("an address in [ needs a ]")?;
@@ -194,12 +202,8 @@ fn host(place: &str, default_port: u16) -> Result<(String, u16), String> {
             None => (place, None),
         }
     };
-    let name = if name.is_empty() { "localhost" } else { name };
-    let port = match port {
-        Some(port) => port.parse().map_err(|_| format!("{port} is no port"))?,
-        None => default_port,
-    };
-    Ok((name.to_owned(), port))
+    let port = port.map(str::parse).transpose();
+    Ok((name, port.map_err(|_| "what follows the host's : is no port")?))
 }
 
 fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -277,13 +281,14 @@ mod tests {
             ("jdbc:oracle:thin", "thin:"),
             ("jdbc:mysql:d", "//"),
             ("jdbc:postgresql://h:port/d", "no port"),
+            ("jdbc:postgresql://me:s3cret@h/d", "no port"),
             ("jdbc:postgresql://h/%zz", "hexadecimal"),
             ("jdbc:postgresql://[::1/d", "]"),
             ("jdbc:", "database"),
             ("é", "jdbc:"),
         ] {
             let error = JdbcUrl::parse(url).unwrap_err();
-            assert!(error.contains(reason), "{url}: {error}");
+            assert!(error.contains(reason) && !error.contains("s3cret"), "{url}: {error}");
         }
     }
 }

@@ -46,19 +46,7 @@ impl Statements {
 
     /// Merges the rows of a table beside, no two of which have one key.
     pub(crate) fn merge_stage(&self, table: &TableId, stage: &str, columns: &[&str], keys: usize) -> String {
-        match self.dialect {
-            Dialect::Vertica | Dialect::Snowflake => {
-                self.merge_from(table, &format!("USING {} AS incoming", self.quoted(stage)), columns, keys)
-            }
-            _ => format!(
-                "INSERT INTO {} ({}) SELECT {} FROM {}{}",
-                self.table(table),
-                self.list(columns),
-                self.list(columns),
-                self.quoted(stage),
-                self.upsert_tail(columns, keys)
-            ),
-        }
+        self.merge_from(table, &format!("USING {} AS incoming", self.quoted(stage)), columns, keys)
     }
 
     /// `MERGE` as the standard has it.
@@ -125,7 +113,7 @@ impl Statements {
         let same = |name: &str| format!("{table}.{name}=DAT.{name}");
         let mut sql = format!(
             "merge into {table} using (values({})) as DAT({}) on {}",
-            vec!["?"; columns.len()].join(", "),
+            marks(columns.len()),
             self.each(columns, ", ", str::to_owned),
             self.each(key, " and ", same)
         );

@@ -86,19 +86,19 @@ impl Dialect {
         matches!(self, Dialect::MySql | Dialect::MariaDb)
     }
 
+    /// The port of a URL without one; 0 where a URL is no place in a network, or the ODBC driver knows it.
     pub(crate) fn default_port(self) -> u16 {
         match self {
             Dialect::Postgres => 5432,
             Dialect::Redshift => 5439,
             Dialect::MySql | Dialect::MariaDb => 3306,
             Dialect::Vertica => 5433,
-            Dialect::Oracle => 1521,
-            Dialect::SqlServer => 1433,
             Dialect::Snowflake => 443,
             Dialect::Db2 => 50_000,
-            Dialect::Teradata => 1025,
             Dialect::Hive => 10_000,
-            Dialect::Sqlite | Dialect::Generic => 0,
+            Dialect::Oracle | Dialect::SqlServer | Dialect::Teradata | Dialect::Sqlite | Dialect::Generic => {
+                0
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use lavka_api::config::Password;
 
 use crate::dialect::Dialect;
-use crate::url::decode;
+use crate::url::{decode, host};
 
 /// Attributes of a connection. Of two with one name the first counts, as in ODBC. `Debug` shows no values, since
 /// passwords may be among them.
@@ -183,19 +183,15 @@ fn yes(value: &str) -> &'static str {
     if value.eq_ignore_ascii_case("true") || value == "1" { "yes" } else { "no" }
 }
 
-/// Host and port of `HOST[:PORT]`, also of an IPv6 address in brackets.
-fn place(text: &str) -> Result<(&str, Option<&str>), String> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, rest) = rest.split_once(']').ok_or("an address in [ needs a ]")?;
-            (host, rest.strip_prefix(':'))
-        }
-        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
-    };
-    if let Some(port) = port.filter(|port| port.parse::<u16>().is_err()) {
-        return Err(format!("{port} is no port"));
-    }
+/// Host and port of `HOST[:PORT]`.
+fn place(text: &str) -> Result<(&str, Option<u16>), String> {
+    let (host, port) = host(text)?;
     if host.is_empty() { Err("it names no host".to_owned()) } else { Ok((host, port)) }
+}
+
+/// Adds the port, or that of the database where the URL has none.
+fn add_port(attributes: &mut Attributes, port: Option<u16>, dialect: Dialect) {
+    attributes.add("Port", &port.unwrap_or_else(|| dialect.default_port()).to_string());
 }
 
 fn behind_slashes(rest: &str) -> Result<&str, String> {
@@ -207,7 +203,10 @@ fn behind_slashes(rest: &str) -> Result<&str, String> {
 /// `thin:[user/password]@//host:port/service`, `@host:port:sid`, `@tns` or `@(DESCRIPTION=...)`.
 fn oracle(rest: &str) -> Result<Attributes, String> {
     let (_, rest) = rest.split_once(':').ok_or("thin: or oci: has to follow oracle:")?;
-    let (login, place) = rest.split_once('@').ok_or("an @ has to come before the database's place")?;
+    // A password may hold an @ too; what is behind the right one is shown in messages.
+    let described = if rest.ends_with(')') { rest.rfind("@(") } else { None };
+    let at = described.or_else(|| rest.rfind('@')).ok_or("an @ has to come before the database's place")?;
+    let (login, place) = (rest.get(..at).unwrap_or_default(), rest.get(at + 1..).unwrap_or_default());
     let mut attributes = Attributes::default();
     let easy = place.strip_prefix("//").unwrap_or(place);
     let parts: Vec<&str> = easy.split(':').collect();
@@ -215,7 +214,6 @@ fn oracle(rest: &str) -> Result<Attributes, String> {
         [host, port, sid] if !place.starts_with(['(', '/']) && !sid.contains('/') => format!(
             "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST={host})(PORT={port}))(CONNECT_DATA=(SID={sid})))"
         ),
-        _ if easy.starts_with('(') => easy.to_owned(),
         _ => easy.to_owned(),
     };
     if dbq.is_empty() {
@@ -275,7 +273,7 @@ fn vertica(rest: &str) -> Result<Attributes, String> {
     let (host, port) = place(server)?;
     let mut attributes = Attributes::default();
     attributes.add("ServerName", host);
-    attributes.add("Port", port.unwrap_or("5433"));
+    add_port(&mut attributes, port, Dialect::Vertica);
     attributes.add("Database", database);
     for (name, value) in pairs(query, &['&']) {
         let known = [
@@ -308,7 +306,7 @@ fn hive(rest: &str) -> Result<Attributes, String> {
     } else {
         let (host, port) = place(server)?;
         attributes.add("Host", host);
-        attributes.add("Port", port.unwrap_or("10000"));
+        add_port(&mut attributes, port, Dialect::Hive);
     }
     attributes.add("Schema", if database.is_empty() { "default" } else { database });
     if let Some(principal) = property("principal") {
@@ -341,7 +339,7 @@ fn snowflake(rest: &str) -> Result<Attributes, String> {
     let (host, port) = place(rest.trim_end_matches('/'))?;
     let mut attributes = Attributes::default();
     attributes.add("Server", host);
-    attributes.add("Port", port.unwrap_or("443"));
+    add_port(&mut attributes, port, Dialect::Snowflake);
     for (name, value) in pairs(query, &['&']) {
         let known = [
             ("db", "Database"),
@@ -366,7 +364,7 @@ fn db2(rest: &str) -> Result<Attributes, String> {
     let (host, port) = place(server)?;
     let mut attributes = Attributes::default();
     attributes.add("Hostname", host);
-    attributes.add("Port", port.unwrap_or("50000"));
+    add_port(&mut attributes, port, Dialect::Db2);
     attributes.add("Database", database);
     attributes.add("Protocol", "TCPIP");
     for (name, value) in pairs(properties, &[';']) {
@@ -422,6 +420,12 @@ mod tests {
                 "DBQ={(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=db)(PORT=1521))(CONNECT_DATA=(SID=XE)))};",
             ),
             ("oracle", "thin:@(DESCRIPTION=(X=1))", "DBQ={(DESCRIPTION=(X=1))};"),
+            ("oracle", "thin:me/s3@cret@//db/shop", "DBQ=db/shop;UID=me;PWD={s3@cret};"),
+            (
+                "oracle",
+                "thin:me/s3@(cret@(DESCRIPTION=(X=a@b))",
+                "DBQ={(DESCRIPTION=(X=a@b))};UID=me;PWD={s3@(cret};",
+            ),
             (
                 "sqlserver",
                 "//db:1433;databaseName=shop;encrypt=true;trustServerCertificate=false;user=me;password=a;sendTimeAsDatetime=false",
@@ -467,6 +471,7 @@ mod tests {
             ("sqlserver", "s3cret"),
             ("sqlserver", "//;password=s3cret"),
             ("vertica", "//h:port/d?password=s3cret"),
+            ("vertica", "//me:s3cret@h/d"),
             ("db2", "//h;s3cret"),
             ("odbc", "DSN=x;s3cret"),
             ("odbc", "DSN={s3cret=;"),

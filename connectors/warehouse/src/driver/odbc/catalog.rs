@@ -84,8 +84,12 @@ impl Worker<'_> {
     /// The one table that `id` means: with this very name, else the only one that differs by case.
     fn find(&self, id: &TableId) -> Result<Option<Listed>, Error> {
         let home = id.schema().map(str::to_owned).or_else(|| self.home.clone());
-        let mut patterns = vec![id.table().to_owned(), id.table().to_uppercase(), id.table().to_lowercase()];
-        patterns.dedup();
+        let mut patterns = vec![id.table().to_owned()];
+        for form in [id.table().to_uppercase(), id.table().to_lowercase()] {
+            if !patterns.contains(&form) {
+                patterns.push(form);
+            }
+        }
         for pattern in patterns {
             // `_` and `%` in a name match more than the name: the answer is looked through.
             let mut found = self.list(home.as_deref().unwrap_or_default(), &pattern)?;

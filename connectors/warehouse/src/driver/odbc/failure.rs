@@ -1,7 +1,7 @@
 //! What goes wrong over ODBC, by SQLSTATE and by the numbers of each database.
 
 use odbc_api::Error;
-use odbc_api::handles::{Record, slice_to_cow_utf8};
+use odbc_api::handles::slice_to_cow_utf8;
 
 use crate::dialect::Dialect;
 use crate::driver::{Failure, FailureKind};
@@ -17,25 +17,21 @@ pub(super) struct Wording {
 impl Wording {
     /// A failure of ODBC, classified.
     pub(super) fn failed(&self, error: &Error) -> Failure {
-        match error {
+        let record = match error {
             Error::Diagnostics { record, .. }
             | Error::InvalidRowArraySize { record, .. }
             | Error::UnableToRepresentNull(record)
             | Error::OracleOdbcDriverDoesNotSupport64Bit(record)
-            | Error::UnsupportedOdbcApiVersion(record) => self.diagnosed(record),
+            | Error::UnsupportedOdbcApiVersion(record) => record,
             Error::TooLargeValueForBuffer { .. } | Error::TooLargeColumnBufferSize { .. } => {
-                Failure::new(FailureKind::Row, "a value is too large for the ODBC driver")
+                return Failure::new(FailureKind::Row, "a value is too large for the ODBC driver");
             }
-            Error::NoDiagnostics { function } => Failure::new(
-                FailureKind::Other,
-                format!("{function} failed, and the ODBC driver does not say why"),
-            ),
-            other => Failure::new(FailureKind::Other, self.shown(&other.to_string())),
-        }
-    }
-
-    /// A failure by its diagnostic record.
-    pub(super) fn diagnosed(&self, record: &Record) -> Failure {
+            Error::NoDiagnostics { function } => {
+                let why = format!("{function} failed, and the ODBC driver does not say why");
+                return Failure::new(FailureKind::Other, why);
+            }
+            other => return Failure::new(FailureKind::Other, self.shown(&other.to_string())),
+        };
         let (state, number) = (String::from_utf8_lossy(&record.state.0), record.native_error);
         let message = slice_to_cow_utf8(&record.message);
         let kind = kind(self.dialect, &state, number, &message);

@@ -10,6 +10,7 @@ mod decode;
 mod encode;
 mod failure;
 mod session;
+mod stages;
 mod worker;
 
 pub(crate) use attributes::{Attributes, of_jdbc};

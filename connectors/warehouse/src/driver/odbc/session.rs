@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::encode::{self, Form, Values};
 use super::failure::Wording;
+use super::stages::Stages;
 use super::worker::{Job, Prepare, Worker};
 use crate::data::{Cell, WallClock};
 use crate::dialect::{Dialect, placeholders};
@@ -19,8 +20,6 @@ use crate::table::{ColumnKind, Table, TableId, TableKind};
 
 /// How long leaving the server may take.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// Tables beside others at most; more means that schemas change all the time. No batch has as many targets.
-const MAX_STAGES: usize = 256;
 /// Parameters of a statement at most, for databases that take rows in the text of one.
 const MAX_PARAMETERS: usize = 2000;
 
@@ -49,7 +48,8 @@ pub(in super::super) async fn open(
         attributes,
         dialect: (!connection.url.asks).then_some(connection.url.dialect),
         wording,
-        seconds: u32::try_from(limit.as_secs()).unwrap_or(u32::MAX),
+        // None would be for ever.
+        seconds: u32::try_from(limit.as_secs()).unwrap_or(u32::MAX).max(1),
         cancel: cancel.clone(),
     };
     std::thread::Builder::new()
@@ -57,7 +57,7 @@ pub(in super::super) async fn open(
         .spawn(move || worker.run(inbox, opened))
         .map_err(|error| Failure::new(FailureKind::Again, format!("no thread for ODBC: {error}")))?;
     let dialect = told.await.map_err(|_| gone())??;
-    Ok(Box::new(OdbcSession { jobs, cancel, dialect, stages: Vec::new() }))
+    Ok(Box::new(OdbcSession { jobs, cancel, dialect, stages: Stages::default() }))
 }
 
 /// The thread has ended, which it does by a panic alone: the driver answered what no driver may.
@@ -69,8 +69,7 @@ struct OdbcSession {
     jobs: mpsc::Sender<Job>,
     cancel: Arc<Cancel>,
     dialect: Dialect,
-    /// Targets that have a table beside theirs, the oldest first.
-    stages: Vec<u64>,
+    stages: Stages,
 }
 
 /// Cancels what runs if nobody waits for it any more.
@@ -207,19 +206,17 @@ impl Session for OdbcSession {
     }
 
     async fn prepare(&mut self, target: &Arc<Target>, action: Action) -> Result<(), Failure> {
-        if action != Action::Upsert || !target.statements.stages_upserts() || self.stages.contains(&target.id)
-        {
+        if action != Action::Upsert || !target.statements.stages_upserts() || !self.stages.want(target.id) {
             return Ok(());
         }
         let names = target.names(target.columns.len());
         let sql = target.statements.create_stage(&stage_name(target.id), &target.table, &names);
-        if self.stages.len() >= MAX_STAGES {
-            let oldest = self.stages.remove(0);
+        if let Some(oldest) = self.stages.evict() {
             let name = target.statements.quoted(&stage_name(oldest));
             self.execute(&format!("DROP TABLE {name}")).await?;
         }
         self.execute(&sql).await.map_err(|failure| failure.at("making a temporary table"))?;
-        self.stages.push(target.id);
+        self.stages.made(target.id);
         Ok(())
     }
 
@@ -229,8 +226,8 @@ impl Session for OdbcSession {
         }
         let (target, width) = (rows.target, rows.width());
         let names = target.names(width);
-        let stage = (rows.action == Action::Upsert && self.stages.contains(&target.id))
-            .then(|| stage_name(target.id));
+        let stage =
+            (rows.action == Action::Upsert && self.stages.contains(target.id)).then(|| stage_name(target.id));
         if let Some(stage) = &stage {
             self.execute(&format!("DELETE FROM {}", target.statements.quoted(stage))).await?;
         }
@@ -256,6 +253,7 @@ impl Session for OdbcSession {
     }
 
     async fn begin(&mut self) -> Result<(), Failure> {
+        self.stages.begin();
         if !self.dialect.has_transactions() {
             return Ok(());
         }

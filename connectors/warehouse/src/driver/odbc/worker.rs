@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lavka_odbc_manager::{Cancel, execute_rows};
 use odbc_api::buffers::BoxColumBufferRefMut;
-use odbc_api::handles::{AnyHandle as _, AsStatementRef as _, ColumnDescription, Record, StatementImpl};
+use odbc_api::handles::{AnyHandle as _, AsStatementRef as _, ColumnDescription, StatementImpl};
 use odbc_api::{ConnectionOptions, Pod, Prepared};
 use tokio::sync::{mpsc, oneshot};
 
@@ -265,14 +265,10 @@ impl<'c> Worker<'c> {
                 Some(Err(error)) => return Err(self.failed(&error)),
                 Some(Ok(not_done)) if not_done.is_empty() => from += rows,
                 Some(Ok(_)) => {
-                    let mut record = Record::with_capacity(512);
-                    record.fill_from(&prepared.as_stmt_ref(), 1);
-                    let failure = self.wording.diagnosed(&record);
-                    // The driver did the others, so that it is about rows, whatever it says.
-                    return Err(match failure.kind {
-                        FailureKind::Other => Failure::new(FailureKind::Row, failure.to_string()),
-                        _ => failure,
-                    });
+                    // What the driver said of them is gone by now: it is said of the last call alone. Done again with care,
+                    // each of them fails by itself.
+                    let why = "the ODBC driver did some of the rows and not others";
+                    return Err(Failure::new(FailureKind::Row, why));
                 }
             }
         }
@@ -340,13 +336,13 @@ impl<'c> Worker<'c> {
             })?);
             if rows.len() >= chunk.max(1) {
                 let full = Chunk { heads: heads.clone(), rows: std::mem::take(&mut rows) };
-                if send(answer, full).is_err() {
+                if answer.blocking_send(full).is_err() {
                     return Ok(());
                 }
             }
         }
         if !rows.is_empty() {
-            let _ = send(answer, Chunk { heads, rows });
+            let _ = answer.blocking_send(Chunk { heads, rows });
         }
         Ok(())
     }
@@ -365,15 +361,6 @@ impl<'c> Worker<'c> {
             heads.push(decode::head(self.dialect, name, &description, unsigned));
         }
         Ok(heads.into())
-    }
-}
-
-/// Sends a chunk, waiting for room.
-fn send(answer: &mpsc::Sender<Chunk>, chunk: Chunk) -> Result<(), ()> {
-    match answer.try_send(chunk) {
-        Ok(()) => Ok(()),
-        Err(mpsc::error::TrySendError::Full(chunk)) => answer.blocking_send(chunk).map_err(drop),
-        Err(mpsc::error::TrySendError::Closed(_)) => Err(()),
     }
 }
 
