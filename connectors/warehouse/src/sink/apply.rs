@@ -7,7 +7,7 @@ use lavka_api::Error;
 
 use super::route::{Op, Work};
 use crate::data::{Cell, RowKey, RowPlan};
-use crate::dialect::Savepoints;
+use crate::dialect::{Dialect, Savepoints};
 use crate::driver::{Action, Failure, FailureKind, Rows, Session, Target, WriteFailure};
 use crate::settings::InsertMode;
 
@@ -204,6 +204,7 @@ impl<'a> ReadyWork<'a> {
     ///
     /// Where the database has no savepoints the whole transaction is taken back instead, and what went well of this work is
     /// done again: what is left then serves to find the records at fault, and is not to be committed where there are any.
+    /// Where it has no transactions either, what went well stays, and is not to be done again.
     pub(super) async fn apply_carefully(
         &self,
         session: &mut dyn Session,
@@ -249,7 +250,7 @@ impl<'a> ReadyWork<'a> {
         }
         match passed_over {
             // Each half went well by itself, and what other works of the transaction had done is gone.
-            Some(failure) if refused.is_empty() && points == Points(Savepoints::None) => Err(failure),
+            Some(failure) if refused.is_empty() && points.takes_back_all() => Err(failure),
             _ => Ok(()),
         }
     }
@@ -260,7 +261,10 @@ impl<'a> ReadyWork<'a> {
         points: Points,
         applied: &[Vec<Op<'a>>],
     ) -> Result<(), Failure> {
-        if let Points(Savepoints::Statements { back, .. }) = points {
+        if !points.transactions {
+            return Ok(());
+        }
+        if let Savepoints::Statements { back, .. } = points.savepoints {
             return session.execute(back).await.map(drop);
         }
         session.rollback().await?;
@@ -282,24 +286,33 @@ impl<'a> ReadyWork<'a> {
 }
 
 /// How parts of a work are kept and taken back.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Points(Savepoints);
+#[derive(Clone, Copy)]
+struct Points {
+    savepoints: Savepoints,
+    transactions: bool,
+}
 
 impl Points {
     fn of(work: &ReadyWork<'_>) -> Self {
         let target = work.write.as_ref().or(work.delete.as_ref());
-        Self(target.map_or(Savepoints::None, |target| target.statements.dialect.savepoints()))
+        let dialect = target.map_or(Dialect::Generic, |target| target.statements.dialect);
+        Self { savepoints: dialect.savepoints(), transactions: dialect.has_transactions() }
+    }
+
+    /// Whether the whole transaction is taken back with a part.
+    fn takes_back_all(self) -> bool {
+        self.transactions && self.savepoints == Savepoints::None
     }
 
     async fn set(self, session: &mut dyn Session) -> Result<(), Failure> {
-        match self.0 {
+        match self.savepoints {
             Savepoints::Statements { set, .. } => session.execute(set).await.map(drop),
             Savepoints::None => Ok(()),
         }
     }
 
     async fn release(self, session: &mut dyn Session) -> Result<(), Failure> {
-        match self.0 {
+        match self.savepoints {
             Savepoints::Statements { release: Some(release), .. } => session.execute(release).await.map(drop),
             _ => Ok(()),
         }

@@ -63,6 +63,8 @@ struct Progress {
     /// Records that are out, with why.
     refused: BTreeMap<usize, Error>,
     careful: bool,
+    /// Whether records may be out.
+    takes_errant: bool,
     /// A transaction was begun and not committed.
     begun: bool,
     /// Tables were looked up anew.
@@ -135,7 +137,7 @@ impl WarehouseSinkTask {
         batch: &[SinkRecord],
         takes_errant: bool,
     ) -> Result<BTreeMap<usize, Error>, Ended> {
-        let mut progress = Progress::default();
+        let mut progress = Progress { takes_errant, ..Progress::default() };
         loop {
             let kept = self.session.is_some();
             let mut session = self.session().await?;
@@ -224,6 +226,7 @@ impl WarehouseSinkTask {
             return Ok(());
         }
         let settings = self.settings.clone();
+        let transactions = settings.statements.dialect.has_transactions();
         progress.begun = true;
         session.begin().await?;
         if progress.careful {
@@ -235,10 +238,12 @@ impl WarehouseSinkTask {
             } else if progress.careful {
                 let mut refused = Vec::new();
                 work.apply_carefully(session, &mut refused).await?;
-                if !refused.is_empty() {
+                if !refused.is_empty() && (transactions || !progress.takes_errant) {
                     // Once more without them, so that what is committed was written in order and whole.
                     return Err(Ended::Records(refused));
                 }
+                // Without transactions the others are written for good.
+                progress.refused.extend(refused);
             } else {
                 work.apply(session, &work.work.ops).await.map_err(|ended| match ended {
                     NotApplied::Records(records) => Ended::Records(records),

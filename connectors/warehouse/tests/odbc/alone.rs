@@ -157,6 +157,48 @@ fn rows_are_found_by_halves_without_savepoints_too() {
 }
 
 #[test]
+fn rows_are_written_once_without_transactions_too() {
+    let place = name("lasting");
+    let db = Db::Maria;
+    // It reads Hive's quotes, and this is how Hive is asked for its database. Hive's tables have no keys.
+    let table = "(id int, name varchar(5), amount bigint)";
+    for sql in [
+        format!("CREATE DATABASE {place}"),
+        format!("CREATE FUNCTION {place}.current_database() RETURNS varchar(64) RETURN ''"),
+        format!("CREATE TABLE {place}.first {table}"),
+        format!("CREATE TABLE {place}.second {table}"),
+    ] {
+        db.sql("", &sql);
+    }
+    let url = db.connection("").remove(0).1.replace("Database=shop", &format!("Database={place}"));
+    let keys = [
+        ("connection.url", url.as_str()),
+        ("dialect.name", "HiveDatabaseDialect"),
+        ("pk.mode", "record_key"),
+    ];
+    let mut rig = Rig::new(db, &place, &keys);
+    let batch = ["first", "second"].into_iter().flat_map(|topic| {
+        (0..100).map(move |id| {
+            let text = if id % 33 == 7 { "too long" } else { "fits" };
+            record(topic, id.into(), key(id), value(text, 1))
+        })
+    });
+    rig.put(batch.collect());
+    let mut places: Vec<usize> = rig.errant.iter().map(|errant| errant.index).collect();
+    places.sort_unstable();
+    assert_eq!(places, [7, 40, 73, 107, 140, 173], "{:?}", rig.errant);
+    for table in ["first", "second"] {
+        let counts = db.sql("", &format!("SELECT count(*), count(DISTINCT id) FROM {place}.{table}"));
+        assert_eq!(counts, "97|97", "{table}");
+    }
+    // Who wants no record left out gets none in silence.
+    rig.tolerant = false;
+    let error = rig.try_put(vec![record("first", 200, key(200), value("too long", 1))]).unwrap_err();
+    assert!(error.to_string().contains("first-0@200"), "{error}");
+    rig.stop();
+}
+
+#[test]
 fn names_that_are_too_long_are_not_cut() {
     let long = "n".repeat(64);
     let schema = Schema::structure().field(long.as_str(), Schema::optional(Type::Int32)).build().unwrap();
