@@ -162,7 +162,7 @@ impl SnapshotRun {
         let now = Instant::now();
         self.metrics.advance(self.rows, now.saturating_duration_since(self.begun).as_secs_f64(), left);
         self.metrics.queue(self.readings.waiting());
-        if let Some(progress) = &self.progress {
+        if let Some(progress) = self.progress.as_ref().filter(|_| self.rows_of_table > 0) {
             self.metrics.rows_of.set(&progress.table, number(self.rows_of_table));
         }
         self.metrics.last.mark(now);

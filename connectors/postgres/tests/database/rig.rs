@@ -127,12 +127,13 @@ impl Running {
     /// Polls until there are `count` records; what comes beyond is there too.
     pub(crate) async fn take(&mut self, count: usize) -> Vec<SourceRecord> {
         let mut out = Vec::new();
-        let polls = async {
-            while out.len() < count {
-                out.extend(self.poll().await.unwrap());
+        let until = tokio::time::Instant::now() + LONG;
+        while out.len() < count {
+            match tokio::time::timeout_at(until, self.poll()).await {
+                Ok(records) => out.extend(records.unwrap()),
+                Err(_) => panic!("only {} of {count}: {:?}", out.len(), rows(&out, "id")),
             }
-        };
-        tokio::time::timeout(LONG, polls).await.unwrap_or_else(|_| panic!("only {} of {count}", 0));
+        }
         out
     }
 
