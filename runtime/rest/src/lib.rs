@@ -50,5 +50,6 @@ pub use membership::{
     InterWorkerKeys, MacAlgorithm, Matter, Membership, PeerRequest, SIGNATURE_ALGORITHM_HEADER,
     SIGNATURE_HEADER, Session, SessionKey, Whose, ask_peer,
 };
+pub use metrics::METRIC_NAMES;
 pub use openapi::openapi;
 pub use server::{BoundRest, RestServer};

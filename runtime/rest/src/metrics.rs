@@ -1,21 +1,8 @@
 //! `GET /metrics`: what the worker, its connectors and tasks count and measure, as Prometheus reads it.
 //!
 //! Connect has no such path: there a JMX exporter runs beside it. Names and labels are those that the exporter gives by
-//! the rules that are in use for Connect and for Debezium, so that their dashboards and alerts go on working:
-//!
-//! | MBean, attribute | metric | labels |
-//! |---|---|---|
-//! | `kafka.connect:type=app-info`, `version` or `commit-id` | `kafka_connect_version_info`, `kafka_connect_commit_id_info`: 1 | the attribute |
-//! | `kafka.connect:type=connect-worker-metrics`, `name` | `kafka_connect_worker_name` | |
-//! | the same with `connector=c`, `name` | `kafka_connect_worker_name` | `connector` |
-//! | `kafka.connect:type=connector-metrics,connector=c`, `name` | `kafka_connect_connector_name`: 1 | `connector`, `name` |
-//! | `kafka.connect:type=connector-task-metrics,connector=c,task=t`, `status` | `kafka_connect_connector_task_status`: 1 | `connector`, `task`, `status` |
-//! | `kafka.connect:type=T-metrics,connector=c,task=t`, `name`, where T is `source-task`, `sink-task`, `task-error` | `kafka_connect_T_name` | `connector`, `task` |
-//! | `kafka.connect:type=plugins,connector=c,task=t`, `name` (KIP-877) | `kafka_connect_plugins_name` | `connector`, `task`, the plugin's |
-//! | `debezium.p:type=connector-metrics,context=x,server=s`, `Name` | `debezium_metrics_Name` | `context`, `plugin` (p), `name` (s), and besides `connector`, `task` |
-//!
-//! Hyphens become underscores. What ends in `-total` is a counter, other numbers are gauges. Rates are not among them:
-//! Prometheus' `rate()` makes them of the totals.
+//! the rules that are in use for Connect and for Debezium ([`METRIC_NAMES`]), so that their dashboards and alerts go on
+//! working.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +16,47 @@ use lavka_worker::{ConnectorInfo, ConnectorStatus, State, Status, WorkerHandle};
 
 /// The most bytes of an answer: some 300,000 values.
 const MOST: usize = 32 << 20;
+
+/// What metrics are named: the MBean and attribute in Java, the metric here, its labels. As Markdown.
+pub const METRIC_NAMES: &[[&str; 3]] = &[
+    [
+        "`kafka.connect:type=app-info`: `version`, `commit-id`",
+        "`kafka_connect_version_info`, `kafka_connect_commit_id_info`, which are 1",
+        "`version`, `commit_id`",
+    ],
+    ["`kafka.connect:type=connect-worker-metrics`: `NAME`", "`kafka_connect_worker_NAME`", ""],
+    [
+        "`kafka.connect:type=connect-worker-metrics,connector=C`: `NAME`",
+        "`kafka_connect_worker_NAME`",
+        "`connector`",
+    ],
+    [
+        "`kafka.connect:type=connector-metrics,connector=C`: `connector-class`, `connector-type`, `connector-version`, \
+         `status`",
+        "`kafka_connect_connector_NAME`, which is 1",
+        "`connector`, and the attribute",
+    ],
+    [
+        "`kafka.connect:type=connector-task-metrics,connector=C,task=T`: `status`",
+        "`kafka_connect_connector_task_status`, which is 1",
+        "`connector`, `task`, `status`",
+    ],
+    [
+        "`kafka.connect:type=TYPE-metrics,connector=C,task=T`: `NAME`; TYPE is `source-task`, `sink-task` or `task-error`",
+        "`kafka_connect_TYPE_NAME`",
+        "`connector`, `task`",
+    ],
+    [
+        "`kafka.connect:type=plugins,connector=C,task=T`: `NAME` (KIP-877)",
+        "`kafka_connect_plugins_NAME`",
+        "`connector`, `task`",
+    ],
+    [
+        "`debezium.postgres:type=connector-metrics,context=X,server=S`: `NAME`",
+        "`debezium_metrics_NAME`",
+        "`context`, `plugin` (`postgres`), `name` (`topic.prefix`); besides `connector`, `task`; `table` or `key` of maps",
+    ],
+];
 
 /// The answer in this format.
 pub(crate) fn answer(worker: &WorkerHandle, format: Format) -> Response {
@@ -119,7 +147,7 @@ fn about_task(sample: &Sample, families: &mut Families) {
     if let Some((context, attribute)) = name.split_once('.').filter(|_| *group == PLUGINS) {
         labels.push(("context", context));
         let name = format!("debezium_metrics_{attribute}");
-        let help = format!("{attribute} of Debezium's MBeans");
+        let help = format!("{attribute}, as Debezium's MBeans name theirs");
         families.add(&name, Kind::Unknown, &help, &labels, *value);
         return;
     }

@@ -14,6 +14,7 @@ pub(super) fn page(subjects: &[Subject<'_>]) -> Page {
          - [Every connector](connector.md): keys that all connectors have\n\
          - [Kafka clients](kafka-clients.md): producers, consumers and admin clients of worker and connectors\n\
          - [Client keys and librdkafka](kafka-client-keys.md): what Java's client keys are translated to\n\
+         - [Metrics](metrics.md): what `GET /metrics` tells, under which names\n\
          - [REST API](openapi.json): the OpenAPI document that a worker serves at `/openapi.json`\n\n",
     );
     for (_, folder, title) in FOLDERS {

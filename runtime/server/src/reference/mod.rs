@@ -3,7 +3,7 @@
 //!
 //! - `plugin_page`, `framework_pages`, `index`: what is on which page.
 //! - `client_keys`: Java's client keys and librdkafka's.
-//! - `keys`: keys as Markdown.
+//! - `keys`: keys as Markdown. `metrics`: what `GET /metrics` tells.
 //! - `examples`: transforms with records that are sent through them when the pages are made.
 //! - `kafka_keys`: names of Kafka's own keys.
 
@@ -13,6 +13,7 @@ mod framework_pages;
 mod index;
 pub(crate) mod kafka_keys;
 mod keys;
+mod metrics;
 mod plugin_page;
 
 use std::path::Path;
@@ -41,6 +42,7 @@ pub async fn pages() -> Result<Vec<Page>> {
         framework_pages::connector(),
         framework_pages::clients(),
         client_keys::page(),
+        metrics::page(),
         Page { path: "openapi.json".into(), text: lavka_rest::openapi() },
     ];
     for subject in &subjects {
