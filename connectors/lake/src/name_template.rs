@@ -94,6 +94,11 @@ impl NameTemplate {
         self
     }
 
+    /// Whether names differ by time.
+    pub(crate) fn has_time(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Time(_) | Part::Day))
+    }
+
     /// Appends the name.
     ///
     /// # Errors

@@ -64,7 +64,7 @@ impl Placing {
         }
         let start_offset = *self.head.get_or_insert(record.origin.offset);
         name(names, record, start_offset, now, out)?;
-        if names.one_file {
+        if names.one_file || !names.template.has_time() {
             self.shared = Some(out.clone());
         }
         Ok(())
@@ -120,12 +120,57 @@ fn name(
     now: i64,
     out: &mut String,
 ) -> Result<()> {
-    let time = match names.by_event {
-        false => now,
-        true => record.record.timestamp.ok_or_else(|| {
+    let time = if names.by_event && names.template.has_time() {
+        record.record.timestamp.ok_or_else(|| {
             Error::data("the record has no timestamp, which file.name.timestamp.source=EVENT needs")
-        })?,
+        })?
+    } else {
+        now
     };
     let (topic, partition) = (&*record.record.topic, record.origin.partition);
     names.template.render(&Binding { topic, partition, start_offset, time, zone: &names.zone }, out)
+}
+
+#[cfg(test)]
+mod tests {
+    use lavka_api::data::{KafkaOrigin, Record};
+
+    use super::*;
+    use crate::name_template::{NameTemplate, Variables};
+    use crate::zone::Zone;
+
+    /// Where records with these offsets and timestamps come.
+    fn places(template: &str, records: &[(i64, Option<i64>)]) -> Result<Vec<String>> {
+        let naming = Naming::Template(Box::new(TemplateNames {
+            template: NameTemplate::parse(template, Variables::Name).unwrap(),
+            zone: Zone::UTC,
+            by_event: true,
+            one_file: false,
+        }));
+        let (mut placing, mut place) = (Placing::default(), String::new());
+        let mut partitioner = Partitioner::Default;
+        let one = |(offset, timestamp): &(i64, Option<i64>)| {
+            let origin = KafkaOrigin { topic: "t".into(), partition: 7, offset: *offset, leader_epoch: None };
+            let record = Record { timestamp: *timestamp, ..Record::for_topic("t") };
+            let record = SinkRecord { record, origin, raw_key: None, raw_value: None };
+            let rules = (&naming, &PlaceRules::default());
+            placing.place(rules, &mut partitioner, &record, None, 0, &mut place)?;
+            Ok(place.clone())
+        };
+        records.iter().map(one).collect()
+    }
+
+    #[test]
+    fn names_without_time_ask_for_none_and_are_shared() {
+        let template = "{{topic}}-{{partition}}-{{start_offset}}";
+        assert_eq!(places(template, &[(3, None), (4, Some(3_600_000))]).unwrap(), ["t-7-3", "t-7-3"]);
+    }
+
+    #[test]
+    fn names_with_time_are_those_of_each_record() {
+        let template = "{{topic}}-{{partition}}-{{start_offset}}-{{timestamp:unit=HH}}";
+        let records = [(3, Some(0)), (4, Some(3_600_000)), (5, Some(0))];
+        assert_eq!(places(template, &records).unwrap(), ["t-7-3-00", "t-7-3-01", "t-7-3-00"]);
+        assert!(places(template, &[(3, None)]).unwrap_err().to_string().contains("no timestamp"));
+    }
 }

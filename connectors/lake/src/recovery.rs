@@ -32,7 +32,7 @@ pub(crate) struct Recovered {
 }
 
 /// The newest file of each of a topic's partitions, with its [number](crate::naming::Naming::place), so that one open of
-/// many partitions lists the topic once. Files that a recovery renames after a listing do not matter: they are in the log
+/// many partitions lists the topic once, and only where a file may tell something. Files that a recovery renames after a listing do not matter: they are in the log
 /// as well.
 pub(crate) type Listings = HashMap<Topic, HashMap<i32, (i64, LakePath)>>;
 
@@ -59,7 +59,11 @@ pub(crate) async fn recover(
     let newest = match listings.get(&tp.topic) {
         Some(newest) => newest,
         None => {
-            let files = lake.store.list(&lake.topic_dir(&tp.topic)?).await?;
+            let files = if files_tell(naming, lake.settings.compatibility) {
+                lake.store.list(&lake.topic_dir(&tp.topic)?).await?
+            } else {
+                Vec::new()
+            };
             listings.entry(tp.topic.clone()).or_insert(newest_files(naming, files, &tp.topic))
         }
     };
@@ -86,6 +90,16 @@ pub(crate) async fn recover(
         log.shorten(lake, &mut lease, next, &history).await?;
     }
     Ok(Some(Recovered { lease, log, files_end, next, history, schema }))
+}
+
+/// Whether anything is found out from finished files: where they end by their names, or what the last one's schema is. With
+/// years of files listing them takes long.
+fn files_tell(naming: &Naming, compatibility: Compatibility) -> bool {
+    match naming {
+        Naming::Span => true,
+        Naming::Start { .. } => compatibility != Compatibility::None,
+        Naming::Template(_) => false,
+    }
 }
 
 /// Where to go on, and what was taken up to there: after the last block of the log, where the names of finished files end.
@@ -163,6 +177,13 @@ mod tests {
             assert_eq!(found, next);
             assert!(history.ceiling() >= next.unwrap_or(0));
         }
+    }
+
+    #[test]
+    fn files_are_listed_where_they_tell_something() {
+        let start = Naming::Start { delim: "+".into() };
+        assert!(files_tell(&Naming::Span, Compatibility::None));
+        assert!(!files_tell(&start, Compatibility::None) && files_tell(&start, Compatibility::Backward));
     }
 
     #[test]
