@@ -260,6 +260,15 @@ fn what_is_wrong_or_not_here_is_said_at_its_key() {
     }
     let both = config(&[("format.output.envelope", "false"), ("format.output.fields", "key,value")]);
     assert!(errors(&both)[0].1.contains("must contain only one field"));
-    let text = format!("{:?}", new().task(&config(&[("aws.secret.access.key", "very-secret")])).is_ok());
-    assert!(!text.contains("very-secret"));
+    // Whatever is wrong, the key is not among what is said of it.
+    let secret = ["aws.secret.access.key", "aws_secret_access_key"].map(|key| (key, "very-secret"));
+    for wrong in
+        [("format.output.type", "xml"), ("file.name.template", "{{topic}}"), ("aws.s3.bucket.name", "")]
+    {
+        let entries = config(&[&secret[..], &[wrong]].concat());
+        let mut said: Vec<String> = errors(&entries).into_iter().map(|(_, error)| error).collect();
+        assert!(!said.is_empty(), "{wrong:?}");
+        said.push(new().task(&entries).err().unwrap().to_string());
+        assert!(said.iter().all(|text| !text.contains("very-secret")), "{said:?}");
+    }
 }
