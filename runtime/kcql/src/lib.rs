@@ -115,10 +115,76 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
+/// The clauses that statements of Lenses' connectors may have.
+const CLAUSES: [&str; 31] = [
+    "AUTOCREATE",
+    "AUTOEVOLVE",
+    "BATCH",
+    "CLUSTERBY",
+    "DISTRIBUTEBY",
+    "IGNORE",
+    "INCREMENTALMODE",
+    "KEYDELIMITER",
+    "LIMIT",
+    "NOPARTITION",
+    "PARTITIONBY",
+    "PK",
+    "PROPERTIES",
+    "STOREAS",
+    "TIMESTAMPUNIT",
+    "TTL",
+    "WITHCONVERTER",
+    "WITHDOCTYPE",
+    "WITHFORMAT",
+    "WITHINDEXSUFFIX",
+    "WITHJMSSELECTOR",
+    "WITHKEY",
+    "WITHPIPELINE",
+    "WITHREGEX",
+    "WITHSTRUCTURE",
+    "WITHSUBSCRIPTION",
+    "WITHTAG",
+    "WITHTARGET",
+    "WITHTIMESTAMP",
+    "WITHTYPE",
+    "WITHUNWRAP",
+];
+
 impl Statement {
     /// The clause with this name, in capitals; the last where it comes more than once.
     #[must_use]
     pub fn clause(&self, name: &str) -> Option<&Clause> {
         self.clauses.iter().rev().find(|clause| clause.name == name)
+    }
+
+    /// The names of the clauses that mean nothing to a connector for which those in `used` do. Lenses' connectors pass over
+    /// them. `text` is where the statement was read from.
+    ///
+    /// # Errors
+    /// The first that is no clause of any of them.
+    pub fn unused(&self, text: &str, used: &[&str]) -> Result<Vec<String>, Malformed> {
+        let others = self.clauses.iter().filter(|clause| !used.contains(&clause.name.as_str()));
+        let known = others.map(|clause| match CLAUSES.contains(&clause.name.as_str()) {
+            true => Ok(clause.name.clone()),
+            false => {
+                Err(Malformed::new(text, clause.position, format!("{} is no clause of KCQL,", clause.name)))
+            }
+        });
+        known.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clauses_that_mean_nothing() {
+        let text = "INSERT INTO t SELECT * FROM s WITHKEY(a) BATCH=1 PK b";
+        let statement = parse(text).unwrap().remove(0);
+        assert_eq!(statement.unused(text, &["WITHKEY", "LIMIT"]).unwrap(), ["BATCH", "PK"]);
+        let text = "INSERT INTO t SELECT * FROM s WITHKEYS(a)";
+        let error = parse(text).unwrap().remove(0).unused(text, &["WITHKEY"]).unwrap_err().to_string();
+        assert!(error.starts_with("WITHKEYS is no clause of KCQL, at character 31"), "{error}");
     }
 }

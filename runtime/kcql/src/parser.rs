@@ -31,9 +31,15 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn statement(&mut self) -> Result<Statement, Malformed> {
+        let mut clauses = Vec::new();
         let write = if self.keyword("INSERT") {
             Write::Insert
         } else if self.keyword("UPSERT") {
+            let position = self.position();
+            if self.keyword("PK") {
+                let key = self.name("the key's name")?.text;
+                clauses.push(Clause { name: "PK".to_owned(), values: vec![key], position });
+            }
             Write::Upsert
         } else {
             return Err(self.expected("INSERT or UPSERT"));
@@ -44,7 +50,6 @@ impl<'a> Parser<'a> {
         let projection = self.projection()?;
         self.must("FROM")?;
         let source = self.name("the source's name")?;
-        let mut clauses = Vec::new();
         while self.peek().is_some() {
             clauses.push(self.clause()?);
         }
@@ -54,8 +59,11 @@ impl<'a> Parser<'a> {
     fn projection(&mut self) -> Result<Vec<Projection>, Malformed> {
         let mut parts = Vec::new();
         loop {
-            let field = self.name("a field's name or *")?;
+            let mut field = self.name("a field's name or *")?;
             let all = field.text == "*" && !field.quoted;
+            if !all {
+                field.text.push_str(&self.arguments()?);
+            }
             let alias =
                 if !all && self.keyword("AS") { Some(self.name("the field's new name")?.text) } else { None };
             parts.push(match all {
@@ -64,6 +72,32 @@ impl<'a> Parser<'a> {
             });
             if !self.take(&Kind::Comma) {
                 return Ok(parts);
+            }
+        }
+    }
+
+    /// What stands in parentheses behind the name of a function, with them; nothing behind that of a field.
+    fn arguments(&mut self) -> Result<String, Malformed> {
+        let mut text = String::new();
+        let mut open = 0_usize;
+        loop {
+            match self.peek() {
+                Some(Kind::Open) => {
+                    open += 1;
+                    text.push('(');
+                }
+                _ if open == 0 => return Ok(text),
+                Some(Kind::Close) => {
+                    open -= 1;
+                    text.push(')');
+                }
+                Some(Kind::Comma) => text.push(','),
+                Some(Kind::Word(word) | Kind::Quoted(word) | Kind::Text(word)) => text.push_str(word),
+                _ => return Err(self.expected(")")),
+            }
+            self.at += 1;
+            if open == 0 {
+                return Ok(text);
             }
         }
     }
@@ -82,6 +116,10 @@ impl<'a> Parser<'a> {
             while self.take(&Kind::Comma) {
                 values.push(self.value()?);
             }
+            // SYS_TIME() of WITHTIMESTAMP, and the parameters of STOREAS.
+            while self.take(&Kind::Open) {
+                values.extend(self.list()?);
+            }
             values
         } else {
             Vec::new()
@@ -89,7 +127,7 @@ impl<'a> Parser<'a> {
         Ok(Clause { name, values, position })
     }
 
-    /// What stands in parentheses. `PROPERTIES('a'=1, ...)` has pairs, which come as `a=1`.
+    /// What stands in parentheses. `PROPERTIES('a'=1, ...)` has pairs, which come as `a=1`; those of `WITHTAG(a AS b)` too.
     fn list(&mut self) -> Result<Vec<String>, Malformed> {
         let mut values = Vec::new();
         if self.take(&Kind::Close) {
@@ -97,7 +135,7 @@ impl<'a> Parser<'a> {
         }
         loop {
             let mut value = self.value()?;
-            if self.take(&Kind::Equals) {
+            if self.take(&Kind::Equals) || self.keyword("AS") {
                 value = format!("{value}={}", self.value()?);
             }
             values.push(value);
@@ -124,7 +162,7 @@ impl<'a> Parser<'a> {
         let position = self.position();
         let (text, quoted) = match self.peek() {
             Some(Kind::Word(text)) => (text.clone(), false),
-            Some(Kind::Quoted(text)) if !text.is_empty() => (text.clone(), true),
+            Some(Kind::Quoted(text) | Kind::Text(text)) if !text.is_empty() => (text.clone(), true),
             _ => return Err(self.expected(what)),
         };
         self.at += 1;
@@ -167,13 +205,14 @@ fn takes_words(name: &str) -> bool {
     matches!(
         name,
         "PK" | "PARTITIONBY"
+            | "IGNORE"
+            | "LIMIT"
+            | "STOREAS"
+            | "WITHFORMAT"
+            | "WITHTIMESTAMP"
+            | "WITHTYPE"
             | "DISTRIBUTEBY"
             | "CLUSTERBY"
-            | "TIMESTAMP"
-            | "STOREAS"
-            | "LIMIT"
-            | "BATCH"
-            | "IGNORE"
     )
 }
 
@@ -251,6 +290,24 @@ mod tests {
             clauses(&statements[0]),
             [("PK", vec!["a", "b"]), ("AUTOCREATE", vec![]), ("BATCH", vec!["10"]), ("LIMIT", vec!["5"]),]
         );
+        let statement = one(
+            "UPSERT PK id INTO t SELECT first('a', nested(b)) AS f, c FROM 's t' STOREAS SS (score=ts, x=1) \
+                             WITHTAG (a, b=c, d AS e) WITHTIMESTAMP SYS_TIME() WITHFORMAT JSON WITHUNWRAP WITHTYPE QUEUE",
+        );
+        assert_eq!((statement.source.text.as_str(), statement.source.quoted), ("s t", true));
+        assert_eq!(statement.projection, [field("first(a,nested(b))", Some("f"), 27), field("c", None, 55)]);
+        assert_eq!(
+            clauses(&statement),
+            [
+                ("PK", vec!["id"]),
+                ("STOREAS", vec!["SS", "score=ts", "x=1"]),
+                ("WITHTAG", vec!["a", "b=c", "d=e"]),
+                ("WITHTIMESTAMP", vec!["SYS_TIME"]),
+                ("WITHFORMAT", vec!["JSON"]),
+                ("WITHUNWRAP", vec![]),
+                ("WITHTYPE", vec!["QUEUE"]),
+            ]
+        );
         assert_eq!(
             clauses(&statements[1]),
             [("PROPERTIES", vec!["x.y=1", "z=w"]), ("STOREAS", vec!["JSON"])]
@@ -275,6 +332,10 @@ mod tests {
             (
                 "INSERT INTO t SELECT * FROM s WITHKEY(a b)",
                 "a comma or ) is missing at character 41 of the KCQL, here: INSERT INTO t SELECT * FROM s WITHKEY(a »b)",
+            ),
+            (
+                "INSERT INTO t SELECT f(a FROM s",
+                ") is missing at character 32 of the KCQL, here: INSERT INTO t SELECT f(a FROM s»",
             ),
             (
                 "INSERT INTO t SELECT * FROM s WITHREGEX=`a",

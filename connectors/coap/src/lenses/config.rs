@@ -1,7 +1,7 @@
 //! Lenses' keys, and what each is in those of the observe mode.
 
 use lavka_api::config::{Check, Config, Password, key};
-use lavka_kcql::{Malformed, Projection, Write};
+use lavka_kcql::{Malformed, Projection, Statement, Write};
 
 use crate::observe::{ServerName, Wish};
 
@@ -19,7 +19,8 @@ lavka_api::config! {
         pub(crate) kcql: String = key("connect.coap.kcql").high().group(KCQL)
             .check(Check::new("KCQL", |text| statements(text).map(drop)))
             .doc("Statements with ; between them: INSERT INTO <topic> SELECT * FROM <resource>. They are spread over the tasks. \
-                  In the observe mode's own keys: lavka.coap.observe."),
+                  Clauses behind the resource mean nothing here, as with Lenses. In the observe mode's own keys: \
+                  lavka.coap.observe."),
         pub(crate) host: String = key("connect.coap.host").default("localhost").low().group(CONNECTION)
             .doc("The local address, if connect.coap.port is not 0; localhost for any. In the observe mode's own keys: \
                   lavka.coap.bind."),
@@ -79,7 +80,8 @@ pub(super) const WORDS: &[(&str, &str)] = &[
 ];
 
 fn server(text: &str) -> Result<ServerName, String> {
-    if matches!(text.to_ascii_lowercase().rsplit('/').next(), Some("discoverip4" | "discoverip6")) {
+    let host = text.rsplit('/').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    if matches!(host.to_ascii_lowercase().as_str(), "discoverip4" | "discoverip6") {
         return Err(format!(
             "{text}: servers are not looked for by multicast; name them, several in lavka.coap.servers of CoapObserveSource"
         ));
@@ -90,39 +92,53 @@ fn server(text: &str) -> Result<ServerName, String> {
     }
 }
 
-/// The statements as the observe mode writes them: `resource=>topic`.
-fn statements(kcql: &str) -> Result<Vec<String>, String> {
-    let parsed = lavka_kcql::parse(kcql).map_err(|error| error.to_string())?;
-    let understood = parsed.into_iter().map(|statement| {
-        if statement.write == Write::Upsert {
-            return Err(Malformed::new(kcql, statement.target.position, "a source can INSERT, not UPSERT,"));
+/// What the statements mean.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Statements {
+    /// As the observe mode writes them: `resource=>topic`.
+    wishes: Vec<String>,
+    /// Clauses that mean nothing here: all of them, as with Lenses.
+    unused: Vec<String>,
+}
+
+fn statements(kcql: &str) -> Result<Statements, String> {
+    let mut understood = Statements::default();
+    for statement in lavka_kcql::parse(kcql).map_err(|error| error.to_string())? {
+        understood.unused.extend(statement.unused(kcql, &[]).map_err(|error| error.to_string())?);
+        understood.wishes.push(wish(kcql, &statement).map_err(|error| error.to_string())?);
+    }
+    Ok(understood)
+}
+
+fn wish(kcql: &str, statement: &Statement) -> Result<String, Malformed> {
+    if statement.write == Write::Upsert {
+        return Err(Malformed::new(kcql, statement.target.position, "a source can INSERT, not UPSERT,"));
+    }
+    for part in &statement.projection {
+        if let Projection::Field { path, position, .. } = part {
+            let what = format!("a source takes all fields (*), not {path},");
+            return Err(Malformed::new(kcql, *position, what));
         }
-        for part in &statement.projection {
-            if let Projection::Field { path, position, .. } = part {
-                let what = format!("a source takes all fields (*), not {path},");
-                return Err(Malformed::new(kcql, *position, what));
-            }
-        }
-        if let Some(clause) = statement.clauses.first() {
-            let what = format!("{} means nothing for a CoAP source", clause.name);
-            return Err(Malformed::new(kcql, clause.position, what));
-        }
-        let (source, at) = (&statement.source.text, statement.source.position);
-        if source.contains([',', '>']) {
-            return Err(Malformed::new(kcql, at, format!("{source} is not a CoAP resource")));
-        }
-        if statement.target.text.contains([',', '>']) {
-            let what = format!("{} is not a Kafka topic", statement.target.text);
-            return Err(Malformed::new(kcql, statement.target.position, what));
-        }
-        let wish = format!("{source}=>{}", statement.target.text);
-        Wish::parse(&wish).map_err(|what| Malformed::new(kcql, at, what))?;
-        Ok(wish)
-    });
-    understood.collect::<Result<_, _>>().map_err(|error| error.to_string())
+    }
+    let (source, at) = (&statement.source.text, statement.source.position);
+    if source.contains([',', '>']) {
+        return Err(Malformed::new(kcql, at, format!("{source} is not a CoAP resource")));
+    }
+    if statement.target.text.contains([',', '>']) {
+        let what = format!("{} is not a Kafka topic", statement.target.text);
+        return Err(Malformed::new(kcql, statement.target.position, what));
+    }
+    let wish = format!("{source}=>{}", statement.target.text);
+    Wish::parse(&wish).map_err(|what| Malformed::new(kcql, at, what))?;
+    Ok(wish)
 }
 
 impl LensesConfig {
+    /// The clauses of the statements that mean nothing for this source.
+    pub(crate) fn unused_clauses(&self) -> Vec<String> {
+        statements(&self.kcql).unwrap_or_default().unused
+    }
+
     /// The same in the observe mode's own keys. Those that begin with `lavka.` are taken over from `config` as they are.
     ///
     /// # Errors
@@ -134,7 +150,7 @@ impl LensesConfig {
         }
         let server = server(&self.uri)?;
         own.set("lavka.coap.servers", server.to_string());
-        own.set("lavka.coap.observe", statements(&self.kcql)?.join(","));
+        own.set("lavka.coap.observe", statements(&self.kcql)?.wishes.join(","));
         own.set("lavka.coap.batch.size", self.batch_size.to_string());
         if self.port != 0 {
             let host = if self.host == "localhost" { "[::]" } else { &self.host };
@@ -194,19 +210,30 @@ mod tests {
     }
 
     #[test]
+    fn clauses_are_passed_over() {
+        let kcql = "INSERT INTO k SELECT * FROM a WITHCONVERTER=`JsonSimpleConverter` WITHKEY(x); INSERT INTO l SELECT * FROM b";
+        let expected = Statements {
+            wishes: vec!["a=>k".into(), "b=>l".into()],
+            unused: vec!["WITHCONVERTER".into(), "WITHKEY".into()],
+        };
+        assert_eq!(statements(kcql).unwrap(), expected);
+    }
+
+    #[test]
     fn what_cannot_be_is_shown() {
         for (kcql, part) in [
             ("INSERT INTO k SELECT *", "FROM is missing at character 23"),
             ("UPSERT INTO k SELECT * FROM a", "not UPSERT"),
             ("INSERT INTO k SELECT x FROM a", "not x, at character 22"),
-            ("INSERT INTO k SELECT * FROM a WITHKEY(x)", "WITHKEY means nothing"),
+            ("INSERT INTO k SELECT * FROM a WITHKEYS(x)", "WITHKEYS is no clause of KCQL"),
             ("INSERT INTO k SELECT * FROM a//b", "an empty segment"),
         ] {
             let error = statements(kcql).unwrap_err();
             assert!(error.contains(part), "{kcql}: {error}");
         }
-        assert!(server("coap://discoverIP4:5683").is_err() || server("discoverIP4").is_err());
-        assert!(server("discoverIP6").unwrap_err().contains("multicast"));
+        for text in ["coap://discoverIP4:5683", "coaps://discoverIP6", "discoverIP4", "discoverip6:5683"] {
+            assert!(server(text).unwrap_err().contains("multicast"), "{text}");
+        }
         assert_eq!(server("localhost").unwrap().to_string(), "coap://localhost:5683");
     }
 }

@@ -50,6 +50,12 @@ impl SourceConnector for LensesSource {
         if let Some(error) = wrong_files(config).await {
             return Err(error.into());
         }
+        for name in LensesConfig::from_config(config)?.unused_clauses() {
+            tracing::warn!(
+                connector = context.name,
+                "passed over {name} in connect.coap.kcql, which means nothing for a CoAP source"
+            );
+        }
         self.observer.start(context, &own(config)?).await?;
         self.config = config.clone();
         Ok(())

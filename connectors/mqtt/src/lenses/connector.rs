@@ -81,9 +81,15 @@ impl SourceConnector for LensesSource {
     }
 
     async fn start(&mut self, context: ConnectorContext, config: &Config) -> Result<()> {
-        let (parsed, ..) = understand(config)?;
+        let (parsed, statements, _) = understand(config)?;
         if let Some(error) = check(config).await.into_iter().next() {
             return Err(error.into());
+        }
+        for name in statements.iter().flat_map(|statement| &statement.unused) {
+            tracing::warn!(
+                connector = context.name,
+                "passed over {name} in connect.mqtt.kcql, which means nothing for an MQTT source"
+            );
         }
         if parsed.qos > 0 && parsed.clean {
             tracing::warn!(

@@ -17,6 +17,8 @@ pub(crate) struct Statement {
     /// Paths of the fields that make the key; by default the key is the topic and the message id.
     pub(crate) keys: Vec<Vec<String>>,
     pub(crate) delimiter: String,
+    /// Clauses that mean nothing here.
+    pub(crate) unused: Vec<String>,
     /// Which topics the statement is about, instead of the filter.
     regex: Option<Regex>,
 }
@@ -28,6 +30,9 @@ pub(crate) enum Target {
     /// `$`: a topic made of the MQTT topic.
     OfMqttTopic,
 }
+
+/// Clauses that mean something.
+const CLAUSES: [&str; 4] = ["WITHCONVERTER", "WITHKEY", "KEYDELIMITER", "WITHREGEX"];
 
 impl Statement {
     /// The statements of a configuration value.
@@ -60,6 +65,7 @@ impl Statement {
                 return Err(Malformed::new(kcql, *position, what));
             }
         }
+        let unused = statement.unused(kcql, &CLAUSES)?;
         let at = statement.source.position;
         check_filter(&statement.source.text).map_err(|what| Malformed::new(kcql, at, what))?;
         let mut understood = Self {
@@ -71,6 +77,7 @@ impl Statement {
             conversion: Conversion::Bytes,
             keys: Vec::new(),
             delimiter: ".".into(),
+            unused,
             regex: None,
         };
         for clause in &statement.clauses {
@@ -91,7 +98,7 @@ impl Statement {
                             wrong(format!("{value} is not understood as a regular expression"))
                         })?);
                 }
-                name => return Err(wrong(format!("{name} means nothing for an MQTT source"))),
+                _ => {}
             }
         }
         Ok(understood)
@@ -143,6 +150,8 @@ mod tests {
             statement.is_about("a/x/1") && !statement.is_about("a/z/1") && !statement.is_about("b/a/x/1")
         );
         assert!(one("INSERT INTO k SELECT * FROM $share/g/a/#").is_about("a/z/1"));
+        // As Lenses' connector passes over them.
+        assert_eq!(one("INSERT INTO k SELECT * FROM a PK x BATCH=10").unused, ["PK", "BATCH"]);
     }
 
     #[test]
@@ -152,7 +161,7 @@ mod tests {
             ("UPSERT INTO k SELECT * FROM a", "not UPSERT"),
             ("INSERT INTO k SELECT x FROM a", "not x, at character 22"),
             ("INSERT INTO k SELECT * FROM a/#/b", "is not an MQTT topic filter"),
-            ("INSERT INTO k SELECT * FROM a PK x", "PK means nothing"),
+            ("INSERT INTO k SELECT * FROM a WITHKEYS(x)", "WITHKEYS is no clause of KCQL, at character 31"),
             ("INSERT INTO k SELECT * FROM a WITHCONVERTER=`x.Y`", "x.Y is not known"),
             (
                 "INSERT INTO k SELECT * FROM a WITHCONVERTER=`JsonResilientConverter`",

@@ -61,10 +61,17 @@ impl SinkConnector for LensesSink {
         definition.validate_with(config, check(config).await)
     }
 
-    async fn start(&mut self, _context: ConnectorContext, config: &Config) -> Result<()> {
-        LensesSinkConfig::from_config(config)?;
+    async fn start(&mut self, context: ConnectorContext, config: &Config) -> Result<()> {
+        let parsed = LensesSinkConfig::from_config(config)?;
         if let Some(error) = check(config).await.into_iter().next() {
             return Err(error.into());
+        }
+        let statements = Statement::parse_all(&parsed.kcql).map_err(Error::config)?;
+        for name in statements.iter().flat_map(|statement| &statement.unused) {
+            tracing::warn!(
+                connector = context.name,
+                "passed over {name} in connect.mqtt.kcql, which means nothing for an MQTT sink"
+            );
         }
         self.config = config.clone();
         Ok(())

@@ -15,6 +15,8 @@ pub(crate) struct Statement {
     pub(crate) fields: Vec<Selected>,
     /// Whether payloads are Avro.
     pub(crate) avro: bool,
+    /// Clauses that mean nothing here.
+    pub(crate) unused: Vec<String>,
 }
 
 /// A field that is published.
@@ -31,6 +33,9 @@ const PACKAGES: [&str; 4] = [
     "com.datamountaineer.streamreactor.common.converters.sink.",
     "com.datamountaineer.streamreactor.connect.converters.sink.",
 ];
+
+/// Clauses that mean something.
+const CLAUSES: [&str; 3] = ["WITHTARGET", "PROPERTIES", "WITHCONVERTER"];
 
 impl Statement {
     /// The statements of a configuration value.
@@ -51,6 +56,7 @@ impl Statement {
                 "an MQTT sink takes INSERT, not UPSERT,",
             ));
         }
+        let unused = statement.unused(kcql, &CLAUSES)?;
         let mut fields = Vec::new();
         for part in &statement.projection {
             if let Projection::Field { path, alias, .. } = part {
@@ -110,7 +116,7 @@ impl Statement {
                         }
                     };
                 }
-                name => return Err(wrong(format!("{name} means nothing for an MQTT sink"))),
+                _ => {}
             }
         }
         let template = match (&from_field, target.text.as_str()) {
@@ -121,7 +127,7 @@ impl Statement {
                 Malformed::new(kcql, target.position, format!("{topic} is no MQTT topic: {what},"))
             })?,
         };
-        Ok(Self { source: statement.source.text, target: template, fields, avro })
+        Ok(Self { source: statement.source.text, target: template, fields, avro, unused })
     }
 }
 
@@ -153,6 +159,8 @@ mod tests {
         let names: Vec<&str> = statement.fields.iter().map(|field| field.name.as_str()).collect();
         assert_eq!((statement.source.as_str(), names), ("k", vec!["id", "r", "floor"]));
         assert_eq!(statement.fields[1].path, ["place", "room"]);
+        // As Lenses' connector passes over it.
+        assert_eq!(of("INSERT INTO t SELECT * FROM k PK x").unused, ["PK"]);
     }
 
     #[test]
@@ -161,7 +169,7 @@ mod tests {
             ("UPSERT INTO t SELECT * FROM k", "not UPSERT"),
             ("INSERT INTO t SELECT *, a FROM k", "either * or fields"),
             ("INSERT INTO a/# SELECT * FROM k", "is no MQTT topic"),
-            ("INSERT INTO t SELECT * FROM k PK x", "PK means nothing"),
+            ("INSERT INTO t SELECT * FROM k WITHTARGETS=x", "WITHTARGETS is no clause of KCQL"),
             ("INSERT INTO t SELECT * FROM k WITHCONVERTER=`x.AvroConverter`", "x.AvroConverter is not known"),
             ("INSERT INTO t SELECT * FROM k PROPERTIES('x'='1')", "the property x=1 means nothing"),
             ("INSERT INTO t SELECT * FROM", "at character 28"),
