@@ -64,8 +64,9 @@ impl LensesRecords {
         let int =
             |of: u16| number(of).and_then(|value| i32::try_from(value).ok()).map_or(Value::Null, Value::from);
         let optional_text = |of: u16| number(of).map_or(Value::Null, |value| value.to_string().into());
-        let etags: Vec<Value> =
-            wire::all(packet, option::ETAG).map(|etag| hex::encode(etag).into()).collect();
+        let etags: Vec<Value> = wire::all(packet, option::ETAG).map(etag_text).collect();
+        // What an absent number is to Lenses' CoAP library.
+        let or_minus_one = |value: Value| if value.is_null() { Value::from(-1i32) } else { value };
         let values = vec![
             reading.received.into(),
             i32::from(packet.header.message_id).into(),
@@ -76,7 +77,8 @@ impl LensesRecords {
             true.into(),
             wire::first(packet, option::OBSERVE).is_some().into(),
             reading.peer.to_string().into(),
-            Value::Null,
+            // Of what came in, that library knows no destination.
+            "".into(),
             reading.received.into(),
             hex::encode(packet.get_token()).into(),
             false.into(),
@@ -84,10 +86,10 @@ impl LensesRecords {
             false.into(),
             false.into(),
             false.into(),
-            int(option::ACCEPT),
+            or_minus_one(int(option::ACCEPT)),
             block(packet, option::BLOCK1),
             block(packet, option::BLOCK2),
-            int(option::CONTENT_FORMAT),
+            or_minus_one(int(option::CONTENT_FORMAT)),
             Value::from(etags),
             text_of(LOCATION_PATH, "/"),
             text_of(LOCATION_QUERY, "&"),
@@ -100,8 +102,8 @@ impl LensesRecords {
             // Of these a response has none; where a server sends one nevertheless, it is written.
             none_if_empty(text_of(option::URI_HOST, "")),
             int(option::URI_PORT),
-            none_if_empty(text_of(option::URI_PATH, "/")),
-            none_if_empty(text_of(option::URI_QUERY, "&")),
+            text_of(option::URI_PATH, "/"),
+            text_of(option::URI_QUERY, "&"),
             text,
         ];
         Struct::new(self.value.clone(), values)
@@ -192,10 +194,18 @@ fn kind_name(kind: MessageType) -> &'static str {
     }
 }
 
-/// A block option as Lenses' CoAP library prints it.
+/// An ETag as the text that it is; in hexadecimal digits where it is none, of which Lenses' has no more than marks.
+fn etag_text(etag: &[u8]) -> Value {
+    match std::str::from_utf8(etag) {
+        Ok(text) => text.into(),
+        Err(_) => hex::encode(etag).into(),
+    }
+}
+
+/// A block option as Lenses' CoAP library prints it; nothing where there is none.
 fn block(packet: &Packet, number: u16) -> Value {
     match wire::first(packet, number).and_then(Block::parse) {
-        None => Value::Null,
+        None => "".into(),
         Some(block) => {
             let (exponent, size, more, number) =
                 (block.size_exponent, block.size(), block.more, block.number);
@@ -214,7 +224,8 @@ mod tests {
         let draft = Draft::new(MessageType::Confirmable, code::CONTENT, 7, &[0xab])
             .number(option::OBSERVE, 5)
             .number(option::CONTENT_FORMAT, 60)
-            .bytes(option::ETAG, &[1])
+            .bytes(option::ETAG, b"a1")
+            .bytes(option::ETAG, &[0xff])
             .payload(payload.to_vec());
         let reading = Reading {
             ticket: 3,
@@ -256,11 +267,15 @@ mod tests {
             ("is_notification", true.into()),
             ("token", "ab".into()),
             ("content_format", 60.into()),
-            ("etags", Value::from(vec!["01".into()])),
+            ("etags", Value::from(vec!["a1".into(), "ff".into()])),
+            ("accept", (-1).into()),
+            ("destination", "".into()),
+            ("uri_host", Value::Null),
+            ("proxy_uri", Value::Null),
             ("max_age", 60i64.into()),
             ("observe", 5.into()),
-            ("uri_path", Value::Null),
-            ("block2", Value::Null),
+            ("uri_path", "".into()),
+            ("block2", "".into()),
             ("payload", "21.5".into()),
         ] {
             assert_eq!(field(&record.value, name), value, "{name}");
