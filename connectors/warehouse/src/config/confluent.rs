@@ -125,7 +125,12 @@ pub(super) const IGNORED: &[Ignored] = &[
         "Java classes are not loaded; put credentials in from outside with a configuration provider, as in \
          ${file:/path:key}.",
     ),
-    ("mssql.use.merge.holdlock", Kind::Boolean, Some("true"), "It is about SQL Server alone."),
+    (
+        "mssql.use.merge.holdlock",
+        Kind::Boolean,
+        Some("true"),
+        "SQL Server's MERGE always asks for the lock: without it two tasks may insert one key.",
+    ),
     (
         "trim.sensitive.log",
         Kind::Boolean,

@@ -160,7 +160,12 @@ pub(super) const IGNORED: &[Ignored] = &[
         "Rows get to PostgreSQL by COPY, which is faster still.",
     ),
     ("dialect.postgres.postgis.schema", Kind::String, Some("public"), "Geometry is written as it comes."),
-    ("dialect.sqlserver.identity.insert", Kind::Boolean, Some("false"), "It is about SQL Server alone."),
+    (
+        "dialect.sqlserver.identity.insert",
+        Kind::Boolean,
+        Some("false"),
+        "SQL Server counts its identity columns up itself: leave their fields out (field.include.list).",
+    ),
     ("dialect.starrocks.catalog.name", Kind::String, None, "It is about StarRocks alone."),
     ("collection.table.format", Kind::String, Some("${table}"), "collection.name.format names the table."),
     (

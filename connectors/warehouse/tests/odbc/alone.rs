@@ -59,38 +59,6 @@ fn long_values_come_in_whole() {
 }
 
 #[test]
-fn a_lost_connection_is_retriable_and_opened_anew() {
-    for db in [Db::Postgres, Db::Maria] {
-        let table = name("lost");
-        let mut keys = UPSERT.to_vec();
-        let url = db.connection("").remove(0).1;
-        let url = if db == Db::Maria {
-            db.sql("", "CREATE DATABASE IF NOT EXISTS lost");
-            url.replace("Database=shop", "Database=lost")
-        } else {
-            url
-        };
-        keys.push(("connection.url", &url));
-        let mut rig = Rig::new(db, &table, &keys);
-        rig.put(vec![record(&table, 0, key(1), value("one", 1))]);
-        if db == Db::Postgres {
-            let of_mine = format!("query LIKE '%{table}%' AND pid <> pg_backend_pid()");
-            db.sql("", &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {of_mine}"));
-        } else {
-            let list = "SELECT id FROM information_schema.processlist WHERE user = 'tester' AND db = 'lost'";
-            for id in db.sql("", list).lines() {
-                db.sql("", &format!("KILL {id}"));
-            }
-        }
-        // The connection was idle, so that a new one is tried at once.
-        rig.try_put(vec![record(&table, 1, key(2), value("two", 2))]).unwrap();
-        let place = if db == Db::Postgres { table.clone() } else { format!("lost.{table}") };
-        assert_eq!(db.sql("", &format!("SELECT count(*) FROM {place}")), "2", "{db:?}");
-        rig.stop();
-    }
-}
-
-#[test]
 fn what_is_wrong_with_a_connection_is_said_without_its_password() {
     let url = crate::databases::postgres().port().to_string();
     let good = format!("odbc:Driver={{PostgreSQL Unicode}};Server=127.0.0.1;Port={url};Database=postgres");

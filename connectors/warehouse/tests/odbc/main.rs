@@ -11,16 +11,24 @@
 mod alone;
 #[path = "../sink/behaviour.rs"]
 mod behaviour;
+mod cancelled;
 #[path = "../sink/changes.rs"]
 mod changes;
 #[path = "../sink/databases.rs"]
 mod databases;
+#[path = "../sink/faults.rs"]
+mod faults;
+#[path = "../sink/file_lock.rs"]
+mod file_lock;
 #[path = "../sink/harness.rs"]
 mod harness;
+#[path = "../sink/kills.rs"]
+mod kills;
 #[path = "../sink/offsets.rs"]
 mod offsets;
 #[path = "../sink/source.rs"]
 mod source;
+mod staged;
 
 /// How the databases are reached.
 const OVER_ODBC: bool = true;

@@ -105,7 +105,8 @@ impl Db {
     }
 }
 
-fn file(place: &str) -> String {
+/// The SQLite file of a place.
+pub(crate) fn file(place: &str) -> String {
     folder().path().join(format!("{place}.db")).display().to_string()
 }
 

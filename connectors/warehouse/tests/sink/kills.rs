@@ -17,8 +17,13 @@ const BATCH: i64 = 400;
 const END: i64 = 4_000_000;
 
 fn keys(port: &str, upsert: bool) -> Vec<(&'static str, String)> {
+    let url = if crate::OVER_ODBC {
+        format!("odbc:Driver={{PostgreSQL Unicode}};Server=127.0.0.1;Port={port};Database=postgres")
+    } else {
+        format!("jdbc:postgresql://127.0.0.1:{port}/postgres")
+    };
     let mut keys = vec![
-        ("connection.url", format!("jdbc:postgresql://127.0.0.1:{port}/postgres")),
+        ("connection.url", url),
         ("connection.user", Postgres::USER.to_owned()),
         ("connection.password", Postgres::PASSWORD.to_owned()),
         ("auto.create", "true".to_owned()),

@@ -11,6 +11,7 @@ mod behaviour;
 mod changes;
 mod databases;
 mod faults;
+mod file_lock;
 mod harness;
 mod kills;
 mod offsets;

@@ -183,8 +183,15 @@ impl<'c> Worker<'c> {
         self.left = Some(left);
     }
 
+    /// A failure, classified. Some drivers have no words of their own for a connection that is gone, but tell who asks.
     pub(super) fn failed(&self, error: &odbc_api::Error) -> Failure {
-        self.wording.failed(error)
+        let failure = self.wording.failed(error);
+        match failure.kind {
+            FailureKind::Other if self.connection.is_dead().unwrap_or(false) => {
+                Failure::new(FailureKind::Lost, failure.to_string())
+            }
+            _ => failure,
+        }
     }
 
     pub(super) fn begin(&mut self) -> Result<(), Failure> {
