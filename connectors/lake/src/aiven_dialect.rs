@@ -19,6 +19,8 @@ use crate::zone::Zone;
 pub(crate) const CLASS: &str = "io.aiven.kafka.connect.s3.AivenKafkaConnectS3SinkConnector";
 
 const AWS: &str = "AWS";
+const STS: &str = "AWS STS";
+const GLOBAL_STS: &str = "https://sts.amazonaws.com";
 const FILE: &str = "File";
 const FORMAT: &str = "Format";
 const TEMPLATE: &str = "{{topic}}-{{partition}}-{{start_offset}}";
@@ -56,6 +58,19 @@ lavka_api::config! {
         retry_backoff_ms: i64 = key("kafka.retry.backoff.ms").default(5000).group(AWS).check(Check::at_least(0))
             .display("Retry backoff")
             .doc("Milliseconds to wait after a failure that may pass by itself."),
+        role_arn: Option<String> = key("aws.sts.role.arn").group(STS).check(Check::non_empty()).display("AWS STS Role")
+            .doc("A role that the account assumes: arn:aws:iam::<account>:role/<name>. It takes aws.sts.role.session.name."),
+        role_session: Option<String> = key("aws.sts.role.session.name").group(STS).check(Check::non_empty())
+            .display("AWS STS Session name").doc("How logs of AWS call those who have assumed the role."),
+        role_seconds: i32 = key("aws.sts.role.session.duration").default(3600).group(STS)
+            .check(Check::between(900, 43_200)).display("AWS STS Session duration")
+            .doc("Seconds that the role's credentials count before new ones are asked for."),
+        role_external_id: Option<String> = key("aws.sts.role.external.id").group(STS).check(Check::non_empty())
+            .display("AWS STS External Id")
+            .doc("What the owner of the role has agreed on with whoever assumes it."),
+        sts_endpoint: String = key("aws.sts.config.endpoint").default(GLOBAL_STS).group(STS).check(Check::non_empty())
+            .display("AWS STS Config Endpoint")
+            .doc("The URL of the service that gives the role; another one than the global one takes aws.s3.region."),
         name_template: Option<String> = key("file.name.template").group(FILE).display("File name template")
             .doc("Names of objects, with the variables topic, partition (:padding=true), start_offset (:padding=true) and \
                   timestamp (:unit=yyyy, MM, dd or HH). Without it {{topic}}-{{partition}}-{{start_offset}}, with .avro and \
@@ -119,29 +134,17 @@ lavka_api::config! {
 }
 
 /// Keys of features that are not here, with the values that are taken, and what to do instead.
-const REFUSED: &[(&str, &[&str], &str)] = &[
-    (
-        "aws.sts.role.arn",
-        &[],
-        "roles are not assumed here; use the instance's role, a web identity (AWS_ROLE_ARN with \
-         AWS_WEB_IDENTITY_TOKEN_FILE), or a key",
-    ),
-    (
-        "aws.credentials.provider",
-        &[
-            "com.amazonaws.auth.DefaultAWSCredentialsProviderChain",
-            "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
-        ],
-        "classes of Java cannot be run; use aws.access.key.id, the environment, a web identity or the instance's role",
-    ),
-];
+const REFUSED: &[(&str, &[&str], &str)] = &[(
+    "aws.credentials.provider",
+    &[
+        "com.amazonaws.auth.DefaultAWSCredentialsProviderChain",
+        "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
+    ],
+    "classes of Java cannot be run; use aws.access.key.id, the environment, a web identity or the instance's role",
+)];
 
 /// Keys without effect: name, default, why.
 const IGNORED: &[(&str, &str, &str)] = &[
-    ("aws.sts.role.external.id", "", "Roles are not assumed here."),
-    ("aws.sts.role.session.name", "", "Roles are not assumed here."),
-    ("aws.sts.role.session.duration", "3600", "Roles are not assumed here."),
-    ("aws.sts.config.endpoint", "https://sts.amazonaws.com", "Roles are not assumed here."),
     ("aws.s3.backoff.max.delay.ms", "20000", "Waits between repetitions end at 15 seconds."),
     ("aws.s3.fetch.page.size", "10", "It is for the source."),
     ("aws.s3.fetch.buffer.size", "1000", "It is for the source."),
@@ -208,6 +211,23 @@ pub(crate) fn translated(config: &Config) -> Checked<Cow<'_, Config>> {
     words.set("s3.region", text(&keys.region, &keys.old_region).unwrap_or_else(|| "us-east-1".into()));
     words.set("aws.access.key.id", secret(&keys.access_key, &keys.old_access_key).reveal());
     words.set("aws.secret.access.key", secret(&keys.secret_key, &keys.old_secret_key).reveal());
+    // As there, a role without the name of a session is none.
+    if let (Some(arn), Some(session)) = (&keys.role_arn, &keys.role_session) {
+        let region = text(&keys.region, &keys.old_region);
+        if keys.sts_endpoint != GLOBAL_STS && region.is_none() {
+            let text = "aws.s3.region should be specified together with aws.sts.config.endpoint";
+            return Err(("aws.sts.config.endpoint", text.into()));
+        }
+        words.set("s3.credentials.provider.sts.role.arn", arn);
+        words.set("s3.credentials.provider.sts.role.session.name", session);
+        words.set(
+            "s3.credentials.provider.sts.role.external.id",
+            keys.role_external_id.clone().unwrap_or_default(),
+        );
+        words.set("s3.credentials.provider.sts.region", region.unwrap_or_default());
+        words.set("lavka.sts.endpoint", keys.sts_endpoint.clone());
+        words.set("lavka.sts.session.seconds", keys.role_seconds.to_string());
+    }
     words.set("s3.ssea.name", keys.sse_algorithm.clone().unwrap_or_default());
     words.set("s3.part.size", keys.part_bytes.to_string());
     words.set("s3.part.retries", keys.retries.to_string());

@@ -1,4 +1,4 @@
-//! The lake sink: records into Parquet, Avro, JSON, CSV and text files, each exactly once.
+//! The lake sink: records into Parquet, ORC, Avro, JSON, CSV and text files, each exactly once.
 //!
 //! It takes the configurations of Confluent's HDFS and S3 sinks and of Aiven's S3 sink, lays files out as they do, and writes to
 //! a local directory, HDFS or an object store ([`store`]). A file of the HDFS sink's naming
@@ -19,6 +19,8 @@
 //! - Each record that the topic has is there once, also after it lost its end and was written again. This needs leader
 //!   epochs, which brokers since 0.11 tell with records of the present format; without them what has an offset first
 //!   keeps it, and what comes after is passed over with a warning.
+//! - Where keys or headers are stored beside the values, each object has the same records in the same order: what one of
+//!   them refuses is in none.
 //! - A finished file is complete, synced, and never replaced. A second writer of the same topic partition, in whatever
 //!   process, is kept out by a lease; in an object store, which has none, only one of two can commit (`commit_log`).
 //! - What is open when a log is lost to another writer is given up and read again.
@@ -53,7 +55,8 @@
 //! | `config`, `settings`, `format_choice` | the keys, and what they mean together |
 //! | `connector`, `task` | the contracts of the API |
 //! | `partition_writer`, `run`, `rejections` | a topic partition: open files, rotation, commit; records it cannot take |
-//! | `open_file`, `open_files`, `format` | rows to bytes, bytes to a temporary file |
+//! | `open_file`, `open_files`, `file_part`, `format` | rows to bytes, bytes to a temporary file |
+//! | `companions`, `tags` | keys and headers beside the values; tags of finished objects |
 //! | `commit`, `commit_log`, `wal`, `hadoop_wal`, `recovery`, `alteration` | exactly once; offsets set by the user |
 //! | `partitioner`, `pattern`, `zone`, `instant`, `field_path` | which directory |
 //! | `history` | which records were taken, by leader epoch and offset |
@@ -61,7 +64,7 @@
 //! | `hive` | tables and partitions of a metastore |
 //! | `s3_dialect`, `aiven_dialect` | what the configurations of Confluent's and Aiven's S3 sinks have of their own |
 //! | `envelope` | rows of more than a record's value |
-//! | `rotation`, `file_name`, `naming`, `name_template`, `placing`, `lake` | when, and under which name |
+//! | `rotation`, `file_name`, `naming`, `name_template`, `placing`, `topic_dirs`, `lake` | when, and under which name |
 //! | `report` | how large files come out, and why they were finished |
 //! | `storage` | which store, by URL or bucket |
 //! | [`store`] | the port to what holds the files: a directory, HDFS, object stores |
@@ -127,7 +130,7 @@ pub fn plugins() -> Vec<Plugin> {
             "io.confluent.connect.hdfs3.Hdfs3SinkConnector",
         ],
         version,
-        doc: "Writes records to Parquet, Avro, JSON, CSV or text files, each exactly once.",
+        doc: "Writes records to Parquet, ORC, Avro, JSON, CSV or text files, each exactly once.",
         definition: config::definition,
         factory: Factory::Sink(|| Box::new(LakeSinkConnector::default())),
     };

@@ -146,17 +146,21 @@ impl S3Config {
 }
 
 /// Credentials are looked for where the first of these looks, so the others are taken as well: what they name is looked at.
-const CREDENTIALS: [&str; 8] = [
+const CREDENTIALS: [&str; 9] = [
     "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
     "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider",
     "software.amazon.awssdk.auth.credentials.WebIdentityTokenFileCredentialsProvider",
     "software.amazon.awssdk.auth.credentials.ContainerCredentialsProvider",
     "software.amazon.awssdk.auth.credentials.InstanceProfileCredentialsProvider",
     "com.amazonaws.auth.DefaultAWSCredentialsProviderChain",
+    ASSUMES_ROLE,
     "com.amazonaws.auth.EnvironmentVariableCredentialsProvider",
     "com.amazonaws.auth.InstanceProfileCredentialsProvider",
 ];
 const CREDENTIALS_KEY: &str = "s3.credentials.provider.class";
+/// The one that is configured by `s3.credentials.provider.sts.*`.
+const ASSUMES_ROLE: &str = "io.confluent.connect.s3.auth.AwsAssumeRoleCredentialsProvider";
+const ROLE_KEY: &str = "s3.credentials.provider.sts.role.arn";
 const CREDENTIALS_REMEDY: &str = "classes of Java cannot be run; use aws.access.key.id, the environment, a web identity or the instance's role";
 
 /// Keys without effect: name, default, why.
@@ -253,6 +257,10 @@ pub(crate) fn contradictions(keys: &LakeConfig, config: &Config, s3: &S3Config) 
     if keys.null_values.eq_ignore_ascii_case("write") && !s3.store_keys {
         let text = "Writing Kafka record keys to storage is mandatory when tombstone writing is enabled.";
         note(&["store.kafka.keys", "behavior.on.null.values"], text);
+    }
+    let has_role = config.get(ROLE_KEY).is_some_and(|role| !role.trim().is_empty());
+    if config.get(CREDENTIALS_KEY).is_some_and(|class| class.trim() == ASSUMES_ROLE) && !has_role {
+        note(&[ROLE_KEY], "Missing required configuration \"sts.role.arn\" which has no default value.");
     }
     if let Ok(storage) = StorageConfig::from_config(config)
         && storage.s3_wan_mode

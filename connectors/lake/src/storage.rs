@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use lavka_api::config::{Check, Password, Width, key};
 use lavka_lake_stores::{
-    Account, AzureSettings, BucketStore, GoogleSettings, HdfsSettings, HdfsStore, Kerberos, LakeStore,
-    LocalStore, ObjectSettings, Place, Provider, S3Settings,
+    Account, AssumedRole, AzureSettings, BucketStore, GoogleSettings, HdfsSettings, HdfsStore, Kerberos,
+    LakeStore, LocalStore, ObjectSettings, Place, Provider, S3Settings,
 };
 
 use crate::settings::Checked;
@@ -152,6 +152,38 @@ lavka_api::config! {
             .display("S3 Canned ACL")
             .doc("Who may do what with objects, as one of S3's canned ACLs: bucket-owner-full-control for a bucket of \
                   somebody else."),
+        pub(crate) role_arn: Option<String> = key("s3.credentials.provider.sts.role.arn")
+            .low()
+            .group(OBJECTS)
+            .display("STS Role ARN")
+            .doc("A role that the account assumes: arn:aws:iam::<account>:role/<name>."),
+        pub(crate) role_session: Option<String> = key("s3.credentials.provider.sts.role.session.name")
+            .low()
+            .group(OBJECTS)
+            .display("STS Role Session Name")
+            .doc("How logs of AWS call those who have assumed the role; it has to be given with a role."),
+        pub(crate) role_external_id: Option<String> = key("s3.credentials.provider.sts.role.external.id")
+            .low()
+            .group(OBJECTS)
+            .display("STS Role External ID")
+            .doc("What the owner of the role has agreed on with whoever assumes it."),
+        pub(crate) sts_region: Option<String> = key("s3.credentials.provider.sts.region")
+            .low()
+            .group(OBJECTS)
+            .display("STS Region")
+            .doc("The region of the service that gives the role; the global one where it is not given."),
+        pub(crate) sts_endpoint: Option<String> = key("lavka.sts.endpoint")
+            .low()
+            .group(OBJECTS)
+            .display("STS Endpoint")
+            .doc("The URL of another service for roles than Amazon's."),
+        pub(crate) sts_seconds: i32 = key("lavka.sts.session.seconds")
+            .default(3600)
+            .low()
+            .group(OBJECTS)
+            .check(Check::between(900, 43_200))
+            .display("STS Session Duration (s)")
+            .doc("How long the role's credentials count before new ones are asked for."),
         pub(crate) s3_proxy: String = key("s3.proxy.url")
             .default("")
             .low()
@@ -259,6 +291,7 @@ impl Storage {
                 return Err(("storage.class", format!("{key} names a bucket, which is not in HDFS")));
             }
             let endpoint = url.map(|(_, url)| url).or_else(|| given(&keys.aiven_endpoint));
+            role(keys)?;
             return Ok(Self::bucket(
                 keys,
                 key,
@@ -291,6 +324,7 @@ impl Storage {
             })),
             Place::Bucket { provider, bucket, prefix, account } => {
                 let endpoint = given(&keys.endpoint);
+                role(keys)?;
                 Ok(Self::bucket(keys, key, provider, bucket, prefix, account, endpoint, part_size_given))
             }
         }
@@ -318,6 +352,7 @@ impl Storage {
                 path_style: keys.s3_path_style && !keys.s3_wan_mode,
                 accelerated: keys.s3_wan_mode,
                 canned_acl: keys.s3_acl.as_deref().and_then(text),
+                role: role(keys).ok().flatten(),
                 encryption: text(&keys.s3_ssea),
                 kms_key_id: text(&keys.s3_kms_key),
                 customer_key: secret(&keys.s3_customer_key),
@@ -387,6 +422,26 @@ impl Storage {
             Self::Bucket(settings) => format!("the bucket {}/{}", settings.bucket, settings.prefix),
         }
     }
+}
+
+/// The role that the account assumes.
+fn role(keys: &StorageConfig) -> Checked<Option<AssumedRole>> {
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+    let Some(arn) = given(&keys.role_arn) else { return Ok(None) };
+    let Some(session_name) = given(&keys.role_session) else {
+        return Err((
+            "s3.credentials.provider.sts.role.session.name",
+            "a role needs a name for its session".into(),
+        ));
+    };
+    Ok(Some(AssumedRole {
+        arn,
+        session_name,
+        external_id: given(&keys.role_external_id),
+        seconds: u32::try_from(keys.sts_seconds).unwrap_or_default(),
+        region: given(&keys.sts_region),
+        endpoint: given(&keys.sts_endpoint),
+    }))
 }
 
 fn kerberos(keys: &StorageConfig) -> Checked<Option<Kerberos>> {

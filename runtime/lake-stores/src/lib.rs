@@ -41,7 +41,9 @@ mod store;
 pub use hdfs::{HdfsSettings, HdfsStore, Kerberos};
 pub use local::LocalStore;
 pub use names::{random_bytes, random_name};
-pub use object::{Account, AzureSettings, BucketStore, GoogleSettings, ObjectSettings, Provider, S3Settings};
+pub use object::{
+    Account, AssumedRole, AzureSettings, BucketStore, GoogleSettings, ObjectSettings, Provider, S3Settings,
+};
 pub use path::LakePath;
 pub use place::{Place, PlaceError};
 pub use store::{Chunk, End, LakeStore, Lease, LogForm, Renamed};

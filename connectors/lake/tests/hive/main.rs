@@ -118,6 +118,14 @@ fn tables_follow_the_schema_and_have_a_partition_for_each_directory() {
                 "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
             ],
         ),
+        (
+            "Orc",
+            [
+                "org.apache.hadoop.hive.ql.io.orc.OrcSerde",
+                "org.apache.hadoop.hive.ql.io.orc.OrcInputFormat",
+                "org.apache.hadoop.hive.ql.io.orc.OrcOutputFormat",
+            ],
+        ),
     ] {
         let topic = format!("readings.{}", format.to_lowercase());
         let table = topic.replace('.', "_");

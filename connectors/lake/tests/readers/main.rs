@@ -327,3 +327,130 @@ fn others_read_keys_and_headers_beside_the_values() {
         ["2 [2, 2]", "string True", "[{'key': 'n', 'value': '7'}]", "800 k99"]
     );
 }
+
+/// Rows with nulls at every level, in columns of every type.
+fn varied(count: i64) -> (Schema, Vec<SinkRecord>) {
+    let maybe = |schema: Schema| schema.to_builder().optional().build().unwrap();
+    let numbers = Schema::array(Schema::optional(Type::Int32));
+    let point = Schema::structure()
+        .field("x", Schema::optional(Type::Float32))
+        .field("names", maybe(Schema::array(Schema::of(Type::String))))
+        .build()
+        .unwrap();
+    let fields = [
+        ("i8", Schema::optional(Type::Int8)),
+        ("i16", Schema::of(Type::Int16)),
+        ("i32", Schema::optional(Type::Int32)),
+        ("i64", Schema::of(Type::Int64)),
+        ("f64", Schema::optional(Type::Float64)),
+        ("flag", Schema::optional(Type::Boolean)),
+        ("bytes", Schema::optional(Type::Bytes)),
+        ("decimal", maybe(Schema::logical_of(Logical::Decimal(3)))),
+        ("day", maybe(Schema::logical_of(Logical::Date))),
+        ("at", maybe(Schema::logical_of(Logical::Timestamp))),
+        ("numbers", maybe(numbers)),
+        ("counts", maybe(Schema::map(Schema::of(Type::String), Schema::optional(Type::Int64)))),
+        ("point", maybe(point.clone())),
+    ];
+    let schema = fields
+        .iter()
+        .fold(Schema::structure().name("Varied"), |schema, (name, field)| schema.field(*name, field.clone()));
+    let schema = schema.build().unwrap();
+    let record = |n: i64| {
+        let unless = |every: i64, value: Value| if n % every == 0 { Value::Null } else { value };
+        let small = |limit: i64| i32::try_from(n % limit).unwrap();
+        let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed());
+        let list = (0..n % 4).map(|i| if i == 2 { Value::Null } else { Value::Int32(small(1000) - 500) });
+        let entries = (0..n % 3).map(|i| (format!("k{i}").as_str().into(), unless(5, Value::Int64(n * i))));
+        let names: Vec<Value> = (0..n % 3).map(|i| format!("{n}-{i}").as_str().into()).collect();
+        let inner = [unless(6, Value::Float32(0.25)), unless(4, names.into())];
+        let values = [
+            unless(7, Value::Int8(i8::try_from(n % 200 - 100).unwrap())),
+            Value::Int16(i16::try_from(n % 30_000).unwrap()),
+            unless(3, Value::Int32(small(100_000) / 100)),
+            Value::Int64(mixed),
+            unless(
+                11,
+                if n % 13 == 0 {
+                    Value::Float64(f64::INFINITY)
+                } else {
+                    Value::Float64(f64::from(small(999)) / 8.0)
+                },
+            ),
+            unless(5, Value::Boolean(n % 2 == 0)),
+            unless(
+                9,
+                Value::Bytes(mixed.to_le_bytes().get(..usize::try_from(n % 8).unwrap()).unwrap().into()),
+            ),
+            unless(8, Decimal::new(mixed, 3).into()),
+            unless(10, Value::Date(small(60_000) - 30_000)),
+            unless(12, Value::Timestamp((n - count / 2) * 100_000_007)),
+            unless(6, list.collect::<Vec<Value>>().into()),
+            unless(7, Value::Map(entries.collect())),
+            unless(9, Struct::new(point.clone(), inner).unwrap().into()),
+        ];
+        let mut record = Record::for_topic("t");
+        record.partition = Some(0);
+        record.value = Datum::new(schema.clone(), Struct::new(schema.clone(), values).unwrap());
+        let origin = KafkaOrigin { topic: "t".into(), partition: 0, offset: n, leader_epoch: None };
+        SinkRecord { record, origin, raw_key: None, raw_value: None }
+    };
+    (schema.clone(), (0..count).map(record).collect())
+}
+
+/// Compares the files of the two formats, column by column; ORC's have several stripes.
+const SAME: &str = r#"
+import glob, pyarrow as pa, pyarrow.orc as orc, pyarrow.parquet as pq
+file = orc.ORCFile(glob.glob('lake/*/topics/t/partition=0/*.orc')[0])
+there, here = pq.read_table(glob.glob('lake/*/topics/t/partition=0/*.parquet')), file.read()
+print(there.num_rows, here.num_rows, file.nstripes > 1, file.file_version, file.nstripe_statistics >= 0)
+for name in there.column_names:
+    a, b = there[name].to_pylist(), here[name].to_pylist()
+    if name == 'at':
+        a = [value and value.replace(tzinfo=None) for value in a]
+    differ = [i for i, (x, y) in enumerate(zip(a, b)) if x != y]
+    print(name, b.count(None) > 0, differ[:3], [(a[i], b[i]) for i in differ[:3]])
+"#;
+
+#[test]
+fn orc_has_what_parquet_has() {
+    let python = match Python::for_lake() {
+        Ok(python) => python,
+        Err(Unavailable::Unresolvable(failure)) => {
+            return cannot_run("orc_has_what_parquet_has", &format!("PyArrow: {failure}"));
+        }
+        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
+    };
+    let (folder, runtime) = (
+        temp_dir(),
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap(),
+    );
+    let (schema, records) = varied(20_000);
+    for format in ["Parquet", "Orc"] {
+        let url = format!("file://{}/lake/{format}", folder.path().display());
+        let config = Config::from([
+            ("store.url", url.as_str()),
+            ("format.class", format),
+            ("flush.size", "20000"),
+            // Little memory: what is encoded has to leave before the file is whole.
+            ("lavka.buffer.bytes", "1048576"),
+        ]);
+        runtime.block_on(async {
+            let mut task = LakeSinkConnector::default().task(&config).unwrap();
+            let (now, partition) = (1_800_000_000_000, [TopicPartition::new("t", 0)]);
+            task.open(&partition, &mut SinkContext::at(now)).await.unwrap();
+            for batch in records.chunks(500) {
+                task.put(batch.to_vec().into(), &mut SinkContext::at(now)).await.unwrap();
+            }
+            task.close(&partition, &mut SinkContext::at(now)).await.unwrap();
+        });
+    }
+    std::fs::write(folder.path().join("read.py"), SAME).unwrap();
+    let printed = python.run(folder.path(), &["read.py"], Duration::from_secs(180)).unwrap();
+    let mut want = vec!["20000 20000 True 0.12 True".to_owned()];
+    want.extend(schema.fields().iter().map(|field| {
+        let has_nulls = !matches!(field.name().as_str(), "i16" | "i64");
+        format!("{} {} [] []", field.name(), if has_nulls { "True" } else { "False" })
+    }));
+    assert_eq!(printed.lines().collect::<Vec<_>>(), want);
+}

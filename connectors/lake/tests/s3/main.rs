@@ -9,6 +9,7 @@
 
 #[path = "../support/bucket.rs"]
 mod bucket;
+mod dialects;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -297,7 +298,7 @@ fn the_s3_sink_keeps_what_the_runtime_counts_on() {
     let plugin = plugins.iter().find(|plugin| plugin.class.ends_with(".S3SinkConnector")).unwrap();
     acceptance::sink(plugin.clone())
         .config(round(&bucket(server, "lake")))
-        .refuses("store.kafka.keys", "true")
+        .refuses("behavior.on.null.values", "write")
         .refuses("format.class", "io.confluent.connect.hdfs.orc.OrcFormat")
         .records(60)
         .written(|config| written(server, config))

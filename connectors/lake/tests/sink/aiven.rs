@@ -237,7 +237,7 @@ fn what_is_wrong_or_not_here_is_said_at_its_key() {
     assert_eq!(errors(&config(&[("aws.s3.region", "eu-west-1"), ("tasks.max", "1")])), []);
     for (key, value, want) in [
         ("aws.s3.bucket.name", "", "Neither aws.s3.bucket.name nor aws_s3_bucket"),
-        ("aws.sts.role.arn", "arn:aws:iam::1:role/x", "roles are not assumed"),
+        ("aws.sts.role.session.duration", "899", "Value must be"),
         ("aws.credentials.provider", "org.example.Mine", "classes of Java"),
         ("file.name.template", "{{key}}", "files by key"),
         ("file.name.template", "{{topic}}", "start_offset"),
@@ -258,6 +258,11 @@ fn what_is_wrong_or_not_here_is_said_at_its_key() {
         );
         assert!(new().task(&config(&entries)).is_err(), "{key}={value}");
     }
+    let role = [("aws.sts.role.arn", "arn:aws:iam::1:role/x"), ("aws.sts.role.session.name", "s")];
+    assert_eq!(errors(&config(&role)), []);
+    let text = "aws.s3.region should be specified together with aws.sts.config.endpoint";
+    let found = errors(&config(&[role[0], role[1], ("aws.sts.config.endpoint", "http://sts:1")]));
+    assert!(found[0].0 == "aws.sts.config.endpoint" && found[0].1.ends_with(text), "{found:?}");
     let both = config(&[("format.output.envelope", "false"), ("format.output.fields", "key,value")]);
     assert!(errors(&both)[0].1.contains("must contain only one field"));
     // Whatever is wrong, the key is not among what is said of it.

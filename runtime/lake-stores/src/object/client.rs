@@ -13,6 +13,7 @@ use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::role::RoleCredentials;
 use super::s3::{AclSigner, Tagger, WithAcl, endpoint};
 use super::settings::{Account, AzureSettings, GoogleSettings, ObjectSettings, S3Settings};
 
@@ -55,7 +56,15 @@ pub(super) fn clients(settings: &ObjectSettings) -> Result<Clients> {
     };
     let made: object_store::Result<Arc<dyn Client>> = match &settings.account {
         Account::S3(account) => {
-            let builder = s3(account, &settings.bucket).with_retry(retry);
+            let mut builder = s3(account, &settings.bucket).with_retry(retry);
+            if let Some(role) = &account.role {
+                // One that is never asked knows where the account's own credentials are.
+                let connector = Http { client: client.clone(), acl: None };
+                let base = builder.clone().with_http_connector(connector).build().map_err(refused)?;
+                let base = Arc::clone(base.credentials());
+                let role = RoleCredentials::new(role.clone(), base, client.clone());
+                builder = builder.with_credentials(Arc::new(role));
+            }
             let acl = account.canned_acl.as_deref().map(|acl| AclSigner::new(acl, &builder).map(Arc::new));
             let acl = acl.transpose()?;
             let http = Http { acl: acl.clone(), ..http };

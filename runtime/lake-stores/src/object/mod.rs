@@ -2,6 +2,7 @@
 
 mod client;
 mod errors;
+mod role;
 mod s3;
 mod settings;
 mod upload;
@@ -21,7 +22,9 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::{Chunk, End, LakePath, LakeStore, Lease, LogForm, Renamed};
 use client::{Client, Clients, clients};
 use errors::explain;
-pub use settings::{Account, AzureSettings, GoogleSettings, ObjectSettings, Provider, S3Settings};
+pub use settings::{
+    Account, AssumedRole, AzureSettings, GoogleSettings, ObjectSettings, Provider, S3Settings,
+};
 use upload::{Upload, UploadNote};
 
 /// Behind the name of a temporary file: the note of its upload.

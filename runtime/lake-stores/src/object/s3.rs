@@ -1,5 +1,6 @@
 //! What object_store's client of S3 does not do: canned ACLs, tags of finished objects, hosts that begin with the bucket.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -49,12 +50,18 @@ pub(super) struct WithAcl {
 }
 
 /// Whose signature the requests have.
-#[derive(Debug)]
 pub(super) struct AclSigner {
     acl: HeaderValue,
     region: String,
     /// Known once the client is there, before its first request.
     credentials: OnceLock<AwsCredentialProvider>,
+}
+
+/// Credentials are not shown.
+impl fmt::Debug for AclSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AclSigner").field("acl", &self.acl).finish_non_exhaustive()
+    }
 }
 
 impl AclSigner {
@@ -122,7 +129,6 @@ impl HttpService for WithAcl {
 }
 
 /// Tags finished objects.
-#[derive(Debug)]
 pub(super) struct Tagger {
     pub(super) client: Arc<AmazonS3>,
     pub(super) http: reqwest::Client,
@@ -173,9 +179,10 @@ impl Tagger {
         let text: String = text.chars().take(MAX_ANSWER).collect();
         let verdict = match status.as_u16() {
             401 | 403 => (ErrorClass::Fatal, "allow the account s3:PutObjectTagging"),
-            400 | 404 | 405 | 501 => {
-                (ErrorClass::Fatal, "set s3.object.tagging=false where the store has no tags")
-            }
+            400 | 404 | 405 | 501 => (
+                ErrorClass::Fatal,
+                "correct s3.object.tagging.key.value.pairs, or set s3.object.tagging=false where the store has no tags",
+            ),
             _ => (ErrorClass::Retriable, "this is tried again"),
         };
         Err(failure(settings.key, doing, &what, &format!("{status}: {text}"), verdict))

@@ -65,12 +65,31 @@ pub struct S3Settings {
     pub accelerated: bool,
     /// The canned ACL of new objects.
     pub canned_acl: Option<String>,
+    /// The role that the account takes.
+    pub role: Option<AssumedRole>,
     /// Encryption that the store does: `AES256`, `aws:kms`, or none.
     pub encryption: Option<String>,
     /// The id of the key for `aws:kms`.
     pub kms_key_id: Option<String>,
     /// A key of the customer's own, in Base64.
     pub customer_key: Option<Password>,
+}
+
+/// A role of AWS that the account assumes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssumedRole {
+    /// Its name, `arn:aws:iam::<account>:role/<name>`.
+    pub arn: String,
+    /// How logs of AWS call those who have assumed it.
+    pub session_name: String,
+    /// What the role's owner has agreed on with a third party.
+    pub external_id: Option<String>,
+    /// How long credentials count, in seconds: 900 to 43200.
+    pub seconds: u32,
+    /// The region of the service that gives them; none for the global one.
+    pub region: Option<String>,
+    /// The URL of another service than Amazon's.
+    pub endpoint: Option<String>,
 }
 
 /// Google Cloud Storage. What is not given comes from the environment (`GOOGLE_APPLICATION_CREDENTIALS`) or the instance's
