@@ -80,12 +80,18 @@ impl Families {
     }
 
     /// Adds a value. Characters that names may not have become underscores; values of labels are written as they are,
-    /// escaped. The kind and the help of a name are those of its first value.
+    /// escaped; of labels with the same name the first counts. The kind and the help of a name are those of its first value.
     pub fn add(&mut self, name: &str, kind: Kind, help: &str, labels: &[(&str, &str)], value: f64) {
         let mut text = String::new();
+        let mut there: Vec<String> = Vec::with_capacity(labels.len());
         for (label, of) in labels {
+            let label = named(label, false);
+            if there.contains(&label) {
+                continue;
+            }
             text.push(if text.is_empty() { '{' } else { ',' });
-            text.push_str(&named(label, false));
+            text.push_str(&label);
+            there.push(label);
             text.push_str("=\"");
             escape(&mut text, of, true);
             text.push('"');
@@ -216,7 +222,7 @@ mod tests {
     fn nothing_comes_twice_and_nothing_without_end() {
         let mut families = Families::new(2_000);
         families.add("a", Kind::Gauge, "", &[("x", "1")], 1.0);
-        families.add("a", Kind::Gauge, "", &[("x", "1")], 2.0);
+        families.add("a", Kind::Gauge, "", &[("x", "1"), ("x", "2")], 2.0);
         for number in 0..1_000 {
             families.add("b", Kind::Gauge, "", &[("x", &number.to_string())], 1.0);
         }
