@@ -97,6 +97,8 @@ pub(crate) struct SinkSettings {
     pub(crate) retry_backoff_ms: u64,
     /// The table of offsets, where they are kept in the database.
     pub(crate) offsets_table: Option<String>,
+    /// Records of a transaction at most, unless one poll has more; 0: each poll is one, and waited for.
+    pub(crate) transaction_records: usize,
 }
 
 /// A key and what is wrong with its value.
@@ -116,6 +118,7 @@ impl SinkSettings {
         let ours = OurKeys::from_config(config)?;
         let mut settings = settings.map_err(|problem| complaint(config, problem))?;
         settings.offsets_table = ours.exactly_once.then_some(ours.offsets_table);
+        settings.transaction_records = usize::try_from(ours.transaction_records).unwrap_or(0);
         settings.check().map_err(|problem| complaint(config, problem))?;
         Ok(settings)
     }
@@ -275,6 +278,17 @@ impl SinkSettings {
         if self.flavour == Flavour::Debezium { "schema.evolution=basic" } else { "auto.evolve=true" }
     }
 
+    /// Rows that are written by one statement at most: those of a `COPY` are a stream, which has no such bound.
+    pub(crate) fn work_size(&self) -> usize {
+        let copies = self.statements.dialect.is_postgres() && self.statements.dialect != Dialect::Redshift;
+        if copies { usize::MAX } else { self.batch_size }
+    }
+
+    /// Whether polls may be written while the next ones are taken. What went wrong is to be taken back whole.
+    pub(crate) fn writes_ahead(&self) -> bool {
+        self.transaction_records > 0 && self.statements.dialect.has_transactions()
+    }
+
     /// The key that bounds retries.
     pub(crate) fn retries_key(&self) -> &'static str {
         if self.flavour == Flavour::Debezium { "flush.max.retries" } else { "max.retries" }
@@ -393,6 +407,7 @@ impl Common<'_> {
             max_retries: 10,
             retry_backoff_ms: 3000,
             offsets_table: None,
+            transaction_records: 0,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Keys that no Java sink has.
 
-use lavka_api::config::{Check, Password, key};
+use lavka_api::config::{Check, Password, Width, key};
 
 const LAVKA: &str = "Lavka";
 
@@ -17,6 +17,12 @@ lavka_api::config! {
             .display("Offsets table")
             .doc("The table for lavka.exactly.once: a row for each connector, topic and partition. It is made if it is \
                   missing."),
+        pub(crate) transaction_records: i32 = key("lavka.transaction.records").default(20_000).low().group(LAVKA)
+            .check(Check::at_least(0)).width(Width::Short)
+            .display("Records of a transaction")
+            .doc("While the database is busy with a transaction, records of later polls are taken already, and go into the \
+                  next one together: so many at most. With 0 each poll is a transaction of its own, and the next one is \
+                  asked for when it is committed."),
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) enum FailureKind {
     Changed,
     /// What was to be made is there.
     Exists,
+    /// The session found out in mid-transaction that rows of the table need another form: the next transaction has it.
+    Form,
     /// The user's doing: login, rights, TLS.
     Config,
     /// Anything else.
@@ -52,7 +54,7 @@ impl Failure {
     pub(crate) fn error(&self) -> Error {
         let text = self.text.as_str();
         match self.kind {
-            FailureKind::Lost | FailureKind::Again => Error::retriable(text),
+            FailureKind::Lost | FailureKind::Again | FailureKind::Form => Error::retriable(text),
             FailureKind::Row => Error::data(text),
             FailureKind::Config => Error::config(text),
             FailureKind::Changed | FailureKind::Exists | FailureKind::Other => Error::fatal(text),

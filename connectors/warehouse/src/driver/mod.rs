@@ -68,13 +68,9 @@ pub(crate) struct Rows<'b, 'a> {
     pub(crate) cells: &'b [Cell<'a>],
 }
 
-impl<'b, 'a> Rows<'b, 'a> {
+impl Rows<'_, '_> {
     pub(crate) fn width(&self) -> usize {
         self.target.width(self.action).max(1)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &'b [Cell<'a>]> {
-        self.cells.chunks(self.width())
     }
 }
 

@@ -1,10 +1,13 @@
 //! The sink: which record does what to which table, in which transaction.
 
+mod ahead;
 mod apply;
+mod batch;
 mod connector;
 mod offsets;
 mod route;
 mod tables;
 mod task;
+mod writer;
 
 pub(crate) use connector::WarehouseSinkConnector;

@@ -77,11 +77,15 @@ impl Router {
     }
 
     /// Routes the records of a batch for which `skip` does not hold.
-    pub(super) fn route<'a>(&mut self, batch: &'a [SinkRecord], skip: impl Fn(usize) -> bool) -> Routed<'a> {
+    pub(super) fn route<'a>(
+        &mut self,
+        records: impl Iterator<Item = &'a SinkRecord>,
+        skip: impl Fn(usize, &SinkRecord) -> bool,
+    ) -> Routed<'a> {
         let mut routed = Routed::default();
         let mut open: HashMap<Arc<str>, usize> = HashMap::new();
-        for (index, record) in batch.iter().enumerate() {
-            if skip(index) {
+        for (index, record) in records.enumerate() {
+            if skip(index, record) {
                 continue;
             }
             if let Err(error) = self.route_one(index, record, &mut routed.works, &mut open) {
@@ -127,7 +131,7 @@ impl Router {
         let plan = self.plan(record, &table, schema)?;
         let op = Op { index, record, payload, delete };
         if let Some(work) = open.get(&table).and_then(|at| works.get_mut(*at))
-            && work.ops.len() < settings.batch_size
+            && work.ops.len() < settings.work_size()
         {
             let slot = if delete { &mut work.delete } else { &mut work.write };
             if slot.as_ref().is_none_or(|held| Arc::ptr_eq(held, &plan)) {

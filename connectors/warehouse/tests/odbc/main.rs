@@ -8,6 +8,8 @@
     reason = "a helper that fails, fails its test"
 )]
 
+#[path = "../sink/ahead.rs"]
+mod ahead;
 mod alone;
 #[path = "../sink/behaviour.rs"]
 mod behaviour;

@@ -8,7 +8,7 @@ use lavka_api::data::{
     Datum, KafkaOrigin, Logical, Record, RecordKind, Schema, SinkRecord, Struct, TimestampType,
     TopicPartition, Type, Value,
 };
-use lavka_api::plugin::{ErrantRecord, Factory, SinkContext, SinkTask, SinkTaskStart, TaskId};
+use lavka_api::plugin::{ErrantRecord, Factory, Offsets, SinkContext, SinkTask, SinkTaskStart, TaskId};
 use tokio::runtime::Runtime;
 
 use crate::databases::Db;
@@ -60,7 +60,9 @@ impl Rig {
             lavka_connector_warehouse::plugins().into_iter().find(|plugin| plugin.class == class).unwrap();
         let Factory::Sink(make) = plugin.factory else { panic!("{class} is a sink") };
         let mut task = make().task(&config(class, db, place, keys)).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // What is written ahead goes on between the calls.
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let id = TaskId { connector: "sink".into(), task: 0 };
         runtime.block_on(task.start(SinkTaskStart { id })).unwrap();
         Self { runtime, task, tolerant: true, errant: Vec::new(), context: SinkContext::at(0) }
@@ -74,11 +76,16 @@ impl Rig {
         outcome
     }
 
-    /// Puts as the engine does: again after retriable errors.
+    /// Puts as the engine does, until all is written: again after retriable errors, and where it was written ahead in vain.
     pub(crate) fn put(&mut self, records: Vec<SinkRecord>) {
         for _ in 0..20 {
-            match self.try_put(records.clone()) {
-                Ok(()) => return,
+            let outcome = self.try_put(records.clone()).and_then(|()| {
+                let asked = !self.context.rewind.is_empty();
+                Ok(asked || !self.settle()?.is_empty())
+            });
+            match outcome {
+                Ok(false) => return,
+                Ok(true) => {}
                 Err(error) if error.is_retriable() => {
                     std::thread::sleep(std::time::Duration::from_millis(
                         self.context.retry_after_ms.unwrap_or(10),
@@ -88,6 +95,25 @@ impl Rig {
             }
         }
         panic!("it never went well");
+    }
+
+    /// One call of `put` with records of one partition. Tells where the engine goes on: `behind` them, unless it is asked
+    /// to go back.
+    pub(crate) fn feed(&mut self, records: Vec<SinkRecord>, behind: i64) -> Result<i64> {
+        self.try_put(records)?;
+        Ok(self.context.rewind.values().next().copied().unwrap_or(behind))
+    }
+
+    /// A call of `put` without records, after which nothing is under way any more: where to read on.
+    pub(crate) fn settle(&mut self) -> Result<Offsets> {
+        self.try_put(Vec::new())?;
+        Ok(std::mem::take(&mut self.context.rewind))
+    }
+
+    /// What of `seen` is durable.
+    pub(crate) fn pre_commit(&mut self, seen: &Offsets) -> Offsets {
+        self.context = SinkContext::at(0);
+        self.runtime.block_on(self.task.pre_commit(seen, &mut self.context)).unwrap()
     }
 
     pub(crate) fn open(&mut self, partitions: &[TopicPartition]) {

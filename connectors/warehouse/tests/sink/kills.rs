@@ -4,6 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use lavka_api::data::{Datum, TopicPartition};
+use lavka_api::plugin::Offsets;
 use lavka_testkit::{Chance, Postgres, PostgresConfig, count};
 
 use crate::databases::Db;
@@ -13,6 +14,8 @@ use crate::harness::{Rig, key, record, value};
 const PORT: &str = "LAVKA_TEST_KILLS_PORT";
 /// Records of a batch.
 const BATCH: i64 = 400;
+/// Records between commits.
+const COMMIT: i64 = 5 * BATCH;
 /// Where the child ends, should nobody kill it.
 const END: i64 = 4_000_000;
 
@@ -55,21 +58,26 @@ fn child() {
     let partition = TopicPartition::new("once", 0);
     once.open(std::slice::from_ref(&partition));
     let mut next = once.context.rewind.get(&partition).copied().unwrap_or(0);
-    let mut again = (next - 3 * BATCH).max(0);
+    let mut again = (next - 3 * COMMIT).max(0);
     while next < END {
+        if next % COMMIT == 0 {
+            // As far as this, both are written.
+            once.pre_commit(&Offsets::new());
+            upserts.pre_commit(&Offsets::new());
+        }
         let inserts = (next..next + BATCH).map(|at| record("once", at, Datum::NULL, value("x", at)));
-        if once.try_put(inserts.collect()).is_err() {
+        next += BATCH;
+        if once.feed(inserts.collect(), next).ok() != Some(next) {
             return;
         }
-        next += BATCH;
         let rows = (again..again + BATCH).map(|at| {
             let id = i32::try_from(at % 1000).unwrap();
             record("latest", at, key(id), value("x", at))
         });
-        if upserts.try_put(rows.collect()).is_err() {
+        again += BATCH;
+        if upserts.feed(rows.collect(), again).ok() != Some(again) {
             return;
         }
-        again += BATCH;
     }
 }
 
@@ -115,7 +123,7 @@ fn sudden_death_neither_loses_nor_repeats_a_row() {
     assert!(last > 0, "nothing was ever written");
     // The upserts catch up from the last offset that surely was committed; then every key has its last value.
     let mut upserts = rig(&server.port().to_string(), true);
-    let from = (last - 4 * BATCH).max(0);
+    let from = (last - 5 * COMMIT).max(0);
     upserts.put(
         (from..last)
             .map(|at| record("latest", at, key(i32::try_from(at % 1000).unwrap()), value("x", at)))

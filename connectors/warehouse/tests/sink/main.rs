@@ -7,6 +7,7 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod ahead;
 mod behaviour;
 mod changes;
 mod databases;

@@ -30,8 +30,8 @@ fn batch(table: &str, ids: std::ops::Range<i32>) -> Vec<SinkRecord> {
 fn fills_up(mut rig: Rig, table: &str, says: &str, room: impl FnOnce(), count: impl Fn() -> String) {
     let mut next = 0;
     let error = loop {
-        match rig.try_put(batch(table, next..next + 500)) {
-            Ok(()) => next += 500,
+        match rig.feed(batch(table, next..next + 500), (next + 500).into()) {
+            Ok(on) => next = on.try_into().unwrap(),
             Err(error) => break error,
         }
         assert!(next < 100_000, "it is never full");

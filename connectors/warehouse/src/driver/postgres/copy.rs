@@ -1,8 +1,9 @@
 //! Rows as the data of a `COPY`.
 
-use super::super::{Rows, WriteFailure};
+use super::super::Rows;
 use super::encode::{NoBinary, binary, text};
-use crate::table::ColumnKind;
+use crate::data::Cell;
+use crate::table::Column;
 
 /// Signature, flags, length of the header's extension: the beginning of binary data.
 const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -24,74 +25,112 @@ impl Form {
     }
 }
 
-/// Writes the rows into `out`, which is emptied before, in binary form if `try_binary` and every cell has one.
-///
-/// # Errors
-/// The rows that have no form at all.
-pub(super) fn encode(rows: Rows<'_, '_>, try_binary: bool, out: &mut Vec<u8>) -> Result<Form, WriteFailure> {
-    if try_binary && binary_rows(rows, out)? {
-        return Ok(Form::Binary);
-    }
-    text_rows(rows, out)?;
-    Ok(Form::Text)
+/// Why the rest of the rows has no data.
+#[derive(Debug)]
+pub(super) enum NoData {
+    /// A cell has no binary form: all rows have to be sent as text.
+    Text,
+    /// These rows have no form at all, by their places, each with why.
+    Rows(Vec<(usize, String)>),
 }
 
-/// Whether every row got its binary form.
-fn binary_rows(rows: Rows<'_, '_>, out: &mut Vec<u8>) -> Result<bool, WriteFailure> {
-    let target = rows.target;
-    let Ok(width) = i16::try_from(rows.width()) else { return Ok(false) };
-    let kinds: Vec<&ColumnKind> = target.columns.iter().map(|column| &column.ty.kind).collect();
-    out.clear();
-    out.extend_from_slice(HEADER);
-    let mut refused = Vec::new();
-    for (at, row) in rows.iter().enumerate() {
-        out.extend_from_slice(&width.to_be_bytes());
-        for (column, (cell, kind)) in row.iter().zip(&kinds).enumerate() {
-            match binary(kind, cell, &target.clock, out) {
+/// Rows on their way into the data of a `COPY`, piece by piece, so that the server is at work on one while the next is
+/// made.
+pub(super) struct Data<'r, 'b, 'a> {
+    rows: Rows<'b, 'a>,
+    columns: &'r [Column],
+    form: Form,
+    /// How many rows are done.
+    done: usize,
+    refused: Vec<(usize, String)>,
+    text: String,
+}
+
+impl<'b, 'a> Data<'b, 'b, 'a> {
+    pub(super) fn new(rows: Rows<'b, 'a>, form: Form) -> Self {
+        let columns = rows.target.columns.as_slice();
+        Self { rows, columns, form, done: 0, refused: Vec::new(), text: String::new() }
+    }
+
+    /// Puts the next piece, of some more than `size` bytes, into `out`, which is emptied before. Says whether it is the
+    /// last one.
+    ///
+    /// # Errors
+    /// Where rows are refused: all of them, once every row was looked at.
+    pub(super) fn piece(&mut self, size: usize, out: &mut Vec<u8>) -> Result<bool, NoData> {
+        out.clear();
+        if self.done == 0 && self.form == Form::Binary {
+            out.extend_from_slice(HEADER);
+        }
+        let width = self.rows.width();
+        let rest = self.rows.cells.get(self.done.saturating_mul(width)..).unwrap_or_default();
+        for row in rest.chunks(width) {
+            let outcome = match self.form {
+                Form::Binary => self.binary_row(row, out),
+                Form::Text => self.text_row(row, out),
+            };
+            match outcome {
                 Ok(()) => {}
-                Err(NoBinary::Text) => return Ok(false),
-                Err(NoBinary::Reject(why)) => {
-                    let name = target.columns.get(column).map_or("", |column| column.name.as_str());
-                    refused.push((at, format!("column {name} cannot hold {why}")));
-                    break;
-                }
+                Err(NoBinary::Text) => return Err(NoData::Text),
+                Err(NoBinary::Reject(why)) => self.refused.push((self.done, why)),
+            }
+            self.done += 1;
+            if !self.refused.is_empty() {
+                out.clear();
+            }
+            if out.len() >= size {
+                return Ok(false);
             }
         }
+        if !self.refused.is_empty() {
+            return Err(NoData::Rows(std::mem::take(&mut self.refused)));
+        }
+        if self.form == Form::Binary {
+            out.extend_from_slice(&(-1_i16).to_be_bytes());
+        }
+        Ok(true)
     }
-    out.extend_from_slice(&(-1_i16).to_be_bytes());
-    if refused.is_empty() { Ok(true) } else { Err(WriteFailure::Rows(refused)) }
-}
 
-fn text_rows(rows: Rows<'_, '_>, out: &mut Vec<u8>) -> Result<(), WriteFailure> {
-    let target = rows.target;
-    out.clear();
-    let mut refused = Vec::new();
-    let mut form = String::new();
-    for (at, row) in rows.iter().enumerate() {
-        for (column, (cell, described)) in row.iter().zip(&target.columns).enumerate() {
-            if column > 0 {
+    fn binary_row(&self, row: &[Cell<'_>], out: &mut Vec<u8>) -> Result<(), NoBinary> {
+        // The server has no tables of more columns than that.
+        let width = i16::try_from(row.len()).map_err(|_| NoBinary::Text)?;
+        out.extend_from_slice(&width.to_be_bytes());
+        for (cell, column) in row.iter().zip(self.columns) {
+            binary(&column.ty.kind, cell, &self.rows.target.clock, out)
+                .map_err(|none| none.of_column(&column.name))?;
+        }
+        Ok(())
+    }
+
+    fn text_row(&mut self, row: &[Cell<'_>], out: &mut Vec<u8>) -> Result<(), NoBinary> {
+        for (place, (cell, column)) in row.iter().zip(self.columns).enumerate() {
+            if place > 0 {
                 out.push(b'\t');
             }
             if cell.is_null() {
                 out.extend_from_slice(b"\\N");
                 continue;
             }
-            form.clear();
-            match text(&described.ty.kind, cell, &target.clock, &mut form) {
-                Ok(()) if form.contains('\0') => {
-                    refused.push((at, format!("column {} cannot hold a text with a NUL", described.name)));
-                    break;
-                }
-                Ok(()) => escape(form.as_bytes(), out),
-                Err(why) => {
-                    refused.push((at, format!("column {} cannot hold {why}", described.name)));
-                    break;
-                }
-            }
+            self.text.clear();
+            text(&column.ty.kind, cell, &self.rows.target.clock, &mut self.text)
+                .and_then(
+                    |()| if self.text.contains('\0') { Err("a text with a NUL".to_owned()) } else { Ok(()) },
+                )
+                .map_err(|why| NoBinary::Reject(why).of_column(&column.name))?;
+            escape(self.text.as_bytes(), out);
         }
         out.push(b'\n');
+        Ok(())
     }
-    if refused.is_empty() { Ok(()) } else { Err(WriteFailure::Rows(refused)) }
+}
+
+impl NoBinary {
+    fn of_column(self, name: &str) -> Self {
+        match self {
+            NoBinary::Text => NoBinary::Text,
+            NoBinary::Reject(why) => NoBinary::Reject(format!("column {name} cannot hold {why}")),
+        }
+    }
 }
 
 /// A value of `COPY`'s text form: delimiters and backslashes behind a backslash.

@@ -15,7 +15,7 @@ use super::super::failure::{Failure, FailureKind, WriteFailure};
 use super::super::multirow;
 use super::super::{Action, Chunk, Head, Heads, Rows, Session, Target};
 use super::catalog;
-use super::copy::{Form, encode};
+use super::copy::{Data, Form, NoData};
 use super::decode;
 use super::failure::failed;
 use super::statement::{add, add_value, numbered};
@@ -28,8 +28,10 @@ use crate::table::{ColumnType, Table, TableId, TableKind};
 const MAX_STAGES: usize = 64;
 /// Parameters of a statement at most: the protocol counts them with 16 bits.
 const MAX_PARAMETERS: usize = 65_535;
-/// What is kept of a buffer for the next batch.
-const KEEP_BUFFER: usize = 16 * 1024 * 1024;
+/// Bytes of a `COPY` that are sent at once.
+const PIECE: usize = 128 * 1024;
+/// What is kept of their buffer, which one large row may blow up.
+const KEEP_PIECE: usize = 1024 * 1024;
 
 /// Opens a session with a host.
 pub(in super::super) async fn open(
@@ -49,7 +51,7 @@ pub(in super::super) async fn open(
         filled: HashSet::new(),
         confirmed: HashSet::new(),
         text_only: HashSet::new(),
-        buffer: Vec::new(),
+        piece: Vec::new(),
     }))
 }
 
@@ -132,32 +134,58 @@ struct PostgresSession {
     confirmed: HashSet<u64>,
     /// Targets of which a value had no binary form.
     text_only: HashSet<u64>,
-    buffer: Vec<u8>,
+    piece: Vec<u8>,
 }
 
 impl PostgresSession {
+    /// Copies rows into a table. Those that have no form are found before the server hears of any, or the transaction is
+    /// of no use any more.
     async fn copy(&mut self, into: &str, rows: Rows<'_, '_>) -> Result<(), WriteFailure> {
-        let target = rows.target;
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let try_binary = !self.text_only.contains(&target.id);
-        let form = encode(rows, try_binary, &mut buffer)?;
-        if form == Form::Text && try_binary {
-            self.text_only.insert(target.id);
-        }
-        let names = target.statements.list(&target.names(rows.width()));
-        let statement = format!("COPY {into} ({names}) FROM STDIN{}", form.options());
-        let outcome = self.send(&statement, &buffer).await;
-        buffer.clear();
-        buffer.shrink_to(KEEP_BUFFER);
-        self.buffer = buffer;
-        Ok(outcome?)
+        let mut piece = std::mem::take(&mut self.piece);
+        let outcome = self.copy_pieces(into, rows, &mut piece).await;
+        piece.clear();
+        piece.shrink_to(KEEP_PIECE);
+        self.piece = piece;
+        outcome
     }
 
-    async fn send(&mut self, statement: &str, data: &[u8]) -> Result<(), Failure> {
-        let mut copy = self.connection.copy_in_raw(statement).await.map_err(failed)?;
-        copy.send(data).await.map_err(failed)?;
-        copy.finish().await.map_err(failed)?;
-        Ok(())
+    async fn copy_pieces(
+        &mut self,
+        into: &str,
+        rows: Rows<'_, '_>,
+        piece: &mut Vec<u8>,
+    ) -> Result<(), WriteFailure> {
+        let target = rows.target;
+        let mut form = if self.text_only.contains(&target.id) { Form::Text } else { Form::Binary };
+        let mut data = Data::new(rows, form);
+        let mut first = data.piece(PIECE, piece);
+        if let Err(NoData::Text) = first {
+            self.text_only.insert(target.id);
+            form = Form::Text;
+            data = Data::new(rows, form);
+            first = data.piece(PIECE, piece);
+        }
+        let mut last = first.map_err(no_data)?;
+        let names = target.statements.list(&target.names(rows.width()));
+        let statement = format!("COPY {into} ({names}) FROM STDIN{}", form.options());
+        let mut copy = self.connection.copy_in_raw(&statement).await.map_err(failed)?;
+        loop {
+            copy.send(piece.as_slice()).await.map_err(failed)?;
+            if last {
+                copy.finish().await.map_err(failed)?;
+                return Ok(());
+            }
+            last = match data.piece(PIECE, piece) {
+                Ok(last) => last,
+                Err(none) => {
+                    copy.abort("rows that cannot be copied").await.map_err(failed)?;
+                    if matches!(none, NoData::Text) {
+                        self.text_only.insert(target.id);
+                    }
+                    return Err(no_data(none));
+                }
+            };
+        }
     }
 
     /// Rows bound to statements, as many a statement as the protocol allows.
@@ -321,6 +349,17 @@ impl Session for PostgresSession {
 
     async fn close(self: Box<Self>) {
         let _ = self.connection.close().await;
+    }
+}
+
+fn no_data(none: NoData) -> WriteFailure {
+    match none {
+        NoData::Rows(rows) => WriteFailure::Rows(rows),
+        NoData::Text => Failure::new(
+            FailureKind::Form,
+            "a value that has to be sent as text came after others that had not",
+        )
+        .into(),
     }
 }
 
