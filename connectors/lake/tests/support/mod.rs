@@ -17,7 +17,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 pub(crate) const TOPIC: &str = "t";
 const MAX_FILE: u64 = 64 * 1024 * 1024;
-/// The variable by which a copy of the test binary is told to write until it is killed.
+/// The variable by which a copy of the test binary is told what to do with.
 const CHILD: &str = "LAVKA_TEST_LAKE_CHILD";
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
@@ -155,23 +155,33 @@ pub(crate) async fn names_below(store: &dyn LakeStore, directory: &str) -> Vec<S
     paths.iter().map(ToString::to_string).collect()
 }
 
-/// Starts a copy of this test binary that runs the test `child` alone, which writes with `config` until it is killed.
-pub(crate) fn spawn_child(config: &Config) -> Child {
+/// A copy of this test binary that runs the test `test` alone, which finds `config` by [`given_config`].
+pub(crate) fn copy_of(test: &str, config: &Config) -> Command {
     let entries: BTreeMap<String, String> =
         config.iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect();
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture"])
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", test, "--nocapture"])
         .env(CHILD, serde_json::to_string(&entries).unwrap())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stdout(Stdio::null());
+    command
+}
+
+/// The configuration that a copy was given; `None` where this is not one.
+pub(crate) fn given_config() -> Option<Config> {
+    let text = std::env::var(CHILD).ok()?;
+    let entries: BTreeMap<String, String> = serde_json::from_str(&text).unwrap();
+    Some(entries.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect())
+}
+
+/// Starts a copy that runs the test `child`, which writes with `config` until it is killed.
+pub(crate) fn spawn_child(config: &Config) -> Child {
+    copy_of("child", config).spawn().unwrap()
 }
 
 /// What the test `child` does; nothing, where it is not told to.
 pub(crate) fn be_child() {
-    let Ok(text) = std::env::var(CHILD) else { return };
-    let entries: BTreeMap<String, String> = serde_json::from_str(&text).unwrap();
-    let config: Config = entries.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let Some(config) = given_config() else { return };
     runtime().block_on(async {
         let mut rig = Rig::open(&config).await.unwrap();
         loop {

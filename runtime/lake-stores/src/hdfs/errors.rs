@@ -1,10 +1,19 @@
 //! What went wrong with a cluster: who can do something about it, and what.
 
+use std::io::ErrorKind;
+
 use hdfs_native::HdfsError;
 use lavka_api::Error;
 use lavka_api::error::ErrorClass;
 
 use crate::failure::{Verdict, failure};
+
+/// Kerberos' codes of errors, as its library gives them (RFC 4120, section 7.5.9, and those of the library itself, from
+/// this number on).
+const KRB5: u32 = 0x96c7_3a00;
+const TICKET_EXPIRED: u32 = KRB5 + 32;
+/// No server of the realm can be reached, or none is known.
+const KDC_AWAY: [u32; 2] = [KRB5 + 154, KRB5 + 156];
 
 /// The end of a Java class name, of the exceptions that the name node answers with.
 fn exception_of(error: &HdfsError) -> Option<(&str, &str)> {
@@ -37,8 +46,12 @@ pub(super) fn is_held(error: &HdfsError) -> bool {
 
 /// What the user should know of an error, and whether waiting may help.
 pub(super) fn explain(key: &str, doing: &str, path: &str, error: &HdfsError) -> Error {
+    let text = match error {
+        // The rest are numbers.
+        HdfsError::GSSAPIError(_, _, text) => format!("Kerberos: {text}"),
+        error => error.to_string(),
+    };
     // Java's answers go on with a stack trace.
-    let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
     failure(key, doing, &path, &first, judge(error))
 }
@@ -89,16 +102,47 @@ fn judge(error: &HdfsError) -> Verdict {
         };
     }
     match error {
+        // What a cluster does that wants to know more of whom it speaks with.
+        HdfsError::IOError(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof
+            ) =>
+        {
+            (
+                ErrorClass::Retriable,
+                "this is tried again. Where it never helps: a cluster with Kerberos wants hdfs.authentication.kerberos, \
+                 and the dfs.data.transfer.protection of its hdfs-site.xml in hadoop.conf.dir",
+            )
+        }
         HdfsError::IOError(_)
         | HdfsError::DataTransferError(_)
         | HdfsError::ChecksumError
         | HdfsError::BlocksNotFound(_) => (ErrorClass::Retriable, AGAIN),
-        HdfsError::OperationFailed(_) | HdfsError::AlreadyExists(_) => (ErrorClass::Retriable, AGAIN),
-        HdfsError::SASLError(_) | HdfsError::GSSAPIError(..) | HdfsError::NoSASLMechanism => (
-            ErrorClass::Fatal,
-            "Kerberos: check connect.hdfs.principal, connect.hdfs.keytab (or the ticket cache, kinit), the realm in \
-             krb5.conf, and that libgssapi_krb5 is installed (Debian: libgssapi-krb5-2)",
+        HdfsError::GSSAPIError(_, minor, _) if KDC_AWAY.contains(minor) => (
+            ErrorClass::Retriable,
+            "the Kerberos server that krb5.conf names for the realm does not answer; this is tried again",
         ),
+        HdfsError::GSSAPIError(_, TICKET_EXPIRED, _) => (
+            ErrorClass::Retriable,
+            "get a new ticket (kinit), or set connect.hdfs.principal and connect.hdfs.keytab, with which tickets are got \
+             when they are needed; this is tried again",
+        ),
+        HdfsError::GSSAPIError(..) => (
+            ErrorClass::Fatal,
+            "check that connect.hdfs.keytab has keys of connect.hdfs.principal (klist -k), or without a keytab that there \
+             is a ticket (klist, kinit; KRB5CCNAME says where), and the realm in krb5.conf (KRB5_CONFIG)",
+        ),
+        HdfsError::OperationFailed(text) if text.contains("libgssapi") => (
+            ErrorClass::Fatal,
+            "Kerberos needs the system's library libgssapi_krb5: install it (Debian: libgssapi-krb5-2)",
+        ),
+        HdfsError::SASLError(_) | HdfsError::NoSASLMechanism => (
+            ErrorClass::Fatal,
+            "check hdfs.authentication.kerberos and hadoop.security.authentication in hadoop.conf.dir against what the \
+             cluster asks for",
+        ),
+        HdfsError::OperationFailed(_) | HdfsError::AlreadyExists(_) => (ErrorClass::Retriable, AGAIN),
         HdfsError::XmlParseError(_) | HdfsError::UrlParseError(_) | HdfsError::InvalidArgument(_) => {
             (ErrorClass::Fatal, "correct the URL, or the files in hadoop.conf.dir")
         }

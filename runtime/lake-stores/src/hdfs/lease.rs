@@ -1,6 +1,7 @@
 //! The lease on a log, which is HDFS's own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hdfs_native::HdfsError;
 use hdfs_native::client::WriteOptions;
@@ -8,10 +9,10 @@ use lavka_api::Result;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
-use super::HdfsStore;
 use super::errors::{is_held, is_missing};
 use super::holder::{Hold, is_dead};
 use super::open_file::{OpenFile, read_range, recover};
+use super::{HdfsStore, answer};
 use crate::LakePath;
 
 /// A note about the holder of a lease is a few short lines.
@@ -37,6 +38,8 @@ pub(super) struct Held {
     path: LakePath,
     file: Arc<Mutex<Option<OpenFile>>>,
     runtime: Handle,
+    /// Whether a file that the next commit needs is lost.
+    given_up: AtomicBool,
     /// Notes of leases that are not in here are of dead ones.
     hold: Option<Hold>,
 }
@@ -61,24 +64,24 @@ impl Held {
         let client = store.client().await?;
         let absolute = store.absolute(path);
         // Data nodes tell of a block that is open only what its writer knows anyway, so the log is read before it is opened.
-        let content = match store.ask(read_range(client, &absolute, 0, MAX_LOG)).await {
+        let content = match answer(read_range(client, &absolute, 0, MAX_LOG)).await {
             Ok(content) => content,
             Err(error) if is_missing(&error) => Vec::new(),
             Err(error) => return Err(store.explain("read", path, &error)),
         };
-        let mut outcome = store.ask(client.append(&absolute)).await;
+        let mut outcome = answer(client.append(&absolute)).await;
         if outcome.as_ref().is_err_and(is_held)
             && read_note(store, path).await.is_some_and(|note| is_dead(&note))
         {
             tracing::info!("{absolute}: the writer that had it open is dead; its lease is taken over");
             match recover(client, &absolute).await {
-                Ok(()) => outcome = store.ask(client.append(&absolute)).await,
+                Ok(()) => outcome = answer(client.append(&absolute)).await,
                 Err(error) if is_held(&error) => {}
                 Err(error) => return Err(store.explain("take over", path, &error)),
             }
         }
         if outcome.as_ref().is_err_and(is_missing) {
-            outcome = store.ask(client.create(&absolute, WriteOptions::default())).await;
+            outcome = answer(client.create(&absolute, WriteOptions::default())).await;
         }
         let writer = match outcome {
             Ok(writer) => writer,
@@ -86,10 +89,11 @@ impl Held {
             Err(error) => return Err(store.explain("open", path, &error)),
         };
         // Nobody else writes it from here on, so its length is what the name node says.
-        let status = store.ask(client.get_file_info(&absolute)).await;
+        let status = answer(client.get_file_info(&absolute)).await;
         let status = status.map_err(|error| store.explain("look at", path, &error))?;
         let length = u64::try_from(status.length).unwrap_or(u64::MAX);
-        let file = OpenFile::new(absolute, store.inner.settings.key, writer, length, true);
+        let file =
+            OpenFile::new(absolute, store.inner.settings.key, writer, length, store.patience()).into_log();
         if u64::try_from(content.len()) != Ok(length) {
             // Somebody has written to it since it was read, or did not get round to closing it.
             Box::pin(file.close()).await;
@@ -105,6 +109,7 @@ impl Held {
             path: path.clone(),
             file,
             runtime: Handle::current(),
+            given_up: AtomicBool::new(false),
             hold: Some(hold),
         };
         // The note is for a faster start after a crash, and for people; a lease without it is as good.
@@ -118,9 +123,16 @@ impl Held {
         self.path == *path
     }
 
-    /// Whether the log can still be appended to. While an append is under way it can.
+    /// Nothing can be committed any more.
+    pub(super) fn give_up(&self) -> bool {
+        self.given_up.store(true, Ordering::Relaxed);
+        true
+    }
+
+    /// Whether the log can still be appended to, with what is open. While an append is under way it can.
     pub(super) fn is_sound(&self) -> bool {
-        self.file.try_lock().map_or(true, |file| file.as_ref().is_some_and(OpenFile::is_sound))
+        !self.given_up.load(Ordering::Relaxed)
+            && self.file.try_lock().map_or(true, |file| file.as_ref().is_some_and(OpenFile::is_sound))
     }
 
     /// Closes the log, so that the next writer has it at once.
@@ -165,13 +177,13 @@ async fn write_note(store: &HdfsStore, path: &LakePath, note: String) -> Result<
         Box::pin(writer.write_bytes(note.into())).await?;
         Box::pin(writer.close()).await
     };
-    store.ask(written).await.map_err(|error: HdfsError| store.explain("write", &path, &error))
+    answer(written).await.map_err(|error: HdfsError| store.explain("write", &path, &error))
 }
 
 /// The note beside the log `path`.
 pub(super) async fn read_note(store: &HdfsStore, path: &LakePath) -> Option<String> {
     let path = note_path(path).ok()?;
     let client = store.client().await.ok()?;
-    let bytes = store.ask(read_range(client, &store.absolute(&path), 0, MAX_NOTE)).await.ok()?;
+    let bytes = answer(read_range(client, &store.absolute(&path), 0, MAX_NOTE)).await.ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -4,6 +4,7 @@ mod errors;
 mod holder;
 mod lease;
 mod open_file;
+mod patience;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::{Chunk, End, LakePath, LakeStore, Lease, LogForm, Renamed};
 use errors::{explain, is_missing, is_there};
 use lease::Held;
 use open_file::{OpenFile, read_range};
+use patience::Patience;
 
 /// An answer of the name node that takes longer than this does not come.
 const SLOWEST_ANSWER: Duration = Duration::from_secs(30);
@@ -70,6 +72,7 @@ struct Inner {
     open: SyncMutex<HashMap<LakePath, Arc<Mutex<Option<OpenFile>>>>>,
     /// What logs had in them when they were opened, until more is appended.
     logs: SyncMutex<HashMap<LakePath, Vec<u8>>>,
+    patience: Arc<Patience>,
 }
 
 impl fmt::Debug for HdfsStore {
@@ -100,6 +103,7 @@ impl HdfsStore {
                 client: OnceCell::new(),
                 open: SyncMutex::default(),
                 logs: SyncMutex::default(),
+                patience: Arc::default(),
             }),
         }
     }
@@ -119,7 +123,7 @@ impl HdfsStore {
         let key = settings.key;
         let cluster = settings.cluster.clone();
         let runtime = tokio::runtime::Handle::current();
-        let made = tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(move || {
             let mut overrides = vec![("dfs.client.failover.max.attempts", FAILOVERS.to_owned())];
             let mut builder = ClientBuilder::new().with_io_runtime(runtime);
             if settings.cluster != "hdfs://" {
@@ -137,26 +141,19 @@ impl HdfsStore {
                     builder = builder.with_kerberos_principal(principal);
                 }
                 if let Some(keytab) = kerberos.keytab {
+                    check_keytab(&keytab)?;
                     builder = builder.with_kerberos_keytab(keytab);
                 }
             }
-            builder.with_config(overrides).build()
+            let made = builder.with_config(overrides).build();
+            made.map_err(|error| explain(key, "set up the client of", &settings.cluster, &error))
         })
         .await
-        .map_err(|error| Error::fatal(format!("{key}: the client of {cluster} cannot be set up: {error}")))?;
-        made.map_err(|error| explain(key, "set up the client of", &self.inner.settings.cluster, &error))
+        .map_err(|error| Error::fatal(format!("{key}: the client of {cluster} cannot be set up: {error}")))?
     }
 
     fn explain(&self, doing: &str, path: &LakePath, error: &HdfsError) -> Error {
         explain(self.inner.settings.key, doing, &self.absolute(path), error)
-    }
-
-    /// Asks the name node, which may be gone without a word.
-    async fn ask<T>(&self, call: impl Future<Output = Result<T, HdfsError>>) -> Result<T, HdfsError> {
-        match tokio::time::timeout(SLOWEST_ANSWER, call).await {
-            Ok(answer) => answer,
-            Err(_) => Err(HdfsError::IOError(std::io::ErrorKind::TimedOut.into())),
-        }
     }
 
     /// Whether there is a file or directory of that name.
@@ -167,7 +164,7 @@ impl HdfsStore {
     /// Bytes of a file; `None` if there is none.
     async fn length(&self, path: &LakePath) -> Result<Option<u64>> {
         let client = self.client().await?;
-        match self.ask(client.get_file_info(&self.absolute(path))).await {
+        match answer(client.get_file_info(&self.absolute(path))).await {
             Ok(status) => Ok(Some(u64::try_from(status.length).unwrap_or(u64::MAX))),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(self.explain("look at", path, &error)),
@@ -183,8 +180,38 @@ impl HdfsStore {
         }
     }
 
+    fn patience(&self) -> Arc<Patience> {
+        Arc::clone(&self.inner.patience)
+    }
+
     fn opened(&self, path: &LakePath) -> Option<Arc<Mutex<Option<OpenFile>>>> {
         self.inner.open().get(path).cloned()
+    }
+}
+
+/// A file that will never be whole takes the lease with it: who holds that begins anew behind the last commit.
+fn give_up_lost(lease: &Lease, file: &OpenFile) {
+    if file.is_lost() {
+        lease.guard_is(Held::give_up);
+    }
+}
+
+/// The library would only say that there are no tickets.
+fn check_keytab(keytab: &str) -> Result<()> {
+    let path = keytab.strip_prefix("FILE:").unwrap_or(keytab);
+    match std::fs::File::open(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::fatal(format!(
+            "connect.hdfs.keytab: cannot read {path}: {error}; put the file there, readable for the worker's user"
+        ))),
+    }
+}
+
+/// What the name node answers, which may be gone without a word.
+async fn answer<T>(call: impl Future<Output = Result<T, HdfsError>>) -> Result<T, HdfsError> {
+    match tokio::time::timeout(SLOWEST_ANSWER, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(HdfsError::IOError(std::io::ErrorKind::TimedOut.into())),
     }
 }
 
@@ -200,14 +227,14 @@ impl LakeStore for HdfsStore {
         let client = self.client().await?;
         let settings = &self.inner.settings;
         let root = if settings.root.is_empty() { "/" } else { &settings.root };
-        let there = self.ask(client.get_file_info(root)).await;
+        let there = answer(client.get_file_info(root)).await;
         match there {
             Ok(status) if status.isdir => Ok(()),
             Ok(_) => {
                 Err(Error::fatal(format!("{}: {root} is a file; the lake needs a directory", settings.key)))
             }
             Err(error) if is_missing(&error) => {
-                let made = self.ask(client.mkdirs(root, DIRECTORY_PERMISSION, true)).await;
+                let made = answer(client.mkdirs(root, DIRECTORY_PERMISSION, true)).await;
                 made.map_err(|error| explain(settings.key, "create", root, &error))
             }
             Err(error) => Err(explain(settings.key, "look at", root, &error)),
@@ -240,9 +267,9 @@ impl LakeStore for HdfsStore {
         }
         let client = self.client().await?;
         let absolute = self.absolute(path);
-        match self.ask(client.create(&absolute, WriteOptions::default())).await {
+        match answer(client.create(&absolute, WriteOptions::default())).await {
             Ok(writer) => {
-                let file = OpenFile::new(absolute, self.inner.settings.key, writer, 0, false);
+                let file = OpenFile::new(absolute, self.inner.settings.key, writer, 0, self.patience());
                 self.inner.open().insert(path.clone(), Arc::new(Mutex::new(Some(file))));
                 Ok(true)
             }
@@ -258,7 +285,7 @@ impl LakeStore for HdfsStore {
             Some(file) => file,
             // The creation was heard of by the name node alone.
             None => {
-                let file = OpenFile::unknown(self.absolute(path), self.inner.settings.key);
+                let file = OpenFile::unknown(self.absolute(path), self.inner.settings.key, self.patience());
                 let file = Arc::new(Mutex::new(Some(file)));
                 Arc::clone(self.inner.open().entry(path.clone()).or_insert(file))
             }
@@ -268,7 +295,9 @@ impl LakeStore for HdfsStore {
         let Some(file) = file.as_mut() else {
             return Err(Error::fatal(format!("{path} was closed while it was written; restart the task")));
         };
-        file.append(client, at, bytes).await
+        let outcome = file.append(client, at, bytes).await;
+        give_up_lost(lease, file);
+        outcome
     }
 
     async fn sync(&self, lease: &Lease, path: &LakePath) -> Result<bool> {
@@ -282,7 +311,9 @@ impl LakeStore for HdfsStore {
             file.hsync().await?;
             return Ok(true);
         }
-        file.finish(client).await?;
+        let outcome = file.finish(client).await;
+        give_up_lost(lease, file);
+        outcome?;
         *slot = None;
         drop(slot);
         self.inner.open().remove(path);
@@ -315,14 +346,14 @@ impl LakeStore for HdfsStore {
         let _lease = lease.clone();
         let client = self.client().await?;
         let (source, target) = (self.absolute(from), self.absolute(to));
-        let mut outcome = self.ask(client.rename(&source, &target, false)).await;
+        let mut outcome = answer(client.rename(&source, &target, false)).await;
         if outcome.as_ref().is_err_and(is_missing) && self.exists(from).await? {
             // What is missing is the directory.
             if let Some((directory, _)) = target.rsplit_once('/') {
-                let made = self.ask(client.mkdirs(directory, DIRECTORY_PERMISSION, true)).await;
+                let made = answer(client.mkdirs(directory, DIRECTORY_PERMISSION, true)).await;
                 made.map_err(|error| self.explain("create the directory of", to, &error))?;
             }
-            outcome = self.ask(client.rename(&source, &target, false)).await;
+            outcome = answer(client.rename(&source, &target, false)).await;
         }
         match outcome {
             Ok(()) => Ok(Renamed::Done),
@@ -338,7 +369,7 @@ impl LakeStore for HdfsStore {
 
     async fn list(&self, path: &LakePath) -> Result<Vec<LakePath>> {
         let client = self.client().await?;
-        let statuses = match client.list_status(&self.absolute(path), true).await {
+        let statuses = match answer(client.list_status(&self.absolute(path), true)).await {
             Ok(statuses) => statuses,
             Err(error) if is_missing(&error) => return Ok(Vec::new()),
             Err(error) => return Err(self.explain("list", path, &error)),
@@ -353,7 +384,7 @@ impl LakeStore for HdfsStore {
         let _lease = lease.clone();
         let client = self.client().await?;
         self.inner.open().remove(path);
-        match self.ask(client.delete(&self.absolute(path), false)).await {
+        match answer(client.delete(&self.absolute(path), false)).await {
             Ok(was_there) => Ok(was_there),
             Err(error) if is_missing(&error) => Ok(false),
             Err(error) => Err(self.explain("delete", path, &error)),

@@ -1,5 +1,6 @@
 //! A file that is being written.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +9,9 @@ use hdfs_native::file::FileWriter;
 use hdfs_native::{Client, HdfsError};
 use lavka_api::{Error, Result};
 
+use super::answer;
 use super::errors::{explain, is_missing};
+use super::patience::Patience;
 use crate::Chunk;
 
 /// Waits for the data nodes to agree on the end of a file that somebody left open.
@@ -25,6 +28,10 @@ pub(super) struct OpenFile {
     length: u64,
     /// Whether the last operation went through. What a failed or cancelled one has done is not known.
     sound: bool,
+    /// Whether bytes that were written are in no data node any more, or cannot be had: the file will never be whole.
+    lost: bool,
+    /// How long the data nodes may take.
+    patience: Arc<Patience>,
     /// A log is fenced by HDFS's lease on it. After a failure nobody may take that back by force, because somebody else
     /// may have it by now.
     is_log: bool,
@@ -36,18 +43,28 @@ impl OpenFile {
         key: &'static str,
         writer: FileWriter,
         length: u64,
-        is_log: bool,
+        patience: Arc<Patience>,
     ) -> Self {
-        Self { path, key, writer: Some(writer), length, sound: true, is_log }
+        Self { path, key, writer: Some(writer), length, sound: true, lost: false, patience, is_log: false }
     }
 
     /// A file of which only the path is known; what is in it is looked up before more is written.
-    pub(super) fn unknown(path: String, key: &'static str) -> Self {
-        Self { path, key, writer: None, length: 0, sound: false, is_log: false }
+    pub(super) fn unknown(path: String, key: &'static str, patience: Arc<Patience>) -> Self {
+        Self { path, key, writer: None, length: 0, sound: false, lost: false, patience, is_log: false }
+    }
+
+    /// The same file, as a log.
+    pub(super) fn into_log(self) -> Self {
+        Self { is_log: true, ..self }
     }
 
     pub(super) fn is_sound(&self) -> bool {
         self.sound
+    }
+
+    /// Whether the file has to be written from its beginning again.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
     }
 
     fn explain(&self, doing: &str, error: &HdfsError) -> Error {
@@ -68,7 +85,7 @@ impl OpenFile {
         let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.sound = false;
         let Some(writer) = &mut self.writer else { return Err(self.gone()) };
-        if let Err(error) = Box::pin(writer.write_bytes(bytes)).await {
+        if let Err(error) = Box::pin(self.patience.wait(writer.write_bytes(bytes))).await {
             return Err(self.failed("write to", &error));
         }
         self.length = self.length.saturating_add(count);
@@ -83,7 +100,7 @@ impl OpenFile {
         }
         self.sound = false;
         let Some(writer) = &mut self.writer else { return Err(self.gone()) };
-        if let Err(error) = Box::pin(writer.hsync()).await {
+        if let Err(error) = Box::pin(self.patience.wait(writer.hsync())).await {
             return Err(self.failed("bring to disk", &error));
         }
         self.sound = true;
@@ -97,10 +114,10 @@ impl OpenFile {
         }
         self.sound = false;
         let Some(writer) = &mut self.writer else { return Err(self.gone()) };
-        let closed = match Box::pin(writer.hsync()).await {
+        let closed = match Box::pin(self.patience.wait(writer.hsync())).await {
             // Erasure coded files cannot be synced; closing them waits for every data node.
             Ok(()) | Err(HdfsError::OperationFailed(_) | HdfsError::UnsupportedFeature(_)) => {
-                Box::pin(writer.close()).await
+                Box::pin(self.patience.wait(writer.close())).await
             }
             Err(error) => Err(error),
         };
@@ -115,7 +132,7 @@ impl OpenFile {
     pub(super) async fn close(mut self) {
         if let Some(mut writer) = self.writer.take()
             && self.sound
-            && let Err(error) = Box::pin(writer.close()).await
+            && let Err(error) = Box::pin(self.patience.wait(writer.close())).await
         {
             tracing::warn!("{} (HDFS takes the lease back within a minute)", self.explain("close", &error));
         }
@@ -128,15 +145,20 @@ impl OpenFile {
             return Err(self.gone());
         }
         self.writer = None;
-        recover(client, &self.path).await.map_err(|error| self.explain("recover", &error))?;
-        let status =
-            client.get_file_info(&self.path).await.map_err(|error| self.explain("look at", &error))?;
+        if let Err(error) = recover(client, &self.path).await {
+            // Its data nodes may be gone for good. Without them nothing else waits for the file.
+            self.lost = matches!(error, HdfsError::OperationFailed(_));
+            return Err(self.explain("recover", &error));
+        }
+        let status = answer(client.get_file_info(&self.path)).await;
+        let status = status.map_err(|error| self.explain("look at", &error))?;
         let length = u64::try_from(status.length).unwrap_or(u64::MAX);
         let there = length.checked_sub(at).and_then(|there| usize::try_from(there).ok());
         let Some(there) = there.filter(|there| *there <= bytes.len()) else {
-            return Err(Error::fatal(format!(
-                "{}: {} has {length} bytes where {at} were written: the data nodes that had the others are gone. Restart the \
-                 task; it reads the records again",
+            self.lost = true;
+            return Err(Error::retriable(format!(
+                "{}: {} has {length} bytes where {at} were written, and the data nodes that had the others are gone; the \
+                 partition is taken over anew, and its records are read again",
                 self.key, self.path
             )));
         };
@@ -150,7 +172,8 @@ impl OpenFile {
                 )));
             }
         }
-        let writer = client.append(&self.path).await.map_err(|error| self.explain("write to", &error))?;
+        let writer = answer(client.append(&self.path)).await;
+        let writer = writer.map_err(|error| self.explain("write to", &error))?;
         (self.writer, self.length, self.sound) = (Some(writer), length, true);
         Ok(there)
     }
@@ -172,7 +195,7 @@ impl OpenFile {
 /// Takes the lease of whoever has `path` open, and waits until the file has an end.
 pub(super) async fn recover(client: &Client, path: &str) -> Result<(), HdfsError> {
     for _ in 0..RECOVERY_POLLS {
-        match client.recover_lease(path).await {
+        match answer(client.recover_lease(path)).await {
             Ok(true) => return Ok(()),
             Ok(false) => {}
             Err(error) if is_missing(&error) => return Err(error),
@@ -191,7 +214,7 @@ pub(super) async fn read_range(
     at: u64,
     count: usize,
 ) -> Result<Vec<u8>, HdfsError> {
-    let reader = client.read(path).await?;
+    let reader = answer(client.read(path)).await?;
     let start = usize::try_from(at).unwrap_or(usize::MAX).min(reader.file_length());
     let count = count.min(reader.file_length() - start);
     let mut bytes = Vec::with_capacity(count);

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::configuration;
 use super::java::Java;
+use super::site::write_configuration;
 use crate::failure::{Context as _, Failure, OrFail as _, fail};
-use crate::folders::{try_temp_dir, try_write_file};
+use crate::folders::try_temp_dir;
 use crate::kafka::Unavailable;
 use crate::leash::{Launch, Leashed};
 use crate::ports::{on_free_port, try_free_port};
@@ -52,7 +52,7 @@ impl HdfsCluster {
         let began = Instant::now();
         let java = java.configured_by(&conf_dir(folder.path()));
         let (_, (name_nodes, data_nodes)) = on_free_port("already in use", |port| {
-            write_configuration(folder.path(), [port, try_free_port()?])?;
+            configure(folder.path(), [port, try_free_port()?])?;
             format(&java, folder.path())?;
             start_all(&java, folder.path())
         })?;
@@ -142,11 +142,11 @@ fn conf_dir(folder: &Path) -> PathBuf {
     folder.join("conf")
 }
 
-fn write_configuration(folder: &Path, ports: [u16; 2]) -> Result<(), Failure> {
+fn configure(folder: &Path, ports: [u16; 2]) -> Result<(), Failure> {
     let [first, second] = ports.map(|port| format!("127.0.0.1:{port}"));
     let edits = format!("file://{}/edits", folder.display());
     let provider = "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider";
-    let text = configuration([
+    let properties = [
         ("fs.defaultFS", HdfsCluster::URL),
         ("dfs.nameservices", SERVICE),
         ("dfs.ha.namenodes.lake", &NAME_NODES.join(",")),
@@ -168,16 +168,16 @@ fn write_configuration(folder: &Path, ports: [u16; 2]) -> Result<(), Failure> {
         ("dfs.namenode.replication.considerLoad", "false"),
         ("dfs.namenode.lease-recheck-interval-ms", "500"),
         ("dfs.heartbeat.interval", "1"),
+        // A data node that is gone gets no new blocks after three seconds, where usually that takes ten minutes.
+        ("dfs.namenode.stale.datanode.interval", "3000"),
+        ("dfs.namenode.avoid.write.stale.datanode", "true"),
+        ("dfs.namenode.avoid.read.stale.datanode", "true"),
         ("dfs.datanode.hostname", "127.0.0.1"),
         ("dfs.datanode.address", "127.0.0.1:0"),
         ("dfs.datanode.http.address", "127.0.0.1:0"),
         ("dfs.datanode.ipc.address", "127.0.0.1:0"),
-    ]);
-    // The daemons read some of it from the one file, some from the other.
-    for name in ["core-site.xml", "hdfs-site.xml"] {
-        try_write_file(&conf_dir(folder), name, text.as_bytes())?;
-    }
-    Ok(())
+    ];
+    write_configuration(&conf_dir(folder), properties)
 }
 
 /// Makes the files of an empty cluster, the same for both name nodes.

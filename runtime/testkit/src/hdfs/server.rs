@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::Kdc;
 use super::java::Java;
-use super::{Kdc, configuration};
+use super::site::write_configuration;
 use crate::failure::{Failure, OrFail as _};
-use crate::folders::{try_temp_dir, try_write_file};
+use crate::folders::try_temp_dir;
 use crate::kafka::Unavailable;
 use crate::leash::{Launch, Leashed};
 use crate::ports::on_free_port;
@@ -34,7 +35,6 @@ pub struct HdfsServer {
     // Dropped before the folder, so that nothing is written into a folder that is being removed.
     process: Leashed,
     java: Java,
-    settings: Vec<(&'static str, String)>,
     host: &'static str,
     port: u16,
     folder: TempDir,
@@ -83,29 +83,30 @@ impl HdfsServer {
     fn start_with(
         host: &'static str,
         java: Java,
-        settings: Vec<(&'static str, String)>,
+        settings: Vec<(&str, String)>,
     ) -> Result<Self, Unavailable> {
         let folder = try_temp_dir()?;
         let began = Instant::now();
-        let (port, process) =
-            on_free_port("already in use", |port| launch(&java, &settings, folder.path(), port, true))?;
+        let java = java.configured_by(&conf_dir(folder.path()));
+        let (port, process) = on_free_port("already in use", |port| {
+            let url = url(host, port);
+            let settings = settings.iter().map(|(name, value)| (*name, value.as_str()));
+            let settings = SETTINGS.into_iter().chain(settings).chain([("fs.defaultFS", url.as_str())]);
+            write_configuration(&conf_dir(folder.path()), settings)?;
+            launch(&java, folder.path(), port, true)
+        })?;
         say(&format!("HDFS ready at {host}:{port} in {:.1?}", began.elapsed()));
-        let server = Self { process, java, settings, host, port, folder };
-        let settings = server.settings.iter().map(|(name, value)| (*name, value.as_str()));
-        let url = server.url();
-        let text = configuration(settings.chain([("fs.defaultFS", url.as_str())]));
-        try_write_file(&server.conf_dir(), "core-site.xml", text.as_bytes())?;
-        Ok(server)
+        Ok(Self { process, java, host, port, folder })
     }
 
     /// The URL for `store.url`, the same from start to start.
     pub fn url(&self) -> String {
-        format!("hdfs://{}:{}", self.host, self.port)
+        url(self.host, self.port)
     }
 
     /// The directory with the configuration of clients, for `hadoop.conf.dir`.
     pub fn conf_dir(&self) -> PathBuf {
-        self.folder.path().join("conf")
+        conf_dir(self.folder.path())
     }
 
     /// Writes a delegation token for this cluster into `file`, for `HADOOP_TOKEN_FILE_LOCATION`, with Hadoop's own client and
@@ -114,7 +115,7 @@ impl HdfsServer {
     /// # Errors
     /// When that client fails, with what it printed.
     pub fn get_token(&self, cache: &Path, file: &Path) -> Result<(), Failure> {
-        let java = self.java.clone().configured_by(&self.conf_dir()).ticket_cache(cache);
+        let java = self.java.clone().ticket_cache(cache);
         let file = file.display().to_string();
         java.run("org.apache.hadoop.hdfs.tools.DelegationTokenFetcher", &["--renewer", Kdc::CLIENT, &file])
     }
@@ -147,32 +148,29 @@ impl HdfsServer {
     /// When it does not come up, with its log.
     pub fn restart(&mut self) -> Result<(), Failure> {
         self.process.kill();
-        self.process = launch(&self.java, &self.settings, self.folder.path(), self.port, false)?;
+        self.process = launch(&self.java, self.folder.path(), self.port, false)?;
         Ok(())
     }
+}
+
+fn url(host: &str, port: u16) -> String {
+    format!("hdfs://{host}:{port}")
+}
+
+fn conf_dir(folder: &Path) -> PathBuf {
+    folder.join("conf")
 }
 
 fn log_path(folder: &Path) -> PathBuf {
     folder.join("hdfs.log")
 }
 
-fn launch(
-    java: &Java,
-    settings: &[(&str, String)],
-    folder: &Path,
-    port: u16,
-    format: bool,
-) -> Result<Leashed, Failure> {
+fn launch(java: &Java, folder: &Path, port: u16, format: bool) -> Result<Leashed, Failure> {
     let log = log_path(folder);
     // What an earlier start printed says nothing of this one.
     let _ = std::fs::remove_file(&log);
     let mut command = java.command(CLUSTER);
     command.args(["-datanodes", "1", "-nnport"]).arg(port.to_string());
-    for (name, value) in
-        SETTINGS.into_iter().chain(settings.iter().map(|(name, value)| (*name, value.as_str())))
-    {
-        command.args(["-D", &format!("{name}={value}")]);
-    }
     if format {
         command.arg("-format");
     }
