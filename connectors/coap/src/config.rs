@@ -6,10 +6,10 @@ use crate::multicast::Group;
 use crate::payload::FORMATS;
 use crate::resource::Resource;
 use crate::secure::Files;
+use crate::secure::settings::{self, SECURITY, files_of};
 
 const SERVER: &str = "CoAP Server";
 const LIMITS: &str = "Limits";
-const SECURITY: &str = "Security";
 const RECORDS: &str = "Records";
 
 lavka_api::config! {
@@ -71,21 +71,14 @@ lavka_api::config! {
         pub(crate) certificate: String = key("lavka.coap.dtls.cert.pem").default("").group(SECURITY)
             .doc("The server's certificate, PEM: of an elliptic curve key, P-256 or P-384; RSA is refused. Only the certificate \
                   itself is sent, so that whoever signed it must be trusted by the other side directly."),
-        pub(crate) private_key: String = key("lavka.coap.dtls.key.pem").default("").group(SECURITY)
-            .doc("Its private key, PEM (PKCS#8 or SEC1, not encrypted)."),
-        pub(crate) key_store: String = key("lavka.coap.dtls.keystore.path").default("").group(SECURITY)
-            .doc("Both in one PKCS#12 file, in place of the two above. A Java key store of the old kind (JKS) is refused, with \
-                  the command that converts it."),
-        pub(crate) key_store_password: Password = key("lavka.coap.dtls.keystore.password").default("").group(SECURITY)
-            .doc("The password of the PKCS#12 file."),
-        pub(crate) key_store_alias: String = key("lavka.coap.dtls.keystore.alias").default("").low().group(SECURITY)
-            .doc("The alias of the key in it, where there are several."),
+        pub(crate) private_key: String = settings::private_key(),
+        pub(crate) key_store: String = settings::key_store(),
+        pub(crate) key_store_password: Password = settings::key_store_password(),
+        pub(crate) key_store_alias: String = settings::key_store_alias(),
         pub(crate) trusted: String = key("lavka.coap.dtls.ca.pem").default("").group(SECURITY)
             .doc("The certificates, PEM, of those who may have signed devices'. Empty: devices are not asked for certificates."),
-        pub(crate) trusted_password: Password = key("lavka.coap.dtls.ca.password").default("").low().group(SECURITY)
-            .doc("The password of lavka.coap.dtls.ca.pem, which may be a PKCS#12 file as well."),
-        pub(crate) trusted_aliases: Vec<String> = key("lavka.coap.dtls.ca.aliases").default("").low().group(SECURITY)
-            .doc("The aliases in that PKCS#12 file of the certificates that are trusted; all of them by default."),
+        pub(crate) trusted_password: Password = settings::trusted_password(),
+        pub(crate) trusted_aliases: Vec<String> = settings::trusted_aliases(),
         pub(crate) sessions: i32 = key("lavka.coap.dtls.max.sessions").default(20_000).group(SECURITY)
             .check(Check::at_least(1))
             .doc("DTLS sessions that may be open. Beyond it, the one that was silent for longest makes room."),
@@ -136,17 +129,6 @@ lavka_api::config! {
 impl ServerConfig {
     /// What devices know the server by, over DTLS.
     pub(crate) fn files(&self) -> Files {
-        Files {
-            psk: self.psk_file.clone(),
-            identity: None,
-            certificate: self.certificate.clone(),
-            key: self.private_key.clone(),
-            store: self.key_store.clone(),
-            store_password: self.key_store_password.clone(),
-            store_alias: self.key_store_alias.clone(),
-            trusted: self.trusted.clone(),
-            trusted_password: self.trusted_password.clone(),
-            trusted_aliases: self.trusted_aliases.clone(),
-        }
+        files_of!(self, None)
     }
 }

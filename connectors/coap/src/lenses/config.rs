@@ -4,9 +4,9 @@ use lavka_api::config::{Check, Config, Password, key};
 use lavka_kcql::{Malformed, Projection, Statement, Write};
 
 use crate::observe::{ServerName, Wish};
+use crate::secure::settings::SECURITY;
 
 const CONNECTION: &str = "Connection";
-const SECURITY: &str = "Security";
 const KCQL: &str = "KCQL";
 const MANAGER: &str = "Manager";
 
@@ -38,16 +38,16 @@ lavka_api::config! {
         pub(crate) public_key: String = key("connect.coap.public.key.file").default("").group(SECURITY)
             .doc("As connect.coap.private.key.file."),
         pub(crate) key_store: String = key("connect.coap.keystore.path").default("").group(SECURITY)
-            .doc("A PKCS#12 file with the client's certificate and key; one of the old kind (JKS) is refused, with the command \
-                  that converts it. In the observe mode's own keys: lavka.coap.dtls.keystore.path."),
+            .doc("A Java key store (JKS or PKCS#12) with the client's certificate and key. In the observe mode's own keys: \
+                  lavka.coap.dtls.keystore.path."),
         pub(crate) key_store_password: Password = key("connect.coap.keystore.pass").default("rootPass").group(SECURITY)
             .doc("Its password. In the observe mode's own keys: lavka.coap.dtls.keystore.password."),
         pub(crate) key_alias: String = key("connect.coap.cert.chain.key").default("client").low().group(SECURITY)
             .doc("The alias of the client's key in it; where there is one key alone, it is that. In the observe mode's own keys: \
                   lavka.coap.dtls.keystore.alias."),
         pub(crate) trust_store: String = key("connect.coap.truststore.path").default("").group(SECURITY)
-            .doc("A PKCS#12 file with the certificates that are trusted. In the observe mode's own keys: \
-                  lavka.coap.dtls.ca.pem, which takes PKCS#12 too."),
+            .doc("A Java key store (JKS or PKCS#12) with the certificates that are trusted. In the observe mode's own keys: \
+                  lavka.coap.dtls.ca.pem, which takes key stores too."),
         pub(crate) trust_store_password: Password = key("connect.coap.truststore.pass").default("rootPass").group(SECURITY)
             .doc("Its password. In the observe mode's own keys: lavka.coap.dtls.ca.password."),
         pub(crate) trusted: Vec<String> = key("connect.coap.certs").default("").low().group(SECURITY)

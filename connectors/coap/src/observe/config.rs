@@ -7,11 +7,11 @@ use super::wish::Wish;
 use crate::links::Filter;
 use crate::payload::FORMATS;
 use crate::secure::Files;
+use crate::secure::settings::{self, SECURITY, files_of};
 
 const SERVERS: &str = "CoAP Servers";
 const TIMES: &str = "Times";
 const LIMITS: &str = "Limits";
-const SECURITY: &str = "Security";
 const RECORDS: &str = "Records";
 
 fn items(list: &str) -> impl Iterator<Item = &str> {
@@ -104,21 +104,14 @@ lavka_api::config! {
         pub(crate) certificate: String = key("lavka.coap.dtls.cert.pem").default("").group(SECURITY)
             .doc("The client's certificate, PEM: of an elliptic curve key, P-256 or P-384; RSA is refused. Only the certificate \
                   itself is sent, so that whoever signed it must be trusted by the other side directly."),
-        pub(crate) private_key: String = key("lavka.coap.dtls.key.pem").default("").group(SECURITY)
-            .doc("Its private key, PEM (PKCS#8 or SEC1, not encrypted)."),
-        pub(crate) key_store: String = key("lavka.coap.dtls.keystore.path").default("").group(SECURITY)
-            .doc("Both in one PKCS#12 file, in place of the two above. A Java key store of the old kind (JKS) is refused, with \
-                  the command that converts it."),
-        pub(crate) key_store_password: Password = key("lavka.coap.dtls.keystore.password").default("").group(SECURITY)
-            .doc("The password of the PKCS#12 file."),
-        pub(crate) key_store_alias: String = key("lavka.coap.dtls.keystore.alias").default("").low().group(SECURITY)
-            .doc("The alias of the key in it, where there are several."),
+        pub(crate) private_key: String = settings::private_key(),
+        pub(crate) key_store: String = settings::key_store(),
+        pub(crate) key_store_password: Password = settings::key_store_password(),
+        pub(crate) key_store_alias: String = settings::key_store_alias(),
         pub(crate) trusted: String = key("lavka.coap.dtls.ca.pem").default("").group(SECURITY)
             .doc("The certificates, PEM, of those who may have signed the servers'. Its name must be the host in lavka.coap.servers."),
-        pub(crate) trusted_password: Password = key("lavka.coap.dtls.ca.password").default("").low().group(SECURITY)
-            .doc("The password of lavka.coap.dtls.ca.pem, which may be a PKCS#12 file as well."),
-        pub(crate) trusted_aliases: Vec<String> = key("lavka.coap.dtls.ca.aliases").default("").low().group(SECURITY)
-            .doc("The aliases in that PKCS#12 file of the certificates that are trusted; all of them by default."),
+        pub(crate) trusted_password: Password = settings::trusted_password(),
+        pub(crate) trusted_aliases: Vec<String> = settings::trusted_aliases(),
         pub(crate) max_inflight: i32 = key("lavka.coap.max.inflight").default(10_000).group(LIMITS)
             .check(Check::at_least(1))
             .doc("Representations that may be on their way to Kafka. Beyond it notifications are not acknowledged, so that \
@@ -148,17 +141,7 @@ lavka_api::config! {
 impl ObserveConfig {
     /// What secure servers know this client by, but for a key that the configuration has itself.
     pub(super) fn files(&self) -> Files {
-        Files {
-            psk: self.psk_file.clone(),
-            identity: (!self.psk_identity.is_empty()).then(|| self.psk_identity.clone()),
-            certificate: self.certificate.clone(),
-            key: self.private_key.clone(),
-            store: self.key_store.clone(),
-            store_password: self.key_store_password.clone(),
-            store_alias: self.key_store_alias.clone(),
-            trusted: self.trusted.clone(),
-            trusted_password: self.trusted_password.clone(),
-            trusted_aliases: self.trusted_aliases.clone(),
-        }
+        let identity = (!self.psk_identity.is_empty()).then(|| self.psk_identity.clone());
+        files_of!(self, identity)
     }
 }

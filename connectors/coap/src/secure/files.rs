@@ -2,7 +2,7 @@
 
 use dimpl::DtlsCertificate;
 use lavka_api::config::{KeyError, Password};
-use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12ImportPolicy};
+use lavka_key_stores::KeyStore;
 use rustls::RootCertStore;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -21,12 +21,12 @@ pub(crate) struct Files {
     /// A certificate, and its private key; PEM.
     pub(crate) certificate: String,
     pub(crate) key: String,
-    /// Both, as PKCS#12, and its password.
+    /// Both in a Java key store (JKS or PKCS#12), and its password.
     pub(crate) store: String,
     pub(crate) store_password: Password,
     /// Of its key, where there are several.
     pub(crate) store_alias: String,
-    /// Certificates that are trusted, PEM or PKCS#12; of the latter the password, and the aliases if not all are meant.
+    /// Certificates that are trusted, PEM or a Java key store; of the latter the password, and the aliases if not all are meant.
     pub(crate) trusted: String,
     pub(crate) trusted_password: Password,
     pub(crate) trusted_aliases: Vec<String>,
@@ -40,8 +40,6 @@ pub(super) const TRUSTED: &str = "lavka.coap.dtls.ca.pem";
 
 /// A file larger than this holds no keys.
 const LARGEST: u64 = 16 * 1024 * 1024;
-const JKS: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
-const JCEKS: [u8; 4] = [0xce, 0xce, 0xce, 0xce];
 
 impl Files {
     /// The first key whose file would be read, with the file.
@@ -79,38 +77,21 @@ pub(super) fn roots(files: &Files) -> Result<RootCertStore, KeyError> {
             add(certificate.map_err(|error| invalid(error.to_string()))?)?;
         }
     } else {
-        let store = open_store(TRUSTED, file, &bytes, files.trusted_password.reveal())?;
+        let store = KeyStore::open(&bytes, file, files.trusted_password.reveal()).map_err(invalid)?;
         let wanted = &files.trusted_aliases;
-        for (alias, entry) in store.entries() {
-            if let KeyStoreEntry::Certificate(certificate) = entry
-                && (wanted.is_empty() || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(alias)))
-            {
-                add(certificate.as_der().to_vec().into())?;
-            }
+        let named = |alias: &str| wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(alias));
+        for entry in store.trusted.into_iter().filter(|entry| wanted.is_empty() || named(&entry.alias)) {
+            add(entry.certificate)?;
+        }
+        // As with Java, a name may be that of a key too.
+        for entry in store.keys.into_iter().filter(|entry| named(&entry.alias)) {
+            entry.chain.into_iter().next().map_or(Ok(()), &mut add)?;
         }
     }
     match roots.is_empty() {
-        true => Err(invalid("it has no certificates (of these aliases, if it is PKCS#12)".to_owned())),
+        true => Err(invalid("it has no certificates (of these aliases, if it is a key store)".to_owned())),
         false => Ok(roots),
     }
-}
-
-fn open_store(key: &'static str, file: &str, bytes: &[u8], password: &str) -> Result<KeyStore, KeyError> {
-    let old = match bytes {
-        bytes if bytes.starts_with(&JKS) => Some("JKS"),
-        bytes if bytes.starts_with(&JCEKS) => Some("JCEKS"),
-        _ => None,
-    };
-    if let Some(kind) = old {
-        let why = format!(
-            "it is a Java key store of the old kind ({kind}). Convert it: keytool -importkeystore -srckeystore {file} \
-             -srcstoretype {kind} -destkeystore {file}.p12 -deststoretype PKCS12"
-        );
-        return Err(KeyError::invalid(key, file, why));
-    }
-    KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Relaxed).map_err(|error| {
-        KeyError::invalid(key, file, format!("it cannot be opened as PKCS#12 with its password: {error}"))
-    })
 }
 
 /// A certificate and its private key, if the configuration names any. Blocks.
@@ -153,29 +134,20 @@ pub(super) fn certificate(files: &Files) -> Result<Option<DtlsCertificate>, KeyE
 }
 
 fn from_store(files: &Files) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), KeyError> {
-    let file = files.store.as_str();
-    let bytes = read(STORE, file)?;
-    let store = open_store(STORE, file, &bytes, files.store_password.reveal())?;
-    let chains: Vec<_> = store
-        .entries()
-        .filter_map(|(alias, entry)| match entry {
-            KeyStoreEntry::PrivateKeyChain(chain) => Some((alias, chain)),
-            _ => None,
-        })
-        .collect();
-    let named = chains.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(&files.store_alias));
-    let only = chains.first().filter(|_| chains.len() == 1);
-    let found = named.or(only).and_then(|(_, chain)| {
-        let key = PrivateKeyDer::Pkcs8(chain.key().as_der().to_vec().into());
-        Some((chain.certs().first()?.as_der().to_vec().into(), key))
-    });
-    found.ok_or_else(|| {
-        let why = match chains.len() {
+    let (file, password) = (files.store.as_str(), files.store_password.reveal());
+    let invalid = |why: String| KeyError::invalid(STORE, file, why);
+    let store = KeyStore::open(&read(STORE, file)?, file, password).map_err(invalid)?;
+    let named = store.keys.iter().find(|entry| entry.alias.eq_ignore_ascii_case(&files.store_alias));
+    let only = store.keys.first().filter(|_| store.keys.len() == 1);
+    let Some((entry, certificate)) =
+        named.or(only).and_then(|entry| Some((entry, entry.chain.first()?.clone())))
+    else {
+        return Err(invalid(match store.keys.len() {
             0 => "it has no private key with its certificate".to_owned(),
             several => format!("it has {several} keys, and none with the alias '{}'", files.store_alias),
-        };
-        KeyError::invalid(STORE, file, why)
-    })
+        }));
+    };
+    Ok((certificate, entry.private_key(password).map_err(invalid)?))
 }
 
 #[cfg(test)]

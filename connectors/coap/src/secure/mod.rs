@@ -6,7 +6,7 @@
 //! - `credentials`: what a task is known by and whom it trusts; from `files` with certificates, and `keys` (pre-shared).
 //! - `hello`: the cookie exchange, without any state for a client that has not shown that it is where it says.
 //! - `session`: one connection, with the identity of its peer; `trouble`: why it ended.
-//! - `gate`: all of them, within limits.
+//! - `gate`: all of them, within limits; `settings`: the keys that server and client have in common.
 //!
 //! runtime/adr/0011 says why this library, and what it does not have: connection ids, RSA, certificate chains on the wire.
 
@@ -16,6 +16,7 @@ mod gate;
 mod hello;
 mod keys;
 mod session;
+pub(crate) mod settings;
 mod trouble;
 
 pub(crate) use credentials::{Credentials, loaded, loaded_for};

@@ -1,7 +1,12 @@
 //! Files with keys and certificates, and what is said of wrong ones.
 
-use lavka_testkit::{TempDir, temp_dir, write_file};
-use p12_keystore::{Certificate, EncryptionAlgorithm, MacAlgorithm, PrivateKey, PrivateKeyChain};
+use std::process::Command;
+
+use lavka_testkit::{TempDir, cannot_run, temp_dir, write_file};
+use p12_keystore::{
+    Certificate, EncryptionAlgorithm, KeyStore as Pkcs12, KeyStoreEntry, MacAlgorithm, PrivateKey,
+    PrivateKeyChain,
+};
 use rcgen::{CertificateParams, KeyPair};
 
 use super::*;
@@ -22,7 +27,7 @@ fn pair() -> (rcgen::Certificate, KeyPair) {
 
 /// A PKCS#12 file with keys and trusted certificates under these aliases.
 fn store(keys: &[&str], trusted: &[&str]) -> Vec<u8> {
-    let mut store = KeyStore::new();
+    let mut store = Pkcs12::new();
     for alias in keys {
         let (certificate, key) = pair();
         let certificate = Certificate::from_der(certificate.der()).unwrap();
@@ -102,12 +107,47 @@ fn key_stores() {
     assert!(error.contains("it has 2 keys, and none with the alias 'x'"), "{error}");
     let wrong = Files { store_password: Password::new("other-secret"), ..files(&one, "") };
     let error = message(certificate(&wrong));
-    assert!(error.contains("with its password") && !error.contains("other-secret"), "{error}");
-    for (kind, magic) in [("JKS", JKS), ("JCEKS", JCEKS)] {
-        let error = message(certificate(&files(&[&magic[..], &[0, 0]].concat(), "")));
-        let command = format!("keytool -importkeystore -srckeystore {}", files(&[], "").store);
-        assert!(error.contains(&command) && error.contains(&format!("-srcstoretype {kind}")), "{error}");
+    assert!(error.contains("is the password right?") && !error.contains("other-secret"), "{error}");
+    let error = message(certificate(&files(&[0xce, 0xce, 0xce, 0xce, 0, 0], "")));
+    assert!(error.contains("keytool -importkeystore -srckeystore"), "{error}");
+}
+
+/// What Lenses' configurations name: the stores that Java makes of the old kind.
+#[test]
+fn java_key_stores_of_the_old_kind() {
+    if Command::new("keytool").arg("-help").output().is_err() {
+        cannot_run("java_key_stores_of_the_old_kind", "keytool of a JDK");
+        return;
     }
+    let folder = temp_dir();
+    let path = folder.path().join("keys.jks").to_str().unwrap().to_owned();
+    let make = [
+        "-genkeypair",
+        "-alias",
+        "Client",
+        "-keyalg",
+        "EC",
+        "-groupname",
+        "secp256r1",
+        "-dname",
+        "CN=client",
+    ];
+    let store = ["-keystore", &path, "-storetype", "JKS", "-storepass", "rootPass", "-keypass", "rootPass"];
+    let made = Command::new("keytool").args(make).args(store).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+    let files = Files {
+        store: path.clone(),
+        store_password: Password::new("rootPass"),
+        store_alias: "client".into(),
+        trusted: path,
+        trusted_password: Password::new("rootPass"),
+        trusted_aliases: vec!["client".into()],
+        ..Files::default()
+    };
+    assert!(certificate(&files).unwrap().is_some());
+    assert_eq!(roots(&files).unwrap().len(), 1);
+    let wrong = Files { store_password: Password::new("other-secret"), ..files };
+    assert!(message(certificate(&wrong)).contains("the password is wrong"));
 }
 
 #[test]
