@@ -352,7 +352,7 @@ impl Storage {
                 path_style: keys.s3_path_style && !keys.s3_wan_mode,
                 accelerated: keys.s3_wan_mode,
                 canned_acl: keys.s3_acl.as_deref().and_then(text),
-                role: role(keys).ok().flatten(),
+                role: role(keys).ok().flatten().map(Box::new),
                 encryption: text(&keys.s3_ssea),
                 kms_key_id: text(&keys.s3_kms_key),
                 customer_key: secret(&keys.s3_customer_key),

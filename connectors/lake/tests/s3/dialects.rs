@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use lavka_api::config::Config;
 use lavka_connector_lake::store::{LakePath, LakeStore};
-use lavka_testkit::{Chance, Python, S3Server, acceptance, count, temp_dir};
+use lavka_testkit::{Python, S3Server, acceptance, count, temp_dir};
 
 use crate::bucket::{PART, bucket, store};
-use crate::server;
-use crate::support::{Rig, names_below, runtime, spawn_child};
+use crate::support::{Rig, names_below, runtime};
+use crate::{kill_writers, server};
 
 /// Tags and grants of all objects below `topics/t`, in order of their names, as Amazon's own client sees them.
 const LOOK: &str = "\
@@ -164,13 +164,7 @@ fn aivens_sink_loses_and_repeats_nothing_when_it_is_killed() {
     let bucket = bucket(server, "lake");
     let mut config = aiven(server, &bucket);
     config.set("file.max.records", "20");
-    let mut chance = Chance::new();
-    for _ in 0..count(4, 50) {
-        let mut child = spawn_child(&config);
-        std::thread::sleep(Duration::from_millis(150 + chance.below(900)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    let chance = kill_writers(&config, count(4, 50));
     runtime().block_on(async {
         let store = store(server, &bucket);
         let mut rig = Rig::open(&config).await.unwrap();

@@ -188,18 +188,24 @@ fn of_two_writers_one_commits() {
     });
 }
 
+/// Starts a writer so many times, and kills it at a moment of chance.
+fn kill_writers(config: &Config, times: usize) -> Chance {
+    let mut chance = Chance::new();
+    for _ in 0..times {
+        let mut child = spawn_child(config);
+        std::thread::sleep(Duration::from_millis(150 + chance.below(900)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    chance
+}
+
 #[test]
 fn a_killed_writer_loses_and_repeats_nothing() {
     let Some(server) = server("a_killed_writer_loses_and_repeats_nothing") else { return };
     let bucket = bucket(server, "lake");
     let config = config(server, &bucket);
-    let mut chance = Chance::new();
-    for _ in 0..count(8, 100) {
-        let mut child = spawn_child(&config);
-        std::thread::sleep(Duration::from_millis(150 + chance.below(900)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    let chance = kill_writers(&config, count(8, 100));
     runtime().block_on(async {
         let store = store(server, &bucket);
         let mut rig = Rig::open(&config).await.unwrap();

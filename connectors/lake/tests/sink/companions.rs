@@ -8,7 +8,8 @@ use lavka_api::config::Config;
 use lavka_api::data::{Datum, Schema, SinkRecord, Struct, Type, Value};
 use lavka_api::plugin::{SinkContext, SinkTask as _};
 
-use crate::harness::{Consumer, NOW, assignment, durable_of, opened, parquet, put, record, runtime};
+use crate::crashes::run_with;
+use crate::harness::{Consumer, NOW, opened, parquet, put, record, runtime};
 use crate::model_store::{Death, Loss, ModelStore};
 
 fn config(entries: &[(&str, &str)]) -> Config {
@@ -315,25 +316,7 @@ fn rows(store: &ModelStore) -> Vec<(String, String)> {
 
 /// Runs a task over twelve records, until the store dies.
 async fn run(config: &Config, store: &ModelStore, consumer: &mut Consumer) -> lavka_api::Result<()> {
-    let (mut task, rewind) = opened(config, store, 1).await?;
-    consumer.rejoin(&rewind);
-    while !consumer.at_end() {
-        let before = consumer.position.clone();
-        let offsets: Vec<i64> = consumer.poll(5).iter().map(|record| record.origin.offset).collect();
-        match put(&mut task, offsets.into_iter().map(keyed).collect(), NOW).await {
-            Ok(context) => consumer.seek(&context.rewind),
-            Err(error) => {
-                consumer.position = before;
-                return Err(error);
-            }
-        }
-        consumer.committed.extend(durable_of(&mut task, &consumer.seen()).await);
-    }
-    put(&mut task, Vec::new(), NOW + 2000).await?;
-    consumer.committed.extend(durable_of(&mut task, &consumer.seen()).await);
-    task.close(&assignment(1), &mut SinkContext::at(NOW)).await?;
-    task.stop().await;
-    Ok(())
+    run_with(config, store, consumer, 5, |record| keyed(record.origin.offset)).await
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use lavka_api::config::Config;
+use lavka_api::data::SinkRecord;
 use lavka_api::plugin::{SinkContext, SinkTask as _};
 
 use crate::harness::{Consumer, NOW, Random, config, durable_of, opened, put, rows, runtime};
@@ -10,19 +11,30 @@ use crate::model_store::{Death, Loss, ModelStore};
 
 const DEATHS: [Death; 3] = [Death::Before, Death::Halfway, Death::After];
 
-/// Runs a task until the consumer is at its end and everything is committed, or the store dies.
 async fn run(
     config: &Config,
     store: &ModelStore,
     consumer: &mut Consumer,
     batch: i64,
 ) -> lavka_api::Result<()> {
+    run_with(config, store, consumer, batch, |record| record).await
+}
+
+/// Runs a task until the consumer is at its end and everything is committed, or the store dies. The task gets what `made`
+/// makes of the consumer's records.
+pub(crate) async fn run_with(
+    config: &Config,
+    store: &ModelStore,
+    consumer: &mut Consumer,
+    batch: i64,
+    made: fn(SinkRecord) -> SinkRecord,
+) -> lavka_api::Result<()> {
     let partitions = i32::try_from(consumer.committed.len()).unwrap();
     let (mut task, rewind) = opened(config, store, partitions).await?;
     consumer.rejoin(&rewind);
     while !consumer.at_end() {
         let before = consumer.position.clone();
-        let records = consumer.poll(batch);
+        let records = consumer.poll(batch).into_iter().map(made).collect();
         match put(&mut task, records, NOW).await {
             Ok(context) => consumer.seek(&context.rewind),
             Err(error) => {

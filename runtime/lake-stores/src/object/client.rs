@@ -62,7 +62,7 @@ pub(super) fn clients(settings: &ObjectSettings) -> Result<Clients> {
                 let connector = Http { client: client.clone(), acl: None };
                 let base = builder.clone().with_http_connector(connector).build().map_err(refused)?;
                 let base = Arc::clone(base.credentials());
-                let role = RoleCredentials::new(role.clone(), base, client.clone());
+                let role = RoleCredentials::new(role.as_ref().clone(), base, client.clone());
                 builder = builder.with_credentials(Arc::new(role));
             }
             let acl = account.canned_acl.as_deref().map(|acl| AclSigner::new(acl, &builder).map(Arc::new));

@@ -10,6 +10,7 @@ use object_store::aws::{AwsAuthorizer, AwsCredential, AwsCredentialProvider};
 use object_store::client::{HttpRequest, HttpRequestBody};
 use object_store::signer::{HeaderValue, Method};
 
+use super::s3::text_of;
 use super::settings::AssumedRole;
 
 const GLOBAL: &str = "https://sts.amazonaws.com";
@@ -29,6 +30,19 @@ pub(super) struct RoleCredentials {
     held: Mutex<Option<(Arc<AwsCredential>, Instant)>>,
 }
 
+/// Why there are no credentials.
+enum Failure {
+    /// The service has said no.
+    Refused(String),
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
 /// Credentials are not shown.
 impl fmt::Debug for RoleCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,7 +60,7 @@ impl RoleCredentials {
         held.as_ref().filter(|(_, end)| Instant::now() < *end).map(|(credential, _)| Arc::clone(credential))
     }
 
-    async fn ask(&self) -> Result<AwsCredential, Box<dyn std::error::Error + Send + Sync>> {
+    async fn ask(&self) -> Result<AwsCredential, Failure> {
         let (endpoint, region) = endpoint(&self.role);
         let body = form(&self.role);
         let mut request = HttpRequest::new(HttpRequestBody::from(body.clone()));
@@ -59,10 +73,12 @@ impl RoleCredentials {
         let sent = self.http.post(format!("{endpoint}/")).headers(request.headers().clone()).body(body);
         let answer = sent.send().await.map_err(reqwest::Error::without_url)?;
         let status = answer.status();
-        let text = answer.text().await.map_err(reqwest::Error::without_url)?;
+        let text = text_of(answer).await.map_err(reqwest::Error::without_url)?;
         if !status.is_success() {
             let text: String = text.chars().take(MAX_ANSWER).collect();
-            return Err(format!("the role {} is not given: {status}: {text}", self.role.arn).into());
+            let text = format!("the role is not given: {status}: {text}");
+            // Who may not have it is not helped by another try.
+            return Err(if status.as_u16() == 403 { Failure::Refused(text) } else { Failure::from(text) });
         }
         credential_in(&text).ok_or_else(|| "the answer about the role has no credentials in it".into())
     }
@@ -77,9 +93,13 @@ impl CredentialProvider for RoleCredentials {
             return Ok(credential);
         }
         let asked = Instant::now();
-        let credential = self.ask().await;
-        let credential =
-            Arc::new(credential.map_err(|source| object_store::Error::Generic { store: "STS", source })?);
+        let credential = self.ask().await.map_err(|failure| match failure {
+            Failure::Refused(text) => {
+                object_store::Error::Unauthenticated { path: self.role.arn.clone(), source: text.into() }
+            }
+            Failure::Other(source) => object_store::Error::Generic { store: "STS", source },
+        });
+        let credential = Arc::new(credential?);
         let end = asked + Duration::from_secs(self.role.seconds.into()).saturating_sub(MARGIN);
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::clone(&credential), end));
         Ok(credential)
@@ -114,7 +134,7 @@ fn form(role: &AssumedRole) -> String {
         for byte in value.bytes() {
             match byte {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    form.push(char::from(byte))
+                    form.push(char::from(byte));
                 }
                 byte => form.push_str(&format!("%{byte:02X}")),
             }

@@ -175,7 +175,7 @@ impl Tagger {
         if status.is_success() {
             return Ok(());
         }
-        let text = answer.text().await.unwrap_or_default();
+        let text = text_of(answer).await.unwrap_or_default();
         let text: String = text.chars().take(MAX_ANSWER).collect();
         let verdict = match status.as_u16() {
             401 | 403 => (ErrorClass::Fatal, "allow the account s3:PutObjectTagging"),
@@ -187,6 +187,19 @@ impl Tagger {
         };
         Err(failure(settings.key, doing, &what, &format!("{status}: {text}"), verdict))
     }
+}
+
+/// The text of an answer, as far as it makes sense to read one.
+pub(super) async fn text_of(mut answer: reqwest::Response) -> reqwest::Result<String> {
+    const MOST: usize = 64 * 1024;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        bytes.extend(chunk.into_iter().take(MOST.saturating_sub(bytes.len())));
+        if bytes.len() >= MOST {
+            break;
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The tags as S3 wants them.

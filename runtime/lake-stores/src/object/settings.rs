@@ -66,7 +66,7 @@ pub struct S3Settings {
     /// The canned ACL of new objects.
     pub canned_acl: Option<String>,
     /// The role that the account takes.
-    pub role: Option<AssumedRole>,
+    pub role: Option<Box<AssumedRole>>,
     /// Encryption that the store does: `AES256`, `aws:kms`, or none.
     pub encryption: Option<String>,
     /// The id of the key for `aws:kms`.
