@@ -18,5 +18,5 @@ pub(crate) use identity::{check as check_identities, set as set_identities};
 pub(crate) use publication::{Publication, check as check_publication, prepare as prepare_publication};
 pub(crate) use queue::Load;
 pub(crate) use session::{Session, Target};
-pub(crate) use slot::{Position, Slot, check as check_slot, find as find_slot};
+pub(crate) use slot::{Position, Slot, can_fail_over, check as check_slot, find as find_slot};
 pub(crate) use stream::{ChangeStream, Frame};

@@ -24,6 +24,8 @@ pub(crate) struct Slot {
     pub(crate) wal_status: Option<String>,
     /// Why it cannot be used any more (`invalidation_reason`, version 17; `conflicting`, version 16).
     pub(crate) invalidated: Option<String>,
+    /// Whether standbys take it over (version 17).
+    pub(crate) failover: Option<bool>,
 }
 
 /// The columns differ from version to version, so the row is taken as one JSON text.
@@ -64,10 +66,30 @@ fn parse(name: &str, text: &str) -> Option<Slot> {
         catalog_xmin: number("catalog_xmin"),
         wal_status: string("wal_status"),
         invalidated,
+        failover: row.get("failover").and_then(Value::as_bool),
     })
 }
 
+/// Whether a new slot is to be one that standbys take over: `slot.failover` asks for it, and the server (17 or newer, no
+/// standby itself) has them. Pure.
+pub(crate) fn can_fail_over(wanted: bool, version: i32, standby: bool) -> bool {
+    wanted && version >= 170_000 && !standby
+}
+
 impl Slot {
+    /// What to say of a slot that standbys do not take over, although `slot.failover` asks for it.
+    pub(crate) fn without_failover(&self) -> Option<String> {
+        (self.failover == Some(false)).then(|| {
+            format!(
+                "slot.failover=true, but the replication slot {0} was made without it, so that a standby does not take it \
+                 over. Stop the connector and run ALTER_REPLICATION_SLOT {0} (FAILOVER true) on a replication connection \
+                 (psql \"dbname={1} replication=database\").",
+                self.name,
+                self.database.as_deref().unwrap_or_default()
+            )
+        })
+    }
+
     /// Whether it stands where the connector of `offset` has not moved it to: it is another slot of that name, or somebody
     /// else has moved it. Debezium does not say in its offsets where it moves an idle slot to.
     pub(crate) fn is_another(&self, offset: &Offset) -> bool {
@@ -192,6 +214,24 @@ mod tests {
         assert_eq!(outcome(Some(&slot), None, strategy).unwrap(), Position::Slot);
         assert_eq!(outcome(Some(&slot), Some(&offset(0x1A00)), strategy).unwrap(), Position::Offset);
         assert_eq!(outcome(None, None, strategy).unwrap(), Position::Slot);
+    }
+
+    #[test]
+    fn slots_fail_over_where_the_server_has_that() {
+        for (wanted, version, standby, expected) in [
+            (true, 170_000, false, true),
+            (true, 180_001, false, true),
+            (true, 160_004, false, false),
+            (true, 170_000, true, false),
+            (false, 170_000, false, false),
+        ] {
+            assert_eq!(can_fail_over(wanted, version, standby), expected, "{wanted} {version} {standby}");
+        }
+        assert_eq!(slot().without_failover(), None, "before version 17");
+        let text = r#"{"slot_name":"s","plugin":"pgoutput","database":"d","failover":false}"#;
+        let said = parse("s", text).unwrap().without_failover().unwrap();
+        assert!(said.contains("ALTER_REPLICATION_SLOT s (FAILOVER true)"), "{said}");
+        assert!(said.contains("dbname=d"), "{said}");
     }
 
     #[test]

@@ -21,8 +21,8 @@ use crate::notification::Notifier;
 use crate::offset::{Offset, Resume, Snapshot, SnapshotKind};
 use crate::pgoutput::Lsn;
 use crate::replication::{
-    Origin, Position, Publication, Session, Slot, check_slot, diverged, find_slot, prepare_publication,
-    set_identities,
+    Origin, Position, Publication, Session, Slot, can_fail_over, check_slot, diverged, find_slot,
+    prepare_publication, set_identities,
 };
 use crate::snapshot::{
     Isolation, Progress, SnapshotRun, TableRead, View, chunks, has_rows_of_its_own, join, order, start,
@@ -110,13 +110,20 @@ pub(super) async fn run(
         diverged(&before, &cluster, stored.as_ref().and_then(Offset::start), &history)?;
     }
     let cluster = Str::from(cluster.to_string());
-    let created = match slot {
-        Some(_) => None,
+    let created = match &slot {
+        Some(slot) => {
+            let warning = slot.without_failover().filter(|_| settings.replication.slot_failover);
+            if let Some(warning) = warning.filter(|_| !past_snapshot) {
+                tracing::warn!(task = %context.id, "{warning}");
+            }
+            None
+        }
         None => {
             let limit = Duration::from_secs(
                 settings.replication.internal_create_slot_command_timeout.max(1).unsigned_abs(),
             );
-            let failover = settings.replication.slot_failover && version >= 170_000;
+            let standby = is_standby(&mut connection).await?;
+            let failover = can_fail_over(settings.replication.slot_failover, version, standby);
             tracing::info!(task = %context.id, slot = context.target.slot, "creating the replication slot");
             Some(session.create_slot(failover, limit).await?)
         }
@@ -159,6 +166,13 @@ pub(super) async fn run(
     let signals = Signals::new(&context, known, &offset)?;
     let streaming = Streaming::new(stream, emitter, resume, connection, version, signals, &context)?;
     Ok(Started { offset, step: Step::Stream(Box::new(streaming)) })
+}
+
+async fn is_standby(connection: &mut PgConnection) -> Result<bool> {
+    let failed = |error: sqlx::Error| named(&error, "asking whether the server is a standby");
+    let row =
+        sqlx::query("SELECT pg_catalog.pg_is_in_recovery()").fetch_one(connection).await.map_err(failed)?;
+    row.try_get(0).map_err(failed)
 }
 
 async fn check_server(connection: &mut PgConnection, version: i32) -> Result<()> {

@@ -177,3 +177,30 @@ async fn changes_that_the_standby_never_got_are_named() {
     let failed = failure(task).await;
     assert!(failed.contains("without what the connector has read"), "{failed}");
 }
+
+/// A standby's own slots cannot be taken over by others: there `slot.failover` has no effect, as with Debezium.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_come_from_a_standby_too() {
+    let test = "changes_come_from_a_standby_too";
+    let Some(mut pair) = Pair::start(test, &[]) else { return };
+    pair.primary.sql("create publication dbz_publication for all tables");
+    pair.catch_up();
+    pair.config.set("database.port", pair.standby.port().to_string());
+    pair.config.set("snapshot.mode", "no_data");
+    let mut starting = std::pin::pin!(Running::start(&pair.config, &pair.store));
+    let mut task = loop {
+        // A slot there begins where the primary says which transactions run.
+        pair.primary.sql("select pg_log_standby_snapshot()");
+        match tokio::time::timeout(Duration::from_millis(200), starting.as_mut()).await {
+            Ok(started) => break started.unwrap(),
+            Err(_) => continue,
+        }
+    };
+    assert_eq!(
+        pair.standby.sql("select failover from pg_replication_slots where slot_name = 'debezium'"),
+        "f"
+    );
+    pair.primary.sql("insert into t values (2)");
+    assert_eq!(next(&mut task).await, "c2");
+    task.stop().await;
+}
