@@ -17,6 +17,7 @@ mod faults;
 mod kafka_away;
 mod kill;
 mod lake;
+mod metrics;
 mod mqtt_away;
 mod over;
 mod pipeline;

@@ -9,7 +9,7 @@ mod reader;
 use std::error::Error;
 use std::time::Instant;
 
-use lavka_testkit::{Postgres, PostgresConfig};
+use lavka_testkit::{Authority, Postgres, PostgresConfig, PostgresTls};
 
 use super::median;
 use super::usage::{Run, forget_peak, peak};
@@ -27,10 +27,12 @@ const TABLES: u32 = 5_000;
 
 /// Runs one part, or all.
 pub(crate) async fn run(bootstrap: &str, part: Option<&str>) -> Outcome<()> {
-    let parts = ["stream", "latency", "snapshot", "transaction", "tables"];
+    let parts = ["stream", "tls", "memory", "latency", "snapshot", "transaction", "tables"];
     for known in parts.iter().filter(|known| part.is_none_or(|part| part == **known)) {
         match *known {
             "stream" => stream(bootstrap).await?,
+            "tls" => tls().await?,
+            "memory" => memory(bootstrap).await?,
             "latency" => lag::run(bootstrap).await?,
             "snapshot" => snapshot().await?,
             "transaction" => transaction().await?,
@@ -45,6 +47,10 @@ pub(crate) async fn run(bootstrap: &str, part: Option<&str>) -> Outcome<()> {
 
 /// A server whose disk does not matter.
 fn server() -> Outcome<Postgres> {
+    server_with(None)
+}
+
+fn server_with(tls: Option<PostgresTls>) -> Outcome<Postgres> {
     let settings = [
         "shared_buffers = 256MB",
         "max_wal_size = 8GB",
@@ -52,7 +58,7 @@ fn server() -> Outcome<Postgres> {
         "max_wal_senders = 40",
     ];
     let settings = settings.map(str::to_owned).to_vec();
-    Ok(Postgres::start(&PostgresConfig { settings, ..PostgresConfig::default() })?)
+    Ok(Postgres::start(&PostgresConfig { settings, tls, ..PostgresConfig::default() })?)
 }
 
 async fn stream(bootstrap: &str) -> Outcome<()> {
@@ -115,6 +121,47 @@ async fn stream(bootstrap: &str) -> Outcome<()> {
     Ok(())
 }
 
+async fn tls() -> Outcome<()> {
+    println!(
+        "PostgreSQL stream with TLS beside one without: {CHANGES} changes of 8 columns, JSON that is discarded"
+    );
+    let identity = Authority::new("the bench's").server();
+    let server = server_with(Some(PostgresTls { certificate: identity.certificate, key: identity.key }))?;
+    let load = Load::write(&server)?;
+    let mut shares = Vec::new();
+    for round in 0..=ROUNDS {
+        let read = async |mode: &str| {
+            let config = reader::config(&server, &load.slot()?, &[("database.sslmode", mode)]);
+            reader::discard(&config, CHANGES).await
+        };
+        let (plain, encrypted) = (read("disable").await?, read("require").await?);
+        if round > 0 {
+            println!("  without {plain}   with {encrypted}");
+            shares.push(encrypted.rate / plain.rate);
+        }
+    }
+    println!("  with TLS {:.0} % of the rate without", 100.0 * median(&mut shares));
+    Ok(())
+}
+
+/// What the worker's memory goes to: with the buffer of the producer that is its default, and with small ones.
+async fn memory(bootstrap: &str) -> Outcome<()> {
+    println!("PostgreSQL stream into Kafka: the most memory of the process, by the producer's buffer.memory");
+    let server = server()?;
+    let load = Load::write(&server)?;
+    forget_peak()?;
+    println!("  before the worker {} MB", peak(std::process::id()));
+    // From small to large: what was resident once may stay so.
+    for megabytes in [1, 4, 8, 16, 32] {
+        let buffer = (megabytes << 20).to_string();
+        let config = reader::config(&server, &load.slot()?, &[("producer.override.buffer.memory", &buffer)]);
+        forget_peak()?;
+        let run = reader::into_kafka(bootstrap, config).await?;
+        println!("  {megabytes:>2} MB: {} MB   {run}", peak(std::process::id()));
+    }
+    Ok(())
+}
+
 async fn snapshot() -> Outcome<()> {
     let rows = std::env::var("LAVKA_BENCH_ROWS").map_or(Ok(ROWS), |rows| rows.parse())?;
     println!("PostgreSQL snapshot: {rows} rows of 8 columns, one thread, JSON that is discarded");
@@ -123,10 +170,12 @@ async fn snapshot() -> Outcome<()> {
     let more = [("snapshot.mode", "initial_only")];
     let mut debezium = Debezium::launch()?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for round in 0..=2 {
+    // Of a table that is larger by far the first round is the only one: Java's compiler is warm before much of it is read.
+    let rounds = if rows > ROWS { 0 } else { 2 };
+    for round in 0..=rounds {
         let us = reader::discard(&reader::config(&server, &format!("ours_{round}"), &more), rows).await?;
         let them = debezium.read(&reader::config(&server, &format!("theirs_{round}"), &more), rows)?;
-        if round > 0 {
+        if round > 0 || rounds == 0 {
             println!("  Lavka {us}   Debezium {them}");
             ours.push(us.rate);
             theirs.push(them.rate);
