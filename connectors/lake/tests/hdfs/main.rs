@@ -7,6 +7,7 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod cluster;
 mod kerberos;
 #[path = "../support/mod.rs"]
 mod support;
