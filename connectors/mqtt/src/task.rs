@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::environment::Environment;
 use crate::exchange::Exchange;
 use crate::inbox::Limits;
-use crate::lenses::{LensesConfig, LensesRecords, Statement};
+use crate::lenses::{Conversions, LensesConfig, LensesRecords};
 use crate::record::{MakeRecord, RecordMaker, make};
 use crate::settings::Settings;
 
@@ -21,7 +21,7 @@ use crate::settings::Settings;
 #[derive(Debug)]
 pub(crate) enum Dialect {
     Confluent,
-    Lenses { statements: Vec<Statement>, config: Box<LensesConfig> },
+    Lenses { conversions: Conversions, config: Box<LensesConfig> },
 }
 
 /// A task: a connection of its own, under a client id of its own.
@@ -76,16 +76,15 @@ impl SourceTask for MqttTask {
         settings.tls = tls.map_err(|panic| Error::fatal(panic.to_string()))??;
         let records: Box<dyn MakeRecord> = match &self.dialect {
             Dialect::Confluent => Box::new(RecordMaker::new(&self.config, start.id)),
-            Dialect::Lenses { statements, config } => {
+            Dialect::Lenses { conversions, config } => {
                 // As it is, without the task's number, which the connector has put there.
                 if let Some(id) = &config.client_id {
                     settings.client_id.clone_from(id);
                 }
-                let conversions = config.conversions(statements.clone());
-                let (config, statements) = (config.clone(), statements.clone());
+                let (config, statements) = (config.clone(), conversions.statements.clone());
                 let schemas = spawn_blocking(move || config.schemas(&statements)).await;
                 let schemas = schemas.map_err(|panic| Error::fatal(panic.to_string()))??;
-                Box::new(LensesRecords::new(conversions, &schemas, start.id)?)
+                Box::new(LensesRecords::new(conversions.clone(), &schemas, start.id)?)
             }
         };
         self.running = Some(Running {

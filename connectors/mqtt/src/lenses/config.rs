@@ -4,7 +4,7 @@ use lavka_api::config::{Check, Config, KeyError, Password, key};
 
 use super::converter::Converter;
 use super::keys::{self, CONNECTION, all_or_none, set_reach};
-use super::record::Conversions;
+use super::record::{Conversions, KEY_NAME, OLD_KEY_NAME};
 use super::schema_files::{AVRO_SCHEMAS, AvroSchemas, CONVERTER, SchemaFiles, avro_schemas};
 use super::statement::Statement;
 
@@ -73,12 +73,14 @@ impl LensesConfig {
         own
     }
 
-    /// How messages become records.
-    pub(crate) fn conversions(&self, statements: Vec<Statement>) -> Conversions {
+    /// How messages become records; `config` is where these settings are from.
+    pub(crate) fn conversions(&self, config: &Config, statements: Vec<Statement>) -> Conversions {
+        let class = config.get("connector.class").unwrap_or_default();
         Conversions {
             statements,
             throw_on_error: self.throw_on_error,
             named_by_filter: !self.avro_schemas.trim().is_empty(),
+            key_name: if class.starts_with("com.datamountaineer.") { OLD_KEY_NAME } else { KEY_NAME },
         }
     }
 

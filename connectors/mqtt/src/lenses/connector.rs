@@ -122,7 +122,8 @@ impl SourceConnector for LensesSource {
 
     fn task(&self, config: &Config) -> Result<Box<dyn SourceTask>> {
         let (parsed, statements, own) = understand(config)?;
-        let dialect = Dialect::Lenses { statements, config: Box::new(parsed) };
+        let conversions = parsed.conversions(config, statements);
+        let dialect = Dialect::Lenses { conversions, config: Box::new(parsed) };
         Ok(Box::new(MqttTask::new(MqttConfig::from_config(&own)?, dialect, self.environment)))
     }
 

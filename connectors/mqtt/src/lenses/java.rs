@@ -15,7 +15,7 @@ use lavka_converters::json::{JsonWriter, WriteOptions};
 use lavka_testkit::{JarSet, JavaProgram, temp_dir};
 use serde_json::{Value as Json, json};
 
-use super::record::{Conversions, LensesRecords};
+use super::record::{Conversions, KEY_NAME, LensesRecords};
 use super::schema_files::{AvroSchemas, SchemaFiles};
 use super::statement::Statement;
 use crate::message::{Message, Qos};
@@ -83,7 +83,8 @@ impl Case<'_> {
             self.converter, self.delimiter
         );
         let statements = Statement::parse_all(&kcql)?;
-        let conversions = Conversions { statements, throw_on_error: true, named_by_filter: false };
+        let conversions =
+            Conversions { statements, throw_on_error: true, named_by_filter: false, key_name: KEY_NAME };
         let task = TaskId { connector: "c".into(), task: 0 };
         let mut records =
             LensesRecords::new(conversions, schemas, task).map_err(|error| error.to_string())?;
@@ -116,10 +117,10 @@ fn theirs(result: &Json) -> Result<Json, String> {
         return Err(error.as_str().unwrap().to_owned());
     }
     let part = |name: &str| {
-        let text = result[name].as_str().unwrap().replace(
-            "com.datamountaineer.streamreactor.connect.converters.MsgKey",
-            "io.lenses.streamreactor.common.converters.MsgKey",
-        );
+        let text = result[name]
+            .as_str()
+            .unwrap()
+            .replace("com.datamountaineer.streamreactor.connect.converters.MsgKey", KEY_NAME);
         serde_json::from_str::<Json>(&text).unwrap()
     };
     Ok(json!({ "key": part("key"), "value": part("value") }))

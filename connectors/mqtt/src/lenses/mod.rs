@@ -25,5 +25,5 @@ mod statement;
 
 pub(crate) use config::LensesConfig;
 pub(crate) use connector::{LensesSource, in_lenses_words};
-pub(crate) use record::LensesRecords;
-pub(crate) use statement::Statement;
+pub(crate) use record::{Conversions, LensesRecords};
+use statement::Statement;

@@ -23,7 +23,15 @@ pub(crate) struct Conversions {
     pub(crate) throw_on_error: bool,
     /// Whether it is the filter that names schemas and keys: so with Lenses as soon as one schema is in a file.
     pub(crate) named_by_filter: bool,
+    /// The name of the schema of keys.
+    pub(crate) key_name: &'static str,
 }
+
+/// What `MsgKey` is called in releases whose classes are in `io.lenses`.
+pub(crate) const KEY_NAME: &str = "io.lenses.streamreactor.common.converters.MsgKey";
+/// What it was called in those before, whose classes are in `com.datamountaineer`: a registry that knows keys under this name
+/// takes no others.
+pub(crate) const OLD_KEY_NAME: &str = "com.datamountaineer.streamreactor.common.converters.MsgKey";
 
 /// Makes records; one per task.
 pub(crate) struct LensesRecords {
@@ -48,7 +56,7 @@ impl LensesRecords {
     /// A configuration error where a statement lacks its Avro schema.
     pub(crate) fn new(conversions: Conversions, schemas: &AvroSchemas, task: TaskId) -> Result<Self> {
         let key = Schema::structure()
-            .name("io.lenses.streamreactor.common.converters.MsgKey")
+            .name(conversions.key_name)
             .field("topic", Schema::of(Type::String))
             .field("id", Schema::of(Type::String))
             .build()?;
@@ -158,7 +166,8 @@ mod tests {
     fn records(kcql: &str, throw_on_error: bool) -> LensesRecords {
         let id = TaskId { connector: "c".into(), task: 0 };
         let statements = Statement::parse_all(kcql).unwrap();
-        let conversions = Conversions { statements, throw_on_error, named_by_filter: false };
+        let conversions =
+            Conversions { statements, throw_on_error, named_by_filter: false, key_name: KEY_NAME };
         LensesRecords::new(conversions, &AvroSchemas::default(), id).unwrap()
     }
 
@@ -173,10 +182,7 @@ mod tests {
         assert_eq!((record.topic.as_str(), record.timestamp), ("k", Some(5)));
         assert_eq!(record.value.value, Value::from(lavka_api::data::Blob::from(b"21")));
         let Value::Struct(key) = record.key.value else { panic!("no struct") };
-        assert_eq!(
-            key.schema().name().map(|name| name.as_str()),
-            Some("io.lenses.streamreactor.common.converters.MsgKey")
-        );
+        assert_eq!(key.schema().name().map(|name| name.as_str()), Some(KEY_NAME));
         assert_eq!((key.get("topic"), key.get("id")), (Some(&"a/x".into()), Some(&"7".into())));
         assert_eq!(records.record(message("/b/1", "")).unwrap().unwrap().topic.as_str(), "b_1");
     }
@@ -229,7 +235,8 @@ mod tests {
             let schemas = SchemaFiles::parse(&list.replace("FILE", &file.display().to_string())).unwrap();
             let statements = "INSERT INTO k SELECT * FROM a/+ WITHCONVERTER=`AvroConverter`; INSERT INTO l SELECT * FROM b";
             let statements = Statement::parse_all(statements).unwrap();
-            let conversions = Conversions { statements, throw_on_error: true, named_by_filter };
+            let conversions =
+                Conversions { statements, throw_on_error: true, named_by_filter, key_name: OLD_KEY_NAME };
             let id = TaskId { connector: "c".into(), task: 0 };
             LensesRecords::new(conversions, &schemas.read().unwrap(), id).unwrap()
         };
@@ -243,6 +250,7 @@ mod tests {
             matches!(&record.value.value, Value::Struct(fields) if fields.get("id") == Some(&Value::Int32(7)))
         );
         assert_eq!(topic_in_key(&record), Some("a/+".into()));
+        assert_eq!(record.key.schema.unwrap().name().map(|name| name.as_str()), Some(OLD_KEY_NAME));
         assert_eq!(topic_in_key(&records.record(message("b", "")).unwrap().unwrap()), Some("b".into()));
         let mut records = make("a/X=FILE", false);
         let record = records.record(message("a/x", "\u{e}")).unwrap().unwrap();
