@@ -1,8 +1,6 @@
 //! kill -9 in mid-stream, over the whole way: MQTT, Kafka, Parquet.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,6 +11,7 @@ use lavka_testkit::{
 use serde_json::{Value, json};
 
 use crate::lake::{complaints, count_rows, finished, leftovers};
+use crate::lives::{Moment, Story};
 use crate::over::Over;
 use crate::publisher::Publisher;
 use crate::standalone::{PATIENCE, Standalone};
@@ -20,71 +19,6 @@ use crate::standalone::{PATIENCE, Standalone};
 /// Readings published at once, and the pause after them: about 800 a second.
 const BURST: u64 = 20;
 const PAUSE: Duration = Duration::from_millis(25);
-
-/// Complaints shown in a failure.
-const SHOWN: usize = 20;
-
-/// When a process is killed.
-#[derive(Debug, Clone, Copy)]
-enum Moment {
-    /// This long after it was started: while it reads its files, connects, joins its group, recovers.
-    AfterStart(Duration),
-    /// This long after it has finished a file: while records flow.
-    InMidStream(Duration),
-}
-
-impl Moment {
-    fn draw(round: usize, chance: &mut Chance) -> Self {
-        // Every fourth life gets somewhere, however slow the machine.
-        match (round % 4, chance.below(3)) {
-            (3, _) | (_, 0) => Self::InMidStream(Duration::from_millis(chance.below(400))),
-            (_, 1) => Self::AfterStart(Duration::from_millis(chance.below(400))),
-            _ => Self::AfterStart(Duration::from_millis(400 + chance.below(2000))),
-        }
-    }
-
-    fn wait(self, lake: &Path) {
-        match self {
-            Self::AfterStart(wait) => std::thread::sleep(wait),
-            Self::InMidStream(wait) => {
-                let before = finished(lake).len();
-                eventually("another file", PATIENCE, || (finished(lake).len() > before).then_some(()));
-                std::thread::sleep(wait);
-            }
-        }
-    }
-}
-
-/// What happened, for a failure.
-struct Story {
-    seed: u64,
-    lives: String,
-    last_log: String,
-}
-
-impl Story {
-    fn add_life(&mut self, round: usize, moment: Moment, process: &LavkaProcess, files: usize) {
-        let _ = writeln!(self.lives, "{round:3}: killed {moment:?}, {files} files finished");
-        for line in process.log().lines().filter(|line| line.contains("WARN") || line.contains("ERROR")) {
-            let _ = writeln!(self.lives, "     {line}");
-        }
-    }
-
-    fn expect_nothing(&self, what: &str, complaints: &[String]) {
-        if complaints.is_empty() {
-            return;
-        }
-        let shown: Vec<&str> = complaints.iter().take(SHOWN).map(String::as_str).collect();
-        panic!(
-            "{what}: {} complaints\n{}\nseed: LAVKA_SEED={}\nlives:\n{}\nend of the last log:\n{}",
-            complaints.len(),
-            shown.join("\n"),
-            self.seed,
-            self.lives,
-            self.last_log
-        );
-    }
-}
 
 /// Two tasks: one with QoS 1, one with QoS 2.
 fn source(mqtt: u16, topic: &str, version: &str) -> Value {
@@ -105,12 +39,14 @@ fn source(mqtt: u16, topic: &str, version: &str) -> Value {
 }
 
 /// Several files open at a time, short ones: most kills hit some stage of a commit.
-fn sink(topic: &str, lake: &Path, session_timeout: &str) -> Value {
+pub(crate) fn sink(topic: &str, url: &str) -> Value {
+    // The server of the tests allows a second, others by default six.
+    let session_timeout = if services().kafka.kind() == KafkaKind::Real { "1000" } else { "6000" };
     json!({
         "connector.class": "io.lavka.connect.lake.LakeSinkConnector",
         "tasks.max": "2",
         "topics": topic,
-        "store.url": format!("file://{}", lake.display()),
+        "store.url": url,
         "format.class": "Parquet",
         "flush.size": "300",
         "rotate.interval.ms": "300",
@@ -135,7 +71,7 @@ fn ids(client: &KafkaClient, topic: &str) -> HashSet<u64> {
 #[test]
 fn killed_in_mid_stream_every_accepted_message_is_in_parquet_once_per_record() {
     let mut chance = Chance::new();
-    let mut story = Story { seed: chance.seed(), lives: String::new(), last_log: String::new() };
+    let mut story = Story::new(&chance);
     let version = if chance.below(2) == 0 { "3.1.1" } else { "5" };
     println!("seed: LAVKA_SEED={}, MQTT {version}", story.seed);
     let mosquitto = Mosquitto::start(&MosquittoConfig {
@@ -147,13 +83,11 @@ fn killed_in_mid_stream_every_accepted_message_is_in_parquet_once_per_record() {
     let kafka = services().kafka.client();
     let topic = unique("killed");
     kafka.create_topic(&topic, 3);
-    // The server of the tests allows a second, others by default six.
-    let session_timeout = if services().kafka.kind() == KafkaKind::Real { "1000" } else { "6000" };
     let worker = Standalone::new(services().kafka.bootstrap(), &[]);
     let lake = worker.folder().join("lake");
     let worker = worker
         .connector("source", &source(mosquitto.port(), &topic, version))
-        .connector("sink", &sink(&topic, &lake, session_timeout));
+        .connector("sink", &sink(&topic, &format!("file://{}", lake.display())));
 
     // What is published before the session is there goes nowhere.
     let mut process = worker.start();
@@ -175,7 +109,7 @@ fn killed_in_mid_stream_every_accepted_message_is_in_parquet_once_per_record() {
         });
         for round in 0..rounds {
             let moment = Moment::draw(round, &mut chance);
-            moment.wait(&lake);
+            moment.wait(|| finished(&lake).len());
             assert!(process.is_running(), "it ended by itself:\n{}", process.log_tail(60));
             process.kill9();
             story.add_life(round, moment, &process, finished(&lake).len());

@@ -6,6 +6,8 @@
     reason = "a helper that fails, fails its test"
 )]
 
+#[path = "../../../connectors/lake/tests/support/bucket.rs"]
+mod bucket;
 mod change_capture;
 mod coap;
 mod databases;
@@ -17,6 +19,8 @@ mod faults;
 mod kafka_away;
 mod kill;
 mod lake;
+mod lake_elsewhere;
+mod lives;
 mod metrics;
 mod mqtt_away;
 mod over;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::environment::{HDFS, get};
 use crate::failure::{Context as _, Failure};
+use crate::folders::try_temp_dir;
 use crate::kafka::Unavailable;
 
 use java::Java;
@@ -55,7 +56,11 @@ impl Hdfs {
     pub fn copy_out(&self, path: &str, folder: &Path) -> Result<(), Failure> {
         let from = format!("{}{path}", self.url);
         let to = folder.display().to_string();
-        Java::find()?.run("org.apache.hadoop.fs.FsShell", &["-copyToLocal", &from, &to])
+        // The client does not start without a configuration.
+        let conf = try_temp_dir()?;
+        site::write_configuration(conf.path(), [("fs.defaultFS", self.url())])?;
+        let java = Java::find()?.configured_by(conf.path());
+        java.run("org.apache.hadoop.fs.FsShell", &["-copyToLocal", &from, &to])
     }
 
     /// The log of the cluster that was started for this value, if one was.

@@ -1,0 +1,180 @@
+//! kill -9 while the lake is not on this machine: Kafka, the executable, HDFS or a bucket, and the files as others read them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use lavka_connector_lake::store::{HdfsSettings, HdfsStore, LakePath, LakeStore};
+use lavka_testkit::{
+    Chance, Hdfs, KafkaClient, NewRecord, S3Server, Unavailable, cannot_run, count, eventually, services,
+    temp_dir, unique,
+};
+use serde_json::{Value, json};
+
+use crate::bucket;
+use crate::kill::sink;
+use crate::lake::{complaints, files, finished};
+use crate::lives::{Moment, Story};
+use crate::over::Over;
+use crate::standalone::{PATIENCE, Standalone};
+
+/// Records written at once, and the pause after them: some hundred a second.
+const BURST: u64 = 20;
+const PAUSE: Duration = Duration::from_millis(40);
+
+/// Where the lake is.
+enum Elsewhere {
+    /// A directory of a cluster.
+    Hdfs(&'static Hdfs, String),
+    Bucket(S3Server, String),
+}
+
+impl Elsewhere {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Hdfs(..) => "HDFS",
+            Self::Bucket(..) => "S3",
+        }
+    }
+
+    fn sink(&self, topic: &str) -> Value {
+        match self {
+            Self::Hdfs(hdfs, root) => sink(topic, &format!("{}{root}", hdfs.url())),
+            Self::Bucket(server, bucket) => {
+                let mut config = sink(topic, &server.url());
+                config["s3.bucket.name"] = bucket.as_str().into();
+                config["aws.access.key.id"] = S3Server::KEY_ID.into();
+                config["aws.secret.access.key"] = S3Server::SECRET.into();
+                config
+            }
+        }
+    }
+
+    fn store(&self) -> Arc<dyn LakeStore> {
+        match self {
+            Self::Hdfs(hdfs, root) => Arc::new(HdfsStore::new(HdfsSettings {
+                cluster: hdfs.url().to_owned(),
+                root: root.clone(),
+                key: "store.url",
+                ..HdfsSettings::default()
+            })),
+            Self::Bucket(server, bucket) => Arc::new(bucket::store(server, bucket)),
+        }
+    }
+
+    /// Brings all files into `folder`, without our own code.
+    fn copy_out(&self, folder: &Path) {
+        match self {
+            Self::Hdfs(hdfs, root) => hdfs.copy_out(root, &folder.join("lake")),
+            Self::Bucket(server, bucket) => server.copy_out(bucket, folder),
+        }
+        .unwrap();
+    }
+
+    /// What nobody sees among the files, and still is there.
+    fn unseen(&self) -> usize {
+        match self {
+            Self::Hdfs(..) => 0,
+            Self::Bucket(server, bucket) => server.open_uploads(bucket),
+        }
+    }
+}
+
+/// Writes records until it is over.
+fn write(kafka: &KafkaClient, topic: &str, over: &AtomicBool) {
+    let mut id = 0;
+    while !over.load(Ordering::Relaxed) {
+        kafka.produce(
+            topic,
+            (id..id + BURST).map(|id| {
+                let device = format!("device {}", id % 2);
+                NewRecord::of(json!({"id": id, "device": device}).to_string()).key(format!("{}", id % 7))
+            }),
+        );
+        id += BURST;
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Kills the worker `rounds` times while records come. Then each of them is in one file, once.
+fn survives(elsewhere: &Elsewhere, rounds: usize) {
+    let mut chance = Chance::new();
+    let mut story = Story::new(&chance);
+    let kafka = services().kafka.client();
+    // Groups of consumers are called after connectors, and all tests have one Kafka.
+    let (topic, name) = (unique("killed"), unique("sink"));
+    kafka.create_topic(&topic, 3);
+    let worker = Standalone::new(services().kafka.bootstrap(), &[]).connector(&name, &elsewhere.sink(&topic));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = elsewhere.store();
+    let directory = LakePath::new(&format!("topics/{topic}")).unwrap();
+    let count_finished = || runtime.block_on(store.list(&directory)).unwrap().len();
+
+    let began = Instant::now();
+    let over = AtomicBool::new(false);
+    let mut process = worker.start();
+    std::thread::scope(|scope| {
+        let stop = Over(&over);
+        let (kafka, topic, over) = (&kafka, &topic, &over);
+        scope.spawn(move || write(kafka, topic, over));
+        for round in 0..rounds {
+            let moment = Moment::draw(round, &mut chance);
+            moment.wait(count_finished);
+            assert!(process.is_running(), "it ended by itself:\n{}", process.log_tail(60));
+            process.kill9();
+            story.add_life(round, moment, &process, count_finished());
+            process = worker.start();
+        }
+        drop(stop);
+    });
+    let ends = kafka.end_offsets(&topic);
+    eventually("all records to be committed", PATIENCE, || {
+        let committed = kafka.committed(&format!("connect-{name}"), &topic);
+        committed.into_iter().map(Option::unwrap_or_default).eq(ends.iter().copied()).then_some(())
+    });
+    assert!(process.stop().success(), "{}", process.log_tail(40));
+    story.last_log = process.log_tail(40);
+
+    let folder = temp_dir();
+    elsewhere.copy_out(folder.path());
+    let records = kafka.consume_all(&topic);
+    story
+        .expect_nothing("records of Kafka and rows of the lake differ", &complaints(folder.path(), &records));
+    let finished = finished(folder.path());
+    let leftovers: Vec<String> = files(folder.path())
+        .iter()
+        .filter(|path| !finished.contains(path) && path.components().any(|part| part.as_os_str() == "topics"))
+        .map(|path| path.display().to_string())
+        .collect();
+    story.expect_nothing("left behind by a worker that was stopped", &leftovers);
+    assert_eq!(elsewhere.unseen(), 0);
+    println!(
+        "{}: {rounds} kills, {} records, {} files, {:.1?}",
+        elsewhere.name(),
+        records.len(),
+        finished.len(),
+        began.elapsed()
+    );
+}
+
+#[test]
+fn a_killed_worker_writes_each_record_into_hdfs_once() {
+    let Some(hdfs) = services().hdfs_for("a_killed_worker_writes_each_record_into_hdfs_once") else { return };
+    survives(&Elsewhere::Hdfs(hdfs, format!("/{}", unique("killed"))), count(8, 100));
+}
+
+#[test]
+fn a_killed_worker_writes_each_record_into_a_bucket_once() {
+    match S3Server::start() {
+        Ok(server) => {
+            let bucket = bucket::bucket(&server, "killed");
+            survives(&Elsewhere::Bucket(server, bucket), count(8, 100));
+        }
+        Err(Unavailable::Unresolvable(failure)) => cannot_run(
+            "a_killed_worker_writes_each_record_into_a_bucket_once",
+            &format!("a server that speaks S3's protocol: {failure}"),
+        ),
+        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
+    }
+}
