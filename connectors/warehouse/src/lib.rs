@@ -9,8 +9,9 @@
 //!
 //! # Invariants
 //!
-//! - A batch is one transaction, where there are transactions: all of it is in the tables, or none. Offsets move after it was committed; with
-//!   `lavka.exactly.once` they are in it.
+//! - A batch, one poll or several, is one transaction, where there are transactions: all of it is in the tables, or none.
+//!   Offsets move after it was committed; with `lavka.exactly.once` they are in it.
+//! - What is written while later polls are taken is bounded in bytes, and taken back whole where anything goes wrong.
 //! - One bad row costs one dead letter. The batch it was in is written without it.
 //! - Nothing of a record gets into the text of a statement but names, and names are quoted; values are bound or copied.
 //! - Of upserts and deletes of one row in a batch the last counts, and every order of records gives the table that
@@ -24,7 +25,8 @@
 //! restarted task goes on at the offset in the database, and a task that lost its partition without knowing cannot
 //! commit any more. Hive has no transactions: where a row of a batch is refused, others of it may be there twice. A record
 //! that was reported as errant counts as written: where the process dies between the commit and the delivery of the report,
-//! the report is lost.
+//! the report is lost. Where writing ahead goes wrong, records are read again, and those among them that could not be decoded
+//! are reported again.
 //!
 //! # Map
 //!

@@ -45,8 +45,8 @@ lavka_api::config! {
                   its key, if there is one."),
         pub(crate) batch_size: i32 = key("batch.size").default(3000).group(WRITES).width(Width::Short)
             .check(Check::at_least(0)).display("Batch Size")
-            .doc("Records that are written together at most. No more come at once than the consumer hands out: raise \
-                  consumer.override.max.poll.records with it."),
+            .doc("Records that one statement writes at most. PostgreSQL's COPY is a stream and has no such bound: there \
+                  lavka.transaction.records counts."),
         pub(crate) delete_enabled: bool = key("delete.enabled").default(false).group(WRITES).width(Width::Short)
             .display("Delete enabled")
             .doc("Whether a record with a null value deletes the row with its key. Needs pk.mode=record_key."),

@@ -77,8 +77,8 @@ lavka_api::config! {
             .doc("Time zone in which columns without one hold instants."),
         pub(crate) batch_size: i32 = key("batch.size").default(500).group(ADVANCED).width(Width::Short)
             .check(Check::at_least(1)).display("Specifies how many records to attempt to batch together")
-            .doc("Records that are written together at most. No more come at once than the consumer hands out: raise \
-                  consumer.override.max.poll.records with it."),
+            .doc("Records that one statement writes at most. PostgreSQL's COPY is a stream and has no such bound: there \
+                  lavka.transaction.records counts."),
         pub(crate) include: Vec<String> = key("field.include.list").default("").group(FILTERS).width(Width::Long)
             .display("Include Fields")
             .doc("Fields of the value that get columns, besides those of the key, as field or topic:field; all where it is \

@@ -4,6 +4,7 @@ mod ahead;
 mod apply;
 mod batch;
 mod connector;
+mod home;
 mod offsets;
 mod route;
 mod tables;

@@ -12,13 +12,15 @@ use std::time::Duration;
 use lavka_api::data::{SinkRecord, TopicPartition};
 use lavka_api::plugin::Offsets;
 use lavka_api::{Error, Result};
+use tokio::runtime::Handle;
 
 use super::apply::{NotApplied, ReadyWork};
 use super::batch::{Batch, place};
+use super::home::connect_at;
 use super::offsets::OffsetTable;
 use super::route::{Router, Work};
 use super::tables::{NoTarget, Tables};
-use crate::driver::{Failure, FailureKind, Session, connect};
+use crate::driver::{Failure, FailureKind, Session};
 use crate::settings::SinkSettings;
 use crate::table::TableId;
 
@@ -75,6 +77,7 @@ struct Progress {
 /// A session, and what is known of the tables behind it.
 pub(super) struct Writer {
     settings: Arc<SinkSettings>,
+    home: Handle,
     /// Taken out while it is in use, so that one whose use was cut short is not used again.
     session: Option<Box<dyn Session>>,
     router: Router,
@@ -83,7 +86,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(settings: Arc<SinkSettings>) -> Self {
+    pub(super) fn new(settings: Arc<SinkSettings>, home: Handle) -> Self {
         let offsets = settings
             .offsets_table
             .as_deref()
@@ -93,8 +96,13 @@ impl Writer {
             tables: Tables::new(settings.clone()),
             offsets,
             settings,
+            home,
             session: None,
         }
+    }
+
+    pub(super) fn home(&self) -> &Handle {
+        &self.home
     }
 
     pub(super) fn settings(&self) -> &Arc<SinkSettings> {
@@ -103,11 +111,12 @@ impl Writer {
 
     /// Connects, and goes by the database that it finds.
     pub(super) async fn connect(&mut self) -> Result<()> {
-        let session = connect(&self.settings.connection).await.map_err(|failure| failure.error())?;
+        let session = connect_at(&self.home, &self.settings.connection).await;
+        let session = session.map_err(|failure| failure.error())?;
         if let Some(dialect) =
             session.dialect().filter(|dialect| *dialect != self.settings.statements.dialect)
         {
-            *self = Self::new(Arc::new(self.settings.for_dialect(dialect)?));
+            *self = Self::new(Arc::new(self.settings.for_dialect(dialect)?), self.home.clone());
         }
         self.session = Some(session);
         Ok(())
@@ -174,7 +183,7 @@ impl Writer {
                     offsets.forget();
                 }
                 self.tables.forget();
-                connect(&self.settings.connection).await
+                connect_at(&self.home, &self.settings.connection).await
             }
         }
     }
