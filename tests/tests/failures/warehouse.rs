@@ -32,6 +32,8 @@ fn sink(database: &Database, topic: &str, table: &str, keys: &[(&str, &str)]) ->
         "max.retries": "1000",
         "retry.backoff.ms": "100",
         "connection.backoff.ms": "100",
+        // As `max.retries`, but for a task that finds no database when it starts.
+        "connection.attempts": "1000",
         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
         "value.converter.schemas.enable": "true",
         // A killed member keeps its partitions for that long.

@@ -1,5 +1,6 @@
 //! Kafka to tables of PostgreSQL: beside raw binary `COPY` of rows that were encoded beforehand, beside an upsert through a
-//! staging table written by hand, and beside Debezium's JDBC sink in a Java worker that was warmed up by a pass of its own.
+//! staging table written by hand, beside Debezium's JDBC sink in a Java worker that was warmed up by a pass of its own, and
+//! the same over ODBC.
 //!
 //! Server, broker and worker share the machine. A table has ten columns and a primary key; upserts meet rows that are
 //! there.
@@ -29,18 +30,20 @@ const BATCH: u32 = 3000;
 /// Rounds; the median is reported.
 const ROUNDS: usize = 3;
 
-/// Runs one part, or both.
+/// Runs one part, or all.
 pub(crate) async fn run(bootstrap: &str, part: Option<&str>) -> Outcome<()> {
     let settings = ["shared_buffers = 256MB", "max_wal_size = 8GB"].map(str::to_owned).to_vec();
     let server = Postgres::start(&PostgresConfig { settings, ..PostgresConfig::default() })?;
     match part {
         None => {
             limits(bootstrap, &server).await?;
-            beside_debezium(bootstrap, &server).await
+            beside_debezium(bootstrap, &server).await?;
+            over_odbc(bootstrap, &server).await
         }
         Some("limits") => limits(bootstrap, &server).await,
         Some("debezium") => beside_debezium(bootstrap, &server).await,
-        Some(other) => Err(format!("{other} is none of limits and debezium").into()),
+        Some("odbc") => over_odbc(bootstrap, &server).await,
+        Some(other) => Err(format!("{other} is none of limits, debezium and odbc").into()),
     }
 }
 
@@ -49,16 +52,17 @@ async fn limits(bootstrap: &str, server: &Postgres) -> Outcome<()> {
     let registry = avro::registry()?;
     rows::produce(bootstrap, rows::AVRO, &registry).await?;
     let mut table = Table::open(server).await?;
+    let native = raw::url(server);
     let (mut inserts, mut upserts) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
         table.empty().await?;
         let copy = table.copy().await?;
         table.empty().await?;
-        let insert = lavka(bootstrap, server, &mut table, Format::Avro(&registry), "insert").await?;
+        let insert = lavka(bootstrap, &native, &mut table, Format::Avro(&registry), "insert").await?;
         table.mark().await?;
         let by_hand = table.upsert().await?;
         table.mark().await?;
-        let upsert = lavka(bootstrap, server, &mut table, Format::Avro(&registry), "upsert").await?;
+        let upsert = lavka(bootstrap, &native, &mut table, Format::Avro(&registry), "upsert").await?;
         if round > 0 {
             println!("  raw COPY {copy}   Lavka {insert}   upsert by hand {by_hand}   Lavka {upsert}");
             inserts.push(insert.rate / copy.rate);
@@ -84,7 +88,7 @@ async fn beside_debezium(bootstrap: &str, server: &Postgres) -> Outcome<()> {
         let (mut rates, mut costs) = (Vec::new(), Vec::new());
         for round in 0..=ROUNDS {
             table.ready(mode).await?;
-            let us = lavka(bootstrap, server, &mut table, Format::Json, mode).await?;
+            let us = lavka(bootstrap, &raw::url(server), &mut table, Format::Json, mode).await?;
             table.ready(mode).await?;
             let them = debezium.write(server, &mut table, mode).await?;
             if round > 0 {
@@ -102,6 +106,34 @@ async fn beside_debezium(bootstrap: &str, server: &Postgres) -> Outcome<()> {
     Ok(())
 }
 
+async fn over_odbc(bootstrap: &str, server: &Postgres) -> Outcome<()> {
+    println!(
+        "Kafka (Avro) → PostgreSQL over its ODBC driver, {RECORDS} records of 10 columns, beside the native driver"
+    );
+    let registry = avro::registry()?;
+    rows::produce(bootstrap, rows::AVRO, &registry).await?;
+    let mut table = Table::open(server).await?;
+    for mode in ["insert", "upsert"] {
+        let mut rates = Vec::new();
+        for _ in 0..ROUNDS {
+            let mut runs = Vec::with_capacity(2);
+            for url in [raw::url(server), raw::odbc_url(server)] {
+                table.ready(mode).await?;
+                runs.push(lavka(bootstrap, &url, &mut table, Format::Avro(&registry), mode).await?);
+            }
+            if let [native, odbc] = runs.as_slice() {
+                println!("  {mode}: native {native}   ODBC {odbc}");
+                rates.push(odbc.rate / native.rate);
+            }
+        }
+        println!(
+            "  {mode}: {:.0} % of the native driver's rate (median of {ROUNDS})",
+            100.0 * median(&mut rates)
+        );
+    }
+    Ok(())
+}
+
 /// What the messages are.
 #[derive(Clone, Copy)]
 enum Format<'a> {
@@ -114,7 +146,7 @@ enum Format<'a> {
 /// count, until the last row is committed.
 async fn lavka(
     bootstrap: &str,
-    server: &Postgres,
+    url: &str,
     table: &mut Table,
     format: Format<'_>,
     mode: &str,
@@ -125,7 +157,7 @@ async fn lavka(
     let worker = worker::start(bootstrap, folder.path(), metrics.clone(), plugins.collect(), &[])?;
     let mut connector = Config::from([
         ("connector.class", "io.confluent.connect.jdbc.JdbcSinkConnector".to_owned()),
-        ("connection.url", raw::url(server)),
+        ("connection.url", url.to_owned()),
         ("connection.user", Postgres::USER.into()),
         ("connection.password", Postgres::PASSWORD.into()),
         ("table.name.format", raw::TABLE.into()),

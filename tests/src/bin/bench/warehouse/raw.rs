@@ -20,6 +20,12 @@ pub(super) fn url(server: &Postgres) -> String {
     format!("jdbc:postgresql://127.0.0.1:{}/{}", server.port(), Postgres::DATABASE)
 }
 
+/// The same place over Debian's ODBC driver.
+pub(super) fn odbc_url(server: &Postgres) -> String {
+    let (port, database) = (server.port(), Postgres::DATABASE);
+    format!("odbc:Driver={{PostgreSQL Unicode}};Server=127.0.0.1;Port={port};Database={database}")
+}
+
 /// The table that all write to, one after the other.
 pub(super) struct Table {
     connection: PgConnection,
