@@ -70,7 +70,8 @@ impl NpmPackage {
                 "npm could not install {package}:\n{tail}"
             ))));
         }
-        fs::rename(&partial, &folder).context(|| format!("cannot rename {} into place", partial.display()))?;
+        fs::rename(&partial, &folder)
+            .context(|| format!("cannot rename {} into place", partial.display()))?;
         Ok(modules)
     }
 }

