@@ -161,7 +161,7 @@ fn survives(elsewhere: &Elsewhere, rounds: usize) {
 #[test]
 fn a_killed_worker_writes_each_record_into_hdfs_once() {
     let Some(hdfs) = services().hdfs_for("a_killed_worker_writes_each_record_into_hdfs_once") else { return };
-    survives(&Elsewhere::Hdfs(hdfs, format!("/{}", unique("killed"))), count(8, 100));
+    survives(&Elsewhere::Hdfs(hdfs, format!("/{}", unique("killed"))), count(5, 100));
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn a_data_node_that_dies_in_the_middle_of_an_append_is_done_without() {
         let bytes: Vec<u8> = (0..3_000_000_u32).map(|i| u8::try_from(i % 251).unwrap()).collect();
         let mut at = 0;
         for (number, part) in bytes.chunks(300_000).enumerate() {
-            // Each block has a replica on both, until one of them dies.
+            // Each block has replicas on two of three.
             if number == 4 {
                 cluster.kill_data_node(0);
             }

@@ -1,4 +1,4 @@
-//! HDFS as it is run for good: two name nodes behind a name service and two data nodes, each a process that can die alone.
+//! HDFS as it is run for good: two name nodes behind a name service and three data nodes, each a process that can die alone.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ const ADMIN: &str = "org.apache.hadoop.hdfs.tools.DFSHAAdmin";
 const DATA_NODE_READY: &str = "Acknowledging ACTIVE Namenode";
 const SERVICE: &str = "lake";
 const NAME_NODES: [&str; 2] = ["nn1", "nn2"];
-const DATA_NODES: [&str; 2] = ["dn1", "dn2"];
+const DATA_NODES: [&str; 3] = ["dn1", "dn2", "dn3"];
 
 /// A cluster of a test's own. It ends with the value, or with the process that made it.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl HdfsCluster {
     /// The URL for `store.url`: the name of the service, which [`conf_dir`](Self::conf_dir) resolves.
     pub const URL: &str = "hdfs://lake";
 
-    /// Starts a cluster whose first name node is active, with two replicas of every block, and waits until files can be
+    /// Starts a cluster whose first name node is active, with two replicas of every block on its three data nodes, and waits until files can be
     /// written.
     ///
     /// # Errors
@@ -101,22 +101,10 @@ impl HdfsCluster {
         self.java.run(ADMIN, &["-transitionToActive", NAME_NODES[self.active]]).or_fail();
     }
 
-    /// Kills a data node (SIGKILL): 0 or 1.
+    /// Kills a data node (SIGKILL): 0, 1 or 2.
     #[track_caller]
     pub fn kill_data_node(&mut self, which: usize) {
         self.data_node(which).kill();
-    }
-
-    /// Stops a data node from running (SIGSTOP): its connections stand, and it does not answer.
-    #[track_caller]
-    pub fn pause_data_node(&mut self, which: usize) {
-        self.data_node(which).pause().or_fail();
-    }
-
-    /// Lets a paused data node go on (SIGCONT).
-    #[track_caller]
-    pub fn resume_data_node(&mut self, which: usize) {
-        self.data_node(which).resume().or_fail();
     }
 
     /// Starts a data node again, with the blocks that it had.
