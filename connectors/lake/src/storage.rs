@@ -82,7 +82,8 @@ lavka_api::config! {
             .default("")
             .group(HADOOP)
             .display("HDFS NameNode Kerberos Principal")
-            .doc("The name node's principal, such as nn/_HOST@REALM, where hdfs-site.xml does not have it."),
+            .doc("The name node's principal, such as nn/_HOST@REALM. Accepted, and not held against what the name node \
+                  itself says that it is, for which it has to have a ticket."),
         pub(crate) s3_bucket: Option<String> = key("s3.bucket.name")
             .high()
             .group(OBJECTS)
