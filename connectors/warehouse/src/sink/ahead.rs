@@ -48,10 +48,9 @@ pub(super) struct Trouble {
 impl Ahead {
     /// Sets a writer to work; transactions have `most` records at most, unless one poll has more.
     pub(super) fn start(writer: Box<Writer>, most: usize) -> Self {
-        let home = writer.home().clone();
         let (polls, waiting) = mpsc::channel(POLLS);
         let mut writing = JoinSet::new();
-        writing.spawn_on(write(writer, waiting, most), &home);
+        writing.spawn(write(writer, waiting, most));
         Self { polls, room: Arc::new(Semaphore::new(ROOM as usize)), writing }
     }
 

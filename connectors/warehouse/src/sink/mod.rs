@@ -4,7 +4,6 @@ mod ahead;
 mod apply;
 mod batch;
 mod connector;
-mod home;
 mod offsets;
 mod route;
 mod tables;

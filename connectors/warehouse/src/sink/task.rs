@@ -14,7 +14,6 @@ use lavka_api::{Error, Result};
 
 use super::ahead::{Ahead, Trouble};
 use super::batch::Batch;
-use super::home::Home;
 use super::writer::{Ended, Writer};
 use crate::driver::Failure;
 use crate::settings::SinkSettings;
@@ -28,7 +27,7 @@ const PROBATION: u32 = 20;
 enum Hands {
     Ours(Box<Writer>),
     Ahead(Ahead),
-    /// The task was not started, or lost it to a panic.
+    /// It was lost to a panic.
     Nobody,
 }
 
@@ -36,8 +35,6 @@ enum Hands {
 pub(super) struct WarehouseSinkTask {
     settings: Arc<SinkSettings>,
     hands: Hands,
-    /// Ends after the writer, whose connection it looks after.
-    home: Option<Home>,
     /// What has to be read again before anything else is written: for each partition from where on.
     unwritten: Offsets,
     /// Polls that have to go well yet.
@@ -48,14 +45,9 @@ pub(super) struct WarehouseSinkTask {
 
 impl WarehouseSinkTask {
     pub(super) fn new(settings: SinkSettings) -> Self {
-        Self {
-            settings: Arc::new(settings),
-            hands: Hands::Nobody,
-            home: None,
-            unwritten: Offsets::new(),
-            probation: 0,
-            failures: 0,
-        }
+        let settings = Arc::new(settings);
+        let hands = Hands::Ours(Box::new(Writer::new(settings.clone())));
+        Self { settings, hands, unwritten: Offsets::new(), probation: 0, failures: 0 }
     }
 
     /// The writer, once all that was written ahead is in the database, or is known not to be.
@@ -162,11 +154,9 @@ impl WarehouseSinkTask {
 #[async_trait]
 impl SinkTask for WarehouseSinkTask {
     async fn start(&mut self, _start: SinkTaskStart) -> Result<()> {
-        let home = self.home.insert(Home::new()?).handle()?.clone();
-        let mut writer = Box::new(Writer::new(self.settings.clone(), home));
+        let writer = self.writer().await?;
         writer.connect().await?;
         self.settings = writer.settings().clone();
-        self.hands = Hands::Ours(writer);
         Ok(())
     }
 

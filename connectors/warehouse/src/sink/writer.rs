@@ -12,15 +12,13 @@ use std::time::Duration;
 use lavka_api::data::{SinkRecord, TopicPartition};
 use lavka_api::plugin::Offsets;
 use lavka_api::{Error, Result};
-use tokio::runtime::Handle;
 
 use super::apply::{NotApplied, ReadyWork};
 use super::batch::{Batch, place};
-use super::home::connect_at;
 use super::offsets::OffsetTable;
 use super::route::{Router, Work};
 use super::tables::{NoTarget, Tables};
-use crate::driver::{Failure, FailureKind, Session};
+use crate::driver::{Failure, FailureKind, Session, connect};
 use crate::settings::SinkSettings;
 use crate::table::TableId;
 
@@ -77,7 +75,6 @@ struct Progress {
 /// A session, and what is known of the tables behind it.
 pub(super) struct Writer {
     settings: Arc<SinkSettings>,
-    home: Handle,
     /// Taken out while it is in use, so that one whose use was cut short is not used again.
     session: Option<Box<dyn Session>>,
     router: Router,
@@ -86,7 +83,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(settings: Arc<SinkSettings>, home: Handle) -> Self {
+    pub(super) fn new(settings: Arc<SinkSettings>) -> Self {
         let offsets = settings
             .offsets_table
             .as_deref()
@@ -96,13 +93,8 @@ impl Writer {
             tables: Tables::new(settings.clone()),
             offsets,
             settings,
-            home,
             session: None,
         }
-    }
-
-    pub(super) fn home(&self) -> &Handle {
-        &self.home
     }
 
     pub(super) fn settings(&self) -> &Arc<SinkSettings> {
@@ -111,12 +103,11 @@ impl Writer {
 
     /// Connects, and goes by the database that it finds.
     pub(super) async fn connect(&mut self) -> Result<()> {
-        let session = connect_at(&self.home, &self.settings.connection).await;
-        let session = session.map_err(|failure| failure.error())?;
+        let session = connect(&self.settings.connection).await.map_err(|failure| failure.error())?;
         if let Some(dialect) =
             session.dialect().filter(|dialect| *dialect != self.settings.statements.dialect)
         {
-            *self = Self::new(Arc::new(self.settings.for_dialect(dialect)?), self.home.clone());
+            *self = Self::new(Arc::new(self.settings.for_dialect(dialect)?));
         }
         self.session = Some(session);
         Ok(())
@@ -183,7 +174,7 @@ impl Writer {
                     offsets.forget();
                 }
                 self.tables.forget();
-                connect_at(&self.home, &self.settings.connection).await
+                connect(&self.settings.connection).await
             }
         }
     }
