@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lavka_testkit::{
-    Chance, KafkaClient, KafkaKind, LavkaProcess, Mosquitto, MosquittoConfig, count, eventually, services,
-    unique,
+    Chance, KafkaClient, KafkaKind, Mosquitto, MosquittoConfig, count, eventually, services, unique,
 };
 use serde_json::{Value, json};
 
