@@ -2,7 +2,6 @@
 
 use lavka_api::data::{Blob, Datum, Decimal, Logical, Schema, Struct, Type, Value};
 use lavka_api::{Error, Result};
-use num_bigint::BigInt;
 use num_traits::ToPrimitive as _;
 
 use super::settings::{Granularity, NumericMapping, SourceSettings};
@@ -175,13 +174,13 @@ fn value(cell: Cell<'static>, target: &Target, clock: &WallClock) -> Option<Valu
         (Target::Float64, Cell::Float32(value)) => Value::Float64(value.into()),
         (Target::Float64, Cell::Decimal(value)) => Value::Float64(value.to_f64()),
         (Target::Float64, Cell::Int(value)) => Value::Int64(value).as_f64().map(Value::Float64)?,
-        (Target::Decimal(scale), Cell::Decimal(value)) => rescaled(&value, *scale)?.into(),
-        (Target::Decimal(scale), Cell::Int(value)) => rescaled(&Decimal::new(value, 0), *scale)?.into(),
-        (Target::Decimal(scale), Cell::UInt(value)) => rescaled(&Decimal::new(value, 0), *scale)?.into(),
+        (Target::Decimal(scale), Cell::Decimal(value)) => value.into_owned().with_scale(*scale)?.into(),
+        (Target::Decimal(scale), Cell::Int(value)) => Decimal::new(value, 0).with_scale(*scale)?.into(),
+        (Target::Decimal(scale), Cell::UInt(value)) => Decimal::new(value, 0).with_scale(*scale)?.into(),
         (Target::Decimal(scale), Cell::Float64(value)) => {
-            rescaled(&Decimal::parse(&value.to_string())?, *scale)?.into()
+            Decimal::parse(&value.to_string())?.with_scale(*scale)?.into()
         }
-        (Target::Decimal(scale), Cell::Text(value)) => rescaled(&Decimal::parse(&value)?, *scale)?.into(),
+        (Target::Decimal(scale), Cell::Text(value)) => Decimal::parse(&value)?.with_scale(*scale)?.into(),
         (Target::Text, Cell::Text(value)) => Value::String(value.into_owned().into()),
         (Target::Text, Cell::Int(value)) => Value::String(value.to_string().into()),
         (Target::Text, Cell::Float64(value)) => Value::String(value.to_string().into()),
@@ -214,22 +213,6 @@ fn integer(ty: Type, value: i64) -> Option<Value> {
         Type::Int32 => Value::Int32(value.try_into().ok()?),
         _ => Value::Int64(value),
     })
-}
-
-/// The same number with so many digits behind the point; `None` where some would be lost.
-fn rescaled(value: &Decimal, scale: i32) -> Option<Decimal> {
-    let shift = scale.checked_sub(value.scale())?;
-    let power = BigInt::from(10).pow(Some(shift.unsigned_abs()).filter(|shift| *shift < 20_000)?);
-    let unscaled = if shift >= 0 {
-        value.unscaled() * power
-    } else {
-        let quotient = value.unscaled() / &power;
-        if &quotient * &power != *value.unscaled() {
-            return None;
-        }
-        quotient
-    };
-    Some(Decimal::new(unscaled, scale))
 }
 
 /// The instant of a cell, in microseconds.
@@ -269,7 +252,7 @@ pub(crate) fn identity(cell: &Cell<'_>) -> Option<i64> {
         Cell::Int(id) => Some(*id),
         Cell::UInt(id) => i64::try_from(*id).ok(),
         Cell::Decimal(value) if value.scale() <= 0 => value.to_integer()?.to_i64(),
-        Cell::Decimal(value) => rescaled(value, 0)?.unscaled().to_i64(),
+        Cell::Decimal(value) => value.as_ref().clone().with_scale(0)?.unscaled().to_i64(),
         _ => None,
     }
 }
