@@ -82,7 +82,7 @@ fn check(format: &'static str, written: fn(&Config) -> Vec<(i32, i64)>) {
     let mut suite = acceptance::sink(lavka_connector_lake::plugins().remove(0))
         .config(config(&folder.path().join("sample"), format))
         .refuses("store.url", "ftp://server/lake")
-        .refuses("format.class", "io.confluent.connect.hdfs.orc.OrcFormat")
+        .refuses("format.class", "org.example.NoSuchFormat")
         .records(60)
         .written(written)
         .exactly_once();
