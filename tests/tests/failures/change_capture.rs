@@ -104,7 +104,10 @@ fn bad_configurations_of_the_postgres_source_are_told_over_rest_and_odd_tables_i
     assert_eq!(created.status, 201, "{}", created.text);
     let records = services().kafka.client().consume_count(&topic, 1, PATIENCE);
     assert_eq!(records[0].value_json()["after"], json!({"id": 1, "v": "a"}), "the odd column is left out");
-    process.wait_for_log("1 of the captured tables (public.plain among them) have no primary key", PATIENCE);
+    process.wait_for_log(
+        "1 of the captured tables (public.plain among them) have no replica identity",
+        PATIENCE,
+    );
     process.wait_for_log("ALTER TABLE \"public\".\"plain\" REPLICA IDENTITY FULL", PATIENCE);
     process.wait_for_log("its type is not supported (see include.unknown.datatypes)", PATIENCE);
     // A slot in use: the second connector says who reads it.

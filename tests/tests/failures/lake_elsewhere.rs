@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use lavka_connector_lake::store::{HdfsSettings, HdfsStore, LakePath, LakeStore};
 use lavka_testkit::{
-    Chance, Hdfs, KafkaClient, NewRecord, S3Server, Unavailable, cannot_run, count, eventually, services,
-    temp_dir, unique,
+    Chance, Hdfs, KafkaClient, NewRecord, S3Server, Unavailable, cannot_run, count, services, temp_dir,
+    unique,
 };
 use serde_json::{Value, json};
 
@@ -22,6 +22,9 @@ use crate::standalone::{PATIENCE, Standalone};
 /// Records written at once, and the pause after them: some hundred a second.
 const BURST: u64 = 20;
 const PAUSE: Duration = Duration::from_millis(40);
+
+/// The name node takes its time with files of the dead, the more so where much else is under way.
+const LONGEST: Duration = PATIENCE.saturating_mul(3);
 
 /// Where the lake is.
 enum Elsewhere {
@@ -129,10 +132,16 @@ fn survives(elsewhere: &Elsewhere, rounds: usize) {
         drop(stop);
     });
     let ends = kafka.end_offsets(&topic);
-    eventually("all records to be committed", PATIENCE, || {
+    let waiting = Instant::now();
+    loop {
         let committed = kafka.committed(&format!("connect-{name}"), &topic);
-        committed.into_iter().map(Option::unwrap_or_default).eq(ends.iter().copied()).then_some(())
-    });
+        if committed.iter().map(|offset| offset.unwrap_or_default()).eq(ends.iter().copied()) {
+            break;
+        }
+        let log = || process.log_tail(60);
+        assert!(waiting.elapsed() < LONGEST, "{committed:?} of {ends:?} are committed:\n{}", log());
+        std::thread::sleep(PAUSE);
+    }
     assert!(process.stop().success(), "{}", process.log_tail(40));
     story.last_log = process.log_tail(40);
 
