@@ -4,12 +4,12 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use lavka_api::config::Config;
-use lavka_connector_lake::store::{LakePath, LakeStore};
+use lavka_connector_lake::store::LakeStore;
 use lavka_testkit::{Python, S3Server, acceptance, count, temp_dir};
 
 use crate::bucket::{PART, bucket, store};
 use crate::support::{Rig, names_below, runtime};
-use crate::{kill_writers, server};
+use crate::{kill_writers, server, values, written};
 
 /// Tags and grants of all objects below `topics/t`, in order of their names, as Amazon's own client sees them.
 const LOOK: &str = "\
@@ -114,22 +114,18 @@ fn aiven(server: &S3Server, bucket: &str) -> Config {
     ])
 }
 
-/// The values in all finished objects, in order of their names.
-async fn values(store: &dyn LakeStore) -> Vec<serde_json::Value> {
-    let mut paths = store.list(&LakePath::new("data").unwrap()).await.unwrap();
-    paths.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-    let mut values = Vec::new();
-    for path in paths {
-        let bytes = store.read(&path, 1 << 24).await.unwrap().unwrap();
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
-        values.extend(text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()));
-    }
-    values
+fn unpacked(bytes: Vec<u8>) -> String {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
+    text
 }
 
 async fn offsets(store: &dyn LakeStore) -> Vec<i64> {
-    values(store).await.iter().map(|value| value.get("offset").unwrap().as_i64().unwrap()).collect()
+    values(store, "data", unpacked)
+        .await
+        .iter()
+        .map(|value| value.get("offset").unwrap().as_i64().unwrap())
+        .collect()
 }
 
 #[test]
@@ -222,19 +218,6 @@ fn roles_are_assumed() {
     });
 }
 
-/// Partition and offset of each record in the finished objects of the bucket that `config` names.
-fn written(server: &'static S3Server, config: &Config) -> Vec<(i32, i64)> {
-    let bucket = config.get("aws.s3.bucket.name").unwrap().to_owned();
-    // The suite runs within a runtime, on whose threads no other one may be waited for.
-    let reading = std::thread::spawn(move || {
-        let values = runtime().block_on(async { values(&store(server, &bucket)).await });
-        let number = |value: &serde_json::Value, key: &str| value.get(key).unwrap().as_i64().unwrap();
-        let place = |value| (i32::try_from(number(value, "partition")).unwrap(), number(value, "offset"));
-        values.iter().map(place).collect()
-    });
-    reading.join().unwrap()
-}
-
 #[test]
 fn aivens_sink_keeps_what_the_runtime_counts_on() {
     let Some(server) = server("aivens_sink_keeps_what_the_runtime_counts_on") else { return };
@@ -250,7 +233,7 @@ fn aivens_sink_keeps_what_the_runtime_counts_on() {
         .refuses("format.output.type", "xml")
         .refuses("aws.credentials.provider", "org.example.Provider")
         .records(60)
-        .written(|config| written(server, config))
+        .written(|config| written(server, config.get("aws.s3.bucket.name").unwrap(), "data", unpacked))
         .exactly_once()
         .round(move |_| round(&bucket(server, "lake")))
         .check()

@@ -269,24 +269,36 @@ print(*duckdb.connect().execute(query).fetchone())
     assert_eq!(record(59).origin.offset, 59);
 }
 
-/// Partition and offset of each record in the finished objects of the bucket that `config` names.
-fn written(server: &'static S3Server, config: &Config) -> Vec<(i32, i64)> {
-    let bucket = config.get("s3.bucket.name").unwrap().to_owned();
+/// The values in the finished objects of a directory, in the order of their names; `decode` makes an object lines of JSON.
+async fn values(
+    store: &dyn LakeStore,
+    directory: &str,
+    decode: fn(Vec<u8>) -> String,
+) -> Vec<serde_json::Value> {
+    let mut paths = store.list(&LakePath::new(directory).unwrap()).await.unwrap();
+    paths.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    let mut values = Vec::new();
+    for path in paths {
+        let text = decode(store.read(&path, 1 << 24).await.unwrap().unwrap());
+        values.extend(text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()));
+    }
+    values
+}
+
+/// Partition and offset of each of the [`values`] in a bucket.
+fn written(
+    server: &'static S3Server,
+    bucket: &str,
+    directory: &'static str,
+    decode: fn(Vec<u8>) -> String,
+) -> Vec<(i32, i64)> {
+    let bucket = bucket.to_owned();
     // The suite runs within a runtime, on whose threads no other one may be waited for.
     let reading = std::thread::spawn(move || {
-        runtime().block_on(async {
-            let store = store(server, &bucket);
-            let mut places = Vec::new();
-            for path in store.list(&LakePath::new("topics/acceptance").unwrap()).await.unwrap() {
-                let bytes = store.read(&path, 1 << 20).await.unwrap().unwrap();
-                for line in String::from_utf8(bytes).unwrap().lines() {
-                    let value: serde_json::Value = serde_json::from_str(line).unwrap();
-                    let number = |key: &str| value.get(key).and_then(serde_json::Value::as_i64).unwrap();
-                    places.push((i32::try_from(number("partition")).unwrap(), number("offset")));
-                }
-            }
-            places
-        })
+        let values = runtime().block_on(async { values(&store(server, &bucket), directory, decode).await });
+        let number = |value: &serde_json::Value, key: &str| value.get(key).unwrap().as_i64().unwrap();
+        let place = |value| (i32::try_from(number(value, "partition")).unwrap(), number(value, "offset"));
+        values.iter().map(place).collect()
     });
     reading.join().unwrap()
 }
@@ -307,7 +319,10 @@ fn the_s3_sink_keeps_what_the_runtime_counts_on() {
         .refuses("behavior.on.null.values", "write")
         .refuses("format.class", "io.confluent.connect.hdfs.orc.OrcFormat")
         .records(60)
-        .written(|config| written(server, config))
+        .written(|config| {
+            let bucket = config.get("s3.bucket.name").unwrap();
+            written(server, bucket, "topics/acceptance", |bytes| String::from_utf8(bytes).unwrap())
+        })
         .exactly_once()
         .round(move |_| round(&bucket(server, "lake")))
         .check()
