@@ -1,8 +1,8 @@
 //! Pre-shared keys by identity.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
 use dimpl::PskResolver;
 use lavka_api::config::KeyError;
@@ -10,12 +10,17 @@ use lavka_api::hex;
 
 use super::files::{self, PSK};
 
-/// The keys, and who asked for one.
+/// The keys. Many gates may share them, each on its own thread.
 #[derive(Default)]
 pub(super) struct Keys {
     keys: HashMap<Vec<u8>, Vec<u8>>,
-    /// The identity asked for last: the library does not tell a session's, but asks while it is looked at.
-    asked: Mutex<Option<Vec<u8>>>,
+}
+
+std::thread_local! {
+    /// The identity asked for last: the library does not tell a session's, but asks, on the thread that hands a
+    /// datagram to it, while it looks at that datagram. What another thread's session asks for meanwhile is not this
+    /// session's peer.
+    static ASKED: Cell<Option<Vec<u8>>> = const { Cell::new(None) };
 }
 
 impl fmt::Debug for Keys {
@@ -26,7 +31,7 @@ impl fmt::Debug for Keys {
 
 impl PskResolver for Keys {
     fn resolve(&self, identity: &[u8]) -> Option<Vec<u8>> {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(identity.to_vec());
+        ASKED.set(Some(identity.to_vec()));
         self.keys.get(identity).cloned()
     }
 }
@@ -34,7 +39,7 @@ impl PskResolver for Keys {
 impl Keys {
     /// One key.
     pub(super) fn of(identity: &str, key: &[u8]) -> Self {
-        Self { keys: HashMap::from([(identity.as_bytes().to_vec(), key.to_vec())]), asked: Mutex::default() }
+        Self { keys: HashMap::from([(identity.as_bytes().to_vec(), key.to_vec())]) }
     }
 
     /// Those of a file: `identity:key`, the key in hexadecimal digits, one a line. Blocks.
@@ -64,7 +69,7 @@ impl Keys {
         }
         match keys.is_empty() {
             true => Err(invalid("it has no identities")),
-            false => Ok(Self { keys, asked: Mutex::default() }),
+            false => Ok(Self { keys }),
         }
     }
 
@@ -77,9 +82,9 @@ impl Keys {
         self.keys.contains_key(identity)
     }
 
-    /// The identity asked for since the last call.
-    pub(super) fn take_asked(&self) -> Option<Vec<u8>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The identity that this thread's sessions asked for since the last call.
+    pub(super) fn take_asked() -> Option<Vec<u8>> {
+        ASKED.take()
     }
 }
 
@@ -97,7 +102,7 @@ mod tests {
         assert_eq!(keys.resolve(b"d1"), Some(vec![0x0a, 0xff]));
         assert_eq!(keys.resolve(b"urn:dev:2"), Some(vec![1]));
         assert_eq!(
-            (keys.resolve(b"x"), keys.take_asked(), keys.take_asked()),
+            (keys.resolve(b"x"), Keys::take_asked(), Keys::take_asked()),
             (None, Some(b"x".to_vec()), None)
         );
         assert_eq!((keys.only(), keys.has(b"d1"), keys.has(b"x")), (None, true, false));

@@ -11,6 +11,7 @@ use rustls::AlertDescription;
 
 use super::credentials::{Credentials, Trust};
 use super::hello::{Hello, with_cookie};
+use super::keys::Keys;
 use super::trouble::{self, End};
 
 /// UDP carries no more.
@@ -84,14 +85,14 @@ impl Session {
             Some(cookie) => with_cookie(cookie, || self.feed(datagram, now)),
             None => self.feed(datagram, now),
         };
-        self.identify(credentials);
+        self.identify();
         let step = fed.and_then(|()| self.drain(credentials, events));
         step.map_err(|end| self.explained(credentials, end, events))
     }
 
     /// Notes who the peer says to be.
-    fn identify(&mut self, credentials: &Credentials) {
-        if let Some(asked) = credentials.keys.as_ref().and_then(|keys| keys.take_asked()) {
+    fn identify(&mut self) {
+        if let Some(asked) = Keys::take_asked() {
             self.identity = Some(Str::from(String::from_utf8_lossy(&asked).as_ref()));
         }
     }
@@ -151,6 +152,8 @@ impl Session {
     }
 
     fn feed(&mut self, datagram: &[u8], now: Instant) -> Result<(), End> {
+        // What another session asked for before it failed is not asked by this one.
+        drop(Keys::take_asked());
         self.guarded(|dtls| {
             dtls.handle_timeout(now)?;
             dtls.handle_packet(datagram)
@@ -169,7 +172,7 @@ impl Session {
 
     /// Takes out all that the library has, up to the time when it wants to be woken.
     fn drain(&mut self, credentials: &Credentials, events: &mut Vec<Event>) -> Result<(), End> {
-        self.identify(credentials);
+        self.identify();
         loop {
             match self.poll()? {
                 Polled::Event(event) => events.push(event),

@@ -101,6 +101,23 @@ fn a_device_with_its_key_is_let_in_and_known() {
 }
 
 #[test]
+fn gates_that_share_their_keys_do_not_take_one_device_for_another() {
+    // Both are in the middle of a handshake at any time.
+    std::thread::scope(|threads| {
+        for (port, identity, key) in [(1, "d1", &[1u8, 2, 3, 4, 5, 6, 7, 8][..]), (2, "d2", &[0xff, 0])] {
+            threads.spawn(move || {
+                let credentials = Credentials::of_client_with_key(identity, key).unwrap();
+                for _ in 0..50 {
+                    let mut server = server(LIMITS);
+                    let heard = Device::with(port, credentials.clone()).say(&mut server, b"x");
+                    assert_eq!(server.identity(&heard[0].0).as_deref(), Some(identity));
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn others_are_not() {
     let mut server = server(LIMITS);
     for (identity, key) in [("d1", &[1u8, 2][..]), ("d3", &[1, 2, 3, 4, 5, 6, 7, 8])] {
