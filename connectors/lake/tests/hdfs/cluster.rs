@@ -118,3 +118,18 @@ fn a_data_node_that_dies_in_the_middle_of_an_append_is_done_without() {
         assert_eq!(store.read(&temp, 10_000_000).await.unwrap().unwrap(), bytes);
     });
 }
+
+#[test]
+fn the_sink_goes_on_while_data_nodes_die_one_by_one() {
+    let Some(mut cluster) = start("the_sink_goes_on_while_data_nodes_die_one_by_one") else { return };
+    runtime().block_on(async {
+        let mut rig = Rig::open(&config(&cluster)).await.unwrap();
+        rig.put(33).await.unwrap();
+        for (number, end) in [(0, 80), (1, 130), (2, 160)] {
+            cluster.kill_data_node(number);
+            put_up_to(&mut rig, end).await;
+            cluster.restart_data_node(number);
+        }
+        finish(rig, &cluster).await;
+    });
+}

@@ -115,6 +115,18 @@ impl HdfsCluster {
         *self.data_node(which) = started;
     }
 
+    /// Stops a data node from running (SIGSTOP): connections stand, new ones are taken, and nobody answers.
+    #[track_caller]
+    pub fn pause_data_node(&mut self, which: usize) {
+        self.data_node(which).pause().or_fail();
+    }
+
+    /// Lets a paused data node go on (SIGCONT).
+    #[track_caller]
+    pub fn resume_data_node(&mut self, which: usize) {
+        self.data_node(which).resume().or_fail();
+    }
+
     #[track_caller]
     fn data_node(&mut self, which: usize) -> &mut Leashed {
         match self.data_nodes.get_mut(which) {
@@ -151,6 +163,10 @@ fn configure(folder: &Path, ports: [u16; 2]) -> Result<(), Failure> {
         ("dfs.ha.standby.checkpoints", "false"),
         ("ipc.client.connect.max.retries", "1"),
         ("dfs.replication", "2"),
+        // A block that is being written gets another data node for one that died, as it does by itself where there are
+        // three replicas. Where no other is to be had, it goes on with those it has.
+        ("dfs.client.block.write.replace-datanode-on-failure.policy", "ALWAYS"),
+        ("dfs.client.block.write.replace-datanode-on-failure.best-effort", "true"),
         ("dfs.namenode.fs-limits.min-block-size", "1024"),
         ("dfs.namenode.safemode.extension", "0"),
         ("dfs.namenode.replication.considerLoad", "false"),
