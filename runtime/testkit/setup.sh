@@ -59,8 +59,9 @@ check_tests() {
     have git || need git "git, which lists the project's files"
     have_server mosquitto || need mosquitto 'Mosquitto'
     { have mosquitto_pub && have mosquitto_sub; } || need mosquitto-clients "Mosquitto's clients"
-    have node || need nodejs 'Node, which runs another MQTT broker'
-    { aedes_is_cached && postgres17_is_cached; } || have npm || need npm 'npm to fetch that, and PostgreSQL 17'
+    have node || need nodejs 'Node, which runs another MQTT broker and the emulator of Azure'
+    { aedes_is_cached && azurite_is_cached && postgres17_is_cached; } || have npm ||
+        need npm 'npm to fetch those, and PostgreSQL 17'
     have coap-client-notls || need libcoap3-bin "libcoap's clients"
     have_postgres || need postgresql 'PostgreSQL'
     { have_server mariadbd && have mariadb; } || need mariadb-server 'MariaDB'
@@ -128,6 +129,10 @@ kafka_is_cached() {
 
 aedes_is_cached() {
     [ -d "$cache/aedes-$(cat "$here/aedes-version")" ]
+}
+
+azurite_is_cached() {
+    [ -d "$cache/azurite-$(cat "$here/azurite-version")" ]
 }
 
 postgres17_is_cached() {

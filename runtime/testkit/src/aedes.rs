@@ -17,7 +17,7 @@ const PACKAGE: NpmPackage = NpmPackage {
     version: include_str!("../aedes-version").trim_ascii(),
     size: "3 MB",
 };
-const SLOWEST_START: Duration = Duration::from_secs(30);
+const SLOWEST_START: Duration = Duration::from_secs(120);
 const BROKER: &str = "const broker = require('aedes')();
 require('net').createServer(broker.handle).listen(process.argv[1], '127.0.0.1');";
 

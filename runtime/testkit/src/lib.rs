@@ -33,7 +33,8 @@
 //! | `mariadb` | a MariaDB server |
 //! | `postgres` | a PostgreSQL server ready for logical replication, also of version 17, and a standby of it |
 //! | `npm` | packages of npm, which some of the servers are |
-//! | `hdfs`, `s3` | HDFS, small or of processes that die alone, and Kerberos for it; a server that speaks S3's protocol |
+//! | `hdfs` | HDFS, small or of processes that die alone, and Kerberos for it |
+//! | `s3`, `azure` | servers that speak the protocols of S3 and of Azure's blobs |
 //! | `metastore` | Hive's metastore |
 //! | `schema_registry` | Apicurio Registry, which speaks the Schema Registry's API |
 //! | `lavka` | the executable under test: found, built, called, started, stopped |
@@ -58,6 +59,7 @@
 #[cfg(feature = "acceptance")]
 pub mod acceptance;
 mod aedes;
+mod azure;
 #[cfg(feature = "harness")]
 mod certificates;
 mod chance;
@@ -94,6 +96,7 @@ mod services;
 mod waiting;
 
 pub use aedes::Aedes;
+pub use azure::AzureServer;
 #[cfg(feature = "harness")]
 pub use certificates::{Authority, Identity};
 pub use chance::Chance;

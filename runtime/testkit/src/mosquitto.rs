@@ -16,8 +16,8 @@ use crate::leash::{Launch, Leashed, find_program};
 use crate::ports::on_free_port;
 
 const REMEDY: &str = "run `runtime/testkit/setup.sh tests`, or install it (Debian: mosquitto)";
-const SLOWEST_START: Duration = Duration::from_secs(30);
-const SLOWEST_STOP: Duration = Duration::from_secs(30);
+const SLOWEST_START: Duration = Duration::from_secs(120);
+const SLOWEST_STOP: Duration = Duration::from_secs(60);
 /// After it a connection is made anew to see whether the broker serves.
 const SLOWEST_ANSWER: Duration = Duration::from_secs(2);
 

@@ -16,7 +16,7 @@ use crate::ports::on_free_port;
 use crate::progress::say;
 
 const SLOWEST_START: Duration = Duration::from_secs(120);
-const SLOWEST_STOP: Duration = Duration::from_secs(30);
+const SLOWEST_STOP: Duration = Duration::from_secs(60);
 /// Where it speaks as the Schema Registry.
 const API: &str = "/apis/ccompat/v7";
 /// What it prints once it serves.

@@ -8,8 +8,9 @@ use lavka_connector_lake::store::LakeStore;
 use lavka_testkit::{Python, S3Server, acceptance, count, temp_dir};
 
 use crate::bucket::{PART, bucket, store};
+use crate::promises::kill_writers;
 use crate::support::{Rig, names_below, runtime};
-use crate::{kill_writers, server, values, written};
+use crate::{server, values, written};
 
 /// Tags and grants of all objects below `topics/t`, in order of their names, as Amazon's own client sees them.
 const LOOK: &str = "\

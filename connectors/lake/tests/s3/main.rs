@@ -1,4 +1,5 @@
-//! The lake in a bucket of a real S3 server: exactly once over kills and takeovers, and nothing left of dead writers.
+//! The lake in a bucket of a real S3 server, or a container of Azure: exactly once over kills and takeovers, and nothing left
+//! of dead writers.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,22 +8,22 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod azure;
 #[path = "../support/bucket.rs"]
 mod bucket;
 mod dialects;
+mod promises;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use bucket::{PART, bucket, store};
+use bucket::{bucket, store};
 use lavka_api::config::Config;
-use lavka_connector_lake::store::{Chunk, End, LakePath, LakeStore, Renamed};
-use lavka_testkit::{Chance, Python, S3Server, Unavailable, acceptance, cannot_run, count, temp_dir};
-use support::{
-    Rig, assert_complete, assert_example, be_child, files, names_below, record, rows, runtime, spawn_child,
-};
+use lavka_connector_lake::store::{LakePath, LakeStore};
+use lavka_testkit::{Python, S3Server, Unavailable, acceptance, cannot_run, count, temp_dir};
+use support::{Rig, assert_example, be_child, files, record, runtime};
 
 /// One server for all tests: buckets are told apart by name.
 fn server(test: &str) -> Option<&'static S3Server> {
@@ -69,42 +70,8 @@ fn child() {
 #[test]
 fn the_store_keeps_what_the_port_promises() {
     let Some(server) = server("the_store_keeps_what_the_port_promises") else { return };
-    runtime().block_on(async {
-        let bucket = bucket(server, "lake");
-        let store = store(server, &bucket);
-        store.prepare().await.unwrap();
-        let path = |text: &str| LakePath::new(text).unwrap();
-        let chunk = |text: &str| Chunk::from(text.as_bytes().to_vec());
-        let lease = store.lease(&path("logs/lock")).await.unwrap().unwrap();
-        // Small: an object and a copy.
-        let (temp, done) = (path("+tmp/a+b"), path("t/f=1 ž%/done"));
-        assert!(store.create(&lease, &temp, None).await.unwrap());
-        store.append(&lease, &temp, 0, chunk("abc")).await.unwrap();
-        store.append(&lease, &temp, 0, chunk("abc")).await.unwrap();
-        store.append(&lease, &temp, 3, chunk("def")).await.unwrap();
-        assert!(store.append(&lease, &temp, 2, chunk("xy")).await.is_err());
-        assert!(store.list(&path("+tmp")).await.unwrap().is_empty(), "it waits in memory");
-        assert_eq!(store.held_bytes(&temp), 6);
-        assert!(store.sync(&lease, &temp).await.unwrap() && store.sync(&lease, &temp).await.unwrap());
-        assert_eq!(store.held_bytes(&temp), 0);
-        assert_eq!(store.read(&temp, 100).await.unwrap().unwrap(), b"abcdef");
-        assert!(store.read(&temp, 5).await.is_err());
-        for (end, want) in [(End::First(2), "ab"), (End::Last(2), "ef"), (End::Last(9), "abcdef")] {
-            assert_eq!(store.read_end(&temp, end).await.unwrap().unwrap(), want.as_bytes());
-        }
-        assert_eq!(store.read_end(&path("none"), End::Last(1)).await.unwrap(), None);
-        assert_eq!(store.rename_if_absent(&lease, &temp, &done).await.unwrap(), Renamed::Done);
-        assert_eq!(store.rename_if_absent(&lease, &temp, &done).await.unwrap(), Renamed::AlreadyDone);
-        assert_eq!(
-            store.rename_if_absent(&lease, &temp, &path("t/x")).await.unwrap(),
-            Renamed::SourceMissing
-        );
-        assert_eq!(store.list(&path("t")).await.unwrap(), [done]);
-        // One that creates wins.
-        assert!(store.create_object(&path("logs/1"), chunk("mine")).await.unwrap());
-        assert!(!store.create_object(&path("logs/1"), chunk("yours")).await.unwrap());
-        assert_eq!(store.read(&path("logs/1"), 100).await.unwrap().unwrap(), b"mine");
-    });
+    let bucket = bucket(server, "lake");
+    runtime().block_on(promises::of_the_port(&store(server, &bucket)));
 }
 
 #[test]
@@ -112,112 +79,24 @@ fn a_large_file_travels_in_parts_that_others_can_complete_or_abort() {
     let Some(server) = server("a_large_file_travels_in_parts_that_others_can_complete_or_abort") else {
         return;
     };
-    runtime().block_on(async {
-        let bucket = bucket(server, "lake");
-        let (mine, other) = (store(server, &bucket), store(server, &bucket));
-        let path = |text: &str| LakePath::new(text).unwrap();
-        let lease = mine.lease(&path("lock")).await.unwrap().unwrap();
-        let bytes: Vec<u8> = (0..PART * 2 + 1000).map(|i| u8::try_from(i % 251).unwrap()).collect();
-        let write = async |temp: &LakePath, becomes: Option<&LakePath>| {
-            mine.create(&lease, temp, becomes).await.unwrap();
-            let mut at = 0;
-            for part in bytes.chunks(3_000_000) {
-                mine.append(&lease, temp, at, Chunk::from(part.to_vec())).await.unwrap();
-                at += u64::try_from(part.len()).unwrap();
-            }
-        };
-        for (name, becomes) in [("known", true), ("unknown", false)] {
-            let (temp, done) = (path(&format!("+tmp/{name}")), path(&format!("t/{name}")));
-            write(&temp, becomes.then_some(&done)).await;
-            assert_eq!(server.open_uploads(&bucket), 1);
-            assert!(mine.held_bytes(&temp) < PART, "full parts have left");
-            assert!(mine.list(&path("t")).await.unwrap().iter().all(|path| *path != done));
-            mine.sync(&lease, &temp).await.unwrap();
-            // As after a crash: whoever takes over knows the names alone.
-            assert_eq!(other.rename_if_absent(&lease, &temp, &done).await.unwrap(), Renamed::Done);
-            assert_eq!(other.read(&done, 100_000_000).await.unwrap().unwrap(), bytes);
-            // The former writer wakes up.
-            let late = mine.rename_if_absent(&lease, &temp, &done).await.unwrap();
-            assert!(matches!(late, Renamed::Done | Renamed::AlreadyDone), "{late:?}");
-            assert_eq!(mine.read(&done, 100_000_000).await.unwrap().unwrap(), bytes);
-            assert_eq!(server.open_uploads(&bucket), 0);
-            assert!(mine.list(&path("+tmp")).await.unwrap().is_empty(), "{name}");
-        }
-        // One that nobody completes.
-        let temp = path("+tmp/dead");
-        write(&temp, Some(&path("t/dead"))).await;
-        assert_eq!(server.open_uploads(&bucket), 1);
-        for found in other.list(&path("+tmp")).await.unwrap() {
-            other.delete(&lease, &found).await.unwrap();
-        }
-        assert_eq!(server.open_uploads(&bucket), 0);
-        assert!(other.list(&path("+tmp")).await.unwrap().is_empty());
-        assert!(
-            mine.append(&lease, &temp, u64::try_from(bytes.len()).unwrap(), Chunk::from(vec![0; PART]))
-                .await
-                .is_err()
-        );
-    });
+    let bucket = bucket(server, "lake");
+    let (mine, other) = (store(server, &bucket), store(server, &bucket));
+    runtime().block_on(promises::of_parts(&mine, &other, Some(&|| server.open_uploads(&bucket))));
 }
 
 #[test]
 fn of_two_writers_one_commits() {
     let Some(server) = server("of_two_writers_one_commits") else { return };
-    runtime().block_on(async {
-        let bucket = bucket(server, "lake");
-        let (store, config) = (store(server, &bucket), config(server, &bucket));
-        let mut first = Rig::open(&config).await.unwrap();
-        first.put(30).await.unwrap();
-        // Another one takes over while the first believes that it still has the partition.
-        let mut second = Rig::open(&config).await.unwrap();
-        assert_eq!(second.position, 20);
-        second.put(35).await.unwrap();
-        assert_eq!(rows(&store).await, (0..40).collect::<Vec<i64>>());
-        let error = first.put(30).await.unwrap_err();
-        assert!(error.is_retriable() && error.to_string().contains("another writer"), "{error}");
-        // It takes the partition over in turn, from where the files end.
-        first.put_at_last(20, 20).await;
-        first.put(30).await.unwrap();
-        let error = second.put(30).await.unwrap_err();
-        assert!(error.is_retriable(), "{error}");
-        let durable = first.durable().await.unwrap();
-        first.stop().await;
-        second.stop().await;
-        assert_complete(&store, durable).await;
-        assert_eq!(names_below(&store, "topics/+tmp").await, Vec::<String>::new());
-    });
-}
-
-/// Starts a writer so many times, and kills it at a moment of chance.
-fn kill_writers(config: &Config, times: usize) -> Chance {
-    let mut chance = Chance::new();
-    for _ in 0..times {
-        let mut child = spawn_child(config);
-        std::thread::sleep(Duration::from_millis(150 + chance.below(900)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    chance
+    let bucket = bucket(server, "lake");
+    runtime().block_on(promises::of_two_writers(&store(server, &bucket), &config(server, &bucket)));
 }
 
 #[test]
 fn a_killed_writer_loses_and_repeats_nothing() {
     let Some(server) = server("a_killed_writer_loses_and_repeats_nothing") else { return };
     let bucket = bucket(server, "lake");
-    let config = config(server, &bucket);
-    let chance = kill_writers(&config, count(8, 100));
-    runtime().block_on(async {
-        let store = store(server, &bucket);
-        let mut rig = Rig::open(&config).await.unwrap();
-        let reached = rig.position;
-        assert!(reached > 0, "something was written before the last kill (seed {})", chance.seed());
-        rig.put(20).await.unwrap();
-        rig.stop().await;
-        assert_complete(&store, reached + 20).await;
-        assert_eq!(names_below(&store, "topics/+tmp").await, Vec::<String>::new());
-        assert_eq!(server.open_uploads(&bucket), 0);
-        assert!(names_below(&store, "logs").await.len() <= 3, "old commits are cleared away");
-    });
+    promises::of_killed_writers(&store(server, &bucket), &config(server, &bucket), count(8, 100));
+    assert_eq!(server.open_uploads(&bucket), 0);
 }
 
 #[test]

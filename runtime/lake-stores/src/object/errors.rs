@@ -4,27 +4,50 @@ use lavka_api::Error;
 use lavka_api::error::ErrorClass;
 use object_store::Error as StoreError;
 
-use crate::failure::failure;
+use crate::failure::{Verdict, failure};
 
 /// More of an answer than this helps nobody.
 const MAX_TEXT: usize = 600;
+const AGAIN: Verdict = (ErrorClass::Retriable, "this is tried again");
+
+/// The status of the store's answer, which object_store has in the text alone.
+fn status(error: &StoreError) -> Option<u16> {
+    let text = error.to_string();
+    let (_, behind) = text.split_once("status code: ")?;
+    behind.split_whitespace().next()?.parse().ok()
+}
+
+/// Whether Azure knows one of the blocks that a file was to be made of no more: another file of that name was finished, or a
+/// week has gone by.
+pub(super) fn lacks_blocks(error: &StoreError) -> bool {
+    status(error) == Some(400) && error.to_string().contains("<Code>InvalidBlockList</Code>")
+}
 
 /// What the user should know of an error, and whether waiting may help.
 pub(super) fn explain(key: &str, doing: &str, what: &str, error: &StoreError) -> Error {
+    const REFUSED: Verdict = (
+        ErrorClass::Fatal,
+        "check the account's key, or where it comes from, and allow the account to read, write, delete and list there, and \
+         to use multipart uploads",
+    );
+    const UNKNOWN: Verdict = (ErrorClass::Fatal, "check the account's key, or where it comes from");
+    const MISSING: Verdict = (ErrorClass::Fatal, "check that the bucket exists");
     let verdict = match error {
-        StoreError::PermissionDenied { .. } => (
-            ErrorClass::Fatal,
-            "allow the account to read, write, delete and list there, and to use multipart uploads",
-        ),
-        StoreError::Unauthenticated { .. } => {
-            (ErrorClass::Fatal, "check the account's key, or where it comes from")
-        }
-        StoreError::NotFound { .. } => (ErrorClass::Fatal, "check that the bucket exists"),
+        // object_store sorts the answers to requests for one object, and leaves those to lists and the like as they are.
+        StoreError::Generic { .. } => match status(error) {
+            Some(403) => REFUSED,
+            Some(401) => UNKNOWN,
+            Some(404) => MISSING,
+            _ => AGAIN,
+        },
+        StoreError::PermissionDenied { .. } => REFUSED,
+        StoreError::Unauthenticated { .. } => UNKNOWN,
+        StoreError::NotFound { .. } => MISSING,
         StoreError::InvalidPath { .. }
         | StoreError::NotSupported { .. }
         | StoreError::NotImplemented { .. } => (ErrorClass::Fatal, "the store cannot do this"),
         StoreError::UnknownConfigurationKey { .. } => (ErrorClass::Fatal, "correct the configuration"),
-        _ => (ErrorClass::Retriable, "this is tried again"),
+        _ => AGAIN,
     };
     let text: String = without_queries(&error.to_string()).chars().take(MAX_TEXT).collect();
     failure(key, doing, &what, &text, verdict)
@@ -51,6 +74,21 @@ pub(super) fn without_queries(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_to_lists_have_a_class() {
+        for (said, retriable) in [
+            ("Server returned non-2xx status code: 403 Forbidden: <Error/>", false),
+            ("Server returned non-2xx status code: 401 Unauthorized", false),
+            ("Server returned non-2xx status code: 404 Not Found: ", false),
+            ("Server returned non-2xx status code: 503 Slow Down", true),
+            ("Server returned non-2xx status code: ", true),
+            ("error sending request", true),
+        ] {
+            let error = StoreError::Generic { store: "S3", source: said.into() };
+            assert_eq!(explain("store.url", "list", "x", &error).is_retriable(), retriable, "{said}");
+        }
+    }
 
     #[test]
     fn signatures_are_not_told() {

@@ -21,7 +21,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::{Chunk, End, LakePath, LakeStore, Lease, LogForm, Renamed};
 use client::{Client, Clients, clients};
-use errors::explain;
+use errors::{explain, lacks_blocks};
 pub use settings::{
     Account, AssumedRole, AzureSettings, GoogleSettings, ObjectSettings, Provider, S3Settings,
 };
@@ -199,6 +199,7 @@ impl BucketStore {
         }
         match error {
             StoreError::NotFound { .. } => Ok(Renamed::SourceMissing),
+            error if lacks_blocks(&error) => Ok(Renamed::SourceMissing),
             error => Err(self.explain("complete", key, &error)),
         }
     }

@@ -85,7 +85,7 @@ pub fn converter(plugin: Plugin) -> ConverterAcceptance {
 }
 
 /// Ends a check whose plugin hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `task.shutdown.graceful.timeout.ms` gives a task to stop, by default.
 const GRACE: Duration = Duration::from_secs(5);

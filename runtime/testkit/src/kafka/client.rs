@@ -20,7 +20,7 @@ use super::record::{ConsumedRecord, NewRecord};
 use crate::failure::{Context as _, Failure, OrFail as _, fail};
 
 /// How long the cluster may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 
 /// A client of one cluster. Every method fails the calling test when the cluster does not do what is asked.

@@ -11,9 +11,9 @@ use crate::failure::Failure;
 use crate::folders::try_temp_dir;
 use crate::lavka::binary;
 use crate::leash::{Launch, Leashed};
-use crate::ports::try_free_port;
+use crate::ports::on_free_port;
 
-const SLOWEST_START: Duration = Duration::from_secs(30);
+const SLOWEST_START: Duration = Duration::from_secs(120);
 
 /// `lavka broker --port N`.
 #[derive(Debug)]
@@ -27,25 +27,33 @@ impl EmbeddedBroker {
     pub(super) fn start() -> Result<Self, Failure> {
         let program = binary::find()?;
         let folder = try_temp_dir()?;
-        let port = try_free_port()?;
-        let address = format!("127.0.0.1:{port}");
         let log = log_path(folder.path());
-        let mut command = Command::new(program);
-        command.args(["broker", "--port", &port.to_string()]);
-        let launch =
-            Launch { name: "lavka broker", command: &command, log: Some(&log), remove: Some(folder.path()) };
-        let mut process = launch.start()?;
-        process.wait_ready(SLOWEST_START, || probe::serves(&address))?;
-        Ok(Self { _process: process, folder, address })
+        let (port, process) = on_free_port("already in use", |port| {
+            let mut command = Command::new(&program);
+            command.args(["broker", "--port", &port.to_string()]);
+            let (log, remove) = (Some(log.as_path()), Some(folder.path()));
+            let mut process = Launch { name: "lavka broker", command: &command, log, remove }.start()?;
+            process.wait_ready(SLOWEST_START, || probe::serves(&address(port)))?;
+            Ok(process)
+        })?;
+        Ok(Self { _process: process, folder, address: address(port) })
     }
 
     pub(super) fn bootstrap(&self) -> String {
         self.address.clone()
     }
 
-    pub(super) fn log_path(&self) -> PathBuf {
+    pub(super) fn address(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+fn log_path(&self) -> PathBuf {
         log_path(self.folder.path())
     }
+}
+
+fn address(port: u16) -> String {
+    format!("127.0.0.1:{port}")
 }
 
 fn log_path(folder: &Path) -> PathBuf {

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::missed::miss;
 use crate::progress::say;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What kind of cluster the tests run against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
