@@ -7,6 +7,7 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod allocator;
 mod broker;
 mod check;
 mod documents;
