@@ -43,11 +43,7 @@ impl EmbeddedBroker {
         self.address.clone()
     }
 
-    pub(super) fn address(port: u16) -> String {
-    format!("127.0.0.1:{port}")
-}
-
-fn log_path(&self) -> PathBuf {
+    pub(super) fn log_path(&self) -> PathBuf {
         log_path(self.folder.path())
     }
 }
