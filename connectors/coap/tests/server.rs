@@ -11,13 +11,9 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use lavka_api::config::Config;
-use lavka_testkit::acceptance;
+use lavka_testkit::{acceptance, free_port};
 
 const MESSAGES: usize = 8;
-
-fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// A confirmable POST to `/readings`.
 fn post(id: u16, payload: &str) -> Vec<u8> {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use lavka_testkit::{Python, cannot_run, temp_dir, write_file};
+use lavka_testkit::{Python, cannot_run, free_port, temp_dir, write_file};
+use tokio::net::UdpSocket;
 
-use crate::source::{Source, free_port};
+use crate::source::Source;
 
-/// A resource of 3000 bytes that changes 20 times once another is asked for, and one that cannot be observed. It ends
-/// after as many seconds as it is told.
+/// A resource of 3000 bytes that changes 20 times once another is asked for, and one that cannot be observed. It ends when
+/// `/test/end` is asked for, or with an error when that does not come.
 const SERVER: &str = r#"
 import asyncio, sys
 import aiocoap, aiocoap.resource as resource
@@ -41,15 +42,26 @@ class Begin(resource.Resource):
         self.changing = self.changing or asyncio.ensure_future(self.counter.change())
         return aiocoap.Message(payload=b'begun')
 
+class End(resource.Resource):
+    def __init__(self, end):
+        super().__init__()
+        self.end = end
+
+    async def render_get(self, request):
+        self.end.set()
+        return aiocoap.Message(payload=b'ended')
+
 async def main():
     site = resource.Site()
+    end = asyncio.Event()
     counter = Counter()
     site.add_resource(['counter'], counter)
     site.add_resource(['plain'], Plain())
     site.add_resource(['begin'], Begin(counter))
+    site.add_resource(['test', 'end'], End(end))
     site.add_resource(['.well-known', 'core'], resource.WKCResource(site.get_resources_as_linkheader))
     await aiocoap.Context.create_server_context(site, bind=('127.0.0.1', int(sys.argv[1])))
-    await asyncio.sleep(float(sys.argv[2]))
+    await asyncio.wait_for(end.wait(), 120)
 
 asyncio.run(main())
 "#;
@@ -68,6 +80,9 @@ async def main():
 
 asyncio.run(main())
 "#;
+
+/// How long a program may run; it ends long before where all is well.
+const LIMIT: Duration = Duration::from_secs(150);
 
 /// The Python with aiocoap; none where it cannot be had.
 async fn python(test: &'static str) -> Option<Python> {
@@ -90,7 +105,7 @@ async fn a_server_whose_resource_comes_in_blocks_and_changes() {
     let path = folder.path().to_owned();
     let serving = tokio::task::spawn_blocking(move || {
         let port = port.to_string();
-        python.run(&path, &["server.py", &port, "12"], Duration::from_secs(60))
+        python.run(&path, &["server.py", &port], LIMIT)
     });
     let uri = format!("coap://127.0.0.1:{port}");
     let resources = "counter,{name}";
@@ -129,6 +144,12 @@ async fn a_server_whose_resource_comes_in_blocks_and_changes() {
         assert!(key.ends_with("/plain") || notification.value == true.into(), "{handed:?}");
     }
     drop(again);
+    let asker = UdpSocket::bind(("127.0.0.1", 0)).await.unwrap();
+    while !serving.is_finished() {
+        // CON GET /test/end. The server may be gone already.
+        let _ = asker.send_to(b"\x40\x01\x00\x01\xb4test\x03end", ("127.0.0.1", port)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     serving.await.unwrap().unwrap();
 }
 
@@ -140,8 +161,7 @@ async fn a_client_is_answered() {
     write_file(folder.path(), "client.py", CLIENT.as_bytes());
     let uri = format!("coap://127.0.0.1:{}/readings/d1", source.port);
     let path = folder.path().to_owned();
-    let running =
-        tokio::task::spawn_blocking(move || python.run(&path, &["client.py", &uri], Duration::from_secs(60)));
+    let running = tokio::task::spawn_blocking(move || python.run(&path, &["client.py", &uri], LIMIT));
     let printed = running.await.unwrap().unwrap();
     assert_eq!(printed.matches("2.04").count(), 3, "{printed}");
     assert_eq!(source.payloads(), [b"1".to_vec(), b"2".to_vec(), vec![b'x'; 4000]]);

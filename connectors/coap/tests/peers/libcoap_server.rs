@@ -1,12 +1,12 @@
 //! libcoap's `coap-server`.
 
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lavka_testkit::cannot_run;
+use lavka_testkit::{cannot_run, free_port};
 use tokio::time::sleep;
 
-use crate::source::free_port;
+use crate::source::PATIENCE;
 
 /// A server process: `/time` changes every second, `/example_data` when somebody writes it.
 pub(crate) struct Server {
@@ -26,8 +26,12 @@ impl Server {
         command.args(["-A", "127.0.0.1", "-p", &port.to_string(), "-v", "3"]).args(more);
         match command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
             Ok(process) => {
-                let server = Self { port, process };
+                let mut server = Self { port, process };
+                let began = Instant::now();
                 while server.get("time").await.is_none() {
+                    let ended = server.process.try_wait().unwrap();
+                    assert!(ended.is_none(), "{program} has ended: {ended:?}");
+                    assert!(began.elapsed() < PATIENCE, "{program} does not answer");
                     sleep(Duration::from_millis(50)).await;
                 }
                 Some(server)

@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use lavka_api::config::Config;
-use lavka_testkit::cannot_run;
+use lavka_testkit::{cannot_run, free_port};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-use crate::source::{Source, free_port};
+use crate::source::Source;
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 187);
 
@@ -23,9 +23,15 @@ fn asker() -> UdpSocket {
     UdpSocket::from_std(socket.into()).unwrap()
 }
 
+/// A port that is free on the second address of the loopback interface too.
+fn free_on_both() -> u16 {
+    let is_free = |port: &u16| std::net::UdpSocket::bind(("127.0.0.2", *port)).is_ok();
+    (0..100).map(|_| free_port()).find(is_free).expect("no port is free on both addresses")
+}
+
 #[tokio::test]
 async fn all_servers_of_a_group_answer_from_their_own_addresses() {
-    let port = free_port();
+    let port = free_on_both();
     let mut servers = BTreeSet::new();
     let mut sources = Vec::new();
     for address in ["127.0.0.1", "127.0.0.2"] {

@@ -6,19 +6,21 @@ use std::time::Duration;
 
 use lavka_api::config::Config;
 use lavka_api::data::Value;
-use lavka_testkit::{cannot_run, temp_dir, write_file};
+use lavka_testkit::{cannot_run, free_port, temp_dir, write_file};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 
 use crate::bad_input::Device;
 use crate::libcoap_server::Server;
-use crate::source::{Source, free_port};
+use crate::source::Source;
 
 const CLIENTS: [&str; 2] = ["coap-client-openssl", "coap-client-gnutls"];
 
-/// What `program` prints; none where there is no such program.
-async fn client(test: &str, program: &str, arguments: &[&str]) -> Option<String> {
+/// What `program` prints; none where there is no such program. Where no answer `is_expected` it does not wait for one for
+/// long.
+async fn client(test: &str, program: &str, is_expected: bool, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
-    command.args(["-v", "7", "-B", "5"]).args(arguments).stdin(Stdio::null());
+    let seconds = if is_expected { "30" } else { "5" };
+    command.args(["-v", "7", "-B", seconds]).args(arguments).stdin(Stdio::null());
     match tokio::task::spawn_blocking(move || command.output()).await.unwrap() {
         Ok(output) => Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -61,11 +63,11 @@ async fn devices_with_a_pre_shared_key() {
     for program in CLIENTS {
         for payload in ["21.5", &large] {
             let arguments = ["-u", "d1", "-k", "secretPSK", "-m", "post", "-e", payload, &uri];
-            let Some(printed) = client(test, program, &arguments).await else { return };
+            let Some(printed) = client(test, program, true, &arguments).await else { return };
             assert!(printed.contains("c:2.04"), "{program}: {printed}");
         }
         let arguments = ["-u", "d2", "-k", "secretPSK", "-m", "post", "-e", "no", &uri];
-        let printed = client(test, program, &arguments).await.unwrap();
+        let printed = client(test, program, false, &arguments).await.unwrap();
         assert!(!printed.contains("c:2.04"), "{program}: {printed}");
     }
     let twice = ["21.5", &large, "21.5", &large].map(|payload| payload.as_bytes().to_vec());
@@ -130,7 +132,7 @@ async fn devices_with_a_certificate() {
             let authority = path(folder, "authority.pem");
             let arguments =
                 ["-c", &certificate, "-j", &key, "-C", &authority, "-m", "post", "-e", device, &uri];
-            let Some(printed) = client(test, program, &arguments).await else { return };
+            let Some(printed) = client(test, program, let_in, &arguments).await else { return };
             assert_eq!(printed.contains("c:2.04"), let_in, "{program}, {device}: {printed}");
         }
     }
@@ -151,11 +153,7 @@ async fn a_server_is_observed_with_a_pre_shared_key() {
         let key = [("lavka.coap.dtls.psk.identity", "lavka"), ("lavka.coap.dtls.psk.key", "secretPSK")];
         let source = Source::observe(&uri, "time", &key).await;
         source.wait_for("times", |payloads| payloads.len() >= 3).await;
-        let notification = Some(true.into());
-        let notified = |record: &lavka_api::data::Record| {
-            record.headers.last("coap.notification").map(|datum| datum.value.clone()) == notification
-        };
-        assert!(source.records().iter().any(notified));
+        source.notification().await;
     }
 }
 
@@ -190,9 +188,7 @@ async fn a_server_is_observed_with_certificates() {
                 continue;
             }
             // It is tried again and again, and nothing is asked of a server that is not the one that was meant.
-            while source.count("coap-dtls-failed-total") < 3 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            source.wait_for("failures", |_| source.count("coap-dtls-failed-total") >= 3).await;
             assert_eq!((source.records().len(), source.count("coap-dtls-connected-total")), (0, 0));
         }
     }

@@ -1,6 +1,5 @@
 //! A running source, whose records are delivered after as long as the test wants.
 
-use std::net::UdpSocket;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -8,10 +7,11 @@ use async_trait::async_trait;
 use lavka_api::config::Config;
 use lavka_api::data::{OffsetMap, Record, SourceRecord, Value};
 use lavka_api::plugin::{Counter, Factory, OffsetReader, SourceTask, SourceTaskStart, TaskId};
+use lavka_testkit::free_port;
 use tokio::task::JoinHandle;
 
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A task of a source, with all that it hands out.
 pub(crate) struct Source {
@@ -36,11 +36,6 @@ impl OffsetReader for Offsets {
         };
         Ok(partitions.iter().map(of).collect())
     }
-}
-
-/// A UDP port that was free.
-pub(crate) fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn task(class: &str, config: &Config) -> Box<dyn SourceTask> {
@@ -168,6 +163,18 @@ impl Source {
     /// What its `poll` failed with, in words.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failure.lock().unwrap().as_ref().map(ToString::to_string)
+    }
+
+    /// The first record of a notification, when there is one.
+    pub(crate) async fn notification(&self) -> Record {
+        let notification = Some(Value::Boolean(true));
+        let find = || {
+            self.records().into_iter().find(|record| {
+                record.headers.last("coap.notification").map(|datum| datum.value.clone()) == notification
+            })
+        };
+        self.wait_for("notification", |_| find().is_some()).await;
+        find().unwrap()
     }
 
     /// Waits until the payloads are as wanted.
