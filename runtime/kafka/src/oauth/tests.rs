@@ -127,10 +127,11 @@ async fn a_token_is_asked_for_as_java_asks_and_used_until_it_is_old() {
 
 #[tokio::test]
 async fn a_token_that_is_nearly_over_is_replaced() {
-    let server = Server::start(&[("200 OK", token(1)), ("200 OK", token(3600))]).await;
+    let server = Server::start(&[("200 OK", token(4)), ("200 OK", token(3600))]).await;
     let source = server.source(&[]);
     let first = source.token().await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(900)).await;
+    // It is old when four fifths of what it had left are over.
+    tokio::time::sleep(std::time::Duration::from_millis(3500)).await;
     let second = source.token().await.unwrap();
     assert!(second.expires_ms > first.expires_ms + 1_000_000);
 }

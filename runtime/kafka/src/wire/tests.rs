@@ -165,11 +165,13 @@ async fn a_lost_connection_is_replaced_by_the_next_attempt() {
         0 | 2 | 4 => Some(request.versions()),
         1 => None,
         3 => Some(Bytes::from_static(&[0, 0, 0, 9, 0])),
+        // One that took too long was asked again before its turn.
+        _ if request.api == ApiKey::ApiVersions as i16 => Some(request.versions()),
         _ => Some(request.metadata()),
     })
     .await;
     let mut settings = client.settings().clone();
-    settings.request_timeout = Duration::from_millis(200);
+    settings.request_timeout = Duration::from_millis(2000);
     let client = WireClient::new(settings);
     let metadata = client.repeat("Asking", || client.metadata(Some(&[]))).await.unwrap();
     assert_eq!(metadata.cluster_id.as_deref(), Some("cluster"));
@@ -179,9 +181,9 @@ async fn a_lost_connection_is_replaced_by_the_next_attempt() {
 async fn silence_ends_with_a_timeout_that_names_broker_and_request() {
     let port = start(|n, request| if n == 0 { Some(request.versions()) } else { Some(Bytes::new()) }).await;
     let client =
-        WireClient::new(WireSettings { request_timeout: Duration::from_millis(100), ..settings(port) });
+        WireClient::new(WireSettings { request_timeout: Duration::from_millis(1000), ..settings(port) });
     let error = client.metadata(Some(&[])).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("127.0.0.1:{port} did not answer Metadata within 100 ms"));
+    assert_eq!(error.to_string(), format!("127.0.0.1:{port} did not answer Metadata within 1000 ms"));
     assert!(error.is_retriable());
 }
 
@@ -208,7 +210,7 @@ async fn many_callers_share_one_connection_and_each_gets_its_answer() {
 
 #[tokio::test]
 async fn of_several_bootstrap_servers_one_is_enough() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let nobody = lavka_testkit::free_port();
     let port = start(|n, request| Some(if n == 0 { request.versions() } else { request.metadata() })).await;
     let mut settings = settings(port);
     settings.bootstrap.insert(0, Endpoint { host: "127.0.0.1".into(), port: nobody });
