@@ -1,7 +1,7 @@
 //! KCQL, the statements by which the connectors of Lenses' Stream Reactor are told what goes where, such as
 //! ``INSERT INTO readings SELECT * FROM sensors/+/temperature WITHCONVERTER=`...JsonSimpleConverter` WITHKEY(id)``.
 //!
-//! [`parse`] reads a configuration value: statements with `;` between them. It knows the shape of the language, not what a
+//! [`parse`] reads a configuration value: statements with `;` between them; [`split`] takes it apart as text. It knows the shape of the language, not what a
 //! connector makes of it: clauses behind the source are handed out as [`Clause`]s, by name, for the connector to take or to
 //! refuse. Errors tell the position, and show it.
 //!
@@ -13,7 +13,7 @@ mod parser;
 
 use std::fmt;
 
-pub use parser::parse;
+pub use parser::{parse, split};
 
 /// A statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,6 +177,19 @@ impl Statement {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_bare_semicolon_ends_a_statement() {
+        let text = "INSERT INTO t SELECT * FROM `ä;b` KEYDELIMITER=';' ;; INSERT INTO ü SELECT * FROM s; ";
+        let parts = split(text).unwrap();
+        assert_eq!(
+            parts,
+            ["INSERT INTO t SELECT * FROM `ä;b` KEYDELIMITER=';'", "INSERT INTO ü SELECT * FROM s"]
+        );
+        assert_eq!(parts.len(), parse(text).unwrap().len());
+        assert_eq!(split(" ; ").unwrap(), [""; 0]);
+        assert!(split("a; b 'c;").is_err());
+    }
 
     #[test]
     fn clauses_that_mean_nothing() {

@@ -22,6 +22,27 @@ pub fn parse(text: &str) -> Result<Vec<Statement>, Malformed> {
     }
 }
 
+/// The texts of the statements of a configuration value, without the `;` between them and the blanks around them; empty ones
+/// are passed over. A `;` between quotes ends no statement.
+///
+/// # Errors
+/// The first quote that is not closed.
+pub fn split(text: &str) -> Result<Vec<&str>, Malformed> {
+    let tokens = tokens(text)?;
+    let ends = tokens.iter().filter(|token| token.kind == Kind::Semicolon);
+    let mut ends = ends.map(|token| token.position.0).peekable();
+    let mut statements = Vec::new();
+    let mut begins = 0;
+    for (at, (byte, character)) in text.char_indices().enumerate() {
+        if ends.next_if_eq(&at).is_some() {
+            statements.extend(text.get(begins..byte));
+            begins = byte + character.len_utf8();
+        }
+    }
+    statements.extend(text.get(begins..));
+    Ok(statements.into_iter().map(str::trim).filter(|statement| !statement.is_empty()).collect())
+}
+
 struct Parser<'a> {
     text: &'a str,
     tokens: &'a [Token],

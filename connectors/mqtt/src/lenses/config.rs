@@ -1,12 +1,14 @@
 //! Lenses' keys, and what each is in the source's own.
 
-use lavka_api::config::{Check, Config, KeyError, Password, key};
+use lavka_api::Result;
+use lavka_api::config::{Check, Config, ConfigSpec as _, KeyError, Password, key};
 
 use super::converter::Converter;
 use super::keys::{self, CONNECTION, all_or_none, set_reach};
 use super::record::{Conversions, KEY_NAME, OLD_KEY_NAME};
 use super::schema_files::{AVRO_SCHEMAS, AvroSchemas, CONVERTER, SchemaFiles, avro_schemas};
 use super::statement::Statement;
+use crate::config::MqttConfig;
 
 const KCQL: &str = "KCQL";
 const MANAGER: &str = "Manager";
@@ -64,13 +66,17 @@ lavka_api::config! {
 }
 
 impl LensesConfig {
-    /// The same in the source's own keys. Those that begin with `lavka.` are taken over from `config` as they are.
-    pub(crate) fn translated(&self, config: &Config, statements: &[Statement]) -> Config {
-        let filters: Vec<&str> = statements.iter().map(|statement| statement.filter.as_str()).collect();
+    /// The same as settings of the source. Keys that begin with `lavka.` are taken over from `config` as they are.
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    pub(crate) fn own(&self, config: &Config, statements: &[Statement]) -> Result<MqttConfig> {
         let mut own = keys::taken_over(config);
-        own.set("mqtt.topics", filters.join(","));
+        // Names in backticks may have commas, which the text of a list cannot tell from those between its items.
+        own.set("mqtt.topics", "#");
         set_reach!(own, self);
-        own
+        let topics = statements.iter().map(|statement| statement.filter.clone()).collect();
+        Ok(MqttConfig { topics, ..MqttConfig::from_config(&own)? })
     }
 
     /// How messages become records; `config` is where these settings are from.

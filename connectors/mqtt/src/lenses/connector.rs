@@ -8,7 +8,6 @@ use lavka_api::{Error, Result};
 use tokio::task::spawn_blocking;
 
 use super::{LensesConfig, Statement};
-use crate::config::MqttConfig;
 use crate::connector::NO_OFFSETS;
 use crate::environment::Environment;
 use crate::task::{Dialect, MqttTask};
@@ -27,27 +26,24 @@ impl Default for LensesSource {
     }
 }
 
-/// Settings, statements and what they are in the source's own keys.
-fn understand(config: &Config) -> Result<(LensesConfig, Vec<Statement>, Config)> {
+/// Settings and statements.
+fn understand(config: &Config) -> Result<(LensesConfig, Vec<Statement>)> {
     let parsed = LensesConfig::from_config(config)?;
     let statements = Statement::parse_all(&parsed.kcql).map_err(Error::config)?;
-    let own = parsed.translated(config, &statements);
-    Ok((parsed, statements, own))
+    Ok((parsed, statements))
 }
 
 /// Errors beyond single keys; none where a key is wrong in itself, of which the definition tells.
 async fn check(config: &Config) -> Vec<KeyError> {
-    let Ok((parsed, statements, mut own)) = understand(config) else { return Vec::new() };
+    let Ok((parsed, statements)) = understand(config) else { return Vec::new() };
     if let Err(what) = parsed.certificates() {
         return vec![KeyError::new("connect.mqtt.ssl.ca.cert", what)];
     }
-    for (name, value) in config.iter().filter(|(name, _)| name.starts_with("producer.override.")) {
-        own.set(name, value.unwrap_or_default());
-    }
-    let found = match MqttConfig::from_config(&own) {
+    let found = match parsed.own(config, &statements) {
         Ok(settings) => {
+            let config = config.clone();
             let check = move || {
-                let mut errors = cross_check(&own, &settings);
+                let mut errors = cross_check(&config, &settings);
                 errors.extend(parsed.schemas(&statements).err());
                 errors
             };
@@ -64,6 +60,7 @@ async fn check(config: &Config) -> Vec<KeyError> {
 pub(crate) fn in_lenses_words(error: KeyError) -> KeyError {
     let key = match error.key {
         "mqtt.server.uri" => "connect.mqtt.hosts",
+        "mqtt.topics" => "connect.mqtt.kcql",
         "mqtt.username" => "connect.mqtt.username",
         "mqtt.keepalive.interval.seconds" => "connect.mqtt.keep.alive",
         "lavka.mqtt.ssl.ca.pem" => "connect.mqtt.ssl.ca.cert",
@@ -81,7 +78,7 @@ impl SourceConnector for LensesSource {
     }
 
     async fn start(&mut self, context: ConnectorContext, config: &Config) -> Result<()> {
-        let (parsed, statements, _) = understand(config)?;
+        let (parsed, statements) = understand(config)?;
         if let Some(error) = check(config).await.into_iter().next() {
             return Err(error.into());
         }
@@ -105,8 +102,7 @@ impl SourceConnector for LensesSource {
 
     async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<Config>> {
         let parsed = LensesConfig::from_config(&self.config)?;
-        let statements: Vec<&str> =
-            parsed.kcql.split(';').map(str::trim).filter(|statement| !statement.is_empty()).collect();
+        let statements = lavka_kcql::split(&parsed.kcql).map_err(|error| Error::config(error.to_string()))?;
         let groups = spread(&statements, max_tasks, parsed.replicate_shared);
         let alone = groups.len() == 1;
         let configs = groups.into_iter().enumerate().map(|(task, statements)| {
@@ -121,10 +117,11 @@ impl SourceConnector for LensesSource {
     }
 
     fn task(&self, config: &Config) -> Result<Box<dyn SourceTask>> {
-        let (parsed, statements, own) = understand(config)?;
+        let (parsed, statements) = understand(config)?;
+        let own = parsed.own(config, &statements)?;
         let conversions = parsed.conversions(config, statements);
         let dialect = Dialect::Lenses { conversions, config: Box::new(parsed) };
-        Ok(Box::new(MqttTask::new(MqttConfig::from_config(&own)?, dialect, self.environment)))
+        Ok(Box::new(MqttTask::new(own, dialect, self.environment)))
     }
 
     async fn stop(&mut self) {}
@@ -214,6 +211,24 @@ mod tests {
         assert_eq!(ids(&two), ["me-0", "me-1"]);
         assert_eq!(two[1].get("connect.mqtt.kcql"), Some("INSERT INTO l SELECT * FROM b"));
         assert!(source.task(&two[0]).is_ok());
+    }
+
+    /// What a list of topics and a cut at each `;` would take apart.
+    #[tokio::test]
+    async fn quoted_commas_and_semicolons_belong_to_their_statement() {
+        let kcql = "INSERT INTO k SELECT * FROM `a,,b/#` KEYDELIMITER=';'; INSERT INTO l SELECT * FROM b";
+        let config = config(&[("connect.mqtt.kcql", kcql)]);
+        let (parsed, statements) = understand(&config).unwrap();
+        assert_eq!(parsed.own(&config, &statements).unwrap().topics, ["a,,b/#", "b"]);
+        let reports = LensesSource::default().validate(&LensesConfig::definition(), &config).await;
+        assert!(reports.iter().all(|report| report.errors.is_empty()), "{reports:?}");
+        let mut source = LensesSource::default();
+        source.start(ConnectorContext::new("c", || ()), &config).await.unwrap();
+        let two = source.task_configs(2).await.unwrap();
+        let (_, statements) = understand(&two[0]).unwrap();
+        assert_eq!((statements[0].filter.as_str(), statements[0].delimiter.as_str()), ("a,,b/#", ";"));
+        assert_eq!(two[1].get("connect.mqtt.kcql"), Some("INSERT INTO l SELECT * FROM b"));
+        assert!(two.iter().all(|config| source.task(config).is_ok()));
     }
 
     #[tokio::test]
