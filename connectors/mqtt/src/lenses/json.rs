@@ -33,6 +33,10 @@ pub(crate) struct SchemaReader {
 
 /// Schemas that are remembered; beyond it they are forgotten and made anew.
 const KNOWN: usize = 1000;
+/// Fields of the largest schema that is remembered, and bytes of all its names. One that is larger is made anew for each
+/// message: devices that send what nobody else does would otherwise fill memory.
+const REMEMBERED_FIELDS: usize = 200;
+const REMEMBERED_NAMES: usize = 16 * 1024;
 
 impl SchemaReader {
     pub(crate) fn new(rules: Rules) -> Self {
@@ -108,10 +112,13 @@ impl SchemaReader {
         let fields = key.1.iter();
         let schema =
             fields.fold(builder, |builder, (name, schema)| builder.field(name, schema.clone())).build()?;
-        if self.known.len() >= KNOWN {
-            self.known.clear();
+        let names = key.1.iter().fold(key.0.len(), |bytes, (name, _)| bytes.saturating_add(name.len()));
+        if key.1.len() <= REMEMBERED_FIELDS && names <= REMEMBERED_NAMES {
+            if self.known.len() >= KNOWN {
+                self.known.clear();
+            }
+            self.known.insert(key, schema.clone());
         }
-        self.known.insert(key, schema.clone());
         Ok(schema)
     }
 }
@@ -187,5 +194,16 @@ mod tests {
             read(&mut reader, &format!("{{\"member{number}\":1}}")).unwrap();
         }
         assert!(reader.known.len() <= KNOWN);
+
+        let mut reader = SchemaReader::new(Rules::SIMPLE);
+        let members = |count: usize| (0..count).map(|n| format!("\"m{n}\":1")).collect::<Vec<_>>().join(",");
+        for (json, remembered) in [
+            (format!("{{{}}}", members(REMEMBERED_FIELDS)), 1),
+            (format!("{{{}}}", members(REMEMBERED_FIELDS + 1)), 1),
+            (format!("{{\"{}\":1}}", "m".repeat(REMEMBERED_NAMES)), 1),
+        ] {
+            assert!(read(&mut reader, &json).is_ok());
+            assert_eq!(reader.known.len(), remembered);
+        }
     }
 }
