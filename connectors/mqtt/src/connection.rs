@@ -43,6 +43,7 @@ impl Connection {
             exchange,
             environment,
             stopping,
+            server: None,
             subscribed: false,
             inherited: false,
             dropped,
@@ -84,7 +85,9 @@ struct Driver {
     exchange: Arc<Exchange>,
     environment: Environment,
     stopping: watch::Receiver<bool>,
-    /// Whether the server confirmed our subscriptions in this run; where it still has the session, it has them too.
+    /// Who accepted the last connection: sessions are of one server each.
+    server: Option<Server>,
+    /// Whether that server confirmed our subscriptions in this run; where it still has the session, it has them too.
     subscribed: bool,
     /// Whether the session is of an earlier run, and may hold subscriptions that are no longer configured.
     inherited: bool,
@@ -146,8 +149,9 @@ impl Serve for Driver {
                 }
                 Ok(Event::Connected { session_present, session_expiry, .. }) => {
                     stage = Stage::Up { since: Instant::now() };
+                    let same = self.meets(server);
                     self.warn_of_short_session(server, session_expiry);
-                    self.connected(server, session_present, &requests)
+                    self.connected(server, session_present, same, &requests)
                 }
                 Ok(Event::Subscribed(answers)) => self.subscribed(&answers),
                 Ok(Event::Written | Event::Settled(..) | Event::Other) => Ok(()),
@@ -222,15 +226,28 @@ impl Driver {
         }
     }
 
+    /// Whether it is the server of the last connection. Another one has a session of its own, if any, in which nothing is
+    /// known to be subscribed.
+    fn meets(&mut self, server: &Server) -> bool {
+        let same = self.server.as_ref() == Some(server);
+        if !same {
+            self.server = Some(server.clone());
+            self.subscribed = false;
+        }
+        same
+    }
+
     /// The server accepted the connection: settles what became of the session, and subscribes where that is needed.
+    /// `same`: it is the server of the connection before.
     fn connected(
         &mut self,
         server: &Server,
         session_present: bool,
+        same: bool,
         requests: &Requests,
     ) -> Result<(), Cause> {
         let settings = &self.settings;
-        let again = self.exchange.connected(session_present);
+        let again = self.exchange.connected(session_present && same);
         tracing::info!(
             task = %settings.task,
             client = settings.client_id,

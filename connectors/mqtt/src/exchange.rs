@@ -39,9 +39,9 @@ impl Exchange {
     // The connection's side.
 
     /// A connection stands, and what came over the one before can be acknowledged no more; how many messages were thrown
-    /// away because they will come again.
-    pub(crate) fn connected(&self, session_present: bool) -> usize {
-        self.lock().inbox.connected(session_present)
+    /// away because they will come again, which they do where the session of the connection before goes on (`resumed`).
+    pub(crate) fn connected(&self, resumed: bool) -> usize {
+        self.lock().inbox.connected(resumed)
     }
 
     /// Takes a message. If it had to be dropped, how many have been so far.

@@ -57,6 +57,8 @@ pub(crate) struct Inbox {
     /// The part of `load` that has QoS 1 or 2.
     reliable: Load,
     pub(crate) window: AckWindow,
+    /// The first token of the session that stands; what came before it is of sessions that are gone.
+    session: u64,
     dropped: u64,
 }
 
@@ -68,6 +70,7 @@ impl Inbox {
             load: Load::default(),
             reliable: Load::default(),
             window: AckWindow::default(),
+            session: 0,
             dropped: 0,
         }
     }
@@ -106,20 +109,28 @@ impl Inbox {
         taken
     }
 
-    /// A new connection stands. Where the server still has the session, it sends again every message that was not
-    /// acknowledged (MQTT 3.1.1 and 5, §4.4), so the copies that were not handed out yet are thrown away: a server
-    /// that connects and loses us again and again would otherwise fill memory with the same messages. Where it has
-    /// not, what is here is the last copy and stays. Returns how many were thrown away.
-    pub(crate) fn connected(&mut self, session_present: bool) -> usize {
+    /// A new connection stands. Where the session of the connection before goes on (`resumed`), the server sends again
+    /// every message of it that was not acknowledged (MQTT 3.1.1 and 5, §4.4), so the copies that were not handed out yet
+    /// are thrown away: a server that connects and loses us again and again would otherwise fill memory with the same
+    /// messages. What came in a session that is gone, or that another server has, is the last copy and stays. Returns how
+    /// many were thrown away.
+    pub(crate) fn connected(&mut self, resumed: bool) -> usize {
         self.window.connection_lost();
-        if !session_present {
+        if !resumed {
+            self.session = self.window.next_token();
             return 0;
         }
         let before = self.waiting.len();
-        self.waiting.retain(|arrival| arrival.token == NOT_ACKNOWLEDGED);
-        self.load.messages = self.load.messages.saturating_sub(self.reliable.messages);
-        self.load.bytes = self.load.bytes.saturating_sub(self.reliable.bytes);
-        self.reliable = Load::default();
+        let Self { waiting, load, reliable, session, .. } = self;
+        waiting.retain(|arrival| {
+            let comes_again = arrival.token != NOT_ACKNOWLEDGED && arrival.token >= *session;
+            if comes_again {
+                let size = arrival.message.size();
+                load.remove(size);
+                reliable.remove(size);
+            }
+            !comes_again
+        });
         before - self.waiting.len()
     }
 
@@ -218,6 +229,22 @@ mod tests {
         // What was handed out before belongs to the connection that is gone.
         inbox.window.delivered(handed_out[0].token);
         assert_eq!(inbox.window.next_ack(), None);
+    }
+
+    #[test]
+    fn the_last_copy_stays_when_the_next_session_goes_on() {
+        let mut inbox = Inbox::new(Limits { messages: 3, bytes: 1 << 20 });
+        inbox.arrived(message(1, Qos::AtLeastOnce, 10));
+        inbox.arrived(message(0, Qos::AtMostOnce, 10));
+        assert_eq!(inbox.connected(false), 0);
+        inbox.arrived(message(2, Qos::AtLeastOnce, 10));
+        inbox.arrived(message(3, Qos::ExactlyOnce, 10));
+        assert!(!inbox.has_room());
+        assert_eq!(inbox.connected(true), 2);
+        assert!(inbox.has_room() && (inbox.load.messages, inbox.reliable.messages) == (2, 1));
+        assert_eq!(inbox.connected(true), 0);
+        assert_eq!(ids(&inbox.take(9)), [1, 0]);
+        assert_eq!((inbox.load.bytes, inbox.reliable.bytes), (0, 0));
     }
 
     #[test]

@@ -69,7 +69,8 @@ impl AckWindow {
         self.messages.clear();
     }
 
-    fn next_token(&self) -> u64 {
+    /// The token of the message that arrives next.
+    pub(crate) fn next_token(&self) -> u64 {
         self.first + u64::try_from(self.messages.len()).unwrap_or(u64::MAX)
     }
 }
