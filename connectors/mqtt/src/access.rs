@@ -8,7 +8,7 @@ use rustls::ClientConfig;
 use crate::server::Server;
 use crate::tls;
 
-/// Servers, session, credentials and certificates. No `Debug`: there are secrets in it.
+/// Servers, credentials and certificates. No `Debug`: there are secrets in it.
 #[derive(Clone)]
 pub(crate) struct Access {
     /// `mqtt.server.uri`, tried in this order.
@@ -17,15 +17,12 @@ pub(crate) struct Access {
     pub(crate) password: Password,
     /// What client ids begin with, in place of `lavka-` and the connector's name.
     pub(crate) client_id: Option<String>,
-    pub(crate) clean_session: bool,
     /// Seconds.
     pub(crate) connect_timeout: i32,
     /// Seconds.
     pub(crate) keep_alive: i32,
     /// Whether the protocol is MQTT 5.
     pub(crate) v5: bool,
-    /// MQTT 5, seconds.
-    pub(crate) session_expiry: i64,
     /// Bytes of the largest packet that is read.
     pub(crate) max_packet: i64,
     /// Milliseconds.
@@ -37,8 +34,7 @@ pub(crate) struct Access {
     pub(crate) files: tls::Files,
 }
 
-/// The access of a configuration, which has the fields that [`keys`](crate::keys) are for, and those of the session, under
-/// the same names.
+/// The access of a configuration, which has the fields that [`keys`](crate::keys) are for under the same names.
 macro_rules! access_of {
     ($config:expr) => {{
         let config = $config;
@@ -47,11 +43,9 @@ macro_rules! access_of {
             username: config.username.clone(),
             password: config.password.clone(),
             client_id: config.client_id.clone(),
-            clean_session: config.clean_session,
             connect_timeout: config.connect_timeout,
             keep_alive: config.keep_alive,
             v5: config.is_v5(),
-            session_expiry: config.session_expiry,
             max_packet: config.max_packet,
             backoff: config.backoff,
             backoff_max: config.backoff_max,

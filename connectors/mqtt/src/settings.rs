@@ -53,20 +53,24 @@ pub(crate) struct V5 {
 impl Settings {
     /// Settings of the source's task `id`, without the files that `tls` is read from.
     pub(crate) fn new(config: &MqttConfig, id: &TaskId) -> Result<Self> {
-        let access = config.access();
+        let session_expiry = u32::try_from(config.session_expiry).unwrap_or(u32::MAX);
         Ok(Self {
             filters: config.topics.clone(),
             qos: Qos::from_number(config.qos),
+            clean_session: config.clean_session,
             v5: config.is_v5().then(|| V5 {
                 receive_maximum: u16::try_from(config.max_inflight).unwrap_or(u16::MAX),
+                session_expiry: if config.clean_session { 0 } else { session_expiry },
                 properties: config.v5_headers || config.goes_by_content_type(),
-                ..V5::new(&access)
             }),
-            ..Self::to_reach(&access, id)?
+            ..Self::to_reach(&config.access(), id)?
         })
     }
 
     /// Settings of a connection of task `id` that asks for nothing, without the files that `tls` is read from.
+    ///
+    /// Its session ends with it. One that was kept would still hold the packet ids of QoS 2 messages whose `PUBREL` did not
+    /// arrive, and the server would throw away the next message that is given such an id (MQTT 3.1.1 and 5, §4.3.3).
     pub(crate) fn to_reach(access: &Access, id: &TaskId) -> Result<Self> {
         let servers = access.servers.iter().map(|uri| Server::parse(uri));
         let servers = servers.collect::<Result<Vec<_>, _>>().map_err(Error::config)?;
@@ -82,31 +86,24 @@ impl Settings {
             outgoing: 0,
             credentials: (!access.username.is_empty())
                 .then(|| (access.username.clone(), access.password.clone())),
-            clean_session: access.clean_session,
+            clean_session: true,
             keep_alive: seconds(access.keep_alive),
             connect_timeout: seconds(access.connect_timeout),
             max_packet: u32::try_from(access.max_packet).unwrap_or(u32::MAX),
             tls: None,
             server_name: access.server_name.clone(),
             backoff: (millis(access.backoff), millis(access.backoff_max)),
-            v5: access.v5.then(|| V5::new(access)),
+            v5: access.v5.then_some(V5 { receive_maximum: u16::MAX, session_expiry: 0, properties: false }),
         })
+    }
+
+    /// Bytes of the largest packet that is read.
+    pub(crate) fn largest(&self) -> usize {
+        usize::try_from(self.max_packet).unwrap_or(usize::MAX)
     }
 
     /// The protocol version as configured.
     pub(crate) fn version_name(&self) -> &'static str {
         if self.v5.is_some() { "5" } else { "3.1.1" }
-    }
-}
-
-impl V5 {
-    /// For a connection that asks for nothing.
-    fn new(access: &Access) -> Self {
-        let session_expiry = u32::try_from(access.session_expiry).unwrap_or(u32::MAX);
-        Self {
-            receive_maximum: u16::MAX,
-            session_expiry: if access.clean_session { 0 } else { session_expiry },
-            properties: false,
-        }
     }
 }

@@ -28,8 +28,9 @@ lavka_api::config! {
         pub(crate) username: String = keys::username(),
         pub(crate) password: Password = keys::password(),
         pub(crate) clean_session: bool = key("mqtt.clean.session.enabled").default(true).low().group(SESSION)
-            .doc("Whether the server forgets the session when the task is away. There is nothing in it that a sink \
-                  needs: what was not acknowledged is sent again in any case."),
+            .doc("Accepted for compatibility, without effect: the session of a sink ends with its connection. What was not \
+                  acknowledged is sent again in any case, and a kept session would make the server take a later QoS 2 \
+                  message for one that it has already."),
         pub(crate) connect_timeout: i32 = keys::connect_timeout(),
         pub(crate) keep_alive: i32 = keys::keep_alive(),
         pub(crate) trust_store: String = keys::trust_store(),
@@ -39,8 +40,8 @@ lavka_api::config! {
         pub(crate) key_password: Password = keys::key_password(),
         pub(crate) max_retry_time: i64 = key("max.retry.time.ms").default(30_000).group(RETRIES)
             .check(Check::at_least(-1))
-            .doc("How long a batch is tried again, in milliseconds, before the task fails: the server cannot be reached, \
-                  or does not acknowledge. -1 goes on for ever."),
+            .doc("How long a batch is tried again without any record of it being taken, in milliseconds, before the task \
+                  fails: the server cannot be reached, or does not acknowledge. -1 goes on for ever."),
 
         pub(crate) topic: String = key("lavka.mqtt.topic").default("${topic}").high().group(MESSAGES)
             .check(Check::new("a topic, with ${topic}, ${key}, ${value.FIELD} and the like in it", |text| {
@@ -67,8 +68,7 @@ lavka_api::config! {
                   default, for QoS 2)."),
         pub(crate) session_expiry: i64 = key("lavka.mqtt.session.expiry.seconds").default(u32::MAX).low().group(SESSION)
             .check(Check::between(1, u32::MAX as i64))
-            .doc("MQTT 5: how long the server is asked to keep the session of a task that is away, in seconds. Only with \
-                  mqtt.clean.session.enabled=false."),
+            .doc("Accepted for compatibility, without effect: the session of a sink ends with its connection."),
         pub(crate) max_packet: i64 = key("lavka.mqtt.max.packet.bytes").default(1024 * 1024).low().group(CONNECTION)
             .check(Check::between(128, 268_435_455))
             .doc("The largest MQTT packet that is read. What is published is bounded by MQTT, and by an MQTT 5 server's \

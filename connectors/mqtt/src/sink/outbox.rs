@@ -128,6 +128,11 @@ impl Outbox {
         self.settle(ticket, fate);
     }
 
+    /// Whether there are messages that wait to be written or answered, of this batch or of one that was given up.
+    pub(crate) fn has_open(&self) -> bool {
+        !(self.unwritten.is_empty() && self.under_way.is_empty())
+    }
+
     /// The fates of the batch once all have one; then there is no batch any more.
     pub(crate) fn finished(&mut self) -> Option<Vec<Option<Fate>>> {
         (self.batch.open == 0 && !self.batch.fates.is_empty()).then(|| self.give_up())

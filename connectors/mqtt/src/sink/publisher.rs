@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::outbox::{Fate, Outbox};
 use crate::environment::Environment;
-use crate::link::{self, Event, Events, Requests};
+use crate::link::{self, Denial, Event, Events, Requests};
 use crate::message::{LARGEST_PACKET, Publication};
 use crate::reconnect::{End, FAREWELL, Serve, keep_connected, told, until};
 use crate::refusal::Cause;
@@ -148,30 +148,56 @@ struct Line {
     outbox: Outbox,
     /// Who waits for the batch, and until when.
     waiting: Option<(oneshot::Sender<Outcome>, Instant)>,
+    /// Whether anything was written or answered since the batch began.
+    progress: bool,
 }
 
 impl Line {
+    fn new(since: Instant, outbox: Outbox) -> Self {
+        Self { since, outbox, waiting: None, progress: false }
+    }
+
     /// Takes an order, unless nobody waits for it any more.
-    fn begin(&mut self, order: Order) {
+    fn begin(&mut self, order: Order, now: Instant) {
         if !order.answer.is_closed() {
             self.outbox.begin(order.publications);
-            self.waiting = Some((order.answer, Instant::now() + PATIENCE));
+            self.waiting = Some((order.answer, now + PATIENCE));
+            self.progress = false;
         }
     }
 
+    /// The oldest QoS 0 message was written.
+    fn written(&mut self) {
+        self.outbox.written();
+        self.progress = true;
+    }
+
+    /// The server has answered for a message.
+    fn settled(&mut self, packet_id: u16, answer: Result<(), Denial>) {
+        self.outbox.settled(packet_id, answer);
+        self.progress = true;
+    }
+
     /// Answers where all is known, or the time is over, or nobody waits.
-    fn answer(&mut self) {
-        let Some((answer, until)) = &self.waiting else { return };
-        let late = Instant::now() >= *until;
+    ///
+    /// # Errors
+    /// The server took nothing in all that time: what it leaves unanswered would keep its place in the window for ever.
+    fn answer(&mut self, now: Instant) -> Result<(), Cause> {
+        let Some((answer, until)) = &self.waiting else { return Ok(()) };
+        let late = now >= *until;
         let fates = match self.outbox.finished() {
             Some(fates) => fates,
             None if late || answer.is_closed() => self.outbox.give_up(),
-            None => return,
+            None => return Ok(()),
         };
         let trouble = late.then(|| {
             format!("The MQTT server did not answer for all messages within {} s", PATIENCE.as_secs())
         });
         self.tell(Outcome { fates, trouble });
+        if late && !self.progress && self.outbox.has_open() {
+            return Err(Cause::Passing("the server left messages unanswered".into()));
+        }
+        Ok(())
     }
 
     /// The connection is gone.
@@ -217,7 +243,7 @@ impl Serve for Driver {
                     let max_packet = max_packet.and_then(|most| usize::try_from(most).ok());
                     let max_packet = max_packet.unwrap_or(LARGEST_PACKET);
                     let outbox = Outbox::new(window.into(), max_packet);
-                    line = Some(Line { since: Instant::now(), outbox, waiting: None });
+                    line = Some(Line::new(Instant::now(), outbox));
                     tracing::info!(
                         task = %settings.task,
                         client = settings.client_id,
@@ -225,8 +251,8 @@ impl Serve for Driver {
                     );
                     self.stands.send_replace(Standing::Up);
                 }
-                (Ok(Event::Written), Some(line)) => line.outbox.written(),
-                (Ok(Event::Settled(packet_id, answer)), Some(line)) => line.outbox.settled(packet_id, answer),
+                (Ok(Event::Written), Some(line)) => line.written(),
+                (Ok(Event::Settled(packet_id, answer)), Some(line)) => line.settled(packet_id, answer),
                 (Ok(_), _) => {}
             }
         }
@@ -270,7 +296,9 @@ impl Driver {
             let mut free = false;
             if let Some(line) = line.as_mut().filter(|_| !leaving) {
                 line.outbox.feed(|publication| requests.publish(publication));
-                line.answer();
+                if let Err(cause) = line.answer(Instant::now()) {
+                    return Some(Err(cause));
+                }
                 deadline = line.waiting.as_ref().map(|(_, until)| *until);
                 free = line.waiting.is_none();
             }
@@ -278,7 +306,7 @@ impl Driver {
                 biased;
                 event = &mut next => return Some(event),
                 order = self.orders.recv(), if free => match (order, line.as_mut()) {
-                    (Some(order), Some(line)) => line.begin(order),
+                    (Some(order), Some(line)) => line.begin(order, Instant::now()),
                     _ => return None,
                 },
                 () = told(&mut self.stopping), if !leaving => {}
@@ -286,5 +314,66 @@ impl Driver {
                 () = &mut silence => return Some(Err(Cause::Passing("the server fell silent".into()))),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Qos;
+
+    fn order(count: usize) -> (Order, oneshot::Receiver<Outcome>) {
+        let publication = || Publication {
+            topic: "t".into(),
+            payload: (&[1]).into(),
+            qos: Qos::ExactlyOnce,
+            retain: false,
+            properties: None,
+        };
+        let (answer, outcome) = oneshot::channel();
+        (Order { publications: (0..count).map(|_| publication()).collect(), answer }, outcome)
+    }
+
+    /// As Mosquitto does with QoS 2 messages beyond its limit: it answers for the first ones and drops the others.
+    #[test]
+    fn a_server_that_leaves_messages_unanswered_loses_its_connection() {
+        let begun = Instant::now();
+        let mut line = Line::new(begun, Outbox::new(2, 1000));
+        let mut id = 0;
+        let mut send = |_: &Publication| {
+            id += 1;
+            Some(id)
+        };
+        let (first, outcome) = order(3);
+        line.begin(first, begun);
+        line.outbox.feed(&mut send);
+        line.settled(1, Ok(()));
+        line.outbox.feed(&mut send);
+        assert!(line.answer(begun + PATIENCE / 2).is_ok() && line.waiting.is_some());
+        // It took something: that may be slow, and the next batch will tell.
+        assert!(line.answer(begun + PATIENCE).is_ok());
+        assert_eq!(outcome.blocking_recv().unwrap().fates, [Some(Fate::Taken), None, None]);
+        let (second, outcome) = order(2);
+        line.begin(second, begun + PATIENCE);
+        line.outbox.feed(&mut send);
+        assert!(line.answer(begun + PATIENCE).is_ok());
+        let ended = line.answer(begun + PATIENCE * 2).unwrap_err();
+        assert!(matches!(ended, Cause::Passing(text) if text.contains("unanswered")));
+        let outcome = outcome.blocking_recv().unwrap();
+        assert!(outcome.fates == [None, None] && outcome.trouble.is_some());
+    }
+
+    /// Between batches, and where nobody waits any more, nothing is the server's fault.
+    #[test]
+    fn a_connection_without_a_late_batch_stays() {
+        let begun = Instant::now();
+        let mut line = Line::new(begun, Outbox::new(2, 1000));
+        assert!(line.answer(begun + PATIENCE * 9).is_ok());
+        let (one, outcome) = order(1);
+        line.begin(one, begun);
+        line.outbox.feed(|_| Some(1));
+        drop(outcome);
+        assert!(line.answer(begun).is_ok() && line.waiting.is_none());
+        assert!(line.outbox.has_open());
     }
 }

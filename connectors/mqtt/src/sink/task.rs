@@ -51,7 +51,7 @@ pub(crate) struct MqttSinkTask {
     publisher: Option<Publisher>,
     /// Of a batch that comes again: what is settled, by topic partition and offset, with why it cannot be published.
     settled: HashMap<(TopicPartition, i64), Option<Error>>,
-    /// Since when the same batch has failed, in epoch milliseconds.
+    /// Since when the same batch has failed without any record of it being settled, in epoch milliseconds.
     failing_since: Option<i64>,
 }
 
@@ -95,7 +95,7 @@ impl MqttSinkTask {
         let failing = context.now.saturating_sub(since).unsigned_abs();
         match self.parts.tolerance.retry_for {
             Some(limit) if failing >= limit => Error::fatal(format!(
-                "{why}. The batch was tried for {failing} ms, which is as long as max.retry.time.ms allows; restart the \
+                "{why}. The batch was tried for {failing} ms in which no record was taken, which is as long as max.retry.time.ms allows; restart the \
                  task when the MQTT server is back, or set it to -1 to go on trying."
             )),
             _ => {
@@ -159,6 +159,7 @@ impl SinkTask for MqttSinkTask {
         }
         let Prepared { publications, mut records } = self.prepare(&batch, context.takes_errant_records);
         let mut trouble = None;
+        let mut progress = false;
         if !publications.is_empty()
             && let Some(publisher) = &mut self.publisher
         {
@@ -178,12 +179,17 @@ impl SinkTask for MqttSinkTask {
                         None => fated.settled = false,
                     }
                 }
+                progress |= fated.settled;
             }
             if trouble.is_none() && records.iter().any(|fated| !fated.settled) {
                 trouble = Some("The MQTT server has not taken all messages".to_owned());
             }
         }
         if let Some(why) = trouble {
+            if progress {
+                // A server that takes some at each try is slow, not away.
+                self.failing_since = None;
+            }
             let settled = batch.iter().zip(records).filter(|(_, fated)| fated.settled);
             self.settled.extend(settled.map(|(record, fated)| (place(record), fated.error)));
             return Err(self.trouble(why, context));

@@ -43,7 +43,8 @@ pub(crate) fn config(port: u16, entries: &[(&str, &str)]) -> Config {
 /// A started task.
 pub(crate) struct Sink {
     task: Box<dyn SinkTask>,
-    now: i64,
+    /// What the engine says the time is, in epoch milliseconds.
+    pub(crate) now: i64,
 }
 
 impl Sink {
@@ -57,7 +58,7 @@ impl Sink {
     }
 
     /// Puts once; what is reported comes with it.
-    async fn put_once(
+    pub(crate) async fn put_once(
         &mut self,
         batch: &SinkBatch,
         takes_errant: bool,

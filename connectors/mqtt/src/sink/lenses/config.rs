@@ -21,7 +21,8 @@ lavka_api::config! {
                   mqtt.qos."),
         pub(crate) timeout: i32 = keys::timeout(),
         pub(crate) clean: bool = key("connect.mqtt.clean").default(true).low().group(CONNECTION)
-            .doc("Whether the server forgets the session when the task is away. Here: mqtt.clean.session.enabled."),
+            .doc("Accepted for compatibility, without effect: the session of a sink ends with its connection. What was not \
+                  acknowledged is sent again in any case."),
         pub(crate) keep_alive: i32 = keys::keep_alive(),
         pub(crate) client_id: Option<String> = keys::client_id(),
         pub(crate) retained: bool = key("connect.mqtt.retained.messages").default(false).group(CONNECTION)
