@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::packet::{Packet, Publish, Wrong, take};
 use super::stream::{Duplex, dial};
-use super::{Event, reason, request};
+use super::{Event, reason, request, websocket};
 use crate::message::{Message, Publication, Qos};
 use crate::refusal::Cause;
 use crate::server::Server;
@@ -140,8 +140,7 @@ impl Line {
         request::connect(settings, &mut hello);
         stream.write_all(&hello).await.map_err(|error| broken(&error))?;
         stream.flush().await.map_err(|error| broken(&error))?;
-        let (v5, largest) =
-            (settings.v5.is_some(), usize::try_from(settings.max_packet).unwrap_or(usize::MAX));
+        let (v5, largest) = (settings.v5.is_some(), settings.largest());
         let mut incoming = BytesMut::new();
         let answer = loop {
             if let Some(packet) = take(&mut incoming, v5, largest).map_err(wrong)? {
@@ -346,6 +345,9 @@ fn message(publish: Publish, properties: bool, now: i64) -> Message {
 }
 
 fn broken(error: &std::io::Error) -> Cause {
+    if let Some(size) = websocket::too_large(error) {
+        return Cause::PacketTooLarge(size);
+    }
     match error.kind() {
         std::io::ErrorKind::UnexpectedEof => Cause::Closed,
         _ => Cause::from(error),

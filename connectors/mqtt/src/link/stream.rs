@@ -34,6 +34,6 @@ pub(super) async fn dial(settings: &Settings, server: &Server) -> Result<Box<dyn
     };
     match &server.path {
         None => Ok(stream),
-        Some(path) => Ok(Box::new(websocket::upgrade(stream, server, path).await?)),
+        Some(path) => Ok(Box::new(websocket::upgrade(stream, server, path, settings.largest()).await?)),
     }
 }

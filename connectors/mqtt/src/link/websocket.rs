@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use futures::{Sink as _, Stream as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
@@ -16,8 +17,11 @@ use super::stream::Duplex;
 use crate::refusal::Cause;
 use crate::server::Server;
 
-/// Frames are read whole; a larger one is refused. Packets may be spread over frames as a server likes.
+/// Bytes of the largest frame that is read where no larger packet is allowed. Frames are read whole; a larger one is refused.
+/// Packets may be spread over frames, and frames hold several packets, as a server likes.
 const LARGEST_FRAME: usize = 16 * 1024 * 1024;
+/// Bytes that a frame may have beyond the largest packet: the packet's fixed header, and small ones beside it.
+const BESIDE: usize = 1024;
 
 /// A WebSocket as a stream of bytes.
 pub(super) struct WebSocket {
@@ -26,11 +30,12 @@ pub(super) struct WebSocket {
     rest: Bytes,
 }
 
-/// Asks the server behind `stream` for a WebSocket.
+/// Asks the server behind `stream` for a WebSocket, in which a packet may have `max_packet` bytes.
 pub(super) async fn upgrade(
     stream: Box<dyn Duplex>,
     server: &Server,
     path: &str,
+    max_packet: usize,
 ) -> Result<WebSocket, Cause> {
     let scheme = if server.tls { "wss" } else { "ws" };
     let passing = |error: Error| match error {
@@ -46,11 +51,19 @@ pub(super) async fn upgrade(
     let mut request =
         format!("{scheme}://{}{path}", server.authority()).into_client_request().map_err(passing)?;
     request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("mqtt"));
-    let limits =
-        WebSocketConfig::default().max_frame_size(Some(LARGEST_FRAME)).max_message_size(Some(LARGEST_FRAME));
+    let largest = LARGEST_FRAME.max(max_packet.saturating_add(BESIDE));
+    let limits = WebSocketConfig::default().max_frame_size(Some(largest)).max_message_size(Some(largest));
     let upgraded = client_async_with_config(request, stream, Some(limits)).await;
     let (frames, _) = upgraded.map_err(passing)?;
     Ok(WebSocket { frames, rest: Bytes::new() })
+}
+
+/// The bytes of the frame that was too large to be read, if that is what went wrong.
+pub(super) fn too_large(error: &io::Error) -> Option<usize> {
+    match error.get_ref()?.downcast_ref::<Error>()? {
+        Error::Capacity(CapacityError::MessageTooLong { size, .. }) => Some(*size),
+        _ => None,
+    }
 }
 
 fn io_error(error: Error) -> io::Error {

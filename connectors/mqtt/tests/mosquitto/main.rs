@@ -14,7 +14,10 @@ mod scripted;
 mod security;
 mod session;
 mod sink;
+mod sink_peers;
 mod source;
+mod switched;
+mod websocket;
 
 /// Both protocol versions, as configured.
 const VERSIONS: [&str; 2] = ["3.1.1", "5"];
