@@ -296,6 +296,19 @@ async fn the_server_name_may_be_another_and_protocols_are_offered() {
     source.stop().await;
 }
 
+/// A broker that speaks WebSocket too, as `settings` say, and the port for that. Whoever connects anywhere may be given that
+/// port first: then it is another.
+fn with_websockets(settings: &[String]) -> (Mosquitto, u16) {
+    let mut tries = (0..5).map(|_| {
+        let port = lavka_testkit::free_port();
+        // Here Mosquitto wants the name of the interface.
+        let settings = [&[format!("listener {port} lo")], settings].concat();
+        let broker = Mosquitto::start(&MosquittoConfig { settings, ..MosquittoConfig::default() });
+        broker.map(|broker| (broker, port))
+    });
+    tries.find_map(Result::ok).expect("no broker with WebSocket starts")
+}
+
 #[tokio::test]
 async fn websockets_with_and_without_tls() {
     let authority = Authority::new("test authority");
@@ -305,14 +318,12 @@ async fn websockets_with_and_without_tls() {
     let (certificate, key) =
         (write_file(&folder, "server.pem", &certificate), write_file(&folder, "server.key", &key));
     for scheme in ["ws", "wss"] {
-        let port = lavka_testkit::free_port();
-        // For WebSocket, Mosquitto wants the name of the interface.
-        let mut settings = vec![format!("listener {port} lo"), "protocol websockets".to_owned()];
+        let mut settings = vec!["protocol websockets".to_owned()];
         if scheme == "wss" {
             settings.push(format!("certfile {}", certificate.display()));
             settings.push(format!("keyfile {}", key.display()));
         }
-        let broker = Mosquitto::start(&MosquittoConfig { settings, ..MosquittoConfig::default() }).unwrap();
+        let (broker, port) = with_websockets(&settings);
         for version in VERSIONS {
             let mut config = config(&broker, &[("lavka.mqtt.version", version)]);
             config.set("mqtt.server.uri", format!("{scheme}://127.0.0.1:{port}/mqtt"));
