@@ -109,7 +109,7 @@ impl Emitter {
         };
         match result {
             // Also behind a change without records: what was left out need not be looked at again.
-            Ok(()) => self.offset.place = place.map(|place| Place { record: batch.made, ..place }),
+            Ok(()) => self.offset.place(place.map(|place| Place { record: batch.made, ..place })),
             Err(_) => {
                 out.truncate(length);
                 before.restore(&mut self.offset);
@@ -119,19 +119,22 @@ impl Emitter {
     }
 
     /// The plan of a relation that a change is of; `None` where it is not captured.
-    fn plan_of(&self, relation: u32) -> Result<Option<Arc<TablePlan>>> {
+    fn plan_of(&mut self, relation: u32) -> Result<Option<Arc<TablePlan>>> {
+        // Changes of one table mostly come one after the other.
+        if let Some((recent, plan)) = &self.recent
+            && *recent == relation
+        {
+            return Ok(plan.clone());
+        }
         match self.plans.get(&relation) {
-            Some(plan) => Ok(plan.clone()),
+            Some(plan) => {
+                self.recent = Some((relation, plan.clone()));
+                Ok(plan.clone())
+            }
             None => Err(Error::fatal(format!(
                 "The replication stream has a change of a relation (object id {relation}) that it did not announce"
             ))),
         }
-    }
-
-    fn moved(&mut self, at: At, message_type: MessageType) {
-        self.offset.lsn = Some(at.lsn);
-        self.offset.lsn_proc = Some(at.lsn);
-        self.offset.message_type = Some(message_type);
     }
 
     fn insert(
@@ -141,7 +144,7 @@ impl Emitter {
         at: At,
         batch: &mut Batch<'_>,
     ) -> Result<()> {
-        self.moved(at, MessageType::Insert);
+        self.offset.change(at.lsn, MessageType::Insert);
         let Some(plan) = self.plan_of(insert.relation)? else { return Ok(()) };
         if self.recorder.settings.skipped.create {
             return Ok(());
@@ -159,7 +162,7 @@ impl Emitter {
         at: At,
         batch: &mut Batch<'_>,
     ) -> Result<()> {
-        self.moved(at, MessageType::Update);
+        self.offset.change(at.lsn, MessageType::Update);
         let Some(plan) = self.plan_of(update.relation)? else { return Ok(()) };
         let new = self.row(&plan, update.new, update.old)?;
         let old = match update.old {
@@ -212,7 +215,7 @@ impl Emitter {
         at: At,
         batch: &mut Batch<'_>,
     ) -> Result<()> {
-        self.moved(at, MessageType::Delete);
+        self.offset.change(at.lsn, MessageType::Delete);
         let Some(plan) = self.plan_of(delete.relation)? else { return Ok(()) };
         if self.recorder.settings.skipped.delete {
             return Ok(());
@@ -350,15 +353,17 @@ impl Emitter {
             return Ok(());
         }
         let recorder = &*self.recorder;
-        let transaction = match &mut self.offset.transaction {
+        // Only where there are counts: whatever is changed in the offset makes the next map cost more.
+        let counts = if self.offset.transaction.is_some() { self.offset.transaction.as_mut() } else { None };
+        let transaction = match counts {
             Some(counts) => Some(transaction::counted(counts, &plan.qualified, at.lsn, &recorder.shared)?),
             None => None,
         };
-        self.offset.place = place.map(|place| Place { record: batch.made, ..place });
+        self.offset.place(place.map(|place| Place { record: batch.made, ..place }));
         let RowChange { op, key, before, after, header } = change;
         let value = recorder.envelope(plan, [before, after], source, transaction, op, at.now_nanos)?;
         let headers = recorder.headers(header);
-        let offset = self.offset.to_map();
+        let offset = self.offset.map();
         batch.out.push(recorder.record(plan.topic.clone(), key_datum(key), value, headers, offset));
         Ok(())
     }
@@ -375,9 +380,9 @@ impl Emitter {
         if !batch.next() {
             return;
         }
-        self.offset.place = place.map(|place| Place { record: batch.made, ..place });
+        self.offset.place(place.map(|place| Place { record: batch.made, ..place }));
         let headers = self.recorder.headers(header);
-        let offset = self.offset.to_map();
+        let offset = self.offset.map();
         batch.out.push(self.recorder.record(
             plan.topic.clone(),
             key_datum(key),

@@ -11,7 +11,7 @@ use super::recorder::Recorder;
 use super::settings::EventSettings;
 use super::transaction;
 use crate::model::{Table, TableId, TypeCatalog};
-use crate::offset::{MessageType, Offset, Place, TransactionCounts};
+use crate::offset::{MessageType, MovingOffset, Offset, Place, TransactionCounts};
 use crate::pgoutput::{Begin, Lsn, Origin, Relation};
 
 /// Where in the stream something is, and when it is read.
@@ -30,7 +30,9 @@ pub struct Emitter {
     types: TypeCatalog,
     /// By object id; `None` for tables that are not captured.
     pub(super) plans: HashMap<u32, Option<Arc<TablePlan>>>,
-    pub(super) offset: Offset,
+    /// The one that was asked for last.
+    pub(super) recent: Option<(u32, Option<Arc<TablePlan>>)>,
+    pub(super) offset: MovingOffset,
     /// The commit LSN of the transaction that is read.
     pub(super) commit_lsn: Option<Lsn>,
     pub(super) origin: Option<(Str, Lsn)>,
@@ -52,7 +54,8 @@ impl Emitter {
             recorder: Arc::new(Recorder::new(settings)?),
             types,
             plans: HashMap::new(),
-            offset,
+            offset: MovingOffset::new(offset),
+            recent: None,
             commit_lsn: None,
             origin: None,
             unchanged: 0,
@@ -110,6 +113,7 @@ impl Emitter {
     /// # Errors
     /// Where the columns cannot be told apart, or become the same field.
     pub fn relation(&mut self, relation: &Relation<'_>, table: Option<&Table>) -> Result<()> {
+        self.recent = None;
         let schema = if relation.schema.is_empty() { "pg_catalog" } else { relation.schema };
         if !self.wants(&TableId::new(schema, relation.name)) {
             self.plans.insert(relation.id, None);

@@ -57,11 +57,18 @@ pub(super) struct KeyPlan {
     pub(super) table: Option<Str>,
 }
 
+impl KeyPlan {
+    /// How many fields it has.
+    pub(super) fn fields(&self) -> usize {
+        self.columns + usize::from(self.table.is_some())
+    }
+}
+
 /// How the texts of one column become values.
 #[derive(Debug)]
 pub(super) struct ColumnPlan {
     pub(super) name: Str,
-    /// Its place in the row, if it is part of it.
+    /// Its field of the row, if it is part of it; fields are in the order of columns.
     pub(super) row: Option<FieldPlan>,
     /// Its place in the key, if it is part of it.
     pub(super) key: Option<(usize, FieldPlan)>,
@@ -73,7 +80,6 @@ pub(super) struct ColumnPlan {
 /// How the texts of one column become values of one field.
 #[derive(Debug)]
 pub(super) struct FieldPlan {
-    pub(super) index: usize,
     pub(super) codec: Codec,
     /// What null becomes: null, or what stands for it in a field that has no null.
     pub(super) null: Value,
@@ -191,7 +197,7 @@ impl TablePlan {
         let mut row_fields = 0;
         for column in columns {
             let field = match settings.columns.takes(&table, &column.name) {
-                true => field(&table, &column, row_fields, types, settings, Some(lengths))?,
+                true => field(&table, &column, types, settings, Some(lengths))?,
                 false => None,
             };
             let field = field.map(|(schema, field)| {
@@ -239,7 +245,7 @@ fn key_plan(
     for &position in positions {
         let Some(plan) = plans.get_mut(position) else { continue };
         // Without its rules: a masked key would be one key for all rows.
-        let Some((schema, field)) = field(table, &plan.compiled_from, columns, types, settings, None)? else {
+        let Some((schema, field)) = field(table, &plan.compiled_from, types, settings, None)? else {
             continue;
         };
         key = key.field(settings.field_names.field_name(&plan.name).as_ref(), schema);
@@ -262,7 +268,6 @@ fn key_plan(
 fn field(
     table: &TableId,
     column: &Column,
-    index: usize,
     types: &TypeCatalog,
     settings: &EventSettings,
     mapped_by: Option<Lengths>,
@@ -302,7 +307,7 @@ fn field(
     };
     let unavailable = ty.unavailable(&schema, &settings.conversions);
     let mapper = mapper.and_then(|(mapper, precision)| mapper.values(&ty, precision));
-    Ok(Some((schema, FieldPlan { index, codec, null, unavailable, mapper })))
+    Ok(Some((schema, FieldPlan { codec, null, unavailable, mapper })))
 }
 
 /// Refuses names that differ by their case alone: whoever reads the records could not tell the columns apart in many

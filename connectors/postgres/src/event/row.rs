@@ -22,8 +22,8 @@ impl TablePlan {
         mut older: impl Iterator<Item = ColumnText<'a>>,
         on_unconvertible: OnUnconvertible,
     ) -> Result<Row> {
-        let mut row = vec![Value::Null; self.row_fields];
-        let mut key = self.key_slots();
+        let mut row = Vec::with_capacity(self.row_fields);
+        let mut key = self.key.as_ref().map(|key| Vec::with_capacity(key.fields()));
         let mut columns = self.columns.iter();
         for mut text in texts {
             let Some(column) = columns.next() else { return Err(self.misfit()) };
@@ -34,13 +34,10 @@ impl TablePlan {
                 self.fill_key(column, field, text, slots)?;
             }
             let Some(field) = &column.row else { continue };
-            let value = match field.value(text) {
+            row.push(match field.value(text) {
                 Ok(value) => value,
                 Err(reason) => self.unconvertible(column, reason, on_unconvertible)?,
-            };
-            if let Some(slot) = row.get_mut(field.index) {
-                *slot = value;
-            }
+            });
         }
         if columns.next().is_some() {
             return Err(self.misfit());
@@ -48,16 +45,13 @@ impl TablePlan {
         Ok(Row { row: Struct::new(self.row_schema.clone(), row)?, key: self.key_of(key)? })
     }
 
-    fn key_slots(&self) -> Option<Vec<Value>> {
-        let key = self.key.as_ref()?;
-        let mut slots = vec![Value::Null; key.columns];
-        slots.extend(key.table.clone().map(Value::String));
-        Some(slots)
-    }
-
     fn key_of(&self, slots: Option<Vec<Value>>) -> Result<Option<Struct>> {
         match (&self.key, slots) {
-            (Some(key), Some(slots)) => Struct::new(key.schema.clone(), slots).map(Some),
+            (Some(key), Some(mut slots)) => {
+                slots.resize(key.columns, Value::Null);
+                slots.extend(key.table.clone().map(Value::String));
+                Struct::new(key.schema.clone(), slots).map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -67,7 +61,7 @@ impl TablePlan {
         column: &ColumnPlan,
         (index, field): &(usize, FieldPlan),
         text: ColumnText<'_>,
-        slots: &mut [Value],
+        slots: &mut Vec<Value>,
     ) -> Result<()> {
         let value = field.value(text).map_err(|reason| {
             Error::fatal(format!(
@@ -75,8 +69,13 @@ impl TablePlan {
                 self.table, column.name
             ))
         })?;
-        if let Some(slot) = slots.get_mut(*index) {
-            *slot = value;
+        match slots.get_mut(*index) {
+            Some(slot) => *slot = value,
+            // The columns of most keys come in the key's order.
+            None => {
+                slots.resize(*index, Value::Null);
+                slots.push(value);
+            }
         }
         Ok(())
     }

@@ -7,8 +7,10 @@
 //! order of their commit LSNs, and the server sends an unconfirmed one again from its first change, so a place is found
 //! again by counting.
 
+mod moving;
 mod resume;
 mod state;
 
+pub(crate) use moving::MovingOffset;
 pub(crate) use resume::{Resume, Seen, Verdict};
 pub use state::{Incremental, MessageType, Offset, Place, Snapshot, SnapshotKind, TransactionCounts};

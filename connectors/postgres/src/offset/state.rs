@@ -163,6 +163,11 @@ impl Offset {
     /// The map for Connect. What is unknown is left out, as Debezium does.
     #[must_use]
     pub fn to_map(&self) -> OffsetMap {
+        OffsetMap::of_distinct(self.to_entries())
+    }
+
+    /// The entries of [`to_map`](Self::to_map).
+    pub(super) fn to_entries(&self) -> Vec<(Str, Value)> {
         let mut map: Vec<(Str, Value)> = Vec::with_capacity(12);
         let mut put = |key: &'static str, value: Value| map.push((Str::from_static(key), value));
         if let Some(transaction) = &self.transaction {
@@ -227,7 +232,7 @@ impl Offset {
                 map.push((Str::from(format!("{ORDER_PREFIX}{table}")), Value::Int64(*order)));
             }
         }
-        OffsetMap::of_distinct(map)
+        map
     }
 
     /// Reads a map, Debezium's or our own. Keys that are missing or of another type count as unknown; an older Debezium

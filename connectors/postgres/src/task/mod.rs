@@ -267,7 +267,9 @@ impl Running {
             }
             let streaming = matches!(self.phase, Phase::Streaming(_)) && self.failure.is_none();
             if !self.out.is_empty() || streaming {
-                let records = std::mem::take(&mut self.out);
+                // The next batch is likely to be as large.
+                let next = Vec::with_capacity(self.out.len());
+                let records = std::mem::replace(&mut self.out, next);
                 self.acks.handed_out(&records);
                 if let Phase::Streaming(streaming) = &mut self.phase {
                     streaming.handed_out(&self.acks);

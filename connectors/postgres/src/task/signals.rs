@@ -123,13 +123,18 @@ impl Signals {
         self.table.is_some() || self.places.is_some()
     }
 
+    /// Whether there is something that [`prepare`](Self::prepare) may wait for.
+    pub(super) fn may_wait(&self) -> bool {
+        self.reading.is_some()
+    }
+
     /// Waits for what a message needs before it can be dealt with: the chunk whose window it closes. May be dropped while
     /// it waits.
     ///
     /// # Errors
     /// None: a chunk that cannot be read is told in the log.
     pub(super) async fn prepare(&mut self, message: &Message<'_>, context: &Context) {
-        if self.reading.is_some() && matches!(self.look(message), Some(Seen::Window(Marker::Close))) {
+        if self.may_wait() && matches!(self.look(message), Some(Seen::Window(Marker::Close))) {
             self.fetch(context).await;
         }
     }

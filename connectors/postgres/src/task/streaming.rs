@@ -142,9 +142,13 @@ impl Streaming {
             {
                 reselect.prepare(&mut self.frames, due, &mut self.catalogue, context).await?;
             }
-            let Some(frame) = self.frames.front().cloned() else { break };
-            self.frame(frame, context, acks, out).await?;
-            self.frames.pop_front();
+            let Some(frame) = self.frames.pop_front() else { break };
+            if !self.at_once(&frame, context, out)? {
+                // Where it may wait, it may be dropped; so the frame stays until it is dealt with.
+                self.frames.push_front(frame.clone());
+                self.frame(frame, context, acks, out).await?;
+                self.frames.pop_front();
+            }
             if let Some(reselect) = &mut self.reselect {
                 reselect.passed();
             }
@@ -199,6 +203,15 @@ impl Streaming {
         self.upkeep.wait(poll)
     }
 
+    /// Deals with `frame` if it is a change of rows and nothing has to be waited for; whether it is.
+    fn at_once(&mut self, frame: &Frame, context: &Context, out: &mut Vec<SourceRecord>) -> Result<bool> {
+        let Frame::Data { lsn, bytes } = frame else { return Ok(false) };
+        if !matches!(bytes.first(), Some(b'I' | b'U' | b'D')) || self.signals.may_wait() {
+            return Ok(false);
+        }
+        self.rows(&message(bytes, *lsn)?, *lsn, context, out).map(|()| true)
+    }
+
     async fn frame(
         &mut self,
         frame: Frame,
@@ -216,9 +229,7 @@ impl Streaming {
                 Ok(())
             }
             Frame::Data { lsn, bytes } => {
-                let message = decode(&bytes).map_err(|error| {
-                    Error::fatal(format!("a message of the stream at {lsn} cannot be read: {error}"))
-                })?;
+                let message = message(&bytes, lsn)?;
                 self.signals.prepare(&message, context).await;
                 match message {
                     Message::Relation(relation) => {
@@ -239,17 +250,8 @@ impl Streaming {
                     }
                     // The catalogue tells more.
                     Message::Type(_) => Ok(()),
-                    Message::Insert(insert) => {
-                        self.change(&Change::Insert(insert), Some(&message), lsn, context, out)
-                    }
-                    Message::Update(update) => {
-                        self.change(&Change::Update(update), Some(&message), lsn, context, out)
-                    }
-                    Message::Delete(delete) => {
-                        self.change(&Change::Delete(delete), Some(&message), lsn, context, out)
-                    }
-                    Message::Truncate(truncate) => {
-                        self.change(&Change::Truncate(truncate), Some(&message), lsn, context, out)
+                    Message::Insert(_) | Message::Update(_) | Message::Delete(_) | Message::Truncate(_) => {
+                        self.rows(&message, lsn, context, out)
                     }
                     Message::Logical(message) => self.logical(&message, lsn, context, out),
                     Message::Begin(_) | Message::Commit(_) => Err(Error::fatal(format!(
@@ -288,6 +290,24 @@ impl Streaming {
         transaction.told = true;
         let at = At { lsn, now_nanos: now_nanos() };
         self.emitter.begin(&transaction.begin, at, transaction.seen == Seen::Partly, out)
+    }
+
+    /// A message about rows.
+    fn rows(
+        &mut self,
+        message: &Message<'_>,
+        lsn: Lsn,
+        context: &Context,
+        out: &mut Vec<SourceRecord>,
+    ) -> Result<()> {
+        let change = match *message {
+            Message::Insert(insert) => Change::Insert(insert),
+            Message::Update(update) => Change::Update(update),
+            Message::Delete(delete) => Change::Delete(delete),
+            Message::Truncate(truncate) => Change::Truncate(truncate),
+            _ => return Ok(()),
+        };
+        self.change(&change, Some(message), lsn, context, out)
     }
 
     fn change(
@@ -409,6 +429,12 @@ impl Streaming {
         }
         self.emitter.relation(relation, table.as_ref())
     }
+}
+
+/// The message in a frame at `lsn`.
+fn message(bytes: &[u8], lsn: Lsn) -> Result<Message<'_>> {
+    decode(bytes)
+        .map_err(|error| Error::fatal(format!("a message of the stream at {lsn} cannot be read: {error}")))
 }
 
 /// Whether `frame`, the next one, may be a change that is handed out: what is to be known to read its row again.

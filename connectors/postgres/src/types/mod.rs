@@ -15,7 +15,8 @@
 //!
 //! - `modes`: what the configuration says about conversions. `column_type`: from a type to its codec. `codec`: from text to
 //!   value. `precision`: length and scale of a type as the JDBC driver reports them, which schemas show.
-//! - `calendar`, `clock`: dates and times as text and as numbers. `temporal`: their codecs. `interval`.
+//! - `calendar`, `clock`: dates and times as text and as numbers. `temporal`: their codecs. `reprint`: those that
+//!   keep their digits. `interval`.
 //! - `numeric`, `bits`, `binary`, `hstore`, `array`, `geometry`, `vector`: one kind of type each.
 //! - `default_value`: defaults of columns. `placeholder`: what stands for a value that the server did not send.
 
@@ -35,6 +36,7 @@ mod modes;
 mod numeric;
 mod placeholder;
 mod precision;
+mod reprint;
 mod temporal;
 #[cfg(test)]
 mod tests;

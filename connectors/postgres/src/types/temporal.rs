@@ -9,6 +9,7 @@ use super::clock::{
     parse_timestamp, time_fields, write_time, write_timestamp,
 };
 use super::codec::Unconvertible;
+use super::reprint::utc_timestamp;
 
 /// `infinity` of a date as Debezium's stream counts it: the day -5877611-06-21.
 const POSITIVE_INFINITY_DAYS: i64 = -2_147_472_692;
@@ -156,6 +157,14 @@ impl Unit {
 
 /// `timestamptz`: UTC, with just as many fractional digits as the column has, or as needed where it has none.
 pub(super) fn zoned_timestamp(text: &[u8], width: Option<usize>) -> Result<Value, Unconvertible> {
+    if let Some(same_digits) = utc_timestamp(text, width) {
+        return Ok(Value::String(same_digits));
+    }
+    read_zoned_timestamp(text, width)
+}
+
+/// As [`zoned_timestamp`], for any form of the text.
+fn read_zoned_timestamp(text: &[u8], width: Option<usize>) -> Result<Value, Unconvertible> {
     Ok(match parse_timestamp(text, true).ok_or(Unconvertible("no timestamp with time zone"))? {
         Instant::At(stamp) => zoned_timestamp_value(stamp, width),
         Instant::PositiveInfinity => Value::String(Str::from_static("infinity")),
@@ -199,4 +208,26 @@ fn iso(write: impl FnOnce(&mut Vec<u8>)) -> Value {
 /// A schema of version 1 with Debezium's name.
 pub(super) fn named(ty: Type, name: &'static str) -> SchemaBuilder {
     Schema::builder(ty).name(Str::from(name)).version(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn the_short_way_says_what_the_long_one_says(
+            (year, month, day) in (0..=10_001_u32, 0..=13_u32, 0..=32_u32),
+            (hour, minute, second) in (0..=25_u32, 0..=60_u32, 0..=61_u32),
+            fraction in "([.][0-9]{0,7})?",
+            zone in "[+]0[0-9]|[+]00 BC|",
+            width in proptest::option::of(0..=7_usize),
+        ) {
+            let text = format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{fraction}{zone}");
+            proptest::prop_assert_eq!(
+                zoned_timestamp(text.as_bytes(), width),
+                read_zoned_timestamp(text.as_bytes(), width)
+            );
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Where a source stands: source partitions and source offsets.
 
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
@@ -23,28 +24,17 @@ use super::{Str, Value};
 /// let offset = OffsetMap::new([("id", 42_i64)]);
 /// assert_eq!(offset.get("id").and_then(|id| id.as_i64()), Some(42));
 /// ```
-#[derive(Clone, Debug)]
-pub struct OffsetMap(Arc<Entries>);
+#[derive(Clone)]
+pub struct OffsetMap(Arc<Entries<Late>>);
 
-#[derive(Debug)]
-struct Entries {
-    entries: Vec<(Str, Value)>,
+/// What makes entries when they are asked for.
+type Late = dyn Fn() -> Vec<(Str, Value)> + Send + Sync;
+
+struct Entries<F: ?Sized> {
+    made: OnceLock<Vec<(Str, Value)>>,
     /// Most offsets are never looked up, only the last of many is kept: made when it is asked for.
     hash: OnceLock<u64>,
-}
-
-impl Entries {
-    fn hash(&self) -> u64 {
-        // A sum is the same in any order.
-        *self.hash.get_or_init(|| {
-            self.entries.iter().fold(0, |sum: u64, (key, value)| {
-                let mut hasher = DefaultHasher::new();
-                key.hash(&mut hasher);
-                hash_value(value, &mut hasher);
-                sum.wrapping_add(hasher.finish())
-            })
-        })
-    }
+    late: F,
 }
 
 impl OffsetMap {
@@ -64,23 +54,39 @@ impl OffsetMap {
     /// A map of `entries` whose keys are all different: as [`new`](Self::new), without looking for those that are not.
     #[must_use]
     pub fn of_distinct(entries: Vec<(Str, Value)>) -> Self {
-        debug_assert!(
-            entries.iter().enumerate().all(|(at, (key, _))| entries.iter().take(at).all(|(k, _)| k != key)),
-            "a key is there twice: {entries:?}"
-        );
-        Self(Arc::new(Entries { entries, hash: OnceLock::new() }))
+        check_distinct(&entries);
+        Self(Arc::new(Entries { made: OnceLock::from(entries), hash: OnceLock::new(), late: Vec::new }))
+    }
+
+    /// A map whose entries, with keys that are all different, are made when somebody asks for one: for a source that
+    /// gives each record an offset of its own. Of those only the last of many is looked into.
+    ///
+    /// ```
+    /// use lavka_api::data::OffsetMap;
+    ///
+    /// let line = 42_i64;
+    /// let offset = OffsetMap::late(move || vec![("line".into(), line.into())]);
+    /// assert_eq!(offset, OffsetMap::new([("line", 42_i64)]));
+    /// ```
+    #[must_use]
+    pub fn late(entries: impl Fn() -> Vec<(Str, Value)> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Entries { made: OnceLock::new(), hash: OnceLock::new(), late: entries }))
     }
 
     /// The entries in insertion order.
     #[must_use]
     pub fn entries(&self) -> &[(Str, Value)] {
-        &self.0.entries
+        self.0.made.get_or_init(|| {
+            let entries = (self.0.late)();
+            check_distinct(&entries);
+            entries
+        })
     }
 
     /// The value of `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.0.entries.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+        self.entries().iter().find(|(k, _)| k == key).map(|(_, v)| v)
     }
 
     /// Whether both are the same allocation.
@@ -88,14 +94,39 @@ impl OffsetMap {
     pub fn same(&self, other: &OffsetMap) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
+
+    fn hash_of_entries(&self) -> u64 {
+        // A sum is the same in any order.
+        *self.0.hash.get_or_init(|| {
+            self.entries().iter().fold(0, |sum: u64, (key, value)| {
+                let mut hasher = DefaultHasher::new();
+                key.hash(&mut hasher);
+                hash_value(value, &mut hasher);
+                sum.wrapping_add(hasher.finish())
+            })
+        })
+    }
+}
+
+fn check_distinct(entries: &[(Str, Value)]) {
+    debug_assert!(
+        entries.iter().enumerate().all(|(at, (key, _))| entries.iter().take(at).all(|(k, _)| k != key)),
+        "a key is there twice: {entries:?}"
+    );
+}
+
+impl fmt::Debug for OffsetMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.entries().iter().map(|(key, value)| (key, value))).finish()
+    }
 }
 
 impl PartialEq for OffsetMap {
     fn eq(&self, other: &Self) -> bool {
         self.same(other)
-            || (self.0.entries.len() == other.0.entries.len()
-                && self.0.hash() == other.0.hash()
-                && self.0.entries.iter().all(|(key, value)| other.get(key) == Some(value)))
+            || (self.entries().len() == other.entries().len()
+                && self.hash_of_entries() == other.hash_of_entries()
+                && self.entries().iter().all(|(key, value)| other.get(key) == Some(value)))
     }
 }
 
@@ -103,7 +134,7 @@ impl Eq for OffsetMap {}
 
 impl Hash for OffsetMap {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash().hash(state);
+        self.hash_of_entries().hash(state);
     }
 }
 
@@ -130,5 +161,23 @@ mod tests {
         let c = OffsetMap::new([("b", Value::Int64(1)), ("a", Value::Int64(2))]);
         assert_eq!(a, b);
         assert_ne!(a, c);
+    }
+
+    #[test]
+    fn late_entries_are_made_once_and_only_when_asked_for() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        let made = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&made);
+        let late = OffsetMap::late(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            vec![("a".into(), Value::Int64(1))]
+        });
+        let copy = late.clone();
+        assert!(copy.same(&late));
+        assert_eq!(made.load(Ordering::Relaxed), 0);
+        assert_eq!(late, OffsetMap::new([("a", 1_i64)]));
+        assert_eq!((copy.get("a"), copy.entries().len()), (Some(&Value::Int64(1)), 1));
+        assert_eq!(made.load(Ordering::Relaxed), 1);
     }
 }
