@@ -130,6 +130,24 @@ pub(crate) trait Session: Send {
     /// Writes rows: all of them or none, where it is within a transaction.
     async fn write(&mut self, rows: Rows<'_, '_>) -> Result<(), WriteFailure>;
 
+    /// Whether there are [streams](Self::open_stream) of rows.
+    fn has_streams(&self) -> bool {
+        false
+    }
+
+    /// Within a transaction: opens a stream of rows to be inserted. `None` where there are no such streams.
+    async fn open_stream<'s>(
+        &'s mut self,
+        _target: &Arc<Target>,
+    ) -> Result<Option<Box<dyn RowStream + 's>>, Failure> {
+        Ok(None)
+    }
+
+    /// Within a transaction, behind a stream: makes sure that the rows went into columns as they were described.
+    async fn confirm(&mut self, _target: &Arc<Target>) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Begins a transaction.
     async fn begin(&mut self) -> Result<(), Failure>;
 
@@ -150,6 +168,22 @@ pub(crate) trait Session: Send {
 
     /// Takes leave of the server.
     async fn close(self: Box<Self>);
+}
+
+/// Rows on their way into a table while more of them come. One that is dropped before its end takes the session with it.
+#[async_trait]
+pub(crate) trait RowStream: Send {
+    /// Adds rows, each of all of the target's columns. The database may refuse them as late as at the end.
+    ///
+    /// # Errors
+    /// The stream is to be aborted then.
+    async fn push(&mut self, cells: &[Cell<'_>]) -> Result<(), WriteFailure>;
+
+    /// Ends it: the rows are in the table, as far as the transaction goes.
+    async fn finish(self: Box<Self>) -> Result<(), Failure>;
+
+    /// Ends it so that the transaction can be rolled back.
+    async fn abort(self: Box<Self>) -> Result<(), Failure>;
 }
 
 /// The longest wait for a connection, where the URL says nothing else.

@@ -1,18 +1,21 @@
 //! Writing ahead: while the database is busy with a transaction, the task takes the next polls.
 //!
-//! Polls are written in their order, those that wait together in one transaction: the slower the database, the fewer and
-//! larger its transactions. What is taken and not yet committed is bounded in bytes. The first failure ends it: nothing
+//! Polls are written in their order, several of them in one transaction: those that wait when it begins, and where the
+//! database takes [streams](super::writer) of rows those that come while it is open. What is taken and not yet committed is bounded in bytes. The first failure ends it: nothing
 //! behind it is written, and whoever [finishes](Ahead::finish) hears which records are not in the database.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lavka_api::data::{Blob, SinkRecord};
 use lavka_api::plugin::{Offsets, SinkBatch};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::batch::Batch;
-use super::writer::{Ended, Writer};
+use super::writer::{Ended, Streamed, Writer};
+use crate::driver::FailureKind;
 
 /// What may be taken and not yet committed, in bytes as consumed.
 const ROOM: u32 = 16 * 1024 * 1024;
@@ -20,9 +23,11 @@ const ROOM: u32 = 16 * 1024 * 1024;
 const RECORD: usize = 200;
 /// Polls that wait at most, however small they are.
 const POLLS: usize = 64;
+/// How long an open transaction waits for the next poll: while the task is busy with it, it comes sooner.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A poll with the room that it takes up.
-type Waiting = (SinkBatch, OwnedSemaphorePermit);
+pub(super) type Waiting = (SinkBatch, OwnedSemaphorePermit);
 
 /// A writer at work. Where it is dropped, so is what it was doing.
 pub(super) struct Ahead {
@@ -50,7 +55,7 @@ impl Ahead {
     pub(super) fn start(writer: Box<Writer>, most: usize) -> Self {
         let (polls, waiting) = mpsc::channel(POLLS);
         let mut writing = JoinSet::new();
-        writing.spawn(write(writer, waiting, most));
+        writing.spawn(write(writer, Polls { queue: waiting, held: None, most }));
         Self { polls, room: Arc::new(Semaphore::new(ROOM as usize)), writing }
     }
 
@@ -79,33 +84,113 @@ fn size(poll: &SinkBatch) -> u32 {
     u32::try_from(size).map_or(ROOM, |size| size.min(ROOM))
 }
 
-async fn write(mut writer: Box<Writer>, mut polls: mpsc::Receiver<Waiting>, most: usize) -> Done {
-    let mut held = None;
-    loop {
-        let first = match held.take() {
-            Some(waiting) => Some(waiting),
-            None => polls.recv().await,
-        };
-        let Some((poll, mut room)) = first else { return Done { writer, trouble: None } };
-        let mut batch = Batch::of(poll);
-        while let Ok((poll, permit)) = polls.try_recv() {
-            if batch.len().saturating_add(poll.len()) > most {
-                held = Some((poll, permit));
-                break;
-            }
-            batch.push(poll);
-            room.merge(permit);
-        }
-        let Err(why) = writer.write_whole(&batch).await else { continue };
-        polls.close();
-        let mut unwritten = Offsets::new();
-        batch.lower(&mut unwritten);
-        if let Some((poll, _)) = held {
-            Batch::of(poll).lower(&mut unwritten);
-        }
-        while let Some((poll, _)) = polls.recv().await {
-            Batch::of(poll).lower(&mut unwritten);
-        }
-        return Done { writer, trouble: Some(Trouble { why, unwritten }) };
+/// What a transaction has taken.
+pub(super) struct Taken {
+    pub(super) batch: Batch,
+    room: OwnedSemaphorePermit,
+}
+
+impl Taken {
+    pub(super) fn add(&mut self, (poll, room): Waiting) {
+        self.batch.push(poll);
+        self.room.merge(room);
     }
+}
+
+/// Polls that wait, as a transaction takes them.
+pub(super) struct Polls {
+    queue: mpsc::Receiver<Waiting>,
+    /// One that is for the next transaction.
+    held: Option<Waiting>,
+    /// Records of a transaction.
+    most: usize,
+}
+
+impl Polls {
+    /// The first poll of a transaction; `None` where no more will come.
+    async fn first(&mut self) -> Option<Taken> {
+        let first = match self.held.take() {
+            Some(waiting) => Some(waiting),
+            None => self.queue.recv().await,
+        };
+        first.map(|(poll, room)| Taken { batch: Batch::of(poll), room })
+    }
+
+    /// Adds those that wait.
+    fn gather(&mut self, taken: &mut Taken) {
+        while self.held.is_none()
+            && let Ok(waiting) = self.queue.try_recv()
+        {
+            if self.fits(taken, &waiting) {
+                taken.add(waiting);
+            } else {
+                self.held = Some(waiting);
+            }
+        }
+    }
+
+    /// The next poll for a transaction that is open, should one come before it has to end.
+    pub(super) async fn next(&mut self, taken: &Taken, end: Instant) -> Option<Waiting> {
+        // With half of the room in it there is no telling whether any more can come.
+        if self.held.is_some()
+            || taken.batch.len() >= self.most
+            || taken.room.num_permits() >= ROOM as usize / 2
+        {
+            return None;
+        }
+        let end = end.min(Instant::now() + PAUSE);
+        let waiting = tokio::time::timeout_at(end, self.queue.recv()).await.ok().flatten()?;
+        if self.fits(taken, &waiting) {
+            return Some(waiting);
+        }
+        self.held = Some(waiting);
+        None
+    }
+
+    /// Gives back what [`next`](Self::next) gave.
+    pub(super) fn hold(&mut self, waiting: Waiting) {
+        self.held = Some(waiting);
+    }
+
+    fn fits(&self, taken: &Taken, (poll, _): &Waiting) -> bool {
+        taken.batch.len().saturating_add(poll.len()) <= self.most
+    }
+
+    /// Takes no more, and lowers `offsets` to what was not written of those that wait.
+    async fn abandon(mut self, offsets: &mut Offsets) {
+        self.queue.close();
+        if let Some((poll, _)) = self.held {
+            Batch::of(poll).lower(offsets);
+        }
+        while let Some((poll, _)) = self.queue.recv().await {
+            Batch::of(poll).lower(offsets);
+        }
+    }
+}
+
+async fn write(mut writer: Box<Writer>, mut polls: Polls) -> Done {
+    while let Some(mut taken) = polls.first().await {
+        let streamed = writer.stream(&mut taken, &mut polls).await;
+        let outcome = match streamed {
+            Ok(Streamed::Written) => Ok(()),
+            Ok(Streamed::Unfit) => {
+                polls.gather(&mut taken);
+                writer.write_whole(&taken.batch).await
+            }
+            // Once more: the rows may be fine.
+            Err(Ended::Failed(failure))
+                if matches!(failure.kind, FailureKind::Form | FailureKind::Changed | FailureKind::Lost) =>
+            {
+                writer.write_whole(&taken.batch).await
+            }
+            Err(ended) => Err(ended),
+        };
+        if let Err(why) = outcome {
+            let mut unwritten = Offsets::new();
+            taken.batch.lower(&mut unwritten);
+            polls.abandon(&mut unwritten).await;
+            return Done { writer, trouble: Some(Trouble { why, unwritten }) };
+        }
+    }
+    Done { writer, trouble: None }
 }

@@ -8,8 +8,11 @@ use lavka_api::Error;
 use super::route::{Op, Work};
 use crate::data::{Cell, RowKey, RowPlan};
 use crate::dialect::{Dialect, Savepoints};
-use crate::driver::{Action, Failure, FailureKind, Rows, Session, Target, WriteFailure};
+use crate::driver::{Action, Failure, FailureKind, RowStream, Rows, Session, Target, WriteFailure};
 use crate::settings::InsertMode;
+
+/// Rows that are pushed at once: few enough for their cells to stay in the processor's cache.
+const PUSHED: usize = 256;
 
 /// A work with the targets of its plans.
 #[derive(Debug)]
@@ -77,14 +80,18 @@ impl<'a> Block<'a> {
             return Ok(());
         }
         let rows = Rows { target, action, cells: &self.cells };
-        session.write(rows).await.map_err(|failure| match failure {
+        session.write(rows).await.map_err(|failure| self.not_applied(failure))
+    }
+
+    fn not_applied(&self, failure: WriteFailure) -> NotApplied {
+        match failure {
             WriteFailure::Failed(failure) => NotApplied::Failed(failure),
             WriteFailure::Rows(rows) => NotApplied::Records(
                 rows.into_iter()
                     .filter_map(|(row, why)| Some((*self.places.get(row)?, Error::data(why))))
                     .collect(),
             ),
-        })
+        }
     }
 }
 
@@ -104,6 +111,15 @@ impl<'a> ReadyWork<'a> {
         }
         if let Some(target) = &self.delete {
             session.prepare(target, Action::Delete).await?;
+        }
+        Ok(())
+    }
+
+    /// Pushes all rows into a stream of the target that they are written to.
+    pub(super) async fn push(&self, rows: &mut dyn RowStream) -> Result<(), NotApplied> {
+        for ops in self.work.ops.chunks(PUSHED) {
+            let block = self.rows(ops, false)?;
+            rows.push(&block.cells).await.map_err(|failure| block.not_applied(failure))?;
         }
         Ok(())
     }

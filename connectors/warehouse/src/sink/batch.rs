@@ -21,6 +21,11 @@ impl Batch {
         self.polls.push(poll);
     }
 
+    /// The last poll.
+    pub(super) fn last(&self) -> Option<SinkBatch> {
+        self.polls.last().cloned()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len
     }

@@ -51,6 +51,11 @@ impl OffsetTable {
         });
     }
 
+    /// Whether it is known what the database has for a partition.
+    pub(super) fn knows(&self, partition: &TopicPartition) -> bool {
+        self.known.contains_key(partition)
+    }
+
     /// The next offset of a partition, if the database has one.
     pub(super) fn next(&self, partition: &TopicPartition) -> Option<i64> {
         self.known.get(partition).copied().flatten()

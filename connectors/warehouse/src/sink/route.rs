@@ -63,6 +63,34 @@ struct PlanKey {
     headers: u64,
 }
 
+/// What a write's plan and work depend on, where they depend on nothing else: the next record may go the same way.
+struct Way<'a> {
+    topic: &'a Topic,
+    key: usize,
+    payload: usize,
+    /// The place of the work.
+    work: usize,
+}
+
+impl<'a> Way<'a> {
+    fn of(
+        settings: &SinkSettings,
+        record: &'a SinkRecord,
+        written: Option<&Schema>,
+        work: usize,
+    ) -> Option<Self> {
+        if settings.naming.by_record() || settings.rules.key_mode == KeyMode::RecordHeader {
+            return None;
+        }
+        let key = record.record.key.schema.as_ref().map_or(0, Schema::address);
+        Some(Self { topic: &record.record.topic, key, payload: written?.address(), work })
+    }
+
+    fn leads(&self, to: &Way<'_>) -> bool {
+        self.payload == to.payload && self.key == to.key && self.topic == to.topic
+    }
+}
+
 /// What a record asks for.
 enum Wish<'a> {
     Nothing,
@@ -84,11 +112,12 @@ impl Router {
     ) -> Routed<'a> {
         let mut routed = Routed::default();
         let mut open: HashMap<Arc<str>, usize> = HashMap::new();
+        let mut way = None;
         for (index, record) in records.enumerate() {
             if skip(index, record) {
                 continue;
             }
-            if let Err(error) = self.route_one(index, record, &mut routed.works, &mut open) {
+            if let Err(error) = self.route_one(index, record, &mut routed.works, &mut open, &mut way) {
                 routed.refused.push((index, error));
             }
         }
@@ -101,12 +130,15 @@ impl Router {
         record: &'a SinkRecord,
         works: &mut Vec<Work<'a>>,
         open: &mut HashMap<Arc<str>, usize>,
+        way: &mut Option<Way<'a>>,
     ) -> Result<()> {
         let settings = self.settings.clone();
+        let settings = &*settings;
+        let before = way.take();
         let (wish, source) = if settings.flavour == Flavour::Debezium {
-            wish_of_change(&settings, record)?
+            wish_of_change(settings, record)?
         } else {
-            (wish_of_record(&settings, record)?, None)
+            (wish_of_record(settings, record)?, None)
         };
         let (payload, schema, delete) = match wish {
             Wish::Nothing => return Ok(()),
@@ -114,6 +146,17 @@ impl Router {
             Wish::Delete(payload, schema) => (payload, schema, true),
             Wish::Truncate => (Payload::None, None, false),
         };
+        let here = Way::of(settings, record, schema.filter(|_| !delete), works.len());
+        let size = settings.work_size();
+        if let (Some(before), Some(here)) = (before, &here)
+            && before.leads(here)
+            && let Some(work) = works.get_mut(before.work)
+            && work.ops.len() < size
+        {
+            work.ops.push(Op { index, record, payload, delete });
+            *way = Some(before);
+            return Ok(());
+        }
         let Some(table) = self.table(record, source) else {
             tracing::warn!(
                 "the record at {}-{}@{} has no table: collection.name.format asks for a field of its source",
@@ -130,16 +173,19 @@ impl Router {
         }
         let plan = self.plan(record, &table, schema)?;
         let op = Op { index, record, payload, delete };
-        if let Some(work) = open.get(&table).and_then(|at| works.get_mut(*at))
-            && work.ops.len() < settings.work_size()
+        if let Some(at) = open.get(&table).copied()
+            && let Some(work) = works.get_mut(at)
+            && work.ops.len() < size
         {
             let slot = if delete { &mut work.delete } else { &mut work.write };
             if slot.as_ref().is_none_or(|held| Arc::ptr_eq(held, &plan)) {
                 *slot = Some(plan);
                 work.ops.push(op);
+                *way = here.map(|here| Way { work: at, ..here });
                 return Ok(());
             }
         }
+        *way = here;
         open.insert(table.clone(), works.len());
         let (write, delete) = if delete { (None, Some(plan)) } else { (Some(plan), None) };
         works.push(Work { table, write, delete, ops: vec![op], truncate: false });

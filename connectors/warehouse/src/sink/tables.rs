@@ -58,6 +58,12 @@ impl Tables {
         self.targets.clear();
     }
 
+    /// The target of a plan of writes, if it has been looked up.
+    pub(super) fn known(&self, name: &Arc<str>, plan: &Arc<RowPlan>) -> Option<Arc<Target>> {
+        let key = (name.clone(), Arc::as_ptr(plan).addr(), false);
+        self.targets.get(&key).map(|(_, target)| target.clone())
+    }
+
     /// The target of a plan; of deletes, the columns of the key are enough. `None` where there is nothing to delete from.
     pub(super) async fn target(
         &mut self,

@@ -5,6 +5,8 @@
 //! with care: in halves, until the rows at fault stand alone, are reported, and the others are in. So a batch without bad
 //! rows pays for no savepoints.
 
+mod stream;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +18,13 @@ use lavka_api::{Error, Result};
 use super::apply::{NotApplied, ReadyWork};
 use super::batch::{Batch, place};
 use super::offsets::OffsetTable;
-use super::route::{Router, Work};
+use super::route::{Routed, Router, Work};
 use super::tables::{NoTarget, Tables};
 use crate::driver::{Failure, FailureKind, Session, connect};
 use crate::settings::SinkSettings;
 use crate::table::TableId;
+
+pub(super) use stream::Streamed;
 
 /// Why a try of a batch ended.
 pub(super) enum Ended {
@@ -267,26 +271,11 @@ impl Writer {
         batch: &Batch,
         progress: &mut Progress,
     ) -> Result<(), Ended> {
-        let next = match &mut self.offsets {
-            Some(offsets) => {
-                let mut ends = batch.ends();
-                offsets.read(session, ends.keys()).await?;
-                // Where that is ahead of what the database has.
-                ends.retain(|partition, end| offsets.next(partition).is_none_or(|known| known < *end));
-                Some(ends)
-            }
-            None => None,
-        };
-        let offsets = &self.offsets;
-        let written = |record: &SinkRecord| {
-            offsets
-                .as_ref()
-                .and_then(|offsets| offsets.next(&place(record)))
-                .is_some_and(|next| record.origin.offset < next)
-        };
-        let routed = self
-            .router
-            .route(batch.iter(), |index, record| progress.refused.contains_key(&index) || written(record));
+        if let Some(offsets) = &mut self.offsets {
+            offsets.read(session, batch.ends().keys()).await?;
+        }
+        let next = self.moved_by(batch);
+        let routed = self.route(batch.iter(), |index| progress.refused.contains_key(&index));
         if !routed.refused.is_empty() {
             return Err(Ended::Records(routed.refused));
         }
@@ -328,6 +317,36 @@ impl Writer {
                 })?;
             }
         }
+        self.commit(session, next).await?;
+        Ok(())
+    }
+
+    /// Routes the records that are not written yet and for which `skip` does not hold.
+    fn route<'a>(
+        &mut self,
+        records: impl Iterator<Item = &'a SinkRecord>,
+        skip: impl Fn(usize) -> bool,
+    ) -> Routed<'a> {
+        let offsets = &self.offsets;
+        let written = |record: &SinkRecord| {
+            offsets
+                .as_ref()
+                .and_then(|offsets| offsets.next(&place(record)))
+                .is_some_and(|next| record.origin.offset < next)
+        };
+        self.router.route(records, |index, record| skip(index) || written(record))
+    }
+
+    /// The offsets behind a batch, where they are kept in the database and it does not have these yet.
+    fn moved_by(&self, batch: &Batch) -> Option<Offsets> {
+        let offsets = self.offsets.as_ref()?;
+        let mut ends = batch.ends();
+        ends.retain(|partition, end| offsets.next(partition).is_none_or(|known| known < *end));
+        Some(ends)
+    }
+
+    /// Commits, and with it the offsets.
+    async fn commit(&mut self, session: &mut dyn Session, next: Option<Offsets>) -> Result<(), Failure> {
         if let (Some(offsets), Some(next)) = (&self.offsets, &next) {
             offsets.write(session, next).await?;
         }

@@ -1,6 +1,9 @@
 //! What goes wrong around the sink.
 
+use std::time::Duration;
+
 use lavka_api::data::Datum;
+use lavka_testkit::eventually;
 
 use crate::databases::{ALL, Db};
 use crate::file_lock::FileLock;
@@ -28,7 +31,7 @@ fn make_single(db: Db) {
     );
 }
 
-/// Ends the sessions of the user, and tells how many there were.
+/// Ends the sessions of the user, waits until they are gone, and tells how many there were.
 fn end_sessions(db: Db) -> usize {
     let (list, end) = match db {
         Db::Postgres => {
@@ -37,7 +40,10 @@ fn end_sessions(db: Db) -> usize {
         _ => ("SELECT id FROM information_schema.processlist WHERE user = 'single'", "KILL "),
     };
     let sessions = db.sql("", list);
-    sessions.lines().map(|id| db.sql("", &format!("{end}({id})"))).count()
+    let ended = sessions.lines().map(|id| db.sql("", &format!("{end}({id})"))).count();
+    let gone = || db.sql("", list).is_empty().then_some(());
+    eventually("the sessions to end", Duration::from_secs(60), gone);
+    ended
 }
 
 #[test]

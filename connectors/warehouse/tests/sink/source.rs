@@ -15,6 +15,10 @@ use crate::databases::{ALL, Db};
 use crate::harness::{config, name};
 
 const SOURCE: &str = "io.confluent.connect.jdbc.JdbcSourceConnector";
+/// How long a test waits for records that must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it waits for records that should not.
+const QUIET: Duration = Duration::from_millis(700);
 
 struct Stored(Option<OffsetMap>);
 
@@ -49,12 +53,16 @@ impl Reader {
         Self { runtime, connector, task }
     }
 
-    /// Records until none come for a while.
-    fn read(&mut self) -> Vec<SourceRecord> {
+    /// `count` records, which may take their time, and what comes after them for a while.
+    fn read(&mut self, count: usize) -> Vec<SourceRecord> {
         let mut all = Vec::new();
         self.runtime.block_on(async {
-            while let Ok(records) = tokio::time::timeout(Duration::from_millis(700), self.task.poll()).await {
-                all.extend(records.unwrap());
+            loop {
+                let wait = if all.len() < count { PATIENCE } else { QUIET };
+                match tokio::time::timeout(wait, self.task.poll()).await {
+                    Ok(records) => all.extend(records.unwrap()),
+                    Err(_) => return,
+                }
             }
         });
         all
@@ -101,17 +109,17 @@ fn an_incrementing_column_tells_new_rows() {
         insert("('a'), (NULL), ('c')");
         let keys = keys(db, &table, &[("mode", "incrementing"), ("table.whitelist", &table)]);
         let mut reader = Reader::new(&keys, None);
-        let first = reader.read();
+        let first = reader.read(3);
         assert_eq!(ids(&first), [1, 2, 3], "{db:?}");
         assert_eq!(&*first[0].record.topic, format!("t-{table}").as_str());
         assert_eq!(row(&first[1]).get("name"), Some(&Value::Null));
         assert_eq!(offset(&first).get("incrementing"), Some(&Value::Int64(3)));
         insert("('d')");
-        assert_eq!(ids(&reader.read()), [4], "{db:?}");
+        assert_eq!(ids(&reader.read(1)), [4], "{db:?}");
         reader.stop();
         // Another run goes on behind the offset.
         let mut reader = Reader::new(&keys, Some(offset(&first)));
-        assert_eq!(ids(&reader.read()), [4], "{db:?}");
+        assert_eq!(ids(&reader.read(1)), [4], "{db:?}");
         reader.stop();
     }
 }
@@ -132,7 +140,7 @@ fn timestamps_tell_changed_rows_and_equal_ones_stay_together() {
         let mut by_time = base.to_vec();
         by_time.push(("mode", "timestamp"));
         let mut reader = Reader::new(&keys(db, &table, &by_time), None);
-        let read = reader.read();
+        let read = reader.read(4);
         assert_eq!(ids(&read), [1, 2, 3, 4], "{db:?}");
         let times: Vec<i64> = read
             .iter()
@@ -146,20 +154,20 @@ fn timestamps_tell_changed_rows_and_equal_ones_stay_together() {
         reader.stop();
         let middle = read[1].position.clone().unwrap().offset;
         let mut reader = Reader::new(&keys(db, &table, &by_time), Some(middle));
-        assert_eq!(ids(&reader.read()), [2, 3, 4], "{db:?}");
+        assert_eq!(ids(&reader.read(3)), [2, 3, 4], "{db:?}");
         db.sql(&table, &format!("UPDATE {table} SET at = '2024-01-01 00:00:03' WHERE id = 1"));
-        assert_eq!(ids(&reader.read()), [1], "{db:?}");
+        assert_eq!(ids(&reader.read(1)), [1], "{db:?}");
         reader.stop();
 
         let mut by_both = base.to_vec();
         by_both.extend([("mode", "timestamp+incrementing"), ("incrementing.column.name", "id")]);
         let mut reader = Reader::new(&keys(db, &table, &by_both), None);
-        let read = reader.read();
+        let read = reader.read(4);
         assert_eq!(ids(&read), [2, 3, 4, 1], "{db:?}");
         reader.stop();
         let after_two = read[0].position.clone().unwrap().offset;
         let mut reader = Reader::new(&keys(db, &table, &by_both), Some(after_two));
-        assert_eq!(ids(&reader.read()), [3, 4, 1], "{db:?}");
+        assert_eq!(ids(&reader.read(3)), [3, 4, 1], "{db:?}");
         reader.stop();
     }
 }
@@ -182,7 +190,7 @@ fn queries_and_bulk_read_what_they_say() {
             ],
         );
         let mut reader = Reader::new(&config, None);
-        let read = reader.read();
+        let read = reader.read(2);
         assert_eq!(ids(&read), [1, 2], "{db:?}");
         assert_eq!(&*read[0].record.topic, "t-");
         assert_eq!(row(&read[0]).get("label"), Some(&"a".into()));
@@ -191,7 +199,7 @@ fn queries_and_bulk_read_what_they_say() {
         let mut all = keys(db, &table, &[("mode", "bulk"), ("table.whitelist", &table)]);
         all.set("poll.interval.ms", "60000");
         let mut reader = Reader::new(&all, None);
-        let read = reader.read();
+        let read = reader.read(2);
         assert_eq!((ids(&read), read[0].position.is_none()), (vec![1, 2], true), "{db:?}");
         reader.stop();
     }
@@ -220,7 +228,7 @@ fn columns_become_fields_of_their_types() {
         ],
     );
     let mut reader = Reader::new(&config, None);
-    let read = reader.read();
+    let read = reader.read(1);
     let row = row(&read[0]);
     let schema = row.schema();
     assert_eq!(schema.name().map(|name| name.as_str()), Some(table.as_str()));
@@ -268,7 +276,7 @@ fn dates_that_are_zero_are_null_and_those_that_are_none_are_named() {
         &[("mode", "incrementing"), ("incrementing.column.name", "id"), ("table.whitelist", &table)],
     );
     let mut reader = Reader::new(&keys, None);
-    let records = reader.read();
+    let records = reader.read(2);
     assert_eq!(ids(&records), [1, 2]);
     for field in ["d", "w", "z"] {
         assert_eq!(row(&records[0]).get(field), Some(&Value::Null), "{field}");

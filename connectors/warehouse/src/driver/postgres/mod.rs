@@ -11,5 +11,6 @@ mod encode;
 mod failure;
 mod session;
 mod statement;
+mod stream;
 
 pub(super) use session::open;

@@ -13,12 +13,13 @@ use tokio::sync::mpsc;
 use super::super::answer::Reading;
 use super::super::failure::{Failure, FailureKind, WriteFailure};
 use super::super::multirow;
-use super::super::{Action, Chunk, Head, Heads, Rows, Session, Target};
+use super::super::{Action, Chunk, Head, Heads, RowStream, Rows, Session, Target};
 use super::catalog;
-use super::copy::{Data, Form, NoData};
+use super::copy::{Data, Form, NoData, no_data};
 use super::decode;
 use super::failure::failed;
 use super::statement::{add, add_value, numbered};
+use super::stream::{Copying, abort};
 use crate::data::Cell;
 use crate::dialect::Dialect;
 use crate::settings::Connection;
@@ -29,9 +30,9 @@ const MAX_STAGES: usize = 64;
 /// Parameters of a statement at most: the protocol counts them with 16 bits.
 const MAX_PARAMETERS: usize = 65_535;
 /// Bytes of a `COPY` that are sent at once.
-const PIECE: usize = 128 * 1024;
+pub(super) const PIECE: usize = 128 * 1024;
 /// What is kept of their buffer, which one large row may blow up.
-const KEEP_PIECE: usize = 1024 * 1024;
+pub(super) const KEEP_PIECE: usize = 1024 * 1024;
 
 /// Opens a session with a host.
 pub(in super::super) async fn open(
@@ -166,8 +167,7 @@ impl PostgresSession {
             first = data.piece(PIECE, piece);
         }
         let mut last = first.map_err(no_data)?;
-        let names = target.statements.list(&target.names(rows.width()));
-        let statement = format!("COPY {into} ({names}) FROM STDIN{}", form.options());
+        let statement = form.statement(target, into, rows.width());
         let mut copy = self.connection.copy_in_raw(&statement).await.map_err(failed)?;
         loop {
             copy.send(piece.as_slice()).await.map_err(failed)?;
@@ -178,7 +178,7 @@ impl PostgresSession {
             last = match data.piece(PIECE, piece) {
                 Ok(last) => last,
                 Err(none) => {
-                    copy.abort("rows that cannot be copied").await.map_err(failed)?;
+                    abort(copy).await?;
                     if matches!(none, NoData::Text) {
                         self.text_only.insert(target.id);
                     }
@@ -306,12 +306,7 @@ impl Session for PostgresSession {
         if rows.action == Action::Insert {
             let table = statements.table(&target.table);
             self.copy(&table, rows).await?;
-            // The copy has locked the table, so that its columns stay as they are until the transaction ends. One of
-            // another type but the same size would have taken the bytes of the rows for something else.
-            if self.confirmed.insert(target.id) {
-                catalog::confirm(&mut self.connection, &table, &target.columns).await?;
-            }
-            return Ok(());
+            return Ok(self.confirm(target).await?);
         }
         let Some(stage) = self.stages.get(&(target.id, rows.action == Action::Delete)).cloned() else {
             return Err(Failure::new(FailureKind::Changed, "there is no table to copy into").into());
@@ -336,6 +331,32 @@ impl Session for PostgresSession {
         Ok(())
     }
 
+    fn has_streams(&self) -> bool {
+        !self.multirow
+    }
+
+    async fn open_stream<'s>(
+        &'s mut self,
+        target: &Arc<Target>,
+    ) -> Result<Option<Box<dyn RowStream + 's>>, Failure> {
+        if self.multirow {
+            return Ok(None);
+        }
+        let Self { connection, piece, text_only, .. } = self;
+        let copying = Copying::open(connection, target, piece, text_only).await?;
+        Ok(Some(Box::new(copying)))
+    }
+
+    async fn confirm(&mut self, target: &Arc<Target>) -> Result<(), Failure> {
+        // The copy has locked the table, so that its columns stay as they are until the transaction ends. One of another
+        // type but the same size would have taken the bytes of the rows for something else.
+        if self.confirmed.insert(target.id) {
+            let table = target.statements.table(&target.table);
+            catalog::confirm(&mut self.connection, &table, &target.columns).await?;
+        }
+        Ok(())
+    }
+
     async fn begin(&mut self) -> Result<(), Failure> {
         self.filled.clear();
         self.confirmed.clear();
@@ -349,17 +370,6 @@ impl Session for PostgresSession {
 
     async fn close(self: Box<Self>) {
         let _ = self.connection.close().await;
-    }
-}
-
-fn no_data(none: NoData) -> WriteFailure {
-    match none {
-        NoData::Rows(rows) => WriteFailure::Rows(rows),
-        NoData::Text => Failure::new(
-            FailureKind::Form,
-            "a value that has to be sent as text came after others that had not",
-        )
-        .into(),
     }
 }
 
