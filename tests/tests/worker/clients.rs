@@ -161,7 +161,7 @@ async fn a_line_that_cannot_be_cast_becomes_a_dead_letter_of_its_source() {
     assert!(header("__lavka.errors.source.offset").starts_with(r#"{"position":"#));
     let offsets = async || handle.offsets("numbers").await.unwrap();
     let mut newest = None;
-    for _ in 0..100 {
+    for _ in 0..600 {
         newest = offsets().await.first().and_then(|entry| entry.offset.get("position").cloned());
         if newest == Some(8i64.into()) {
             break;

@@ -11,7 +11,7 @@ use lavka_api::config::Config;
 use lavka_testkit::{Mosquitto, MosquittoConfig, eventually, services, temp_dir, unique};
 use lavka_worker::State;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 const DEVICES: [&str; 3] = ["a", "b", "c"];
 const READINGS: u32 = 40;
 

@@ -9,7 +9,7 @@ use lavka_api::config::Config;
 use lavka_testkit::{ConsumedRecord, MosquittoConfig, services, temp_dir, unique};
 use lavka_worker::State;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One reading of twenty channels, as the autoencoder of the golden data takes them.
 fn reading(id: u32) -> String {

@@ -7,7 +7,7 @@ use lavka_api::config::Config;
 use lavka_testkit::{eventually, services, temp_dir, unique};
 use lavka_worker::{RestartRequest, State, TargetState};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A file source with transforms, and a file sink, over the topic `name`.
 struct Pipe {
