@@ -17,6 +17,17 @@ const TOPIC: i8 = 2;
 /// Name, operation and value.
 type Change = (&'static str, i8, Option<&'static str>);
 
+/// What is left of a step.
+#[derive(Clone, Copy, PartialEq)]
+enum Effect {
+    /// Other values than before.
+    Changes,
+    /// The values of before.
+    Keeps,
+    /// The values of before, for it is only checked.
+    Checks,
+}
+
 fn describe(session: &mut Session, topic: &str, keys: Option<Vec<&str>>) -> Vec<String> {
     let resource = DescribeConfigsResource::default()
         .with_resource_type(TOPIC)
@@ -79,24 +90,26 @@ pub(crate) fn defaults(session: &mut Session) {
 
 pub(crate) fn alter(session: &mut Session) {
     session.create("t", 1, &[("retention.ms", "1000")]);
-    let steps: &[(&str, &[Change], bool)] = &[
-        ("t", &[("retention.ms", 0, Some("2000"))], true),
-        ("t", &[("retention.ms", 0, Some("3000")), ("max.message.bytes", 0, Some("100"))], false),
-        ("t", &[("retention.ms", 1, None)], false),
-        ("t", &[("retention.ms", 1, None)], false),
-        ("t", &[("cleanup.policy", 2, Some("compact"))], false),
-        ("t", &[("cleanup.policy", 3, Some("delete"))], false),
-        ("t", &[("cleanup.policy", 2, Some("shred"))], false),
-        ("t", &[("retention.ms", 2, Some("1"))], false),
-        ("t", &[("retention.ms", 0, None)], false),
-        ("t", &[("retention.ms", 0, Some("soon"))], false),
-        ("t", &[("no.such.setting", 0, Some("1"))], false),
-        ("t", &[("no.such.setting", 1, None)], false),
-        ("t", &[("retention.ms", 9, Some("1"))], false),
-        ("t", &[("retention.ms", 0, Some("1")), ("retention.ms", 0, Some("2"))], false),
-        ("nowhere", &[("retention.ms", 0, Some("1"))], false),
+    let steps: &[(&str, &[Change], Effect)] = &[
+        ("t", &[("retention.ms", 0, Some("2000"))], Effect::Checks),
+        ("t", &[("retention.ms", 0, Some("3000")), ("max.message.bytes", 0, Some("100"))], Effect::Changes),
+        ("t", &[("retention.ms", 1, None)], Effect::Changes),
+        ("t", &[("retention.ms", 1, None)], Effect::Keeps),
+        ("t", &[("cleanup.policy", 2, Some("compact"))], Effect::Changes),
+        ("t", &[("cleanup.policy", 3, Some("delete"))], Effect::Changes),
+        ("t", &[("cleanup.policy", 2, Some("shred"))], Effect::Keeps),
+        ("t", &[("retention.ms", 2, Some("1"))], Effect::Keeps),
+        ("t", &[("retention.ms", 0, None)], Effect::Keeps),
+        ("t", &[("retention.ms", 0, Some("soon"))], Effect::Keeps),
+        ("t", &[("no.such.setting", 0, Some("1"))], Effect::Keeps),
+        ("t", &[("no.such.setting", 1, None)], Effect::Keeps),
+        ("t", &[("retention.ms", 9, Some("1"))], Effect::Keeps),
+        ("t", &[("retention.ms", 0, Some("1")), ("retention.ms", 0, Some("2"))], Effect::Keeps),
+        ("nowhere", &[("retention.ms", 0, Some("1"))], Effect::Keeps),
     ];
-    for (topic, changes, only_check) in steps {
+    for (topic, changes, effect) in steps {
+        let named = |session: &mut Session| describe(session, "t", Some(vec![changes[0].0]));
+        let before = named(session);
         let configs = changes.iter().map(|(name, operation, value)| {
             AlterableConfig::default()
                 .with_name(text(name))
@@ -109,19 +122,26 @@ pub(crate) fn alter(session: &mut Session) {
             .with_configs(configs.collect());
         let request = IncrementalAlterConfigsRequest::default()
             .with_resources(vec![resource])
-            .with_validate_only(*only_check);
+            .with_validate_only(*effect == Effect::Checks);
         let answer = ask!(session.wire, IncrementalAlterConfigs 1, request).responses.remove(0);
         let message = answer.error_message.as_deref().unwrap_or("-");
         session.note(format!("{topic} {changes:?}"), format!("{} {message}", code(answer.error_code)));
-        if *topic == "t" && answer.error_code == 0 && !only_check {
-            let wanted = changes[0].0;
+        if *topic == "t" && answer.error_code == 0 && *effect != Effect::Checks {
             // The change comes to the broker by way of its controller.
-            std::thread::sleep(std::time::Duration::from_millis(200));
-            for line in describe(session, "t", Some(vec![wanted])) {
+            if *effect == Effect::Changes {
+                session.until("the change", |session| named(session) != before);
+            } else {
+                std::thread::sleep(std::time::Duration::from_millis(200));
+            }
+            for line in named(session) {
                 session.note("now", line);
             }
         }
     }
+    let named = |session: &mut Session| {
+        describe(session, "t", Some(vec!["retention.ms", "max.message.bytes", "cleanup.policy"]))
+    };
+    let before = named(session);
     let config = PlainConfig::default().with_name(text("retention.ms")).with_value(Some(text("7")));
     let resource = AlterConfigsResource::default()
         .with_resource_type(TOPIC)
@@ -130,8 +150,8 @@ pub(crate) fn alter(session: &mut Session) {
     let request = AlterConfigsRequest::default().with_resources(vec![resource]);
     let answer = ask!(session.wire, AlterConfigs 2, request).responses.remove(0);
     session.note("replaced", code(answer.error_code));
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    for line in describe(session, "t", Some(vec!["retention.ms", "max.message.bytes", "cleanup.policy"])) {
+    session.until("the change", |session| named(session) != before);
+    for line in named(session) {
         session.note("now", line);
     }
 }
