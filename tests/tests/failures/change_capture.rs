@@ -125,8 +125,8 @@ fn bad_configurations_of_the_postgres_source_are_told_over_rest_and_odd_tables_i
 #[test]
 fn a_kafka_without_room_costs_time_and_nothing_of_the_changes() {
     with_broker(|broker| {
-        // The server drops whom it has not heard of for two seconds.
-        let settings = vec!["wal_sender_timeout = '2s'".to_owned()];
+        // The server drops whom it has not heard of for five seconds.
+        let settings = vec!["wal_sender_timeout = '5s'".to_owned()];
         let server = Postgres::start(&PostgresConfig { settings, ..PostgresConfig::default() }).unwrap();
         server.sql("create table t (id bigint primary key, v text)");
         let kafka = KafkaClient::new(broker.bootstrap());
@@ -158,7 +158,7 @@ fn a_kafka_without_room_costs_time_and_nothing_of_the_changes() {
         let pid = server.sql(reader);
         assert!(!pid.is_empty());
         // Three times as long as the server waits for us.
-        std::thread::sleep(Duration::from_secs(6));
+        std::thread::sleep(Duration::from_secs(16));
         assert!(broker.faults().iter().any(|(_, struck)| *struck > 0), "nothing was refused");
         assert_eq!(server.sql(reader), pid, "the server goes on hearing of us");
         let behind =

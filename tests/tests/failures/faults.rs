@@ -288,6 +288,10 @@ fn faults_that_lose_records_leave_nothing_stuck_and_are_accounted_for() {
         job.publisher.wait_accepted(PATIENCE);
         eventually("what was not lost to be in Kafka", PATIENCE, || (job.missing() == lost).then_some(()));
         job.expect_acknowledged();
+        if lost.is_empty() {
+            // What the first election takes away is in the lake, where others will have its offsets.
+            job.expect_committed();
+        }
         job.broker.elect_uncleanly(LOST_AT_A_TIME);
         let before = lost.len();
         lost = job.missing();
