@@ -1,5 +1,6 @@
 //! Incremental snapshots.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use lavka_api::async_trait;
@@ -8,7 +9,7 @@ use lavka_api::data::{SourceRecord, Value};
 use lavka_api::plugin::{TopicMessage, TopicReader, Topics};
 use lavka_testkit::Postgres;
 
-use crate::rig::{Running, Store, at, config, database, rows};
+use crate::rig::{LONG, Running, Store, at, config, database, rows};
 
 const TABLES: &str = "
     create table sig (id varchar(42) primary key, type varchar(32) not null, data varchar(2048));
@@ -19,10 +20,31 @@ fn start_signal(server: &Postgres, data: &str) {
     server.sql(&format!("insert into sig values ('ad-hoc-' || random(), 'execute-snapshot', '{data}')"));
 }
 
+/// `r` and the key of each row of `t` that was read.
+fn keys_read(records: &[SourceRecord]) -> Vec<String> {
+    rows(&of_table(records, ".t"), "b").into_iter().filter(|row| row.starts_with('r')).collect()
+}
+
 /// Records until `read` rows were read.
 async fn until_read(task: &mut Running, read: usize) -> Vec<SourceRecord> {
     let mut out: Vec<SourceRecord> = Vec::new();
     while rows(&out, "v").iter().filter(|row| row.starts_with('r')).count() < read {
+        out.extend(task.take(1).await);
+    }
+    out
+}
+
+/// Changes a row of `t` until its offset holds nothing of a snapshot any more; what came meanwhile.
+async fn until_over(server: &Postgres, task: &mut Running) -> Vec<SourceRecord> {
+    let mut out: Vec<SourceRecord> = Vec::new();
+    let began = std::time::Instant::now();
+    let holds_nothing = |record: &SourceRecord| {
+        let position = record.position.as_ref().unwrap();
+        position.offset.get("incremental_snapshot_collections").is_none()
+    };
+    while !of_table(&out, ".t").last().is_some_and(holds_nothing) {
+        assert!(began.elapsed() < LONG, "the snapshot is not over");
+        server.sql("insert into t values (9999, 'end', 'end') on conflict (a, b) do update set v = 'end'");
         out.extend(task.take(1).await);
     }
     out
@@ -54,8 +76,7 @@ async fn a_signal_reads_a_table_in_chunks_beside_the_stream() {
         start_signal(&server, r#"{"data-collections":["public.t"],"type":"incremental"}"#);
         server.sql("update t set v = 'new' where a = 16");
         let records = until_read(&mut task, 47).await;
-        let read = of_table(&records, ".t");
-        let read: Vec<String> = rows(&read, "b").into_iter().filter(|row| row.starts_with('r')).collect();
+        let read = keys_read(&records);
         assert!((47..=50).contains(&read.len()), "{strategy}: {}", read.len());
         let mut once = read.clone();
         once.sort();
@@ -78,11 +99,7 @@ async fn a_signal_reads_a_table_in_chunks_beside_the_stream() {
             )
         );
         // Once it is over, offsets hold nothing of it.
-        task.drain().await;
-        server.sql("insert into t values (100, 'end', 'end')");
-        let rest = task.take(1).await;
-        let last = of_table(&rest, ".t").pop().unwrap().position.unwrap().offset;
-        assert_eq!(last.get("incremental_snapshot_collections"), None);
+        until_over(&server, &mut task).await;
         assert_eq!(server.sql("select count(*) from sig"), signals.to_string(), "{strategy} {read_only}");
         task.stop().await;
     }
@@ -111,15 +128,13 @@ async fn a_restart_goes_on_behind_the_chunk_that_was_committed() {
     // Killed: nothing more is called.
     drop(task);
     let mut task = Running::start(&config, &store).await.unwrap();
-    let before = of_table(&first, ".t");
-    let mut second = until_read(&mut task, 44 - before.len()).await;
+    let before = keys_read(&first);
+    let all = |second: &[SourceRecord]| [before.clone(), keys_read(second)].concat();
+    let distinct = |second: &[SourceRecord]| all(second).into_iter().collect::<BTreeSet<_>>().len();
+    let mut second = task.take_until(|records| distinct(records) >= 44).await;
     second.extend(task.drain().await);
-    let all = [before.clone(), of_table(&second, ".t")].concat();
-    let mut ids: Vec<String> = rows(&all, "b").into_iter().filter(|row| row.starts_with('r')).collect();
-    let count = ids.len();
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), 44, "every row that meets the condition");
+    let count = all(&second).len();
+    assert_eq!(distinct(&second), 44, "every row that meets the condition");
     assert!(count <= 44 + 5, "at most a chunk comes again: {count}");
     task.stop().await;
 }
@@ -156,7 +171,7 @@ async fn changes_win(read_only: &str) {
     let mut newest = std::collections::BTreeMap::new();
     let mut records = until_read(&mut task, 1).await;
     writing.join().unwrap();
-    records.extend(task.drain().await);
+    records.extend(until_over(&server, &mut task).await);
     for record in of_table(&records, ".t") {
         let text =
             |path: &str| at(&record.record.value.value, path).map(|value| format!("{value:?}")).unwrap();
@@ -207,7 +222,7 @@ async fn incremental_snapshots_are_told_of_in_notifications() {
         r#"insert into sig values ('s0', 'pause-snapshot', ''),
            ('s1', 'execute-snapshot', '{"data-collections":["public.t"]}')"#,
     );
-    let mut records = until_read(&mut task, 5).await;
+    let mut records = task.take_until_told("COMPLETED").await;
     records.extend(task.drain().await);
     let seen = told(&records, "last_processed_key");
     let types: Vec<&str> = seen.iter().map(|(ty, _)| ty.as_str()).collect();

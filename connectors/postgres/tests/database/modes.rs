@@ -197,7 +197,8 @@ async fn a_snapshot_is_told_of_in_notifications() {
         &[("notification.enabled.channels", "sink"), ("notification.sink.topic.name", "told")],
     );
     let mut task = Running::start(&config, &Store::default()).await.unwrap();
-    let records = task.drain().await;
+    let mut records = task.take_until_told("COMPLETED").await;
+    records.extend(task.drain().await);
     let told: Vec<String> = records
         .iter()
         .filter(|record| &*record.record.topic == "told")

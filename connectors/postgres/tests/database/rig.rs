@@ -12,7 +12,7 @@ use lavka_api::plugin::{
 use lavka_testkit::{Postgres, PostgresConfig};
 
 /// The longest wait for records that have to come.
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// The offset store: what was committed, by partition.
 #[derive(Clone, Default)]
@@ -126,18 +126,44 @@ impl Running {
 
     /// Polls until there are `count` records; what comes beyond is there too.
     pub(crate) async fn take(&mut self, count: usize) -> Vec<SourceRecord> {
+        self.take_until(|records| records.len() >= count).await
+    }
+
+    /// Polls until the records that came are as wanted.
+    pub(crate) async fn take_until(
+        &mut self,
+        are_wanted: impl Fn(&[SourceRecord]) -> bool,
+    ) -> Vec<SourceRecord> {
         let mut out = Vec::new();
         let until = tokio::time::Instant::now() + LONG;
-        while out.len() < count {
+        while !are_wanted(&out) {
             match tokio::time::timeout_at(until, self.poll()).await {
                 Ok(records) => out.extend(records.unwrap()),
-                Err(_) => panic!("only {} of {count}: {:?}", out.len(), rows(&out, "id")),
+                Err(_) => panic!("only {} after {LONG:?}: {:?}", out.len(), rows(&out, "id")),
             }
         }
         out
     }
 
-    /// What comes until nothing does for a while.
+    /// Polls until the topic `told` has a notification of this type.
+    pub(crate) async fn take_until_told(&mut self, ty: &str) -> Vec<SourceRecord> {
+        let tells = |record: &SourceRecord| {
+            let said = at(&record.record.value.value, "type").and_then(Value::as_str);
+            &*record.record.topic == "told" && said == Some(ty)
+        };
+        self.take_until(|records| records.iter().any(tells)).await
+    }
+
+    /// Polls, whatever comes, until `is_so`.
+    pub(crate) async fn poll_until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let began = tokio::time::Instant::now();
+        while !is_so(self) {
+            assert!(began.elapsed() < LONG, "waited in vain for {what}");
+            self.poll().await.unwrap();
+        }
+    }
+
+    /// What still comes until nothing does for a while: for what should not come, not for what has to.
     pub(crate) async fn drain(&mut self) -> Vec<SourceRecord> {
         let mut out = Vec::new();
         let mut quiet = 0;

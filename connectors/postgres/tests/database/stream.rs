@@ -61,6 +61,8 @@ async fn metrics_tell_of_snapshot_stream_queue_and_slot() {
     );
     server.sql("insert into other values (1)");
     let changes = task.take(5).await;
+    let filtered = |task: &Running| task.metric("streaming.NumberOfEventsFiltered") >= 1.0;
+    task.poll_until("the change of the other table", filtered).await;
     assert!(task.is_quiet().await);
     for (name, value) in [
         ("streaming.Connected", 1.0),
@@ -82,9 +84,8 @@ async fn metrics_tell_of_snapshot_stream_queue_and_slot() {
     assert_eq!(task.by_label("streaming.CapturedTables"), [("public.t".to_owned(), 1.0)]);
     // What takes work is worked out once a second.
     let last = ("txId".to_owned(), task.metric("streaming.LastTransactionId"));
-    while !task.by_label("streaming.SourceEventPosition").contains(&last) {
-        task.poll().await.unwrap();
-    }
+    let told = |task: &Running| task.by_label("streaming.SourceEventPosition").contains(&last);
+    task.poll_until("the last transaction", told).await;
     assert!(task.metric("streaming.MilliSecondsSinceLastEvent") >= 0.0);
     let behind = |what: &str| task.metric(&format!("streaming.MilliSecondsBehindSource{what}"));
     assert!(behind("MinValue") <= behind("P50") && behind("P50") <= behind("P95"));
