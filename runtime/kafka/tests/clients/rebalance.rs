@@ -88,7 +88,7 @@ async fn a_reader_that_takes_too_long_is_not_waited_for(bootstrap: &str) {
     let topic = topic(bootstrap, 2).await;
     let group = format!("{topic}-group");
     let limits =
-        [("max.poll.interval.ms", "3000"), ("session.timeout.ms", "3000"), ("heartbeat.interval.ms", "300")];
+        [("max.poll.interval.ms", "9000"), ("session.timeout.ms", "9000"), ("heartbeat.interval.ms", "1000")];
     let mut first = reader(bootstrap, &group, &topic, &limits).await;
     assert_eq!(assigned(&mut *first).await.len(), 2);
     let mut second = reader(bootstrap, &group, &topic, &limits).await;
