@@ -130,7 +130,10 @@ fn a_broker_that_never_comes_ends_the_worker() {
 
 #[test]
 fn a_health_check_of_nobody_fails() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Bound, and never listening: it refuses, and nobody else is given its port.
+    let refusing = tokio::net::TcpSocket::new_v4().unwrap();
+    refusing.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let free = refusing.local_addr().unwrap();
     let output = lavka(&["health", &format!("http://{free}")], "");
     assert_eq!(output.status, Some(1));
     assert!(output.stderr.contains(&format!("http://{free}/health does not answer: ")), "{output:?}");
