@@ -131,17 +131,24 @@ impl Driver {
         self.ready.store(true, Ordering::Relaxed);
         let done = loop {
             tokio::select! {
-                ask = asks.recv() => match ask {
-                    Some(Ask::Request { request, unchanged, reply }) => self.ask(request, unchanged, reply),
-                    Some(Ask::Hold { connector, reply }) => {
-                        let _ = reply.send(self.hold(connector));
+                ask = asks.recv() => {
+                    // What happened before the question counts for its answer: whoever let go of a connector and asks again
+                    // is not told that it is held.
+                    while let Ok(news) = incoming.try_recv() {
+                        self.learn(news);
                     }
-                    Some(Ask::Ping(reply)) => {
-                        let _ = reply.send(());
+                    match ask {
+                        Some(Ask::Request { request, unchanged, reply }) => self.ask(request, unchanged, reply),
+                        Some(Ask::Hold { connector, reply }) => {
+                            let _ = reply.send(self.hold(connector));
+                        }
+                        Some(Ask::Ping(reply)) => {
+                            let _ = reply.send(());
+                        }
+                        Some(Ask::Shutdown(done)) => break Some(done),
+                        None => break None,
                     }
-                    Some(Ask::Shutdown(done)) => break Some(done),
-                    None => break None,
-                },
+                }
                 Some(news) = incoming.recv() => self.learn(news),
             }
         };
