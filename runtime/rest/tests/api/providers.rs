@@ -168,20 +168,24 @@ fn a_value_that_changes_restarts_connector_and_tasks_unless_told_not_to() {
     server.wait_for_state("constant", "RUNNING", 1);
     std::thread::sleep(Duration::from_millis(400));
     assert_eq!(starts("reloads-0"), 1, "a value that is the same restarts nothing");
-    write_file(folder.path(), "next", "word=another-word\n");
-    std::fs::rename(folder.path().join("next"), folder.path().join("secrets.properties")).unwrap();
+    // All at once, for what is written bit by bit may be read half.
+    let replace = |text: &str| {
+        let next = write_file(folder.path(), "next", text);
+        std::fs::rename(next, folder.path().join("secrets.properties")).unwrap();
+    };
+    replace("word=another-word\n");
     eventually("the task to be started again", PATIENCE, || (starts("reloads-0") == 2).then_some(()));
     server.wait_for_state("reloads", "RUNNING", 1);
     // While the file is away the connector goes on.
     std::fs::rename(folder.path().join("secrets.properties"), folder.path().join("away")).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     server.wait_for_state("reloads", "RUNNING", 1);
-    write_file(folder.path(), "secrets.properties", "word=yet-another\n");
+    replace("word=yet-another\n");
     eventually("the third start", PATIENCE, || (starts("reloads-0") == 3).then_some(()));
     assert_eq!((starts("stays-0"), starts("constant-0")), (1, 1));
     // One that is stopped is not brought back.
     assert_eq!(server.client().put("/connectors/reloads/stop", &json!({})).status, 204);
-    write_file(folder.path(), "secrets.properties", "word=the-last\n");
+    replace("word=the-last\n");
     std::thread::sleep(Duration::from_millis(400));
     assert_eq!(starts("reloads-0"), 3);
     assert_eq!(server.status("reloads")["connector"]["state"], "STOPPED");

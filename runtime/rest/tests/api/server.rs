@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use crate::cluster::MemoryCluster;
 use crate::plugins;
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
