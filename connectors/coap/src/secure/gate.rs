@@ -72,7 +72,7 @@ pub(crate) struct Gate {
 struct Entry {
     session: Session,
     number: u64,
-    /// Of the client's hello, while the handshake is under way.
+    /// Of the client's hello.
     random: Box<[u8]>,
     heard: Millis,
     due: Option<Instant>,
@@ -148,6 +148,10 @@ impl Gate {
             Some(Shown::Ask(request)) => return out.datagrams.push((address, request)),
             None => return,
         };
+        // One that was late or is played again: it has had its handshake.
+        if self.open.get(&address).is_some_and(|entry| *entry.random == *parsed.random()) {
+            return;
+        }
         match self.opening.get(&address) {
             // The same hello once more: the answer was lost.
             Some(entry) if *entry.random == *parsed.random() => {
@@ -244,6 +248,14 @@ impl Gate {
         self.opening.insert(address, entry);
     }
 
+    /// Whether a datagram of `address` is for the session that stands, and not for a handshake that may be under way. That
+    /// one has no keys yet, and would drop what the peer goes on saying in the session.
+    fn is_for_open(&self, address: &SocketAddr, datagram: &[u8]) -> bool {
+        // Application data or an alert of another epoch than the first, which is the one without keys.
+        let kept_secret = matches!(datagram, [21 | 23, _, _, high, low, ..] if (*high, *low) != (0, 0));
+        self.open.contains_key(address) && (kept_secret || !self.opening.contains_key(address))
+    }
+
     /// Hands a datagram to the session that it is for.
     fn pass(
         &mut self,
@@ -254,7 +266,7 @@ impl Gate {
         out: &mut Passed,
     ) {
         let at = self.instant(now);
-        let opening = self.opening.contains_key(&address);
+        let opening = !self.is_for_open(&address, datagram);
         let entry = if opening { self.opening.get_mut(&address) } else { self.open.get_mut(&address) };
         let Some(entry) = entry else { return };
         let received = entry.session.receive(&self.credentials, datagram, cookie, at, &mut self.events);
@@ -300,7 +312,7 @@ impl Gate {
             if let Some(entry) = self.opening.remove(&address) {
                 self.make_room(out);
                 self.heard.insert((now, address));
-                self.open.insert(address, Entry { heard: now, random: Box::default(), ..entry });
+                self.open.insert(address, Entry { heard: now, ..entry });
             }
         } else if heard && let Some(entry) = self.open.get_mut(&address) {
             self.heard.remove(&(entry.heard, address));

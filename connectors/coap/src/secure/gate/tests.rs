@@ -33,6 +33,9 @@ struct Device {
     ended: Vec<(SocketAddr, Option<String>)>,
 }
 
+/// What peers said.
+type Said = Vec<(Peer, Vec<u8>)>;
+
 const SERVER: &str = "127.0.0.1:5684";
 
 impl Device {
@@ -58,10 +61,19 @@ impl Device {
     /// Says something, and carries datagrams between the two until there are no more; what the server hears, and what it
     /// answers with is what it heard.
     fn say(&mut self, server: &mut Gate, plain: &[u8]) -> Vec<(Peer, Vec<u8>)> {
+        let mut to_server = Passed::default();
+        self.gate.send(0, Peer::at(SERVER.parse().unwrap()), plain, &mut to_server);
+        let (heard, answers) = self.carry(server, to_server);
+        if !heard.is_empty() {
+            assert_eq!(answers.last().map(|(_, plain)| plain.as_slice()), Some(plain));
+        }
+        heard
+    }
+
+    /// Carries datagrams between the two until there are no more; what the server hears, and what is heard from it.
+    fn carry(&mut self, server: &mut Gate, mut to_server: Passed) -> (Said, Said) {
         let address: SocketAddr = SERVER.parse().unwrap();
         let mut heard = vec![];
-        let mut to_server = Passed::default();
-        self.gate.send(0, Peer::at(address), plain, &mut to_server);
         while !to_server.datagrams.is_empty() {
             let mut to_device = Passed::default();
             for (_, datagram) in to_server.datagrams.drain(..) {
@@ -79,10 +91,17 @@ impl Device {
             }
         }
         self.ended.append(&mut to_server.ended);
-        if !heard.is_empty() {
-            assert_eq!(to_server.plain.last().map(|(_, plain)| plain.as_slice()), Some(plain));
-        }
-        heard
+        (heard, to_server.plain)
+    }
+
+    /// The hello by which it begins to say something, with the server's cookie; not sent yet.
+    fn hello(&mut self, server: &mut Gate, plain: &[u8]) -> Vec<u8> {
+        let at: SocketAddr = SERVER.parse().unwrap();
+        let (mut hello, mut asked, mut second) = <(Passed, Passed, Passed)>::default();
+        self.gate.send(0, Peer::at(at), plain, &mut hello);
+        server.receive(0, self.address, &hello.datagrams[0].1, &mut asked);
+        self.gate.receive(0, at, &asked.datagrams[0].1, &mut second);
+        second.datagrams.swap_remove(0).1
     }
 }
 
@@ -238,6 +257,36 @@ fn a_device_that_begins_anew_takes_its_own_place_when_it_has_shown_its_key() {
 }
 
 #[test]
+fn a_handshake_that_nobody_goes_on_with_is_in_no_sessions_way() {
+    let mut server = server(LIMITS);
+    let mut device = Device::d1(1);
+    let peer = device.say(&mut server, b"a")[0].0;
+    let late = Device::d1(1).hello(&mut server, b"x");
+    server.receive(0, device.address, &late, &mut Passed::default());
+    assert_eq!(server.opening.len(), 1);
+    assert_eq!(device.say(&mut server, b"b"), [(peer, b"b".to_vec())]);
+    // Its good-bye is heard as well.
+    let (mut goodbye, mut out) = <(Passed, Passed)>::default();
+    device.gate.stop(&mut goodbye);
+    server.receive(0, device.address, &goodbye.datagrams[0].1, &mut out);
+    assert_eq!((out.ended, server.open.len(), server.opening.len()), (vec![(device.address, None)], 0, 1));
+}
+
+#[test]
+fn the_hello_of_a_session_that_stands_begins_nothing() {
+    let mut server = server(LIMITS);
+    let mut device = Device::d1(1);
+    let hello = device.hello(&mut server, b"a");
+    let first = (SERVER.parse().unwrap(), hello.clone());
+    let (heard, _) = device.carry(&mut server, Passed { datagrams: vec![first], ..Passed::default() });
+    assert_eq!(heard.len(), 1);
+    let mut out = Passed::default();
+    server.receive(0, device.address, &hello, &mut out);
+    assert!(out.datagrams.is_empty() && server.opening.is_empty());
+    assert_eq!(device.say(&mut server, b"b"), [(heard[0].0, b"b".to_vec())]);
+}
+
+#[test]
 fn the_limits_hold() {
     let mut server = server(Limits { handshakes: 2, ..LIMITS });
     let mut devices: Vec<Device> = (1..=5).map(Device::d1).collect();
@@ -248,12 +297,8 @@ fn the_limits_hold() {
     // Handshakes that are not gone on with.
     for port in 10..20 {
         let mut device = Device::d1(port);
-        let (mut hello, mut asked, mut second) = <(Passed, Passed, Passed)>::default();
-        let at: SocketAddr = SERVER.parse().unwrap();
-        device.gate.send(0, Peer::at(at), b"x", &mut hello);
-        server.receive(0, device.address, &hello.datagrams[0].1, &mut asked);
-        device.gate.receive(0, at, &asked.datagrams[0].1, &mut second);
-        server.receive(0, device.address, &second.datagrams[0].1, &mut asked);
+        let hello = device.hello(&mut server, b"x");
+        server.receive(0, device.address, &hello, &mut Passed::default());
     }
     assert_eq!(server.opening.len(), 2);
     // They are given up in time, and silence ends sessions.
