@@ -2,7 +2,7 @@
 //! them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -186,9 +186,13 @@ impl Channel {
     }
 }
 
-/// An IPv4 address as such, also where it came in over an IPv6 socket.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
+/// An IPv4 address as such, also where it came in over an IPv6 socket; of an IPv6 address what tells peers apart. That is
+/// the scope too: a link-local address is reached over its own link alone (RFC 4007).
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    match (address, address.ip().to_canonical()) {
+        (SocketAddr::V6(v6), IpAddr::V6(ip)) => SocketAddrV6::new(ip, v6.port(), 0, v6.scope_id()).into(),
+        (address, ip) => SocketAddr::new(ip, address.port()),
+    }
 }
 
 /// Waits a while for an address in use: the predecessor of a task that is restarted may be about to close its socket.
@@ -242,4 +246,23 @@ fn is_about_a_peer(error: &io::Error) -> bool {
             | Kind::NetworkUnreachable
             | Kind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_keep_what_they_are_reached_by() {
+        for (seen, kept) in [
+            ("192.0.2.1:5683", "192.0.2.1:5683"),
+            ("[::ffff:192.0.2.1]:5683", "192.0.2.1:5683"),
+            ("[2001:db8::1]:5683", "[2001:db8::1]:5683"),
+            ("[fe80::1%7]:5683", "[fe80::1%7]:5683"),
+        ] {
+            assert_eq!(canonical(seen.parse().unwrap()), kept.parse().unwrap(), "{seen}");
+        }
+        let labelled = SocketAddrV6::new("fe80::1".parse().unwrap(), 1, 99, 7);
+        assert_eq!(canonical(labelled.into()), "[fe80::1%7]:1".parse().unwrap());
+    }
 }

@@ -15,7 +15,7 @@ use super::address::ServerName;
 use super::reading::Reading;
 use super::record;
 use super::watcher::{Errand, News, Outbox, Settings, Tally, Watcher};
-use crate::channel::Channel;
+use crate::channel::{Channel, canonical};
 use crate::counters::Counters;
 use crate::environment::Environment;
 use crate::handover::Handover;
@@ -242,6 +242,7 @@ async fn resolve(name: &ServerName, ipv6: bool) -> Result<SocketAddr, String> {
         Ok(Err(error)) => return Err(format!("its address cannot be found: {error}")),
         Err(_) => return Err("its address cannot be found in time".to_owned()),
     };
-    let mut found = found.filter(|address| ipv6 || address.is_ipv4());
+    // As the addresses that answers come from.
+    let mut found = found.map(canonical).filter(|address| ipv6 || address.is_ipv4());
     found.next().ok_or_else(|| "it has no address that can be reached from here".to_owned())
 }
