@@ -73,7 +73,7 @@ impl Repeats {
     /// Whether one more message can be kept at `now`.
     pub(crate) fn has_room(&mut self, now: Millis) -> bool {
         self.forget(now);
-        self.replies.len() < self.limit
+        self.replies.len().max(self.ages.len()) < self.limit
     }
 
     /// Keeps a message that came at `now`.
@@ -93,6 +93,8 @@ impl Repeats {
     /// The message is to be looked at anew when it comes again.
     pub(crate) fn release(&mut self, name: MessageName) {
         self.replies.remove(&name);
+        // Most are released as soon as they came. The age of another takes room until it is over.
+        self.ages.pop_back_if(|(_, last)| *last == name);
     }
 
     fn forget(&mut self, now: Millis) {
@@ -159,5 +161,21 @@ mod tests {
         repeats.answer(name, Reply::EmptyAck);
         assert_eq!(repeats.reply(2 * EXCHANGE_LIFETIME, name), None);
         assert!(repeats.has_room(2 * EXCHANGE_LIFETIME));
+    }
+
+    #[test]
+    fn what_is_released_takes_no_room_for_long() {
+        let mut repeats = Repeats::new(2);
+        for number in 0..10 {
+            assert!(repeats.has_room(0));
+            repeats.keep(0, MessageName(number, 0), Reply::Pending);
+            repeats.release(MessageName(number, 0));
+        }
+        assert!(repeats.ages.is_empty());
+        // Released behind another, it takes its room until it is over.
+        repeats.keep(0, MessageName(1, 0), Reply::Pending);
+        repeats.keep(0, MessageName(2, 0), Reply::EmptyAck);
+        repeats.release(MessageName(1, 0));
+        assert!(!repeats.has_room(0) && repeats.has_room(EXCHANGE_LIFETIME));
     }
 }

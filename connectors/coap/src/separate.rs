@@ -93,12 +93,18 @@ impl Separate {
 pub(crate) struct MessageIds {
     limit: usize,
     last: HashMap<Peer, (u16, Millis)>,
+    /// When those that were silent may be looked for again.
+    sweep: Millis,
 }
+
+/// Milliseconds between two searches for silent peers, each of which looks at all: whoever comes from a new address each time
+/// must not have them all looked at each time.
+const SWEEP_INTERVAL: Millis = 1000;
 
 impl MessageIds {
     /// For at most `limit` peers.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, last: HashMap::new() }
+        Self { limit, last: HashMap::new(), sweep: 0 }
     }
 
     /// An id for the next message to `peer`; `random` is 64 random bits.
@@ -109,7 +115,8 @@ impl MessageIds {
             return *last;
         }
         let id = (random >> 48) as u16;
-        if self.last.len() >= self.limit {
+        if self.last.len() >= self.limit && now >= self.sweep {
+            self.sweep = now.saturating_add(SWEEP_INTERVAL);
             self.last.retain(|_, (_, used)| used.saturating_add(EXCHANGE_LIFETIME) > now);
         }
         // With more peers than can be remembered, the ids of the others are random.
@@ -178,5 +185,17 @@ mod tests {
         assert_eq!(ids.next(3, Peer::test(2), 9 << 48), 9);
         assert_eq!(ids.next(1 + EXCHANGE_LIFETIME, Peer::test(2), 20 << 48), 20);
         assert_eq!(ids.next(2 + EXCHANGE_LIFETIME, Peer::test(2), 0), 21);
+    }
+
+    #[test]
+    fn all_peers_are_looked_at_once_a_second_at_most() {
+        let mut ids = MessageIds::new(1);
+        ids.next(0, Peer::test(1), 0);
+        ids.next(EXCHANGE_LIFETIME - 1, Peer::test(2), 0);
+        // The first is silent for long enough now, which nobody looks at before the second is over.
+        assert_eq!(ids.next(EXCHANGE_LIFETIME, Peer::test(3), 5 << 48), 5);
+        assert!(ids.last.contains_key(&Peer::test(1)));
+        ids.next(EXCHANGE_LIFETIME - 1 + SWEEP_INTERVAL, Peer::test(3), 5 << 48);
+        assert!(ids.last.contains_key(&Peer::test(3)) && ids.last.len() == 1);
     }
 }

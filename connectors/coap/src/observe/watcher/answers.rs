@@ -161,9 +161,17 @@ impl Watcher {
         };
         let code = wire::code_of(&packet);
         let confirmable = packet.header.get_type() == MessageType::Confirmable;
+        if outdated {
+            // Nothing comes of it, however often it comes, so it needs not be remembered.
+            self.tally.outdated += 1;
+            if confirmable {
+                out.send(peer, &Draft::empty_ack(packet.header.message_id));
+            }
+            return;
+        }
         // A message that cannot be remembered could come twice.
         let no_room = confirmable && !self.repeats.has_room(now);
-        if code == code::CONTENT && !outdated && (self.is_full() || no_room) {
+        if no_room || (code == code::CONTENT && self.is_full()) {
             self.tally.missed += 1;
             // A server does not send this one again, so its state is asked for when there may be room.
             if !confirmable {
@@ -173,10 +181,6 @@ impl Watcher {
             return;
         }
         let receipt = self.receipt(now, peer, &packet);
-        if outdated {
-            self.tally.outdated += 1;
-            return self.acknowledge_now(receipt, out);
-        }
         match (code, sequence) {
             (code::CONTENT | code::VALID, Some(sequence)) => {
                 if let Some(state) = self.targets.get_mut(&target) {

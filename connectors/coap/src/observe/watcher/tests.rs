@@ -1,5 +1,6 @@
 //! The client, datagram by datagram, against a server that the test plays.
 
+mod floods;
 mod hostile;
 
 use coap_lite::{MessageType, Packet};
