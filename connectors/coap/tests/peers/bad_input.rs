@@ -50,7 +50,8 @@ impl Device {
 }
 
 async fn serve(more: &[(&str, &str)]) -> (Source, Device) {
-    let mut config = Config::from([("lavka.coap.resources", "r"), ("lavka.coap.ack.delay.ms", "100")]);
+    // Answers come with their acknowledgement, however busy the machine is.
+    let mut config = Config::from([("lavka.coap.resources", "r"), ("lavka.coap.ack.delay.ms", "60000")]);
     for (key, value) in more {
         config.set(*key, *value);
     }
@@ -76,7 +77,8 @@ async fn an_undecodable_payload_is_kept_refused_or_fatal() {
     assert_eq!(device.post(2, &[], b"{}").await[..2], [ACK, 0x44]);
     assert_eq!((refused.records().len(), refused.failure()), (1, None));
 
-    let (failed, device) = serve(&[format, ("lavka.payload.on.error", "fail")]).await;
+    let soon = ("lavka.coap.ack.delay.ms", "100");
+    let (failed, device) = serve(&[format, ("lavka.payload.on.error", "fail"), soon]).await;
     // The answer is to follow, and never says 2.04.
     assert_eq!(device.post(1, &[], b"{").await[..2], [0x60, 0]);
     let text = failed.failure().unwrap();
