@@ -27,10 +27,11 @@ const TABLES: u32 = 5_000;
 
 /// Runs one part, or all.
 pub(crate) async fn run(bootstrap: &str, part: Option<&str>) -> Outcome<()> {
-    let parts = ["stream", "tls", "memory", "latency", "snapshot", "transaction", "tables"];
+    let parts = ["stream", "alone", "tls", "memory", "latency", "snapshot", "transaction", "tables"];
     for known in parts.iter().filter(|known| part.is_none_or(|part| part == **known)) {
         match *known {
             "stream" => stream(bootstrap).await?,
+            "alone" => alone().await?,
             "tls" => tls().await?,
             "memory" => memory(bootstrap).await?,
             "latency" => lag::run(bootstrap).await?,
@@ -118,6 +119,21 @@ async fn stream(bootstrap: &str) -> Outcome<()> {
         peak(std::process::id()),
         peak(debezium.pid())
     );
+    Ok(())
+}
+
+/// The source with nothing beside it: what a profiler is to look at.
+async fn alone() -> Outcome<()> {
+    println!("PostgreSQL stream: {CHANGES} changes of 8 columns, JSON that is discarded, nothing beside it");
+    let server = server()?;
+    let load = Load::write(&server)?;
+    let mut costs = Vec::new();
+    for _ in 0..=2 * ROUNDS {
+        let run = reader::discard(&reader::config(&server, &load.slot()?, &[]), CHANGES).await?;
+        println!("  {run}");
+        costs.push(run.cpu_seconds * 1e6 / f64::from(CHANGES));
+    }
+    println!("  CPU a change: {:.2} µs", median(&mut costs));
     Ok(())
 }
 
