@@ -29,7 +29,7 @@ use rdkafka::{
 };
 
 /// A mistake ends a test after this long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A broker with a runtime of its own, so that the blocking clients can be called from the test's thread.
 struct Running {
