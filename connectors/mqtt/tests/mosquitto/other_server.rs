@@ -76,7 +76,13 @@ async fn from_sink_to_source_over_another_server() {
             let texts: Vec<String> = (0..100).map(|number| format!("{round}-{number}")).collect();
             let records: Vec<(&str, &str)> = texts.iter().map(|text| ("a", text.as_str())).collect();
             sink.put(&sink::batch(&records), false).await.unwrap();
-            assert_eq!(payloads(&source.drain(100).await), texts, "{version}");
+            let mut came = Vec::new();
+            while came.len() < texts.len() {
+                came.extend(payloads(&source.drain(1).await));
+                // More than one was sent where the first took its time.
+                came.retain(|text| text != "probe");
+            }
+            assert_eq!(came, texts, "{version}");
         }
         source.stop().await;
     }

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use lavka_testkit::{Mosquitto, MosquittoConfig, free_port};
 
 use crate::VERSIONS;
-use crate::source::{Source, config, count, numbers, payloads, publish, restart, until};
+use crate::source::{Source, config, count, numbers, payloads, publish, until};
 
 fn lasting() -> Mosquitto {
     Mosquitto::start(&MosquittoConfig { persistence: true, ..MosquittoConfig::default() }).unwrap()
@@ -24,7 +24,7 @@ async fn a_restart_of_the_server_loses_nothing() {
             // Of the window some are delivered, some handed out, some in memory.
             let taken = source.take(10).await;
             source.deliver(&taken[..5]);
-            restart(&mut broker).await;
+            broker.restart().unwrap();
             let mut seen: HashSet<String> = payloads(&taken).into_iter().collect();
             // Deliveries of messages that came over the connection before.
             source.deliver(&taken[5..]);
@@ -51,7 +51,7 @@ async fn the_session_is_not_subscribed_again() {
     let mut broker = lasting();
     let config = config(&broker, &[]);
     let mut source = Source::subscribed(&config, &broker).await;
-    restart(&mut broker).await;
+    broker.restart().unwrap();
     until(|| count(&broker, "Sending CONNACK to lavka-sensors-0 (1, 0)") == 1).await;
     publish(&broker, "t/1", 1, &["x".into()]).await;
     assert_eq!(payloads(&source.take(1).await), ["x"]);
@@ -66,7 +66,7 @@ async fn a_server_that_forgot_the_session_is_subscribed_again() {
         let mut source = Source::subscribed(&config, &broker).await;
         publish(&broker, "t/1", 1, &["before".into()]).await;
         until(|| count(&broker, "Sending PUBLISH to lavka-sensors-0") == 1).await;
-        restart(&mut broker).await;
+        broker.restart().unwrap();
         until(|| count(&broker, "Sending SUBACK to lavka-sensors-0") == 2).await;
         publish(&broker, "t/1", 1, &["after".into()]).await;
         // The first message was the last copy.
@@ -85,7 +85,7 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
     let config = config(&broker, &[]);
     let mut source = Source::start(&config).await;
     assert_eq!(source.rest().await.len(), 0);
-    restart(&mut broker).await;
+    broker.restart().unwrap();
     until(|| count(&broker, "Sending SUBACK to lavka-sensors-0") == 1).await;
     publish(&broker, "t/1", 1, &["x".into()]).await;
     assert_eq!(payloads(&source.take(1).await), ["x"]);

@@ -7,7 +7,7 @@ use lavka_testkit::{Mosquitto, MosquittoConfig};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PublishProperties};
 
-use crate::source::{Source, config, payloads, publish, until};
+use crate::source::{LIMIT, Source, config, payloads, publish, until};
 
 fn broker() -> Mosquitto {
     Mosquitto::start(&MosquittoConfig::default()).unwrap()
@@ -127,12 +127,17 @@ async fn a_shared_subscription_spreads_its_messages() {
     until(|| broker.log().matches("Sending SUBACK to lavka-sensors-").count() == 2).await;
     let sent = crate::source::numbers(20);
     publish(&broker, "t/1", 1, &sent).await;
-    let mut seen = Vec::new();
-    for source in &mut sources {
-        let records = source.rest().await;
-        assert!(!records.is_empty());
-        seen.extend(payloads(&records));
-    }
+    let mut parts = vec![Vec::new(); sources.len()];
+    let all = async {
+        while parts.iter().map(Vec::len).sum::<usize>() < sent.len() {
+            for (source, part) in sources.iter_mut().zip(&mut parts) {
+                part.extend(payloads(&source.rest().await));
+            }
+        }
+    };
+    let done = tokio::time::timeout(LIMIT, all).await;
+    assert!(done.is_ok() && parts.iter().all(|part| !part.is_empty()), "{parts:?}");
+    let mut seen = parts.concat();
     seen.sort_by_key(|text| text.parse::<u32>().unwrap());
     assert_eq!(seen, sent);
 }

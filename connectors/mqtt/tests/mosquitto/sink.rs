@@ -16,7 +16,6 @@ use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 
 use crate::VERSIONS;
 use crate::scripted::{Peer, Script, serve};
-use crate::source::restart;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -242,7 +241,7 @@ async fn a_broker_that_is_killed_gets_the_batch_again() {
         let (outcome, _) = sink.put_once(&batch(&[("a", "2")]), true).await;
         let error = outcome.unwrap_err();
         assert!(error.is_retriable(), "{error}");
-        restart(&mut broker).await;
+        broker.restart().unwrap();
         let mut devices = Devices::listen(broker.port()).await;
         sink.put(&batch(&[("a", "2")]), false).await.unwrap();
         assert_eq!(devices.texts(1).await, [("d/a".to_owned(), "2".to_owned())]);

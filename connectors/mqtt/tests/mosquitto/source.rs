@@ -16,7 +16,7 @@ use lavka_testkit::Mosquitto;
 use rumqttc::{AsyncClient, Event, MqttOptions, Outgoing, Packet, QoS};
 
 /// Ends a test that hangs; nothing here takes as long.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// How long silence has to last to count as silence.
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -222,11 +222,6 @@ pub(crate) async fn publish(broker: &Mosquitto, topic: &str, number: i32, payloa
     };
     let done = tokio::time::timeout(LIMIT, async { tokio::join!(send, drive) }).await;
     assert!(done.is_ok(), "cannot publish");
-}
-
-/// Restarts `broker`, again while its port is taken: whoever connects anywhere may be given it for a moment.
-pub(crate) async fn restart(broker: &mut Mosquitto) {
-    until(|| broker.restart().is_ok()).await;
 }
 
 /// Waits for something that happens elsewhere.
