@@ -134,6 +134,7 @@ mod tests {
             ("hdfs://ns1/a/b/", Place::Hdfs { cluster: "hdfs://ns1".into(), root: "/a/b".into() }),
             ("hdfs:///a", Place::Hdfs { cluster: "hdfs://".into(), root: "/a".into() }),
             ("viewfs://c/", Place::Hdfs { cluster: "viewfs://c".into(), root: String::new() }),
+            ("viewfs:///a", Place::Hdfs { cluster: "viewfs://".into(), root: "/a".into() }),
             ("s3://b", bucket(Provider::S3, "b", "", None)),
             ("s3a://b/x//", bucket(Provider::S3, "b", "x", None)),
             ("gs://b/x/y", bucket(Provider::Google, "b", "x/y", None)),

@@ -9,8 +9,10 @@
 
 mod cluster;
 mod kerberos;
+mod silent_writers;
 #[path = "../support/mod.rs"]
 mod support;
+mod viewfs;
 
 use std::time::Duration;
 

@@ -55,7 +55,11 @@ impl Patience {
             }
             Err(_) => {
                 self.ran_out();
-                let text = format!("the data nodes did not answer in {} s", limit.as_secs());
+                let text = format!(
+                    "the data nodes did not answer in {} s (hdfs fsck with -openforwrite -files -blocks -locations tells \
+                     which they are)",
+                    limit.as_secs()
+                );
                 Err(HdfsError::IOError(std::io::Error::new(std::io::ErrorKind::TimedOut, text)))
             }
         }
