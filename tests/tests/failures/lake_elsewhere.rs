@@ -1,14 +1,15 @@
 //! kill -9 while the lake is not on this machine: Kafka, the executable, HDFS or a bucket, and the files as others read them.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lavka_connector_lake::store::{HdfsSettings, HdfsStore, LakePath, LakeStore};
 use lavka_testkit::{
-    Chance, Hdfs, KafkaClient, NewRecord, S3Server, Unavailable, cannot_run, count, services, temp_dir,
-    unique,
+    Chance, Hdfs, KafkaClient, LavkaProcess, NewRecord, S3Server, Unavailable, cannot_run, count, eventually,
+    services, temp_dir, unique,
 };
 use serde_json::{Value, json};
 
@@ -131,10 +132,21 @@ fn survives(elsewhere: &Elsewhere, rounds: usize) {
         }
         drop(stop);
     });
-    let ends = kafka.end_offsets(&topic);
+    settle(&kafka, &topic, &name, process, &mut story);
+    let (records, files) = expect_each_once(elsewhere, &kafka, &topic, &story);
+    println!(
+        "{}: {rounds} kills, {records} records, {files} files, {:.1?}",
+        elsewhere.name(),
+        began.elapsed()
+    );
+}
+
+/// Waits until all records of a topic are in files, and stops the worker.
+fn settle(kafka: &KafkaClient, topic: &str, name: &str, mut process: LavkaProcess, story: &mut Story) {
+    let ends = kafka.end_offsets(topic);
     let waiting = Instant::now();
     loop {
-        let committed = kafka.committed(&format!("connect-{name}"), &topic);
+        let committed = kafka.committed(&format!("connect-{name}"), topic);
         if committed.iter().map(|offset| offset.unwrap_or_default()).eq(ends.iter().copied()) {
             break;
         }
@@ -144,10 +156,18 @@ fn survives(elsewhere: &Elsewhere, rounds: usize) {
     }
     assert!(process.stop().success(), "{}", process.log_tail(40));
     story.last_log = process.log_tail(40);
+}
 
+/// Each record of a topic is in one file, once, and nothing else is left. Counts records and files.
+fn expect_each_once(
+    elsewhere: &Elsewhere,
+    kafka: &KafkaClient,
+    topic: &str,
+    story: &Story,
+) -> (usize, usize) {
     let folder = temp_dir();
     elsewhere.copy_out(folder.path());
-    let records = kafka.consume_all(&topic);
+    let records = kafka.consume_all(topic);
     story
         .expect_nothing("records of Kafka and rows of the lake differ", &complaints(folder.path(), &records));
     let finished = finished(folder.path());
@@ -158,13 +178,56 @@ fn survives(elsewhere: &Elsewhere, rounds: usize) {
         .collect();
     story.expect_nothing("left behind by a worker that was stopped", &leftovers);
     assert_eq!(elsewhere.unseen(), 0);
-    println!(
-        "{}: {rounds} kills, {} records, {} files, {:.1?}",
-        elsewhere.name(),
-        records.len(),
-        finished.len(),
-        began.elapsed()
-    );
+    (records.len(), finished.len())
+}
+
+/// Stops a process from running (`-STOP`), or lets it go on (`-CONT`).
+fn signal(process: &LavkaProcess, name: &str) {
+    let sent = Command::new("kill").args([name, &process.pid().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// A worker sleeps until another has its partitions, and its leases, which HDFS takes back from the silent after a minute. Then
+/// it goes on where it was.
+#[test]
+fn a_worker_that_slept_through_a_rebalance_writes_nothing_twice() {
+    const TEST: &str = "a_worker_that_slept_through_a_rebalance_writes_nothing_twice";
+    let Some(hdfs) = services().hdfs_for(TEST) else { return };
+    let elsewhere = Elsewhere::Hdfs(hdfs, format!("/{}", unique("slept")));
+    let mut story = Story::new(&Chance::new());
+    let kafka = services().kafka.client();
+    let (topic, name) = (unique("slept"), unique("sink"));
+    kafka.create_topic(&topic, 3);
+    let worker =
+        || Standalone::new(services().kafka.bootstrap(), &[]).connector(&name, &elsewhere.sink(&topic));
+    let (first, second) = (worker(), worker());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = elsewhere.store();
+    let directory = LakePath::new(&format!("topics/{topic}")).unwrap();
+    let wait_for_more = |what: &str| {
+        let count = || runtime.block_on(store.list(&directory)).unwrap().len();
+        let before = count();
+        eventually(what, LONGEST, || (count() >= before + 9).then_some(()));
+    };
+
+    let over = AtomicBool::new(false);
+    let mut sleeper = first.start();
+    let process = std::thread::scope(|scope| {
+        let stop = Over(&over);
+        let (kafka, topic, over) = (&kafka, &topic, &over);
+        scope.spawn(move || write(kafka, topic, over));
+        wait_for_more("files of the first worker");
+        signal(&sleeper, "-STOP");
+        let process = second.start();
+        wait_for_more("files of the second worker");
+        signal(&sleeper, "-CONT");
+        wait_for_more("files of both");
+        assert!(sleeper.stop().success(), "{}", sleeper.log_tail(40));
+        drop(stop);
+        process
+    });
+    settle(&kafka, &topic, &name, process, &mut story);
+    expect_each_once(&elsewhere, &kafka, &topic, &story);
 }
 
 #[test]
