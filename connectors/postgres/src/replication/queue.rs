@@ -106,9 +106,14 @@ impl Queue {
         if state.frames.is_empty() {
             return state.ended.clone().map(Err);
         }
-        let count = state.frames.len().min(most);
         let State { frames, bytes, .. } = &mut *state;
-        into.extend(frames.drain(..count).inspect(|frame| *bytes -= frame.size()));
+        if into.is_empty() && frames.len() <= most {
+            std::mem::swap(frames, into);
+            *bytes = 0;
+        } else {
+            let count = frames.len().min(most);
+            into.extend(frames.drain(..count).inspect(|frame| *bytes -= frame.size()));
+        }
         drop(state);
         self.drained.notify_one();
         Some(Ok(()))
@@ -139,6 +144,7 @@ mod tests {
         queue.end(Error::retriable("gone"));
         queue.try_take(2, &mut taken).unwrap().unwrap();
         assert!(queue.try_take(2, &mut taken).unwrap().is_ok(), "what is left comes before the end");
+        assert_eq!((taken.len(), queue.load().bytes), (4, 0));
         assert!(queue.try_take(2, &mut taken).unwrap().is_err());
     }
 }
