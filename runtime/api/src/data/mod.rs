@@ -20,6 +20,7 @@
 //! | source partition, source offset | [`OffsetMap`] | |
 
 mod decimal;
+mod key_list;
 mod object;
 mod offset;
 mod record;
@@ -34,6 +35,7 @@ mod value;
 mod values;
 
 pub use decimal::Decimal;
+pub use key_list::KeyList;
 pub use object::Object;
 pub use offset::{OffsetMap, SourcePosition};
 pub use record::{

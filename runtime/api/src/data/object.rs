@@ -1,7 +1,7 @@
 //! Schemaless maps with string keys.
 
 use super::values::Values;
-use super::{Shape, ShapeTable, Str, Value};
+use super::{KeyList, Shape, ShapeTable, Str, Value};
 
 /// A schemaless map with string keys, in insertion order (Java's would come in hash order).
 ///
@@ -34,19 +34,46 @@ impl Object {
 
     /// An object of `entries` with a shape of its own; of two equal keys the last value counts.
     pub fn from_entries<K: Into<Str>, V: Into<Value>>(entries: impl IntoIterator<Item = (K, V)>) -> Self {
-        let mut keys: Vec<Str> = Vec::new();
-        let mut values: Vec<Value> = Vec::new();
-        for (key, value) in entries {
-            let key = key.into();
-            match keys.iter().position(|k| *k == key) {
-                Some(at) => values[at] = value.into(),
-                None => {
-                    keys.push(key);
-                    values.push(value.into());
-                }
+        Self::listed(KeyList::default(), Vec::new(), entries)
+    }
+
+    /// An object of `entries` whose shape comes from `shapes`, or is its own where they have no room; of two equal keys
+    /// the last value counts, at the place of the first. Takes time in proportion to the entries, whatever the keys.
+    pub fn shared(entries: impl IntoIterator<Item = (Str, Value)>, shapes: &mut ShapeTable) -> Self {
+        let mut entries = entries.into_iter();
+        let mut at = shapes.start();
+        let mut values: Vec<Value> = Vec::with_capacity(entries.size_hint().0);
+        while let Some((key, value)) = entries.next() {
+            // A step that was made before is no repeated key: those are kept out here.
+            if let Some(known) = shapes.find(at, &key) {
+                at = known;
+                values.push(value);
+            } else if let Some(slot) = shapes.position(at, &key).and_then(|place| values.get_mut(place)) {
+                *slot = value;
+            } else if let Some(next) = shapes.step(at, &key) {
+                at = next;
+                values.push(value);
+            } else {
+                let keys = shapes.keys(at).into_iter().collect();
+                return Self::listed(keys, values, std::iter::once((key, value)).chain(entries));
             }
         }
-        Self::new(Shape::new(keys), values)
+        Self::new(shapes.shape(at), values)
+    }
+
+    /// An object that has the `values` of `keys` already, and `entries` besides.
+    fn listed<K: Into<Str>, V: Into<Value>>(
+        mut keys: KeyList,
+        mut values: Vec<Value>,
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        for (key, value) in entries {
+            match values.get_mut(keys.place(key.into())) {
+                Some(slot) => *slot = value.into(),
+                None => values.push(value.into()),
+            }
+        }
+        Self::new(keys.into(), values)
     }
 
     /// The keys.
@@ -108,5 +135,50 @@ impl Object {
         let mut values = std::mem::take(&mut self.values).into_boxed_slice().into_vec();
         values.push(value);
         *self = Self::new(shape, values);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANY: i64 = 50_000;
+
+    /// Every key twice.
+    fn entries() -> impl Iterator<Item = (Str, Value)> {
+        (0..2 * MANY).map(|at| (Str::from(format!("k{}", at % MANY)), Value::from(at)))
+    }
+
+    fn is_of_the_last(object: &Object) {
+        assert_eq!(object.len() as i64, MANY);
+        for ((key, value), at) in object.iter().zip(0..) {
+            assert_eq!((key.as_str(), value), (format!("k{at}").as_str(), &Value::from(MANY + at)));
+        }
+    }
+
+    #[test]
+    fn of_many_keys_the_last_value_counts_at_the_first_place() {
+        is_of_the_last(&Object::from_entries(entries()));
+        for room in [1, 100, 10_000] {
+            let mut shapes = ShapeTable::new(room);
+            for _ in 0..2 {
+                is_of_the_last(&Object::shared(entries(), &mut shapes));
+            }
+        }
+    }
+
+    #[test]
+    fn equal_keys_share_a_shape_where_there_is_room() {
+        let object = |shapes: &mut ShapeTable, keys: &[&str]| {
+            let entries = keys.iter().zip(0_i64..).map(|(key, at)| (Str::from(*key), Value::from(at)));
+            Object::shared(entries, shapes)
+        };
+        let mut shapes = ShapeTable::new(4);
+        let first = object(&mut shapes, &["a", "b", "a"]);
+        assert!(first.shape().same(object(&mut shapes, &["a", "b"]).shape()));
+        assert_eq!(first, Object::from_entries([("a", 2_i64), ("b", 1)]));
+        let crowded = object(&mut shapes, &["a", "b", "c", "d", "b", "d", "e"]);
+        assert_eq!(crowded, Object::from_entries([("a", 0_i64), ("b", 4), ("c", 2), ("d", 5), ("e", 6)]));
+        assert!(!crowded.shape().same(object(&mut shapes, &["a", "b", "c", "d", "e"]).shape()));
     }
 }

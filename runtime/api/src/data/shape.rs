@@ -1,66 +1,47 @@
 //! Shared key lists of schemaless objects.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::Str;
+use super::{KeyList, Str};
 
 /// The keys of a schemaless object, in insertion order, without duplicates.
 ///
 /// Objects that came with the same keys in the same order usually share one shape, so that a column writer or a
 /// transform compiles its plan once per shape and finds it again by pointer.
 #[derive(Clone)]
-pub struct Shape(Arc<Keys>);
-
-struct Keys {
-    keys: Box<[Str]>,
-    by_name: HashMap<Str, usize>,
-}
-
-/// Up to this many keys a linear search beats the hash.
-const LINEAR: usize = 8;
+pub struct Shape(Arc<KeyList>);
 
 impl Shape {
     /// A shape of its own, shared with nobody yet. Of two equal keys the first counts.
     #[must_use]
     pub fn new(keys: impl Into<Box<[Str]>>) -> Self {
-        let keys = keys.into();
-        let mut by_name = HashMap::new();
-        if keys.len() > LINEAR {
-            for (i, key) in keys.iter().enumerate() {
-                by_name.entry(key.clone()).or_insert(i);
-            }
-        }
-        Self(Arc::new(Keys { keys, by_name }))
+        Self(Arc::new(KeyList::of_all(keys.into().into_vec())))
     }
 
     /// The keys in order.
     #[must_use]
     pub fn keys(&self) -> &[Str] {
-        &self.0.keys
+        self.0.keys()
     }
 
     /// The number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.keys.len()
+        self.keys().len()
     }
 
     /// Whether there are no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.keys.is_empty()
+        self.keys().is_empty()
     }
 
     /// The position of `key`.
     #[must_use]
     pub fn index_of(&self, key: &str) -> Option<usize> {
-        if self.0.keys.len() <= LINEAR {
-            return self.0.keys.iter().position(|k| k == key);
-        }
-        self.0.by_name.get(key).copied()
+        self.0.find(key)
     }
 
     /// Whether both are the same allocation.
@@ -76,9 +57,16 @@ impl Shape {
     }
 }
 
+/// A shape of its own.
+impl From<KeyList> for Shape {
+    fn from(keys: KeyList) -> Self {
+        Self(Arc::new(keys))
+    }
+}
+
 impl PartialEq for Shape {
     fn eq(&self, other: &Self) -> bool {
-        self.same(other) || self.0.keys == other.0.keys
+        self.same(other) || self.keys() == other.keys()
     }
 }
 
@@ -86,13 +74,13 @@ impl Eq for Shape {}
 
 impl Hash for Shape {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.keys.hash(state);
+        self.keys().hash(state);
     }
 }
 
 impl fmt::Debug for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.keys.iter()).finish()
+        f.debug_list().entries(self.keys()).finish()
     }
 }
 
@@ -124,6 +112,9 @@ struct Transition {
 /// More transitions than this from one node are a sign of random keys.
 const MAX_FAN_OUT: usize = 64;
 
+/// Objects with more members than this are maps rather than records, and get shapes of their own.
+const MAX_STEPS: u32 = 512;
+
 impl ShapeTable {
     /// A table of at most `limit` transitions.
     #[must_use]
@@ -138,12 +129,19 @@ impl ShapeTable {
         ShapeCursor(0)
     }
 
-    /// The position after `key`, or `None` where the table is full. The caller takes care of duplicates: a key that
-    /// the object already has is not stepped over again.
+    /// The position after `key`, or `None` where the table is full, or there are too many keys before this one to be
+    /// those of a record. The caller takes care of duplicates: a key that the object already has is not stepped over
+    /// again.
     pub fn step(&mut self, at: ShapeCursor, key: &str) -> Option<ShapeCursor> {
         if let Some(known) = self.find(at, key) {
             return Some(known);
         }
+        let node = self.nodes.get(at.0 as usize)?;
+        if node.depth < MAX_STEPS { self.grow(at, key) } else { None }
+    }
+
+    /// The position after `key`, which is not known behind `at` yet.
+    fn grow(&mut self, at: ShapeCursor, key: &str) -> Option<ShapeCursor> {
         let node = self.nodes.get(at.0 as usize)?;
         if self.nodes.len() >= self.limit || node.children.len() >= MAX_FAN_OUT {
             return None;
@@ -225,7 +223,7 @@ impl ShapeTable {
     pub fn intern<'k>(&mut self, keys: impl IntoIterator<Item = &'k str> + Clone) -> Shape {
         let mut at = self.start();
         for key in keys.clone() {
-            match self.step(at, key) {
+            match self.find(at, key).or_else(|| self.grow(at, key)) {
                 Some(next) => at = next,
                 None => return Shape::new(keys.into_iter().map(Str::from).collect::<Vec<_>>()),
             }
@@ -261,6 +259,22 @@ mod tests {
         assert_eq!(table.find(a, "b"), Some(b));
         assert_eq!((table.position(b, "a"), table.position(b, "b")), (Some(0), Some(1)));
         assert_eq!((table.position(a, "b"), table.position(root, "a")), (None, None));
+    }
+
+    #[test]
+    fn keys_of_a_map_do_not_fill_the_table() {
+        let mut table = ShapeTable::new(10_000);
+        let mut at = table.start();
+        let steps = (0..).map_while(|i| {
+            at = table.step(at, &format!("k{i}"))?;
+            Some(at)
+        });
+        assert_eq!(steps.count(), 512);
+        assert_eq!((table.depth(at), table.nodes.len()), (512, 513));
+        // Whoever has all keys at once has no steps that cost more and more.
+        let names: Vec<String> = (0..600).map(|i| format!("k{i}")).collect();
+        let wide = table.intern(names.iter().map(String::as_str));
+        assert!(wide.same(&table.intern(names.iter().map(String::as_str))));
     }
 
     #[test]

@@ -175,34 +175,11 @@ fn map(entries: Vec<(Value, Value)>, shapes: &mut ShapeTable) -> Value {
     if !entries.iter().all(|(key, _)| matches!(key, Value::String(_))) {
         return Value::Map(entries.into_boxed_slice());
     }
-    let mut at = Some(shapes.start());
-    for (key, _) in &entries {
-        let key = key.as_str().unwrap_or_default();
-        at = at.filter(|at| shapes.position(*at, key).is_none()).and_then(|at| shapes.step(at, key));
-    }
-    match at {
-        Some(at) => {
-            let shape = shapes.shape(at);
-            Value::from(Object::new(shape, entries.into_iter().map(|(_, item)| item).collect()))
-        }
-        None => {
-            let mut places = std::collections::HashMap::with_capacity(entries.len());
-            let mut keys: Vec<Str> = Vec::with_capacity(entries.len());
-            let mut values: Vec<Value> = Vec::with_capacity(entries.len());
-            for (key, item) in entries {
-                let Value::String(key) = key else { continue };
-                let place = *places.entry(key.clone()).or_insert(values.len());
-                match values.get_mut(place) {
-                    Some(slot) => *slot = item,
-                    None => {
-                        keys.push(key);
-                        values.push(item);
-                    }
-                }
-            }
-            Value::from(Object::new(lavka_api::data::Shape::new(keys), values))
-        }
-    }
+    let entries = entries.into_iter().filter_map(|(key, item)| match key {
+        Value::String(key) => Some((key, item)),
+        _ => None,
+    });
+    Value::from(Object::shared(entries, shapes))
 }
 
 /// Text; what is not UTF-8 becomes replacement characters, as in Java.

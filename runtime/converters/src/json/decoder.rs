@@ -1,17 +1,12 @@
 //! Reading documents that come without a schema.
 
-use std::collections::HashMap;
-
-use lavka_api::data::{Object, Shape, ShapeCursor, ShapeTable, Str, Value};
+use lavka_api::data::{KeyList, Object, Shape, ShapeCursor, ShapeTable, Str, Value};
 use lavka_api::{Error, Result};
 
 use super::reader::Reader;
 
 /// Transitions of the shape table; one costs about a hundred bytes.
 const SHAPE_LIMIT: usize = 8192;
-
-/// Objects with more members than this are maps rather than records, and get shapes of their own.
-const MAX_SHARED_KEYS: usize = 512;
 
 /// After so many objects for which the full table had no room it is emptied, so that keys that came once do not keep
 /// shapes that come all the time out of it.
@@ -171,19 +166,14 @@ impl Decoder {
         depth: usize,
     ) -> Result<()> {
         self.crowded += 1;
-        let mut keys = self.shapes.keys(cursor);
-        let mut places: HashMap<Str, usize> =
-            keys.iter().enumerate().map(|(at, known)| (known.clone(), at)).collect();
+        let mut keys: KeyList = self.shapes.keys(cursor).into_iter().collect();
         let mut key = key;
         loop {
             let value = self.value(reader, depth + 1)?;
-            match places.get(&key).and_then(|at| self.stack.get_mut(base + at)) {
+            let place = base + keys.place(key);
+            match self.stack.get_mut(place) {
                 Some(slot) => *slot = value,
-                None => {
-                    places.insert(key.clone(), keys.len());
-                    keys.push(key);
-                    self.stack.push(value);
-                }
+                None => self.stack.push(value),
             }
             if !reader.more(b'}')? {
                 break;
@@ -194,7 +184,7 @@ impl Decoder {
             self.crowded = 0;
             self.shapes = ShapeTable::new(SHAPE_LIMIT);
         }
-        self.close_object(base, Shape::new(keys));
+        self.close_object(base, keys.into());
         Ok(())
     }
 
@@ -210,9 +200,6 @@ impl Decoder {
 fn new_member(shapes: &mut ShapeTable, cursor: ShapeCursor, key: &str) -> Member {
     if let Some(at) = shapes.position(cursor, key) {
         return Member::Again(at);
-    }
-    if shapes.depth(cursor) >= MAX_SHARED_KEYS {
-        return Member::Crowded;
     }
     shapes.step(cursor, key).map_or(Member::Crowded, Member::New)
 }

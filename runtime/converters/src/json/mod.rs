@@ -18,7 +18,7 @@
 //!
 //! Inside, from the bytes up: `scan` finds the next byte of interest; `reader` and `number` are a pull parser;
 //! `decoder` reads values without schema, `read_plan` (with `read_containers` and `place`) those of a schema, `schema_reader` the schemas
-//! themselves and `envelope` both together; `escape`, `lead`, `plain_writer`, `write_plan` and `schema_writer` are
+//! themselves and `envelope` both together; `nesting` bounds the schemas that are compiled; `escape`, `lead`, `plain_writer`, `write_plan` and `schema_writer` are
 //! their counterparts; `codec` is the converter, `resilient` Lenses' that never fails. `dialect` is what `JsonSchemaConverter` does otherwise, with `union` for its unions.
 
 mod base64_text;
@@ -29,6 +29,7 @@ mod envelope;
 mod escape;
 mod lead;
 mod lru;
+mod nesting;
 mod number;
 pub mod offsets;
 mod place;

@@ -3,6 +3,9 @@
 //! Reading is as lax as Java's: a number stands for any number type, text is zero to it, and most things that are not
 //! what the schema says become zero, false, null or empty without an error.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use lavka_api::data::{Blob, Decimal, Logical, Schema, Str, Struct, Type, Value};
 use lavka_api::error::exception;
 use lavka_api::{Error, Result};
@@ -11,8 +14,8 @@ use super::base64_text;
 use super::decoder::Decoder;
 use super::dialect::Dialect;
 use super::escape::write_string;
+use super::nesting::check_nesting;
 use super::place::Place;
-use super::plain_writer::check_depth;
 use super::read_containers::{read_array, read_entries, read_members, read_pairs};
 use super::reader::Reader;
 use super::union;
@@ -28,6 +31,8 @@ pub(super) struct ReadNode {
     default: Option<Value>,
 }
 
+/// A clone is a pointer: schemas that are used again and again are compiled once.
+#[derive(Clone)]
 enum Kind {
     Scalar(Type),
     /// The schema's scale, as far as the schema tells a valid one.
@@ -35,16 +40,16 @@ enum Kind {
     Date,
     Time,
     Timestamp,
-    Array(Box<ReadNode>),
+    Array(Arc<ReadNode>),
     /// Keys are strings: an object.
-    TextMap(Box<ReadNode>),
+    TextMap(Arc<ReadNode>),
     /// An array of pairs.
-    PairMap(Box<(ReadNode, ReadNode)>),
+    PairMap(Arc<(ReadNode, ReadNode)>),
     /// An array of objects with `key` and `value`.
-    EntryMap(Box<(ReadNode, ReadNode)>),
-    Struct(Box<[ReadField]>),
+    EntryMap(Arc<(ReadNode, ReadNode)>),
+    Struct(Arc<[ReadField]>),
     /// A struct of which one field is read.
-    Union(Box<[ReadNode]>),
+    Union(Arc<[ReadNode]>),
 }
 
 struct ReadField {
@@ -90,6 +95,78 @@ impl Met {
     }
 }
 
+/// Compiles schemas whose nesting was checked.
+struct Compiler {
+    replace_null_with_default: bool,
+    dialect: Dialect,
+    /// What containers are read as, by the address of their schema, which the root keeps alive.
+    known: HashMap<usize, Kind>,
+}
+
+impl Compiler {
+    fn node(&mut self, schema: &Schema) -> Result<ReadNode> {
+        let kind = self.kind(schema)?;
+        let default = schema.default_value().filter(|_| self.replace_null_with_default).cloned();
+        Ok(ReadNode { schema: schema.clone(), kind, dialect: self.dialect, default })
+    }
+
+    fn kind(&mut self, schema: &Schema) -> Result<Kind> {
+        // As in Java the name alone says that a type is logical, whatever its base.
+        match schema.name().map(|name| name.as_str()) {
+            Some(Logical::DECIMAL) => {
+                return Ok(Kind::Decimal(schema.parameter("scale").and_then(|scale| scale.parse().ok())));
+            }
+            Some(Logical::DATE) => return Ok(Kind::Date),
+            Some(Logical::TIME) => return Ok(Kind::Time),
+            Some(Logical::TIMESTAMP) => return Ok(Kind::Timestamp),
+            _ => {}
+        }
+        if schema.ty().is_primitive() {
+            return Ok(Kind::Scalar(schema.ty()));
+        }
+        if let Some(kind) = self.known.get(&schema.address()) {
+            return Ok(kind.clone());
+        }
+        let kind = self.container(schema)?;
+        self.known.insert(schema.address(), kind.clone());
+        Ok(kind)
+    }
+
+    fn container(&mut self, schema: &Schema) -> Result<Kind> {
+        let inner = |compiler: &mut Self, inner: Option<&Schema>| match inner {
+            Some(inner) => compiler.node(inner),
+            None => Err(Error::data(format!("A schema of type {} lacks an inner schema", schema.ty()))),
+        };
+        Ok(match schema.ty() {
+            Type::Array => Kind::Array(Arc::new(inner(self, schema.values())?)),
+            Type::Map if self.dialect.has_text_keys(schema) => {
+                Kind::TextMap(Arc::new(inner(self, schema.values())?))
+            }
+            Type::Map => {
+                let nodes = Arc::new((inner(self, schema.keys())?, inner(self, schema.values())?));
+                match self.dialect {
+                    Dialect::JsonConverter => Kind::PairMap(nodes),
+                    Dialect::JsonSchema => Kind::EntryMap(nodes),
+                }
+            }
+            Type::Struct if self.dialect.is_union(schema) => {
+                let nodes = schema.fields().iter().map(|field| self.node(field.schema()));
+                Kind::Union(nodes.collect::<Result<_>>()?)
+            }
+            Type::Struct => {
+                let fields = schema.fields().iter().map(|field| {
+                    let mut lead = Vec::new();
+                    write_string(&mut lead, field.name());
+                    lead.push(b':');
+                    Ok(ReadField { lead: lead.into_boxed_slice(), node: self.node(field.schema())? })
+                });
+                Kind::Struct(fields.collect::<Result<_>>()?)
+            }
+            scalar => Kind::Scalar(scalar),
+        })
+    }
+}
+
 impl ReadNode {
     /// Compiles `schema`.
     ///
@@ -101,51 +178,10 @@ impl ReadNode {
         dialect: Dialect,
         depth: usize,
     ) -> Result<Self> {
-        let compile = |inner: &Schema| Self::compile(inner, replace_null_with_default, dialect, depth + 1);
-        let inner = |inner: Option<&Schema>| match inner {
-            Some(inner) => compile(inner),
-            None => Err(Error::data(format!("A schema of type {} lacks an inner schema", schema.ty()))),
-        };
         if !schema.ty().is_primitive() {
-            check_depth(depth)?;
+            check_nesting(schema, depth)?;
         }
-        // As in Java the name alone says that a type is logical, whatever its base.
-        let kind = match (schema.name().map(|name| name.as_str()), schema.ty()) {
-            (Some(Logical::DECIMAL), _) => {
-                Kind::Decimal(schema.parameter("scale").and_then(|scale| scale.parse().ok()))
-            }
-            (Some(Logical::DATE), _) => Kind::Date,
-            (Some(Logical::TIME), _) => Kind::Time,
-            (Some(Logical::TIMESTAMP), _) => Kind::Timestamp,
-            (_, Type::Array) => Kind::Array(Box::new(inner(schema.values())?)),
-            (_, Type::Map) if dialect.has_text_keys(schema) => {
-                Kind::TextMap(Box::new(inner(schema.values())?))
-            }
-            (_, Type::Map) => {
-                let nodes = Box::new((inner(schema.keys())?, inner(schema.values())?));
-                match dialect {
-                    Dialect::JsonConverter => Kind::PairMap(nodes),
-                    Dialect::JsonSchema => Kind::EntryMap(nodes),
-                }
-            }
-            (_, Type::Struct) if dialect.is_union(schema) => {
-                let nodes = schema.fields().iter().map(|field| compile(field.schema()));
-                Kind::Union(nodes.collect::<Result<_>>()?)
-            }
-            (_, Type::Struct) => {
-                let fields = schema.fields().iter().map(|field| {
-                    let mut lead = Vec::new();
-                    write_string(&mut lead, field.name());
-                    lead.push(b':');
-                    let node = compile(field.schema())?;
-                    Ok(ReadField { lead: lead.into_boxed_slice(), node })
-                });
-                Kind::Struct(fields.collect::<Result<_>>()?)
-            }
-            (_, scalar) => Kind::Scalar(scalar),
-        };
-        let default = schema.default_value().filter(|_| replace_null_with_default).cloned();
-        Ok(Self { schema: schema.clone(), kind, dialect, default })
+        Compiler { replace_null_with_default, dialect, known: HashMap::new() }.node(schema)
     }
 
     /// The schema whose values this reads.

@@ -1,17 +1,22 @@
 //! The `schema` part of an envelope.
 
-use lavka_api::Result;
 use lavka_api::data::{Schema, Type};
+use lavka_api::{Error, Result};
 
 use super::dialect::Dialect;
 use super::escape::write_string;
 use super::plain_writer::{check_depth, write_bool, write_int};
 use super::write_plan::{WriteNode, WriteOptions};
 
+/// Longer texts are not written. No topic takes a message of that size, but a schema that uses others again and again
+/// can be shorter by any factor than its text, which says them each time.
+const MAX_TEXT: usize = 16 << 20;
+
 /// The JSON form of `schema`, as in an envelope: `{"type":"int32","optional":false}`.
 ///
 /// # Errors
-/// A data error for a schema nested too deep, or a default that is not a value of the schema.
+/// A data error for a schema nested too deep, for one whose text is larger than 16 MiB, or a default that is not a value
+/// of the schema.
 pub fn schema_text(schema: &Schema) -> Result<String> {
     let mut text = Vec::new();
     write_schema(schema, WriteOptions::default(), &mut text)?;
@@ -21,7 +26,10 @@ pub fn schema_text(schema: &Schema) -> Result<String> {
 
 /// Appends the JSON form of `schema`; defaults are written as payloads of it are.
 pub(super) fn write_schema(schema: &Schema, options: WriteOptions, out: &mut Vec<u8>) -> Result<()> {
-    write(schema, None, options, out, 0)
+    write(schema, None, options, out, 0).map_err(|error| match out.len() {
+        ..=MAX_TEXT => error,
+        _ => Error::data(format!("{schema} as JSON is larger than {MAX_TEXT} bytes")),
+    })
 }
 
 /// `field` is the name of the struct's field whose schema this is.
@@ -32,6 +40,9 @@ fn write(
     out: &mut Vec<u8>,
     depth: usize,
 ) -> Result<()> {
+    if out.len() > MAX_TEXT {
+        return Err(Error::data("text that is too large"));
+    }
     out.extend_from_slice(b"{\"type\":\"");
     out.extend_from_slice(type_name(schema.ty()).as_bytes());
     out.push(b'"');

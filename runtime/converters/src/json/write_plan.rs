@@ -1,6 +1,8 @@
 //! Writing values of a schema: the schema compiled once to what has to be written.
 
+use std::collections::HashMap;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use lavka_api::data::{Decimal, Logical, Schema, Struct, Type, Value};
 use lavka_api::{Error, Result};
@@ -8,6 +10,7 @@ use lavka_api::{Error, Result};
 use super::dialect::Dialect;
 use super::escape::{write_base64, write_string};
 use super::lead::{Lead, ShapeLeads};
+use super::nesting::check_nesting;
 use super::plain_writer::{
     self, check_depth, mismatching_schema, write_bool, write_double, write_float, write_int,
 };
@@ -41,6 +44,8 @@ pub(super) struct WriteNode {
     default: Option<Value>,
 }
 
+/// A clone is a pointer: schemas that are used again and again are compiled once.
+#[derive(Clone)]
 enum Kind {
     /// Without a schema.
     Any,
@@ -50,23 +55,101 @@ enum Kind {
     Date,
     Time,
     Timestamp,
-    Array(Box<WriteNode>),
+    Array(Arc<WriteNode>),
     /// Keys are strings: an object.
-    TextMap(Box<(WriteNode, WriteNode)>),
+    TextMap(Arc<(WriteNode, WriteNode)>),
     /// An array of pairs.
-    PairMap(Box<(WriteNode, WriteNode)>),
+    PairMap(Arc<(WriteNode, WriteNode)>),
     /// An array of objects with `key` and `value`.
-    EntryMap(Box<(WriteNode, WriteNode)>),
-    Struct(Schema, Box<[WriteField]>),
+    EntryMap(Arc<(WriteNode, WriteNode)>),
+    Struct(Schema, Arc<[WriteField]>),
     /// A struct whose members may be left out: every lead is that of a later member.
-    SparseStruct(Schema, Box<[WriteField]>),
+    SparseStruct(Schema, Arc<[WriteField]>),
     /// A struct of which the first field that is not null is written.
-    Union(Schema, Box<[WriteNode]>),
+    Union(Schema, Arc<[WriteNode]>),
 }
 
 struct WriteField {
     lead: Lead,
     node: WriteNode,
+}
+
+/// Compiles schemas whose nesting was checked.
+struct Compiler {
+    options: WriteOptions,
+    dialect: Dialect,
+    /// What containers are written as, by the address of their schema, which the root keeps alive.
+    known: HashMap<usize, Kind>,
+}
+
+impl Compiler {
+    fn node(&mut self, schema: &Schema) -> WriteNode {
+        let default = schema.default_value().filter(|_| self.options.replace_null_with_default).cloned();
+        let omits = self.dialect == Dialect::JsonSchema;
+        WriteNode { kind: self.kind(schema), optional: schema.is_optional(), omits, default }
+    }
+
+    fn inner(&mut self, inner: Option<&Schema>) -> WriteNode {
+        match inner {
+            Some(inner) => self.node(inner),
+            None => WriteNode { kind: Kind::Any, optional: true, omits: false, default: None },
+        }
+    }
+
+    fn kind(&mut self, schema: &Schema) -> Kind {
+        // As in Java the name alone says that a type is logical, whatever its base.
+        match schema.name().map(|name| name.as_str()) {
+            Some(Logical::DECIMAL) => {
+                let scale = schema.parameter("scale").and_then(|scale| scale.parse().ok());
+                return Kind::Decimal(scale, self.options.decimal_format);
+            }
+            Some(Logical::DATE) => return Kind::Date,
+            Some(Logical::TIME) => return Kind::Time,
+            Some(Logical::TIMESTAMP) => return Kind::Timestamp,
+            _ => {}
+        }
+        if schema.ty().is_primitive() {
+            return Kind::Scalar(schema.ty());
+        }
+        if let Some(kind) = self.known.get(&schema.address()) {
+            return kind.clone();
+        }
+        let kind = self.container(schema);
+        self.known.insert(schema.address(), kind.clone());
+        kind
+    }
+
+    fn container(&mut self, schema: &Schema) -> Kind {
+        match schema.ty() {
+            Type::Array => Kind::Array(Arc::new(self.inner(schema.values()))),
+            Type::Map => {
+                let nodes = Arc::new((self.inner(schema.keys()), self.inner(schema.values())));
+                match self.dialect {
+                    _ if self.dialect.has_text_keys(schema) => Kind::TextMap(nodes),
+                    Dialect::JsonConverter => Kind::PairMap(nodes),
+                    Dialect::JsonSchema => Kind::EntryMap(nodes),
+                }
+            }
+            Type::Struct if self.dialect.is_union(schema) => {
+                let nodes = schema.fields().iter().map(|field| self.node(field.schema()));
+                Kind::Union(schema.clone(), nodes.collect())
+            }
+            Type::Struct => {
+                let is_sparse = self.dialect == Dialect::JsonSchema;
+                let fields = schema.fields().iter().enumerate().map(|(i, field)| WriteField {
+                    lead: Lead::new(field.name(), i == 0 && !is_sparse),
+                    node: self.node(field.schema()),
+                });
+                let fields = fields.collect();
+                if is_sparse {
+                    Kind::SparseStruct(schema.clone(), fields)
+                } else {
+                    Kind::Struct(schema.clone(), fields)
+                }
+            }
+            scalar => Kind::Scalar(scalar),
+        }
+    }
 }
 
 impl WriteNode {
@@ -80,55 +163,10 @@ impl WriteNode {
         dialect: Dialect,
         depth: usize,
     ) -> Result<Self> {
-        let optional_inner = |inner: Option<&Schema>| match inner {
-            Some(inner) => Self::compile(inner, options, dialect, depth + 1),
-            None => Ok(Self { kind: Kind::Any, optional: true, omits: false, default: None }),
-        };
         if !schema.ty().is_primitive() {
-            check_depth(depth)?;
+            check_nesting(schema, depth)?;
         }
-        // As in Java the name alone says that a type is logical, whatever its base.
-        let kind = match (schema.name().map(|name| name.as_str()), schema.ty()) {
-            (Some(Logical::DECIMAL), _) => {
-                let scale = schema.parameter("scale").and_then(|scale| scale.parse().ok());
-                Kind::Decimal(scale, options.decimal_format)
-            }
-            (Some(Logical::DATE), _) => Kind::Date,
-            (Some(Logical::TIME), _) => Kind::Time,
-            (Some(Logical::TIMESTAMP), _) => Kind::Timestamp,
-            (_, Type::Array) => Kind::Array(Box::new(optional_inner(schema.values())?)),
-            (_, Type::Map) => {
-                let nodes = Box::new((optional_inner(schema.keys())?, optional_inner(schema.values())?));
-                match dialect {
-                    _ if dialect.has_text_keys(schema) => Kind::TextMap(nodes),
-                    Dialect::JsonConverter => Kind::PairMap(nodes),
-                    Dialect::JsonSchema => Kind::EntryMap(nodes),
-                }
-            }
-            (_, Type::Struct) if dialect.is_union(schema) => {
-                let fields = schema.fields().iter();
-                let nodes = fields.map(|field| Self::compile(field.schema(), options, dialect, depth + 1));
-                Kind::Union(schema.clone(), nodes.collect::<Result<_>>()?)
-            }
-            (_, Type::Struct) => {
-                let is_sparse = dialect == Dialect::JsonSchema;
-                let fields = schema.fields().iter().enumerate().map(|(i, field)| {
-                    let lead = Lead::new(field.name(), i == 0 && !is_sparse);
-                    let node = Self::compile(field.schema(), options, dialect, depth + 1)?;
-                    Ok(WriteField { lead, node })
-                });
-                let fields = fields.collect::<Result<_>>()?;
-                if is_sparse {
-                    Kind::SparseStruct(schema.clone(), fields)
-                } else {
-                    Kind::Struct(schema.clone(), fields)
-                }
-            }
-            (_, scalar) => Kind::Scalar(scalar),
-        };
-        let default = schema.default_value().filter(|_| options.replace_null_with_default).cloned();
-        let omits = dialect == Dialect::JsonSchema;
-        Ok(Self { kind, optional: schema.is_optional(), omits, default })
+        Ok(Compiler { options, dialect, known: HashMap::new() }.node(schema))
     }
 
     /// Whether `value` is a null that is left out.

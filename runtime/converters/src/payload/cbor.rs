@@ -110,47 +110,13 @@ impl CborReader {
             entries.push((key, self.value(input, depth + 1)?));
         }
         if entries.iter().all(|(key, _)| matches!(key, Value::String(_))) {
-            return Ok(Value::Object(Box::new(self.object(entries))));
+            let entries = entries.into_iter().filter_map(|(key, value)| match key {
+                Value::String(key) => Some((key, value)),
+                _ => None,
+            });
+            return Ok(Object::shared(entries, &mut self.shapes).into());
         }
         Ok(Value::Map(entries.into_boxed_slice()))
-    }
-
-    /// An object of entries whose keys are text.
-    fn object(&mut self, entries: Vec<(Value, Value)>) -> Object {
-        let mut at = Some(self.shapes.start());
-        let mut keys: Vec<Str> = Vec::new();
-        let mut values: Vec<Value> = Vec::with_capacity(entries.len());
-        for (key, value) in entries {
-            let Value::String(key) = key else { continue };
-            let known = at.and_then(|at| self.shapes.find(at, &key));
-            // A step that was made before is no repeated key: those are kept out here.
-            let place = match known {
-                Some(_) => None,
-                None => match at {
-                    Some(at) => self.shapes.position(at, &key),
-                    None => keys.iter().position(|other| *other == key),
-                },
-            };
-            if let Some(value_before) = place.and_then(|place| values.get_mut(place)) {
-                *value_before = value;
-                continue;
-            }
-            values.push(value);
-            match at.and_then(|at| self.shapes.step(at, &key)) {
-                Some(next) => at = Some(next),
-                None => {
-                    // The table is full: from here on the object has keys of its own.
-                    if let Some(before) = at.take() {
-                        keys = self.shapes.keys(before);
-                    }
-                    keys.push(key);
-                }
-            }
-        }
-        match at {
-            Some(at) => Object::new(self.shapes.shape(at), values),
-            None => Object::from_entries(keys.into_iter().zip(values)),
-        }
     }
 }
 
