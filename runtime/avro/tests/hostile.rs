@@ -7,8 +7,8 @@
     reason = "a helper that fails, fails its test"
 )]
 
-use lavka_api::data::ShapeTable;
-use lavka_avro::{AvroSchema, Decoder, Mapping};
+use lavka_api::data::{Schema, ShapeTable, Struct, Type, Value};
+use lavka_avro::{AvroSchema, Decoder, Encoder, Mapping, write_length};
 use proptest::prelude::*;
 
 const SCHEMAS: &[&str] = &[
@@ -207,4 +207,111 @@ fn recursion_is_refused_with_its_reason() {
     let schema = AvroSchema::parse(list).unwrap();
     let error = Mapping::default().to_connect(&schema, None).unwrap_err();
     assert!(error.to_string().contains("The Avro record List contains itself"), "{error}");
+}
+
+/// Items that a newer schema dropped, or added fields to, are paid for by their own bytes.
+#[test]
+fn many_honest_items_are_read_by_a_newer_schema() {
+    const MANY: usize = 3 * 65_537;
+    let decoder = |writer: &str, reader: &str| {
+        let record = |fields: &str| {
+            AvroSchema::parse(&format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#)).unwrap()
+        };
+        Decoder::new(&Mapping::default(), &record(writer), &record(reader), None).unwrap()
+    };
+    let bytes = |item: &[u8]| {
+        let mut bytes = Vec::new();
+        write_length(&mut bytes, MANY);
+        bytes.extend(item.repeat(MANY));
+        bytes.extend([0, 14]);
+        bytes
+    };
+    let rest = r#"{"name":"rest","type":"int"}"#;
+    let items = |fields: &str| {
+        let items = format!(r#"{{"type":"record","name":"I","fields":[{fields}]}}"#);
+        format!(r#"{{"name":"items","type":{{"type":"array","items":{items}}}}},{rest}"#)
+    };
+    let (a, b) = (r#"{"name":"a","type":"int"}"#, r#"{"name":"b","type":"int","default":0}"#);
+    let floats = format!(r#"{{"name":"items","type":{{"type":"array","items":"float"}}}},{rest}"#);
+    for (writer, reader, item) in [
+        (&floats, rest, &[0, 0, 128, 63][..]),
+        (&items(a), rest, &[2]),
+        (&items(a), &items(&format!("{a},{b}")), &[2]),
+        (&items(a), &items(b), &[2]),
+        (&items(&format!("{a},{b}")), &items(a), &[2, 2]),
+    ] {
+        let value = decoder(writer, reader).decode(&bytes(item), &mut ShapeTable::new(10)).unwrap();
+        let Value::Struct(record) = value else { panic!("no struct") };
+        assert_eq!(record.get("rest"), Some(&Value::Int32(7)), "{writer} as {reader}");
+        if let Some(items) = record.get("items") {
+            assert!(matches!(items, Value::Array(items) if items.len() == MANY), "{writer} as {reader}");
+        }
+    }
+}
+
+/// What takes no bytes is bounded where it is skipped, too.
+#[test]
+fn items_of_no_bytes_are_not_skipped_for_ever() {
+    let writer =
+        r#"{"type":"record","name":"R","fields":[{"name":"n","type":{"type":"array","items":TYPE}}]}"#;
+    for ty in [
+        r#""null""#,
+        r#"{"type":"fixed","name":"F","size":0}"#,
+        r#"{"type":"record","name":"E","fields":[]}"#,
+    ] {
+        let writer = AvroSchema::parse(&writer.replace("TYPE", ty)).unwrap();
+        let reader = AvroSchema::parse(r#"{"type":"record","name":"R","fields":[]}"#).unwrap();
+        let decoder = Decoder::new(&Mapping::default(), &writer, &reader, None).unwrap();
+        let mut bytes = Vec::new();
+        write_length(&mut bytes, 1 << 40);
+        bytes.push(0);
+        let error = decoder.decode(&bytes, &mut ShapeTable::new(10)).unwrap_err();
+        assert!(error.to_string().contains("values that take no bytes"), "{error}");
+    }
+}
+
+/// Room is made for what is there, whatever might be.
+#[test]
+fn nulls_take_no_room() {
+    let lowest =
+        Schema::structure().name("R").field("a", Schema::of(Type::Int32)).optional().build().unwrap();
+    let schema = (0..22).fold(lowest, |inner, level| {
+        let builder = Schema::structure().name(format!("R{level}")).optional();
+        builder.field("x", inner.clone()).field("y", inner).build().unwrap()
+    });
+    let mapping = Mapping::default();
+    let avro = mapping.to_avro(Some(&schema)).unwrap();
+    let encoder = Encoder::new(&mapping, Some(&schema), &avro).unwrap();
+    let value = Value::from(Struct::empty(schema).unwrap());
+    let mut out = Vec::new();
+    let measured = allocation_counter::measure(|| assert!(encoder.encode(&value, &mut out).unwrap()));
+    assert!(measured.bytes_max < 1 << 16, "{} bytes", measured.bytes_max);
+    assert_eq!(out.len(), 3);
+}
+
+/// Each record has the one before in two fields, with a default: every place is a schema of its own.
+#[test]
+fn places_with_defaults_are_bounded() {
+    let two = |levels: usize| {
+        let lowest = r#"{"type":"record","name":"R0","fields":[{"name":"a","type":"int","default":0}]}"#;
+        (1..=levels).fold(lowest.to_owned(), |inner, level| {
+            let x = format!(r#"{{"name":"x","type":{inner},"default":{{}}}}"#);
+            let y = format!(r#"{{"name":"y","type":"R{}","default":{{}}}}"#, level - 1);
+            format!(r#"{{"type":"record","name":"R{level}","fields":[{x},{y}]}}"#)
+        })
+    };
+    let mapping = Mapping::default();
+    assert!(mapping.to_connect(&AvroSchema::parse(&two(8)).unwrap(), None).is_ok());
+    let wide = AvroSchema::parse(&two(16)).unwrap();
+    let error = mapping.to_connect(&wide, None).unwrap_err();
+    assert!(error.to_string().contains("The Avro schema R16 describes more than 100000 parts"), "{error}");
+
+    // As a field that the data lacks it is written as a constant.
+    let registered = format!(
+        r#"{{"type":"record","name":"S","fields":[{{"name":"b","type":"int"}},{{"name":"r","type":{},"default":{{}}}}]}}"#,
+        two(20)
+    );
+    let own = Schema::structure().name("S").field("b", Schema::of(Type::Int32)).build().unwrap();
+    let error = Encoder::new(&mapping, Some(&own), &AvroSchema::parse(&registered).unwrap()).err().unwrap();
+    assert!(error.to_string().contains("the default of r in S is too large"), "{error}");
 }

@@ -7,8 +7,11 @@ use super::varint::{read_spread, unzigzag};
 use crate::schema::{AvroSchema, Kind, MAX_DEPTH, TypeId};
 
 /// Values that may come out of no bytes at all, for each message: records without fields, nulls, fixed types of no
-/// length. All others are bounded by the bytes they take.
+/// length, fields that the writer does not have. All others are bounded by the bytes they take.
 const FREE: usize = 1 << 16;
+
+/// As many more may come with each byte: items that are read by a schema with new fields, which have defaults.
+const FREE_PER_BYTE: usize = 16;
 
 /// What is left of a message.
 pub(super) struct Cursor<'a> {
@@ -29,7 +32,7 @@ pub fn read_length(bytes: &mut &[u8]) -> Result<usize> {
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, free: FREE }
+        Self { rest: bytes, free: bytes.len().saturating_mul(FREE_PER_BYTE).saturating_add(FREE) }
     }
 
     pub(super) fn left(&self) -> usize {
@@ -44,8 +47,13 @@ impl<'a> Cursor<'a> {
                 self.free = left;
                 Ok(())
             }
-            None => Err(broken(format!("more than {FREE} values that take no bytes"))),
+            None => Err(broken("too many values that take no bytes".to_owned())),
         }
+    }
+
+    /// Takes one where nothing has been taken since `before` bytes were left.
+    fn spend_unless_taken(&mut self, before: usize) -> Result<()> {
+        if self.left() == before { self.spend(1) } else { Ok(()) }
     }
 
     #[inline]
@@ -133,6 +141,21 @@ impl<'a> Cursor<'a> {
     /// each, so that a count which cannot be true is found before anything is allocated for it.
     #[inline]
     pub(super) fn block(&mut self, least: usize) -> Result<usize> {
+        let count = self.block_of_any()?;
+        if least == 0 {
+            self.spend(count)?;
+        } else if count > self.left() / least {
+            return Err(broken(format!(
+                "Malformed data. A block of {count} items does not fit into {} bytes",
+                self.left()
+            )));
+        }
+        Ok(count)
+    }
+
+    /// The number of items in the next block, whatever they take.
+    #[inline]
+    fn block_of_any(&mut self) -> Result<usize> {
         let count = self.long()?;
         let count = if count < 0 {
             // The block's length in bytes follows; it serves readers that skip.
@@ -143,17 +166,8 @@ impl<'a> Cursor<'a> {
         } else {
             count
         };
-        let count = usize::try_from(count)
-            .map_err(|_| broken(format!("Malformed data. Block count is out of range: {count}")))?;
-        if least == 0 {
-            self.spend(count)?;
-        } else if count > self.left() / least {
-            return Err(broken(format!(
-                "Malformed data. A block of {count} items does not fit into {} bytes",
-                self.left()
-            )));
-        }
-        Ok(count)
+        usize::try_from(count)
+            .map_err(|_| broken(format!("Malformed data. Block count is out of range: {count}")))
     }
 
     /// Passes over a value of the type `id`.
@@ -170,10 +184,11 @@ impl<'a> Cursor<'a> {
             Kind::Bytes | Kind::String => drop(self.bytes()?),
             Kind::Fixed(fixed) => drop(self.take(fixed.size)?),
             Kind::Record(record) => {
-                self.spend(1)?;
+                let before = self.left();
                 for field in &record.fields {
                     self.skip(schema, field.ty, depth + 1)?;
                 }
+                self.spend_unless_taken(before)?;
             }
             Kind::Union(members) => {
                 let index = self.length()?;
@@ -181,9 +196,11 @@ impl<'a> Cursor<'a> {
                 self.skip(schema, *member, depth + 1)?;
             }
             Kind::Array(inner) => {
-                while let count @ 1.. = self.block(0)? {
+                while let count @ 1.. = self.block_of_any()? {
                     for _ in 0..count {
+                        let before = self.left();
                         self.skip(schema, *inner, depth + 1)?;
+                        self.spend_unless_taken(before)?;
                     }
                 }
             }

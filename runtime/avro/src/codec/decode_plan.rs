@@ -88,7 +88,7 @@ pub(super) struct RecordRead {
     pub(super) in_order: bool,
     /// What fields have that the writer did not write, others null; by the reader's places.
     pub(super) blank: Box<[Value]>,
-    /// Fields that take no bytes.
+    /// Fields that are made of no bytes.
     pub(super) free: usize,
     pub(super) least: usize,
 }
@@ -349,12 +349,15 @@ impl RecordRead {
         let in_order =
             parts.len() == blank.len() && parts.iter().enumerate().all(|(i, (at, _))| *at == Some(i));
         let least = |read: &Read| read.least();
+        let written = parts.iter().filter(|(at, _)| at.is_some());
+        let blank_ones = blank.len().saturating_sub(written.clone().count());
         Self {
             schema: schema.clone(),
             in_order,
-            // The struct itself, and what is made for fields, counts where no byte pays for it.
-            free: parts.iter().filter(|(_, read)| least(read) == 0).count()
-                + blank.len().saturating_sub(parts.len())
+            // The struct itself, and what is made for fields, counts where no byte pays for it. What is skipped makes
+            // nothing.
+            free: written.filter(|(_, read)| least(read) == 0).count()
+                + blank_ones
                 + usize::from(parts.is_empty()),
             least: parts.iter().map(|(_, read)| least(read)).fold(0, usize::saturating_add),
             parts: parts.into_boxed_slice(),

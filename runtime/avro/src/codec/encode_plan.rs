@@ -80,7 +80,7 @@ pub(super) struct StructPlan {
     pub(super) parts: Box<[Part]>,
     /// Whether the parts are the struct's fields, all of them and in their order.
     pub(super) in_order: bool,
-    /// Bytes that all but texts and containers take at most.
+    /// Bytes to make room for: what all but texts and containers take, as far as that is worth it.
     pub(super) room: usize,
 }
 
@@ -91,6 +91,9 @@ pub(super) enum Part {
     /// Its default: the struct has no such field.
     Constant(Box<[u8]>),
 }
+
+/// What is larger grows as it is written. Structs that may be null, and are, take none of it.
+const MOST_ROOM: usize = 4096;
 
 pub(super) struct UnionPlan {
     pub(super) schema: Schema,
@@ -301,7 +304,7 @@ impl Compiler<'_> {
         });
         Ok(Step::Struct(Arc::new(StructPlan {
             schema: schema.clone(),
-            room: room.sum(),
+            room: room.fold(0, usize::saturating_add).min(MOST_ROOM),
             parts: parts.into_boxed_slice(),
             in_order,
         })))
@@ -315,17 +318,20 @@ impl Compiler<'_> {
         id: TypeId,
         default: Option<&Json>,
     ) -> Result<Box<[u8]>> {
-        let mut out = Vec::new();
         let default = default.ok_or_else(|| {
             Error::data(format!(
                 "the field {name} of {} has no default in the Avro schema and no counterpart in the record",
                 record.name.full()
             ))
         })?;
-        write_default(self.types, id, default, &mut out, 0).ok_or_else(|| {
-            Error::data(format!("the default of {name} in {} does not fit its type", record.name.full()))
-        })?;
-        Ok(out.into_boxed_slice())
+        let mut writer = DefaultWriter { types: self.types, out: Vec::new(), left: MAX_DEFAULTS };
+        let written = writer.write(id, default, 0);
+        let refused = |what| Error::data(format!("the default of {name} in {} {what}", record.name.full()));
+        match written {
+            Some(()) => Ok(writer.out.into_boxed_slice()),
+            None if writer.left == 0 => Err(refused("is too large")),
+            None => Err(refused("does not fit its type")),
+        }
     }
 
     fn union(&mut self, schema: &Schema, id: TypeId) -> Result<Step> {
@@ -410,80 +416,102 @@ fn unfit(what: &str, kind: &Kind) -> Error {
     Error::data(format!("{what} cannot be written as Avro's {}", kind.label()))
 }
 
-/// Appends a default: of unions the first member takes it, unless it is null and another one is.
-fn write_default(types: &Types, id: TypeId, default: &Json, out: &mut Vec<u8>, depth: usize) -> Option<()> {
-    if depth > MAX_DEPTH {
-        return None;
-    }
-    let depth = depth + 1;
-    match types.kind(id) {
-        Kind::Null => default.is_null().then_some(())?,
-        Kind::Boolean => out.push(u8::from(default.as_bool()?)),
-        Kind::Int => write_int(out, i32::try_from(default.as_i64()?).ok()?),
-        Kind::Long => write_long(out, default.as_i64()?),
-        #[expect(clippy::cast_possible_truncation, reason = "the nearest single")]
-        Kind::Float => out.extend_from_slice(&(default.as_f64()? as f32).to_le_bytes()),
-        Kind::Double => out.extend_from_slice(&default.as_f64()?.to_le_bytes()),
-        Kind::String => {
-            let text = default.as_str()?;
-            write_length(out, text.len());
-            out.extend_from_slice(text.as_bytes());
-        }
-        Kind::Bytes => {
-            let bytes = latin1(default.as_str()?)?;
-            write_length(out, bytes.len());
-            out.extend_from_slice(&bytes);
-        }
-        Kind::Fixed(it) => {
-            let bytes = latin1(default.as_str()?)?;
-            (bytes.len() == it.size).then(|| out.extend_from_slice(&bytes))?;
-        }
-        Kind::Enum(it) => {
-            let at = it.symbols.iter().position(|symbol| Some(symbol.as_str()) == default.as_str())?;
-            write_int(out, i32::try_from(at).ok()?);
-        }
-        Kind::Array(items) => {
-            let list = default.as_array()?;
-            if !list.is_empty() {
-                write_length(out, list.len());
-            }
-            for item in list {
-                write_default(types, *items, item, out, depth)?;
-            }
-            out.push(0);
-        }
-        Kind::Map(values) => {
-            let entries = default.as_object()?;
-            if !entries.is_empty() {
-                write_length(out, entries.len());
-            }
-            for (key, item) in entries {
-                write_length(out, key.len());
-                out.extend_from_slice(key.as_bytes());
-                write_default(types, *values, item, out, depth)?;
-            }
-            out.push(0);
-        }
-        Kind::Record(record) => {
-            let entries = default.as_object()?;
-            for field in &record.fields {
-                let item = entries.get(&field.name).or(field.default.as_ref())?;
-                write_default(types, field.ty, item, out, depth)?;
-            }
-        }
-        Kind::Union(members) => {
-            let start = out.len();
-            for (i, member) in members.iter().enumerate() {
-                write_int(out, i32::try_from(i).ok()?);
-                if write_default(types, *member, default, out, depth).is_some() {
-                    return Some(());
-                }
-                out.truncate(start);
-            }
+/// Values that a default may consist of: those of records that are not said are their fields' own, which can be more by
+/// any factor.
+const MAX_DEFAULTS: usize = 100_000;
+
+/// No more is written behind so many bytes of a default.
+const MAX_DEFAULT_BYTES: usize = 1 << 20;
+
+/// Writes defaults of Avro schemas.
+struct DefaultWriter<'a> {
+    types: &'a Types,
+    out: Vec<u8>,
+    /// Values that may still come.
+    left: usize,
+}
+
+impl DefaultWriter<'_> {
+    /// Appends a default: of unions the first member takes it, unless it is null and another one is.
+    fn write(&mut self, id: TypeId, default: &Json, depth: usize) -> Option<()> {
+        if depth > MAX_DEPTH {
             return None;
         }
+        if self.out.len() > MAX_DEFAULT_BYTES {
+            self.left = 0;
+        }
+        self.left = self.left.checked_sub(1)?;
+        let depth = depth + 1;
+        let types = self.types;
+        match types.kind(id) {
+            Kind::Null => default.is_null().then_some(())?,
+            Kind::Boolean => self.out.push(u8::from(default.as_bool()?)),
+            Kind::Int => write_int(&mut self.out, i32::try_from(default.as_i64()?).ok()?),
+            Kind::Long => write_long(&mut self.out, default.as_i64()?),
+            #[expect(clippy::cast_possible_truncation, reason = "the nearest single")]
+            Kind::Float => self.out.extend_from_slice(&(default.as_f64()? as f32).to_le_bytes()),
+            Kind::Double => self.out.extend_from_slice(&default.as_f64()?.to_le_bytes()),
+            Kind::String => {
+                let text = default.as_str()?;
+                write_length(&mut self.out, text.len());
+                self.out.extend_from_slice(text.as_bytes());
+            }
+            Kind::Bytes => {
+                let bytes = latin1(default.as_str()?)?;
+                write_length(&mut self.out, bytes.len());
+                self.out.extend_from_slice(&bytes);
+            }
+            Kind::Fixed(it) => {
+                let bytes = latin1(default.as_str()?)?;
+                (bytes.len() == it.size).then(|| self.out.extend_from_slice(&bytes))?;
+            }
+            Kind::Enum(it) => {
+                let at = it.symbols.iter().position(|symbol| Some(symbol.as_str()) == default.as_str())?;
+                write_int(&mut self.out, i32::try_from(at).ok()?);
+            }
+            Kind::Array(items) => {
+                let list = default.as_array()?;
+                if !list.is_empty() {
+                    write_length(&mut self.out, list.len());
+                }
+                for item in list {
+                    self.write(*items, item, depth)?;
+                }
+                self.out.push(0);
+            }
+            Kind::Map(values) => {
+                let entries = default.as_object()?;
+                if !entries.is_empty() {
+                    write_length(&mut self.out, entries.len());
+                }
+                for (key, item) in entries {
+                    write_length(&mut self.out, key.len());
+                    self.out.extend_from_slice(key.as_bytes());
+                    self.write(*values, item, depth)?;
+                }
+                self.out.push(0);
+            }
+            Kind::Record(record) => {
+                let entries = default.as_object()?;
+                for field in &record.fields {
+                    let item = entries.get(&field.name).or(field.default.as_ref())?;
+                    self.write(field.ty, item, depth)?;
+                }
+            }
+            Kind::Union(members) => {
+                let start = self.out.len();
+                for (i, member) in members.iter().enumerate() {
+                    write_int(&mut self.out, i32::try_from(i).ok()?);
+                    if self.write(*member, default, depth).is_some() {
+                        return Some(());
+                    }
+                    self.out.truncate(start);
+                }
+                return None;
+            }
+        }
+        Some(())
     }
-    Some(())
 }
 
 fn latin1(text: &str) -> Option<Vec<u8>> {

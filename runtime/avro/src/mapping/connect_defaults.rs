@@ -1,6 +1,7 @@
 //! Defaults of Avro schemas as values of Connect schemas.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use lavka_api::data::{Blob, Decimal, Logical, Schema, Struct, Type, Value, validate};
 use serde_json::Value as Json;
@@ -8,6 +9,9 @@ use serde_json::Value as Json;
 use super::names::scrubbed;
 use super::{Mapping, UnionForm};
 use crate::schema::{AvroType, Kind, MAX_DEPTH, TypeId, Types};
+
+/// Values that are tried for a default: of unions within unions' records each member may be tried, and fail at the end.
+const MAX_TRIED: usize = 1_000_000;
 
 /// The value of a default, or `None` where it is no value of the schema. Null is none here.
 pub(super) fn convert(
@@ -17,7 +21,7 @@ pub(super) fn convert(
     schema: &Schema,
     default: &Json,
 ) -> Option<Value> {
-    let reader = Reader { mapping, types };
+    let reader = Reader { mapping, types, left: Cell::new(MAX_TRIED) };
     let value = reader.of_type(ty, schema, default, 0)?;
     validate(None, schema, &value).ok()?;
     Some(value)
@@ -31,7 +35,8 @@ pub(crate) fn value_of_default(
     schema: &Schema,
     default: &Json,
 ) -> Option<Value> {
-    let value = Reader { mapping, types }.any(id, schema, default, 0)?;
+    let reader = Reader { mapping, types, left: Cell::new(MAX_TRIED) };
+    let value = reader.any(id, schema, default, 0)?;
     (value.is_null() || validate(None, schema, &value).is_ok()).then_some(value)
 }
 
@@ -51,6 +56,8 @@ pub(super) fn is_of_kind(kind: &Kind, default: &Json) -> bool {
 struct Reader<'a> {
     mapping: &'a Mapping,
     types: &'a Types,
+    /// Values that may still be tried.
+    left: Cell<usize>,
 }
 
 impl Reader<'_> {
@@ -62,6 +69,7 @@ impl Reader<'_> {
         if depth > MAX_DEPTH {
             return None;
         }
+        self.left.set(self.left.get().checked_sub(1)?);
         let depth = depth + 1;
         if let Kind::Union(members) = &ty.kind {
             return match self.mapping.union_form(self.types, members) {

@@ -12,6 +12,10 @@ use crate::schema::{
     AvroSchema, AvroType, EnumType, Kind, MAX_DEPTH, RecordField, RecordType, TypeId, Types,
 };
 
+/// Schemas of more parts than this have no Connect schema. A type that is used again and again counts once, but for
+/// where it has another default.
+const MAX_PARTS: usize = 100_000;
+
 /// A precision that is not said again.
 const PRECISION: i64 = 64;
 
@@ -26,10 +30,12 @@ pub(super) fn convert(
     let mut reader = Reader {
         mapping,
         types: schema.types(),
+        root: schema.root(),
         open: Vec::new(),
         finished: HashMap::new(),
         unions: 0,
         depth: 0,
+        parts: 0,
     };
     reader.any(schema.root(), &Place { version, ..Place::default() }).map(Some)
 }
@@ -37,6 +43,7 @@ pub(super) fn convert(
 struct Reader<'a> {
     mapping: &'a Mapping,
     types: &'a Types,
+    root: TypeId,
     /// Records whose fields are being read: meeting one again is recursion.
     open: Vec<TypeId>,
     /// What has no default of its own, by whether it is optional: named types may be used often.
@@ -44,6 +51,8 @@ struct Reader<'a> {
     /// Unions met, which generalized sum types are numbered by.
     unions: usize,
     depth: usize,
+    /// Parts that were made.
+    parts: usize,
 }
 
 /// What the place of a type adds to its schema.
@@ -66,6 +75,13 @@ impl<'a> Reader<'a> {
         if self.depth >= MAX_DEPTH {
             return Err(Error::data(format!(
                 "an Avro schema nested deeper than {MAX_DEPTH} levels has no Connect schema"
+            )));
+        }
+        self.parts += 1;
+        if self.parts > MAX_PARTS {
+            return Err(Error::data(format!(
+                "The Avro schema {} describes more than {MAX_PARTS} parts",
+                self.types.kind(self.root).label()
             )));
         }
         self.depth += 1;
