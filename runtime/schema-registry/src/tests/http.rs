@@ -112,14 +112,18 @@ async fn secrets_are_nowhere_to_be_read() {
 async fn the_next_url_is_asked_and_then_kept() {
     let down = Server::start(None, |_: &Seen| (503, String::new())).await;
     let up = registry().await;
-    let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    // Bound and never listening: nobody else gets the port, and nobody answers there.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let closed_port = closed.local_addr().unwrap().port();
     let urls =
-        format!("http://127.0.0.1:{closed},http://127.0.0.1:{},http://127.0.0.1:{}", down.port, up.port);
+        format!("http://127.0.0.1:{closed_port},http://127.0.0.1:{},http://127.0.0.1:{}", down.port, up.port);
     let session = session(&urls, &[]).unwrap();
     for subject in ["a", "b", "c"] {
         session.registry().latest(subject).await.unwrap();
     }
     assert_eq!((down.seen().len(), up.seen().len()), (1, 3));
+    drop(closed);
 }
 
 #[tokio::test]
