@@ -7,9 +7,9 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod absent_writers;
 mod cluster;
 mod kerberos;
-mod silent_writers;
 #[path = "../support/mod.rs"]
 mod support;
 mod viewfs;

@@ -163,8 +163,8 @@ fn silent_writers_lose_their_leases_and_commit_nothing_any_more() {
     let (dead_root, zombie_root) = (unique("dead"), unique("zombie"));
     let (dead_config, zombie_config) = (config(url, &dead_root), config(url, &zombie_root));
     let (dead_store, zombie_store) = (store(url, &dead_root), store(url, &zombie_root));
-    let mut dead = Writer::start("silent_writers::committer", &dead_config, &dead_root);
-    let mut zombie = Writer::start("silent_writers::zombie", &zombie_config, &zombie_root);
+    let mut dead = Writer::start("absent_writers::committer", &dead_config, &dead_root);
+    let mut zombie = Writer::start("absent_writers::zombie", &zombie_config, &zombie_root);
     dead.wait_for("ready");
     dead.kill();
     zombie.wait_for("ready");
