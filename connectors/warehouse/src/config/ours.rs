@@ -21,8 +21,9 @@ lavka_api::config! {
             .check(Check::at_least(0)).width(Width::Short)
             .display("Records of a transaction")
             .doc("While the database is busy with a transaction, records of later polls are taken already, and go into the \
-                  next one together: so many at most. With 0 each poll is a transaction of its own, and the next one is \
-                  asked for when it is committed."),
+                  next one together, or, where inserts are copied into PostgreSQL, into the same one within its first \
+                  100 ms: so many at most. With 0 each poll is a transaction of its own, and the next one is asked for \
+                  when it is committed."),
     }
 }
 
