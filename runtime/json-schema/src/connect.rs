@@ -11,6 +11,10 @@ use crate::defaults::default_of;
 use crate::model::{Additional, Criterion, Kind, Model, Node, NodeId, Object};
 use crate::text::{ENUM, GENERALIZED_ENUM, MAX_DEPTH, NULL_SYMBOL};
 
+/// Schemas of more parts than this have no Connect schema. A part that others refer to counts once, unless it has to be
+/// numbered anew each time.
+const MAX_PARTS: usize = 100_000;
+
 const UNION_PREFIX: &str = "connect_union_";
 const UNION_FIELD_PREFIX: &str = "connect_union_field_";
 
@@ -19,14 +23,32 @@ const UNION_FIELD_PREFIX: &str = "connect_union_field_";
 /// # Errors
 /// A data error for schemas that Connect's data model cannot express.
 pub(crate) fn schema_of(model: &Model, version: Option<i32>, config: &JsonSchemaConfig) -> Result<Schema> {
-    Translator { model, config, open: HashSet::new(), unions: 0 }.schema(model.root, version, false, 0)
+    let mut translator = Translator {
+        model,
+        config,
+        open: HashSet::new(),
+        known: HashMap::new(),
+        deepest: 0,
+        parts: 0,
+        unions: 0,
+    };
+    translator.schema(model.root, version, false, 0)
 }
+
+/// Which schema it is, the version from outside, and whether it is optional: what a Connect schema is made of.
+type Part = (NodeId, Option<i32>, bool);
 
 struct Translator<'m> {
     model: &'m Model,
     config: &'m JsonSchemaConfig,
     /// Objects whose schema is being made.
     open: HashSet<NodeId>,
+    /// What was made before, with the levels in it. Not what has unions that are numbered.
+    known: HashMap<Part, (Schema, usize)>,
+    /// The deepest level since the part was begun whose schema is being made.
+    deepest: usize,
+    /// How many parts were made.
+    parts: usize,
     /// How many unions were made, for their names.
     unions: usize,
 }
@@ -37,9 +59,30 @@ fn unsupported(what: &str) -> Error {
 
 impl<'m> Translator<'m> {
     fn schema(&mut self, id: NodeId, version: Option<i32>, optional: bool, depth: usize) -> Result<Schema> {
-        if depth > MAX_DEPTH {
+        let part = (id, version, optional);
+        let levels = self.known.get(&part).map_or(0, |(_, levels)| *levels);
+        if depth + levels > MAX_DEPTH {
             return Err(Error::data(format!("The JSON schema is nested deeper than {MAX_DEPTH} levels")));
         }
+        if let Some((schema, levels)) = self.known.get(&part) {
+            self.deepest = self.deepest.max(depth + levels);
+            return Ok(schema.clone());
+        }
+        self.parts += 1;
+        if self.parts > MAX_PARTS {
+            let name = self.model.title().map(|title| format!(" {title}")).unwrap_or_default();
+            return Err(Error::data(format!("The JSON schema{name} describes more than {MAX_PARTS} parts")));
+        }
+        let (around, unions) = (std::mem::replace(&mut self.deepest, depth), self.unions);
+        let schema = self.made(id, version, optional, depth)?;
+        if unions == self.unions {
+            self.known.insert(part, (schema.clone(), self.deepest - depth));
+        }
+        self.deepest = self.deepest.max(around);
+        Ok(schema)
+    }
+
+    fn made(&mut self, id: NodeId, version: Option<i32>, optional: bool, depth: usize) -> Result<Schema> {
         let node = self.model.node(id);
         let mut builder = match &node.kind {
             Kind::Boolean => Schema::builder(Type::Boolean),

@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 
-use lavka_api::Result;
 use lavka_api::data::{Logical, Schema, Type, Value};
+use lavka_api::{Error, Result};
 use lavka_converters::json::{JsonReader, PayloadReader};
 use serde_json::value::RawValue;
+
+/// Larger defaults are refused. Text can be shorter by any factor: members that it does not have are read as their own
+/// defaults.
+const MAX_DEFAULT: usize = 1 << 20;
 
 /// Defaults as a document's text has them, to the last digit, by the address of the default in the parsed document.
 #[derive(Default)]
@@ -58,6 +62,9 @@ pub(crate) fn default_of(schema: &Schema, text: &str) -> Result<Option<Value>> {
         return Ok(None);
     }
     let value = PayloadReader::new(schema)?.read(text.as_bytes(), &mut JsonReader::new())?;
+    if value.heap_size() > MAX_DEFAULT.max(16 * text.len()) {
+        return Err(Error::data(format!("The default of {schema} is larger than {MAX_DEFAULT} bytes")));
+    }
     Ok(Some(match (value, schema.logical()) {
         (Value::Decimal(decimal), Some(Logical::Decimal(scale))) => {
             decimal.clone().with_scale(scale).map_or(Value::Decimal(decimal), Value::from)

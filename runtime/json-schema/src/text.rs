@@ -23,14 +23,23 @@ pub(crate) const NULL_SYMBOL: &str = "<NULL>";
 /// Deeper schemas have no values that could be written.
 pub(crate) const MAX_DEPTH: usize = 200;
 
+/// Larger texts are not made: no registry takes them. A schema that uses others again and again can be shorter by any
+/// factor than its text, which says them each time.
+const MAX_TEXT: usize = 16 << 20;
+
 /// The text of `schema`.
 ///
 /// # Errors
-/// A data error for schemas that are nested too deep, and for defaults that are no values of their schema.
+/// A data error for schemas that are nested too deep or whose text is larger than 16 MiB, and for defaults that are no
+/// values of their schema.
 pub(crate) fn text_of(schema: &Schema, config: &JsonSchemaConfig) -> Result<String> {
     let mut printer = Printer { config, ids: HashSet::new(), out: String::new() };
-    printer.schema(schema, &Place::default(), 0)?;
-    Ok(printer.out)
+    match printer.schema(schema, &Place::default(), 0) {
+        Err(_) if printer.out.len() > MAX_TEXT => {
+            Err(Error::data(format!("{schema} as a JSON schema is larger than {MAX_TEXT} bytes")))
+        }
+        done => done.map(|()| printer.out),
+    }
 }
 
 /// Where a schema stands.
@@ -55,6 +64,9 @@ impl Printer<'_> {
     fn schema(&mut self, schema: &Schema, place: &Place, depth: usize) -> Result<()> {
         if depth > MAX_DEPTH {
             return Err(Error::data(format!("The schema is nested deeper than {MAX_DEPTH} levels")));
+        }
+        if self.out.len() > MAX_TEXT {
+            return Err(Error::data("a text that is too large"));
         }
         let id = schema.parameter(ID).cloned();
         if let Some(id) = &id {

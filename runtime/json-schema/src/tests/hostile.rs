@@ -1,5 +1,6 @@
 //! Whatever comes: an error, never a panic.
 
+use lavka_api::data::{Schema, Type};
 use lavka_schema_registry::{ResolvedSchema, SchemaText, SchemaType};
 use proptest::prelude::*;
 
@@ -7,6 +8,7 @@ use super::{Rig, settings};
 use crate::compatibility::accepts;
 use crate::connect::schema_of;
 use crate::load::load;
+use crate::text::text_of;
 
 const SCHEMA: &str = r#"{"type":"object","properties":{
     "n":{"type":"integer","connect.type":"int16"},"f":{"type":"number"},"s":{"oneOf":[{"type":"null"},{"type":"string"}]},
@@ -112,4 +114,141 @@ fn deep_and_long_schemas_end() {
         let loaded = load(&ResolvedSchema::alone(SchemaText::new(SchemaType::Json, text)));
         let _ = loaded.and_then(|model| schema_of(&model, None, &settings(&[])));
     }
+}
+
+fn json(text: impl Into<String>) -> SchemaText {
+    SchemaText::new(SchemaType::Json, text.into())
+}
+
+/// Definitions `D0`, which is `lowest`, to `D{count}`, each made of the one before; and `top` above them.
+fn chain(top: &str, lowest: &str, count: usize, next: impl Fn(usize) -> String) -> SchemaText {
+    let definitions: String = (1..=count).map(|at| format!(r#","D{at}":{}"#, next(at - 1))).collect();
+    json(format!(r#"{{{top},"$defs":{{"D0":{lowest}{definitions}}}}}"#))
+}
+
+const BOOLEAN: &str = r#"{"type":"boolean"}"#;
+
+/// References to `D1` and all above it, which are loaded one after another: none of them is deep.
+fn references(count: usize) -> String {
+    let parts: Vec<String> = (1..=count).map(|at| format!(r##"{{"$ref":"#/$defs/D{at}"}}"##)).collect();
+    parts.join(",")
+}
+
+#[test]
+fn long_chains_are_compared_by_their_links() {
+    let of = |more: &str| {
+        let top = format!(r#""oneOf":[{}]{more}"#, references(20_000));
+        chain(&top, BOOLEAN, 20_000, |before| format!(r##"{{"allOf":[{{"$ref":"#/$defs/D{before}"}}]}}"##))
+    };
+    let (shallow, boolean) = (ResolvedSchema::alone(of("")), json(BOOLEAN));
+    assert_eq!(accepts(&shallow, &boolean), Ok(()));
+    let refused = accepts(&shallow, &json(r#"{"type":"string"}"#)).unwrap_err();
+    assert_eq!(refused, "none of the cases fits, as the value would be a string, and not a boolean");
+    // The first that is compared leads down the whole chain.
+    let deep = ResolvedSchema::alone(of(r##","anyOf":[{"$ref":"#/$defs/D20000"}]"##));
+    assert_eq!(accepts(&deep, &boolean).unwrap_err(), "the value is nested too deep");
+}
+
+#[test]
+fn pairs_that_were_refused_are_not_compared_again() {
+    let twice = |before: usize| {
+        let before = format!(r##"{{"$ref":"#/$defs/D{before}"}}"##);
+        format!(r#"{{"oneOf":[{before},{before}]}}"#)
+    };
+    let wide = chain(r##""$ref":"#/$defs/D50""##, BOOLEAN, 50, twice);
+    let refused = accepts(&ResolvedSchema::alone(wide), &json(r#"{"type":"string"}"#)).unwrap_err();
+    assert!(refused.starts_with("none of the cases fits, as none of the cases fits, as"), "{refused}");
+    assert!(refused.len() <= 503 && refused.ends_with('…'), "{refused}");
+}
+
+/// A pair that was accepted because another was taken to be is looked at again once that one is refused.
+#[test]
+fn what_was_accepted_by_an_assumption_does_not_outlive_it() {
+    let of = |required: &str| {
+        let inner = r##"{"type":"object","properties":{"back":{"$ref":"#/$defs/L"}}}"##;
+        let members = r##"{"inner":{"$ref":"#/$defs/I"},"r":{"type":"string"}}"##;
+        let list = format!(r#"{{"type":"object","properties":{members},"required":[{required}]}}"#);
+        let alone = r##"{"type":"object","properties":{"inner":{"$ref":"#/$defs/I"}}}"##;
+        let either = format!(r##"{{"oneOf":[{{"$ref":"#/$defs/L"}},{alone}]}}"##);
+        json(format!(
+            r#"{{"$defs":{{"I":{inner},"L":{list}}},"type":"object","properties":{{"a":{either}}},"title":"T"}}"#
+        ))
+    };
+    let check = |reads: &str, writes: &str| accepts(&ResolvedSchema::alone(of(reads)), &of(writes));
+    assert_eq!(check("", "\"r\""), Ok(()));
+    let refused = check("\"r\"", "").unwrap_err();
+    assert!(refused.contains("member r of member a of the value is required"), "{refused}");
+}
+
+/// Each schema has the one before in two members.
+#[test]
+fn schemas_that_are_referred_to_again_and_again_are_made_once() {
+    let two = |before: usize| {
+        let before = format!(r##"{{"$ref":"#/$defs/D{before}"}}"##);
+        format!(r#"{{"type":"object","properties":{{"x":{before},"y":{before}}}}}"#)
+    };
+    let of = |top: &str, count| load(&ResolvedSchema::alone(chain(top, BOOLEAN, count, two))).unwrap();
+    let loaded = |count| of(&format!(r##""allOf":[{{"$ref":"#/$defs/D{count}"}}]"##), count);
+    let flat = settings(&[]);
+    let schema = schema_of(&loaded(18), None, &flat).unwrap();
+    let fields: Vec<&Schema> = schema.fields().iter().map(|field| field.schema()).collect();
+    assert!(fields[0].same(fields[1]));
+    assert!(schema_of(&loaded(40), None, &flat).is_ok());
+    // As deep as before, wherever they were met first.
+    let shallow = of(&format!(r#""oneOf":[{}]"#, references(120)), 120);
+    let error = schema_of(&shallow, None, &flat).unwrap_err();
+    assert!(error.to_string().contains("nested deeper than 200 levels"), "{error}");
+}
+
+/// Unions are numbered one after another, so that none is that of another place.
+#[test]
+fn schemas_of_too_many_parts_are_refused() {
+    let two = |before: usize| {
+        let before = format!(r##"{{"$ref":"#/$defs/D{before}"}}"##);
+        format!(r#"{{"type":"object","properties":{{"x":{before},"y":{before}}}}}"#)
+    };
+    let union = r#"{"oneOf":[{"type":"integer"},{"type":"string"}]}"#;
+    let of = |count: usize| {
+        let top = format!(
+            r##""title":"Doubling","type":"object","properties":{{"a":{{"$ref":"#/$defs/D{count}"}}}}"##
+        );
+        load(&ResolvedSchema::alone(chain(&top, union, count, two))).unwrap()
+    };
+    let numbered = settings(&[("generalized.sum.type.support", "true")]);
+    assert!(schema_of(&of(10), None, &numbered).is_ok());
+    let error = schema_of(&of(18), None, &numbered).unwrap_err();
+    assert!(
+        error.to_string().contains("The JSON schema Doubling describes more than 100000 parts"),
+        "{error}"
+    );
+    assert!(schema_of(&of(40), None, &settings(&[])).is_ok());
+}
+
+#[test]
+fn texts_of_schemas_are_bounded() {
+    let lowest = Schema::structure().field("a", Schema::of(Type::Int32)).build().unwrap();
+    let schema = (0..19).fold(lowest, |inner, at| {
+        let builder = Schema::structure().name(format!("R{at}"));
+        builder.field("x", inner.clone()).field("y", inner).build().unwrap()
+    });
+    let error = text_of(&schema, &settings(&[])).unwrap_err();
+    assert!(error.to_string().contains("Schema{R18:STRUCT} as a JSON schema is larger than"), "{error}");
+}
+
+/// Each array has an element of two arrays, whose members are read as the defaults of those.
+#[test]
+fn defaults_are_bounded() {
+    let two = |before: usize| {
+        let before = format!(r##"{{"$ref":"#/$defs/D{before}"}}"##);
+        let element = format!(r#"{{"type":"object","properties":{{"x":{before},"y":{before}}}}}"#);
+        format!(r#"{{"type":"array","items":{element},"default":[{{}}]}}"#)
+    };
+    let lowest = r#"{"type":"integer","default":1}"#;
+    let top = r##""type":"object","properties":{"a":{"$ref":"#/$defs/D18"}}"##;
+    let model = load(&ResolvedSchema::alone(chain(top, lowest, 18, two))).unwrap();
+    let error = schema_of(&model, None, &settings(&[])).unwrap_err();
+    assert!(
+        error.to_string().contains("The default of Schema{ARRAY} is larger than 1048576 bytes"),
+        "{error}"
+    );
 }
