@@ -12,6 +12,10 @@ use crate::schema::{
 };
 use crate::settings::MappingSettings;
 
+/// Schemas of more fields than this have no file: each message holds its own copy of those within it, so that a schema
+/// which uses others again and again becomes larger by any factor.
+const MAX_FIELDS: usize = 100_000;
+
 /// What is registered for a Connect schema.
 #[derive(Debug)]
 pub(crate) struct Derived {
@@ -27,7 +31,8 @@ pub(crate) struct Derived {
 /// # Errors
 /// Where `schema` is of a type that no message can stand for.
 pub(crate) fn derive(schema: &Schema, settings: &MappingSettings) -> Result<Derived> {
-    let mut maker = Maker { settings, names: Names::new(settings.scrub_invalid_names), imports: Vec::new() };
+    let names = Names::new(settings.scrub_invalid_names);
+    let mut maker = Maker { settings, names, imports: Vec::new(), fields: 0 };
     let (package, name) = maker.names.split(schema.name().map(Str::as_str));
     if schema.ty() == Type::Struct {
         let message = maker.message(&name, schema, 0)?;
@@ -66,6 +71,8 @@ struct Maker<'s> {
     settings: &'s MappingSettings,
     names: Names,
     imports: Vec<Import>,
+    /// Fields of all messages that were begun.
+    fields: usize,
 }
 
 impl Maker<'_> {
@@ -73,6 +80,12 @@ impl Maker<'_> {
         if depth >= MAX_DEPTH {
             return Err(Error::data(format!(
                 "The schema is nested deeper than {MAX_DEPTH} levels at {name}"
+            )));
+        }
+        self.fields += 1 + schema.fields().len();
+        if self.fields > MAX_FIELDS {
+            return Err(Error::data(format!(
+                "The schema has more than {MAX_FIELDS} fields, those of nested messages counted each time, at {name}"
             )));
         }
         let mut message = Message { name: name.into(), ..Message::default() };

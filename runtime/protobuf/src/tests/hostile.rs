@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use lavka_api::data::{Schema, Type};
 use proptest::prelude::*;
 
 use super::plan;
 use crate::MappingSettings;
 use crate::decode::DecodePlan;
+use crate::mapping::derive;
 use crate::schema::{File, Pool};
 use crate::wire::{WireType, tag, write_delimited, write_varint};
 
@@ -203,6 +205,17 @@ fn defaults_do_not_grow_beyond_measure() {
     let generating = MappingSettings { struct_for_nulls: true, ..MappingSettings::default() };
     let error = plan(&text, "M0", &generating).unwrap_err().to_string();
     assert!(error.contains("larger than"), "{error}");
+}
+
+#[test]
+fn schemas_that_are_used_again_and_again_are_bounded() {
+    // Without names each place has a message of its own.
+    let lowest = Schema::structure().field("a", Schema::of(Type::Int32)).build().unwrap();
+    let schema = (0..16).fold(lowest, |inner, _| {
+        Schema::structure().field("x", inner.clone()).field("y", inner).build().unwrap()
+    });
+    let error = derive(&schema, &MappingSettings::default()).unwrap_err().to_string();
+    assert!(error.contains("The schema has more than 100000 fields"), "{error}");
 }
 
 #[test]
