@@ -29,6 +29,9 @@ pub struct MariaDb {
     folder: TempDir,
 }
 
+/// The server's folder for temporary files: one that starts clears away those of others that use the same.
+const TEMPORARY: &str = "tmp";
+
 impl MariaDb {
     /// The user's name.
     pub const USER: &str = "tester";
@@ -45,10 +48,14 @@ impl MariaDb {
     pub fn start(settings: &[&str]) -> Result<Self, Failure> {
         let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
         let folder = try_temp_dir()?;
+        let temporary = folder.path().join(TEMPORARY);
+        std::fs::create_dir(&temporary).context(|| format!("cannot make {}", temporary.display()))?;
         let owner = owner()?;
         if let Some((_, user, group)) = &owner {
-            chown(folder.path(), Some(*user), Some(*group))
-                .context(|| format!("cannot change the owner of {}", folder.path().display()))?;
+            for folder in [folder.path(), &temporary] {
+                chown(folder, Some(*user), Some(*group))
+                    .context(|| format!("cannot change the owner of {}", folder.display()))?;
+            }
         }
         initialise(folder.path(), owner.as_ref().map(|(name, ..)| name.as_str()))?;
         let (port, process) =
@@ -178,6 +185,7 @@ fn launch(folder: &Path, port: u16, settings: &[String]) -> Result<Leashed, Fail
         .args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-log-bin", "--skip-name-resolve"])
         .args(["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M"])
         .arg(format!("--datadir={}", folder.join("data").display()))
+        .arg(format!("--tmpdir={}", folder.join(TEMPORARY).display()))
         .arg(format!("--socket={}", socket.display()))
         .arg(format!("--pid-file={}", folder.join("pid").display()))
         .arg(format!("--port={port}"))
