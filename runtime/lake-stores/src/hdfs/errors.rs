@@ -44,6 +44,12 @@ pub(super) fn is_held(error: &HdfsError) -> bool {
         })
 }
 
+/// Whether it is the asking client itself that has the file open by the name node's account. Where nobody writes it by ours,
+/// that is left of something that failed, and as the client keeps its leases alive it would stay for ever.
+pub(super) fn is_held_by_itself(error: &HdfsError) -> bool {
+    is_held(error) && error.to_string().contains("is already the current lease holder")
+}
+
 /// What the user should know of an error, and whether waiting may help.
 pub(super) fn explain(key: &str, doing: &str, path: &str, error: &HdfsError) -> Error {
     let text = match error {
@@ -175,5 +181,10 @@ mod tests {
         }
         assert!(is_missing(&rpc("java.io.FileNotFoundException")));
         assert!(is_held(&rpc("org.apache.hadoop.hdfs.protocol.RecoveryInProgressException")));
+        let held = |by: &str| {
+            HdfsError::AlreadyExists(format!("Failed to APPEND_FILE /x for a on 127.0.0.1 because {by}"))
+        };
+        assert!(is_held_by_itself(&held("a is already the current lease holder.")));
+        assert!(!is_held_by_itself(&held("this file lease is currently owned by b on 127.0.0.1")));
     }
 }

@@ -9,7 +9,7 @@ use lavka_api::Result;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
-use super::errors::{is_held, is_missing};
+use super::errors::{is_held, is_held_by_itself, is_missing};
 use super::holder::{Hold, is_dead};
 use super::open_file::{OpenFile, read_range, recover};
 use super::{HdfsStore, answer};
@@ -71,7 +71,8 @@ impl Held {
         };
         let mut outcome = answer(client.append(&absolute)).await;
         if outcome.as_ref().is_err_and(is_held)
-            && read_note(store, path).await.is_some_and(|note| is_dead(&note))
+            && (outcome.as_ref().is_err_and(is_held_by_itself)
+                || read_note(store, path).await.is_some_and(|note| is_dead(&note)))
         {
             tracing::info!("{absolute}: the writer that had it open is dead; its lease is taken over");
             match recover(client, &absolute).await {
