@@ -38,14 +38,14 @@ fn config(cluster: &HdfsCluster) -> Config {
 
 /// Does `operation` again while it fails in a way that waiting helps against.
 async fn at_last<T>(operation: impl AsyncFn() -> Result<T>) -> T {
-    for _ in 0..50 {
+    for _ in 0..400 {
         match operation().await {
             Ok(value) => return value,
             Err(error) => assert!(error.is_retriable(), "{error}"),
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
-    panic!("50 tries were in vain");
+    panic!("400 tries were in vain");
 }
 
 /// Puts until `end` records were taken, whatever fails meanwhile in a way that waiting helps against.
@@ -120,7 +120,7 @@ fn data_nodes_that_die_or_fall_silent_are_done_without() {
     runtime().block_on(async {
         append_over_a_death(&mut cluster).await;
         let mut rig = Rig::open(&config(&cluster)).await.unwrap();
-        rig.put(33).await.unwrap();
+        rig.put_at_last(33, 200).await;
         // All of them, as when a cluster is brought up to date.
         for (number, end) in [(0, 60), (1, 90), (2, 120)] {
             cluster.kill_data_node(number);
