@@ -20,9 +20,9 @@ use lavka_api::config::Config;
 use lavka_connector_lake::store::{
     Chunk, End, HdfsSettings, HdfsStore, LakePath, LakeStore, LogForm, Renamed,
 };
-use lavka_testkit::{Chance, HdfsServer, Unavailable, cannot_run, count, services, unique};
+use lavka_testkit::{HdfsServer, Unavailable, cannot_run, count, services, unique};
 use support::{
-    Rig, assert_complete, assert_example, be_child, files, names_below, partition, runtime, spawn_child,
+    Rig, assert_complete, assert_example, be_child, files, kill_writers, names_below, partition, runtime,
 };
 
 fn store(url: &str, root: &str) -> HdfsStore {
@@ -134,13 +134,15 @@ fn the_store_keeps_what_the_port_promises() {
         other.sync(&lease, &path("logs/log")).await.unwrap();
         // A dropped lease is given back as well, a little later, or is known to be dead.
         drop(lease);
-        let again = store.lease(&path("logs/log")).await.unwrap();
-        assert!(
-            again.is_some() || {
-                tokio::time::sleep(Duration::from_secs(3)).await;
-                store.lease(&path("logs/log")).await.unwrap().is_some()
+        let mut again = store.lease(&path("logs/log")).await.unwrap();
+        for _ in 0..200 {
+            if again.is_some() {
+                break;
             }
-        );
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            again = store.lease(&path("logs/log")).await.unwrap();
+        }
+        assert!(again.is_some());
         assert_eq!(store.read(&path("logs/log"), 100).await.unwrap().unwrap(), b"first second");
     });
 }
@@ -317,7 +319,7 @@ fn of_two_writers_one_waits() {
         assert!(second.paused);
         first.put(25).await.unwrap();
         first.stop().await;
-        second.put_at_last(0, 20).await;
+        second.put_at_last(0, 400).await;
         assert_eq!(second.position, 40);
         second.put(40).await.unwrap();
         second.stop().await;
@@ -330,20 +332,18 @@ fn a_killed_writer_loses_and_repeats_nothing() {
     let Some(hdfs) = services().hdfs_for("a_killed_writer_loses_and_repeats_nothing") else { return };
     let root = unique("killed");
     let config = config(hdfs.url(), &root);
-    let mut chance = Chance::new();
-    for _ in 0..count(5, 60) {
-        let mut child = spawn_child(&config);
-        std::thread::sleep(Duration::from_millis(500 + chance.below(2500)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    let store = store(hdfs.url(), &root);
+    kill_writers(&config, count(5, 60), 500..3000, &store, "topics");
     runtime().block_on(async {
-        let store = store(hdfs.url(), &root);
         let mut rig = Rig::open(&config).await.unwrap();
-        while rig.paused {
+        for _ in 0..600 {
+            if !rig.paused {
+                break;
+            }
             rig.put(0).await.unwrap();
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
+        assert!(!rig.paused, "the lease of the last writer is to be had in time");
         let reached = rig.position;
         assert!(reached > 0, "something was written before the last kill");
         assert_eq!(rig.durable().await, Some(reached), "{:?}", partition());
@@ -368,7 +368,7 @@ fn a_cluster_that_dies_in_mid_work_is_waited_for() {
         server.restart().unwrap();
         rig.put_at_last(20, 200).await;
         while rig.position < 100 {
-            rig.put_at_last(10, 50).await;
+            rig.put_at_last(10, 400).await;
         }
         let durable = rig.durable().await.unwrap();
         rig.stop().await;

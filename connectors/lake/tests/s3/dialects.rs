@@ -8,8 +8,7 @@ use lavka_connector_lake::store::LakeStore;
 use lavka_testkit::{Python, S3Server, acceptance, count, temp_dir};
 
 use crate::bucket::{PART, bucket, store};
-use crate::promises::kill_writers;
-use crate::support::{Rig, names_below, runtime};
+use crate::support::{Rig, kill_writers, names_below, runtime};
 use crate::{server, values, written};
 
 /// Tags and grants of all objects below `topics/t`, in order of their names, as Amazon's own client sees them.
@@ -161,9 +160,9 @@ fn aivens_sink_loses_and_repeats_nothing_when_it_is_killed() {
     let bucket = bucket(server, "lake");
     let mut config = aiven(server, &bucket);
     config.set("file.max.records", "20");
-    let chance = kill_writers(&config, count(4, 50));
+    let store = store(server, &bucket);
+    let chance = kill_writers(&config, count(4, 50), 150..1050, &store, "data");
     runtime().block_on(async {
-        let store = store(server, &bucket);
         let mut rig = Rig::open(&config).await.unwrap();
         let reached = rig.position;
         assert!(reached > 0, "something was written before the last kill (seed {})", chance.seed());

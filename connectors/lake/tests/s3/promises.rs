@@ -1,13 +1,10 @@
 //! What every store of objects promises, whoever's it is.
 
-use std::time::Duration;
-
 use lavka_api::config::Config;
 use lavka_connector_lake::store::{BucketStore, Chunk, End, LakePath, LakeStore as _, Renamed};
-use lavka_testkit::Chance;
 
 use crate::bucket::PART;
-use crate::support::{Rig, assert_complete, names_below, rows, runtime, spawn_child};
+use crate::support::{Rig, assert_complete, kill_writers, names_below, rows, runtime};
 
 fn path(text: &str) -> LakePath {
     LakePath::new(text).unwrap()
@@ -107,7 +104,7 @@ pub(crate) async fn of_two_writers(store: &BucketStore, config: &Config) {
     let error = first.put(30).await.unwrap_err();
     assert!(error.is_retriable() && error.to_string().contains("another writer"), "{error}");
     // It takes the partition over in turn, from where the files end.
-    first.put_at_last(20, 20).await;
+    first.put_at_last(20, 400).await;
     first.put(30).await.unwrap();
     let error = second.put(30).await.unwrap_err();
     assert!(error.is_retriable(), "{error}");
@@ -118,21 +115,9 @@ pub(crate) async fn of_two_writers(store: &BucketStore, config: &Config) {
     assert_eq!(names_below(store, "topics/+tmp").await, Vec::<String>::new());
 }
 
-/// Starts a writer so many times, and kills it at a moment of chance.
-pub(crate) fn kill_writers(config: &Config, times: usize) -> Chance {
-    let mut chance = Chance::new();
-    for _ in 0..times {
-        let mut child = spawn_child(config);
-        std::thread::sleep(Duration::from_millis(150 + chance.below(900)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    chance
-}
-
 /// Writers that are killed so many times, and one that goes on.
 pub(crate) fn of_killed_writers(store: &BucketStore, config: &Config, times: usize) {
-    let chance = kill_writers(config, times);
+    let chance = kill_writers(config, times, 150..1050, store, "topics");
     runtime().block_on(async {
         let mut rig = Rig::open(config).await.unwrap();
         let reached = rig.position;

@@ -1,7 +1,9 @@
 //! A topic of numbered records, the consumer of it, and what is to be read in the files, for stores of others.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int64Type;
@@ -13,6 +15,7 @@ use lavka_api::plugin::{
 };
 use lavka_connector_lake::LakeSinkConnector;
 use lavka_connector_lake::store::{LakePath, LakeStore};
+use lavka_testkit::{Chance, eventually};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 pub(crate) const TOPIC: &str = "t";
@@ -177,6 +180,36 @@ pub(crate) fn given_config() -> Option<Config> {
 /// Starts a copy that runs the test `child`, which writes with `config` until it is killed.
 pub(crate) fn spawn_child(config: &Config) -> Child {
     copy_of("child", config).spawn().unwrap()
+}
+
+/// Starts a writer so many times, and kills it some milliseconds later, as chance has it. One life in four gets somewhere
+/// first, however slow the machine is: to one more file below `directory`.
+pub(crate) fn kill_writers(
+    config: &Config,
+    times: usize,
+    lives: Range<u64>,
+    store: &dyn LakeStore,
+    directory: &str,
+) -> Chance {
+    let runtime = runtime();
+    let written = || {
+        let names = runtime.block_on(names_below(store, directory));
+        names.iter().filter(|name| !name.contains("/+tmp/")).count()
+    };
+    let mut chance = Chance::new();
+    for life in 0..times {
+        let before = written();
+        let mut child = spawn_child(config);
+        if life % 4 == 0 {
+            eventually("a writer to get somewhere", Duration::from_secs(180), || {
+                (written() > before).then_some(())
+            });
+        }
+        std::thread::sleep(Duration::from_millis(lives.start + chance.below(lives.end - lives.start)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    chance
 }
 
 /// What the test `child` does; nothing, where it is not told to.
