@@ -31,6 +31,11 @@ pub(super) fn is_missing(error: &HdfsError) -> bool {
         || exception_of(error).is_some_and(|(name, _)| name == "FileNotFoundException")
 }
 
+/// Whether a file that was open is somebody else's now, or gone.
+pub(super) fn is_taken(error: &HdfsError) -> bool {
+    is_missing(error) || exception_of(error).is_some_and(|(name, _)| name == "LeaseExpiredException")
+}
+
 /// Whether a file is there already, or is being written.
 pub(super) fn is_there(error: &HdfsError) -> bool {
     matches!(error, HdfsError::AlreadyExists(_))
@@ -180,6 +185,12 @@ mod tests {
             assert!(!error.to_string().contains("\tat"), "{error}");
         }
         assert!(is_missing(&rpc("java.io.FileNotFoundException")));
+        for class in
+            ["java.io.FileNotFoundException", "org.apache.hadoop.hdfs.server.namenode.LeaseExpiredException"]
+        {
+            assert!(is_taken(&rpc(class)), "{class}");
+        }
+        assert!(!is_taken(&rpc("java.io.IOException")));
         assert!(is_held(&rpc("org.apache.hadoop.hdfs.protocol.RecoveryInProgressException")));
         let held = |by: &str| {
             HdfsError::AlreadyExists(format!("Failed to APPEND_FILE /x for a on 127.0.0.1 because {by}"))

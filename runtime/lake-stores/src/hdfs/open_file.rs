@@ -10,7 +10,7 @@ use hdfs_native::{Client, HdfsError};
 use lavka_api::{Error, Result};
 
 use super::answer;
-use super::errors::{explain, is_missing};
+use super::errors::{explain, is_missing, is_taken};
 use super::patience::Patience;
 use crate::Chunk;
 
@@ -148,10 +148,10 @@ impl OpenFile {
         if let Err(error) = recover(client, &self.path).await {
             // Its data nodes may be gone for good. Without them nothing else waits for the file.
             self.lost = matches!(error, HdfsError::OperationFailed(_));
-            return Err(self.explain("recover", &error));
+            return Err(self.failed("recover", &error));
         }
         let status = answer(client.get_file_info(&self.path)).await;
-        let status = status.map_err(|error| self.explain("look at", &error))?;
+        let status = status.map_err(|error| self.failed("look at", &error))?;
         let length = u64::try_from(status.length).unwrap_or(u64::MAX);
         let there = length.checked_sub(at).and_then(|there| usize::try_from(there).ok());
         let Some(there) = there.filter(|there| *there <= bytes.len()) else {
@@ -164,7 +164,7 @@ impl OpenFile {
         };
         if there > 0 {
             let tail = read_range(client, &self.path, at, there).await;
-            let tail = tail.map_err(|error| self.explain("read", &error))?;
+            let tail = tail.map_err(|error| self.failed("read", &error))?;
             if bytes.get(..there) != Some(tail.as_slice()) {
                 return Err(Error::fatal(format!(
                     "{}: {} has bytes that this task did not write; restart the task",
@@ -173,13 +173,18 @@ impl OpenFile {
             }
         }
         let writer = answer(client.append(&self.path)).await;
-        let writer = writer.map_err(|error| self.explain("write to", &error))?;
+        let writer = writer.map_err(|error| self.failed("write to", &error))?;
         (self.writer, self.length, self.sound) = (Some(writer), length, true);
         Ok(there)
     }
 
     fn failed(&mut self, doing: &str, error: &HdfsError) -> Error {
         self.writer = None;
+        if is_taken(error) {
+            // Whoever took the partition over has cleared it away.
+            self.lost = true;
+            return self.gone();
+        }
         self.explain(doing, error)
     }
 
