@@ -332,9 +332,10 @@ fn a_killed_writer_loses_and_repeats_nothing() {
     let Some(hdfs) = services().hdfs_for("a_killed_writer_loses_and_repeats_nothing") else { return };
     let root = unique("killed");
     let config = config(hdfs.url(), &root);
-    let store = store(hdfs.url(), &root);
-    kill_writers(&config, count(5, 60), 500..3000, &store, "topics");
+    // A client stays with the runtime that it was first used in.
+    kill_writers(&config, count(5, 60), 500..3000, &store(hdfs.url(), &root), "topics");
     runtime().block_on(async {
+        let store = store(hdfs.url(), &root);
         let mut rig = Rig::open(&config).await.unwrap();
         for _ in 0..600 {
             if !rig.paused {
