@@ -55,7 +55,7 @@ impl Ahead {
     pub(super) fn start(writer: Box<Writer>, most: usize) -> Self {
         let (polls, waiting) = mpsc::channel(POLLS);
         let mut writing = JoinSet::new();
-        writing.spawn(write(writer, Polls { queue: waiting, held: None, most }));
+        writing.spawn(write(writer, Polls { queue: waiting, held: None, most, mixed: false }));
         Self { polls, room: Arc::new(Semaphore::new(ROOM as usize)), writing }
     }
 
@@ -104,6 +104,8 @@ pub(super) struct Polls {
     held: Option<Waiting>,
     /// Records of a transaction.
     most: usize,
+    /// Whether the last one that was held goes another way than those before it.
+    mixed: bool,
 }
 
 impl Polls {
@@ -131,14 +133,16 @@ impl Polls {
 
     /// The next poll for a transaction that is open, should one come before it has to end.
     pub(super) async fn next(&mut self, taken: &Taken, end: Instant) -> Option<Waiting> {
+        let now = Instant::now();
         // With half of the room in it there is no telling whether any more can come.
-        if self.held.is_some()
+        if now >= end
+            || self.held.is_some()
             || taken.batch.len() >= self.most
             || taken.room.num_permits() >= ROOM as usize / 2
         {
             return None;
         }
-        let end = end.min(Instant::now() + PAUSE);
+        let end = end.min(now + PAUSE);
         let waiting = tokio::time::timeout_at(end, self.queue.recv()).await.ok().flatten()?;
         if self.fits(taken, &waiting) {
             return Some(waiting);
@@ -147,9 +151,10 @@ impl Polls {
         None
     }
 
-    /// Gives back what [`next`](Self::next) gave.
+    /// Gives back what [`next`](Self::next) gave, as it does not go where the others go.
     pub(super) fn hold(&mut self, waiting: Waiting) {
         self.held = Some(waiting);
+        self.mixed = true;
     }
 
     fn fits(&self, taken: &Taken, (poll, _): &Waiting) -> bool {
@@ -170,7 +175,11 @@ impl Polls {
 
 async fn write(mut writer: Box<Writer>, mut polls: Polls) -> Done {
     while let Some(mut taken) = polls.first().await {
-        let streamed = writer.stream(&mut taken, &mut polls).await;
+        // Polls that go to several tables in turn share a transaction rather than each have a stream of its own.
+        let streamed = match std::mem::take(&mut polls.mixed) {
+            true => Ok(Streamed::Unfit),
+            false => writer.stream(&mut taken, &mut polls).await,
+        };
         let outcome = match streamed {
             Ok(Streamed::Written) => Ok(()),
             Ok(Streamed::Unfit) => {
