@@ -291,6 +291,24 @@ fn nulls_take_no_room() {
 
 /// Each record has the one before in two fields, with a default: every place is a schema of its own.
 #[test]
+fn defaults_made_of_defaults_are_bounded() {
+    // Each default is ten times that of the level below, in no more text.
+    let lists = |levels: usize| {
+        let lowest = r#"{"type":"record","name":"R0","fields":[{"name":"a","type":"int","default":1}]}"#;
+        (1..=levels).fold(lowest.to_owned(), |inner, level| {
+            let ten = ["{}"; 10].join(",");
+            let x = format!(r#"{{"name":"x","type":{{"type":"array","items":{inner}}},"default":[{ten}]}}"#);
+            format!(r#"{{"type":"record","name":"R{level}","fields":[{x}]}}"#)
+        })
+    };
+    for (levels, has_default) in [(3, true), (20, false)] {
+        let schema = AvroSchema::parse(&lists(levels)).unwrap();
+        let schema = Mapping::default().to_connect(&schema, None).unwrap().unwrap();
+        assert_eq!(schema.fields()[0].schema().default_value().is_some(), has_default, "{levels}");
+    }
+}
+
+#[test]
 fn places_with_defaults_are_bounded() {
     let two = |levels: usize| {
         let lowest = r#"{"type":"record","name":"R0","fields":[{"name":"a","type":"int","default":0}]}"#;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use lavka_api::data::{Datum, Object, Schema, Shape, Struct, Type, Value};
+use lavka_api::data::{Datum, Field, Object, Schema, Shape, Struct, Type, Value};
 use lavka_api::{Error, Result};
 
 /// In what the converters differ.
@@ -33,10 +33,25 @@ pub(crate) struct SchemaReader {
 
 /// Schemas that are remembered; beyond it they are forgotten and made anew.
 const KNOWN: usize = 1000;
-/// Fields of the largest schema that is remembered, and bytes of all its names. One that is larger is made anew for each
+/// Fields of the largest schema that is remembered, at all levels, and bytes of their names. One that is larger is made anew for each
 /// message: devices that send what nobody else does would otherwise fill memory.
 const REMEMBERED_FIELDS: usize = 200;
 const REMEMBERED_NAMES: usize = 16 * 1024;
+
+/// Whether a schema is to be remembered.
+fn is_small(schema: &Schema) -> bool {
+    let (mut fields, mut names) = (0, 0_usize);
+    let mut rest = vec![schema];
+    while let Some(schema) = rest.pop() {
+        fields += schema.fields().len();
+        names += schema.fields().iter().map(|field| field.name().len()).sum::<usize>();
+        if fields > REMEMBERED_FIELDS || names > REMEMBERED_NAMES {
+            return false;
+        }
+        rest.extend(schema.fields().iter().map(Field::schema).chain(schema.values()));
+    }
+    true
+}
 
 impl SchemaReader {
     pub(crate) fn new(rules: Rules) -> Self {
@@ -112,8 +127,7 @@ impl SchemaReader {
         let fields = key.1.iter();
         let schema =
             fields.fold(builder, |builder, (name, schema)| builder.field(name, schema.clone())).build()?;
-        let names = key.1.iter().fold(key.0.len(), |bytes, (name, _)| bytes.saturating_add(name.len()));
-        if key.1.len() <= REMEMBERED_FIELDS && names <= REMEMBERED_NAMES {
+        if is_small(&schema) {
             if self.known.len() >= KNOWN {
                 self.known.clear();
             }
@@ -200,7 +214,9 @@ mod tests {
         for (json, remembered) in [
             (format!("{{{}}}", members(REMEMBERED_FIELDS)), 1),
             (format!("{{{}}}", members(REMEMBERED_FIELDS + 1)), 1),
-            (format!("{{\"{}\":1}}", "m".repeat(REMEMBERED_NAMES)), 1),
+            (format!("{{\"{}\":1}}", "m".repeat(REMEMBERED_NAMES + 1)), 1),
+            (format!("{{\"inner\":{{{}}}}}", members(REMEMBERED_FIELDS + 1)), 1),
+            (format!("{{\"inner\":[{{{}}}]}}", members(REMEMBERED_FIELDS + 1)), 1),
         ] {
             assert!(read(&mut reader, &json).is_ok());
             assert_eq!(reader.known.len(), remembered);

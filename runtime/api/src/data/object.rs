@@ -42,7 +42,8 @@ impl Object {
     pub fn shared(entries: impl IntoIterator<Item = (Str, Value)>, shapes: &mut ShapeTable) -> Self {
         let mut entries = entries.into_iter();
         let mut at = shapes.start();
-        let mut values: Vec<Value> = Vec::with_capacity(entries.size_hint().0);
+        let (least, most) = entries.size_hint();
+        let mut values: Vec<Value> = Vec::with_capacity(most.unwrap_or(least));
         while let Some((key, value)) = entries.next() {
             // A step that was made before is no repeated key: those are kept out here.
             if let Some(known) = shapes.find(at, &key) {

@@ -65,6 +65,14 @@ impl Reader<'_> {
         self.of_type(self.types.get(id), schema, json, depth)
     }
 
+    /// A default of the Connect schema, which counts as all of its values.
+    fn copy(&self, default: Option<&Value>) -> Option<Value> {
+        let Some(default) = default else { return Some(Value::Null) };
+        let values = 1 + default.heap_size() / size_of::<Value>();
+        self.left.set(self.left.get().checked_sub(values)?);
+        Some(default.clone())
+    }
+
     fn of_type(&self, ty: &AvroType, schema: &Schema, json: &Json, depth: usize) -> Option<Value> {
         if depth > MAX_DEPTH {
             return None;
@@ -117,7 +125,7 @@ impl Reader<'_> {
                     let name = self.field_name(&field.name);
                     values.push(match entries.get(&*name) {
                         Some(item) => self.any(field.ty, connect.schema(), item, depth)?,
-                        None => connect.schema().default_value().cloned().unwrap_or_default(),
+                        None => self.copy(connect.schema().default_value())?,
                     });
                 }
                 Value::from(Struct::new(schema.clone(), values).ok()?)
