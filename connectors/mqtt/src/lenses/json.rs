@@ -33,8 +33,8 @@ pub(crate) struct SchemaReader {
 
 /// Schemas that are remembered; beyond it they are forgotten and made anew.
 const KNOWN: usize = 1000;
-/// Fields of the largest schema that is remembered, at all levels, and bytes of their names. One that is larger is made anew for each
-/// message: devices that send what nobody else does would otherwise fill memory.
+/// Fields of the largest schema that is remembered, at all levels, and bytes of their names. One that is larger is made
+/// anew for each message: devices that send what nobody else does would otherwise fill memory.
 const REMEMBERED_FIELDS: usize = 200;
 const REMEMBERED_NAMES: usize = 16 * 1024;
 

@@ -296,8 +296,8 @@ async fn the_server_name_may_be_another_and_protocols_are_offered() {
     source.stop().await;
 }
 
-/// A broker that speaks WebSocket too, as `settings` say, and the port for that. Whoever connects anywhere may be given that
-/// port first: then it is another.
+/// A broker that speaks WebSocket too, as `settings` say, and the port for that. Another process may
+/// take that port first: then it is another.
 fn with_websockets(settings: &[String]) -> (Mosquitto, u16) {
     let mut tries = (0..5).map(|_| {
         let port = lavka_testkit::free_port();

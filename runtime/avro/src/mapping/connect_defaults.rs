@@ -21,8 +21,7 @@ pub(super) fn convert(
     schema: &Schema,
     default: &Json,
 ) -> Option<Value> {
-    let reader = Reader { mapping, types, left: Cell::new(MAX_TRIED) };
-    let value = reader.of_type(ty, schema, default, 0)?;
+    let value = Reader::new(mapping, types).of_type(ty, schema, default, 0)?;
     validate(None, schema, &value).ok()?;
     Some(value)
 }
@@ -35,8 +34,7 @@ pub(crate) fn value_of_default(
     schema: &Schema,
     default: &Json,
 ) -> Option<Value> {
-    let reader = Reader { mapping, types, left: Cell::new(MAX_TRIED) };
-    let value = reader.any(id, schema, default, 0)?;
+    let value = Reader::new(mapping, types).any(id, schema, default, 0)?;
     (value.is_null() || validate(None, schema, &value).is_ok()).then_some(value)
 }
 
@@ -60,7 +58,11 @@ struct Reader<'a> {
     left: Cell<usize>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(mapping: &'a Mapping, types: &'a Types) -> Self {
+        Self { mapping, types, left: Cell::new(MAX_TRIED) }
+    }
+
     fn any(&self, id: TypeId, schema: &Schema, json: &Json, depth: usize) -> Option<Value> {
         self.of_type(self.types.get(id), schema, json, depth)
     }
