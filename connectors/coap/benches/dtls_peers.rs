@@ -74,7 +74,7 @@ fn serve() {
     std::fs::write(&file, text).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = lavka_testkit::free_port();
         let address = format!("127.0.0.1:{port}");
         let config = Config::from([
             ("lavka.coap.listen", address.clone()),

@@ -32,7 +32,7 @@ pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
     let plugins = lavka_connector_coap::plugins();
     let settings = [("producer.linger.ms", "1")];
     let worker = worker::start(&broker.bootstrap(), folder.path(), metrics, plugins, &settings)?;
-    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let port = lavka_testkit::free_port();
     let connector = Config::from([
         ("connector.class", "io.lavka.connect.coap.CoapServerSourceConnector".to_owned()),
         ("lavka.coap.listen", format!("127.0.0.1:{port}")),
