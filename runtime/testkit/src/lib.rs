@@ -113,7 +113,7 @@ pub use kafka::{JarSet, Jars, JavaProgram, Kafka, KafkaKind, KafkaServer, Unavai
 pub use lavka::{LavkaCommand, LavkaOutput, LavkaProcess, can_mount_for};
 pub use mariadb::MariaDb;
 pub use metastore::HiveMetastore;
-pub use missed::cannot_run;
+pub use missed::{cannot_run, had};
 pub use mosquitto::{Mosquitto, MosquittoConfig, MosquittoTls, SharedMosquitto};
 pub use names::unique;
 pub use network::Network;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::failure::{Failure, fail};
 use crate::hdfs::Hdfs;
 use crate::kafka::{Kafka, Unavailable};
-use crate::missed::cannot_run;
+use crate::missed::had;
 use crate::mosquitto::SharedMosquitto;
 use crate::schema_registry::SchemaRegistry;
 
@@ -25,36 +25,23 @@ pub struct Services {
 }
 
 impl Services {
-    /// An HDFS cluster for `test`. Where its jars cannot be had, `None`, and [`cannot_run`] says so.
+    /// An HDFS cluster for `test`. Where its jars cannot be had, `None`, as [`had`] says.
     ///
     /// `testrun` starts one for all where it runs a test target named `hdfs`; otherwise each test binary that asks has its
     /// own.
     #[track_caller]
     pub fn hdfs_for(&self, test: &str) -> Option<&Hdfs> {
-        match self.hdfs.get_or_init(Hdfs::attach_or_start) {
-            Ok(hdfs) => Some(hdfs),
-            Err(Unavailable::Unresolvable(failure)) => {
-                cannot_run(test, &format!("HDFS: {failure}"));
-                None
-            }
-            Err(Unavailable::Broken(failure)) => fail(failure.clone()),
-        }
+        had(self.hdfs.get_or_init(Hdfs::attach_or_start).as_ref(), test, "HDFS")
     }
 
-    /// A schema registry for `test`. Where its jars cannot be had, `None`, and [`cannot_run`] says so.
+    /// A schema registry for `test`. Where its jars cannot be had, `None`, as [`had`] says.
     ///
     /// `testrun` starts one for all where it runs a test target named `registry`; otherwise each test binary that asks
     /// has its own.
     #[track_caller]
     pub fn schema_registry_for(&self, test: &str) -> Option<&SchemaRegistry> {
-        match self.schema_registry.get_or_init(SchemaRegistry::attach_or_start) {
-            Ok(registry) => Some(registry),
-            Err(Unavailable::Unresolvable(failure)) => {
-                cannot_run(test, &format!("a schema registry: {failure}"));
-                None
-            }
-            Err(Unavailable::Broken(failure)) => fail(failure.clone()),
-        }
+        let registry = self.schema_registry.get_or_init(SchemaRegistry::attach_or_start);
+        had(registry.as_ref(), test, "a schema registry")
     }
 }
 

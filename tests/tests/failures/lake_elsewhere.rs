@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use lavka_connector_lake::store::{HdfsSettings, HdfsStore, LakePath, LakeStore};
 use lavka_testkit::{
-    Chance, Hdfs, KafkaClient, LavkaProcess, NewRecord, S3Server, Unavailable, cannot_run, count, eventually,
-    services, temp_dir, unique,
+    Chance, Hdfs, KafkaClient, LavkaProcess, NewRecord, S3Server, count, eventually, had, services, temp_dir,
+    unique,
 };
 use serde_json::{Value, json};
 
@@ -238,15 +238,8 @@ fn a_killed_worker_writes_each_record_into_hdfs_once() {
 
 #[test]
 fn a_killed_worker_writes_each_record_into_a_bucket_once() {
-    match S3Server::start() {
-        Ok(server) => {
-            let bucket = bucket::bucket(&server, "killed");
-            survives(&Elsewhere::Bucket(server, bucket), count(8, 100));
-        }
-        Err(Unavailable::Unresolvable(failure)) => cannot_run(
-            "a_killed_worker_writes_each_record_into_a_bucket_once",
-            &format!("a server that speaks S3's protocol: {failure}"),
-        ),
-        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
-    }
+    const TEST: &str = "a_killed_worker_writes_each_record_into_a_bucket_once";
+    let Some(server) = had(S3Server::start(), TEST, "a server that speaks S3's protocol") else { return };
+    let bucket = bucket::bucket(&server, "killed");
+    survives(&Elsewhere::Bucket(server, bucket), count(8, 100));
 }

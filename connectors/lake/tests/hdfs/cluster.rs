@@ -5,19 +5,12 @@ use std::time::Duration;
 use lavka_api::Result;
 use lavka_api::config::Config;
 use lavka_connector_lake::store::{Chunk, HdfsSettings, HdfsStore, LakePath, LakeStore as _};
-use lavka_testkit::{HdfsCluster, Unavailable, cannot_run};
+use lavka_testkit::{HdfsCluster, had};
 
 use crate::support::{Rig, assert_complete, names_below, runtime};
 
 fn start(test: &str) -> Option<HdfsCluster> {
-    match HdfsCluster::start() {
-        Ok(cluster) => Some(cluster),
-        Err(Unavailable::Unresolvable(failure)) => {
-            cannot_run(test, &format!("HDFS: {failure}"));
-            None
-        }
-        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
-    }
+    had(HdfsCluster::start(), test, "HDFS")
 }
 
 fn store(cluster: &HdfsCluster) -> HdfsStore {

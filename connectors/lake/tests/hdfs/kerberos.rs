@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lavka_api::config::Config;
 use lavka_connector_lake::store::{HdfsSettings, HdfsStore, Kerberos, LakeStore as _};
-use lavka_testkit::{HdfsServer, Kdc, TempDir, Unavailable, cannot_run, eventually, temp_dir, unique};
+use lavka_testkit::{HdfsServer, Kdc, TempDir, Unavailable, eventually, had, temp_dir, unique};
 
 use crate::support::{Rig, assert_complete, copy_of, given_config, runtime};
 
@@ -34,14 +34,7 @@ fn cluster(test: &str) -> Option<&'static HdfsServer> {
 }
 
 fn found<T>(outcome: &'static Result<T, Unavailable>, test: &str) -> Option<&'static T> {
-    match outcome {
-        Ok(server) => Some(server),
-        Err(Unavailable::Unresolvable(failure)) => {
-            cannot_run(test, &format!("HDFS with Kerberos: {failure}"));
-            None
-        }
-        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
-    }
+    had(outcome.as_ref(), test, "HDFS with Kerberos")
 }
 
 /// The Java sink's configuration for a directory of one's own, with `keys` that say who asks.

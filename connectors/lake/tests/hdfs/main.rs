@@ -20,7 +20,7 @@ use lavka_api::config::Config;
 use lavka_connector_lake::store::{
     Chunk, End, HdfsSettings, HdfsStore, LakePath, LakeStore, LogForm, Renamed,
 };
-use lavka_testkit::{HdfsServer, Unavailable, cannot_run, count, services, unique};
+use lavka_testkit::{HdfsServer, count, had, services, unique};
 use support::{
     Rig, assert_complete, assert_example, be_child, files, kill_writers, names_below, partition, runtime,
 };
@@ -47,14 +47,7 @@ fn config(url: &str, root: &str) -> Config {
 }
 
 fn own_server(test: &str) -> Option<HdfsServer> {
-    match HdfsServer::start() {
-        Ok(server) => Some(server),
-        Err(Unavailable::Unresolvable(failure)) => {
-            cannot_run(test, &format!("HDFS: {failure}"));
-            None
-        }
-        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
-    }
+    had(HdfsServer::start(), test, "HDFS")
 }
 
 #[test]
@@ -337,14 +330,7 @@ fn a_killed_writer_loses_and_repeats_nothing() {
     runtime().block_on(async {
         let store = store(hdfs.url(), &root);
         let mut rig = Rig::open(&config).await.unwrap();
-        for _ in 0..600 {
-            if !rig.paused {
-                break;
-            }
-            rig.put(0).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
-        assert!(!rig.paused, "the lease of the last writer is to be had in time");
+        rig.put_at_last(0, 600).await;
         let reached = rig.position;
         assert!(reached > 0, "something was written before the last kill");
         assert_eq!(rig.durable().await, Some(reached), "{:?}", partition());

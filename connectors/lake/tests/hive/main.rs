@@ -13,7 +13,7 @@ use lavka_api::config::Config;
 use lavka_api::data::{Datum, KafkaOrigin, Record, Schema, SinkRecord, Struct, TopicPartition, Type, Value};
 use lavka_api::plugin::{SinkConnector as _, SinkContext, SinkTask, SinkTaskStart, TaskId};
 use lavka_connector_lake::LakeSinkConnector;
-use lavka_testkit::{HiveMetastore, JarSet, JavaProgram, Unavailable, cannot_run};
+use lavka_testkit::{HiveMetastore, JarSet, JavaProgram, had};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hive/Metastore.java");
 const NOW: i64 = 1_700_000_000_000;
@@ -26,14 +26,8 @@ struct Hive {
 impl Hive {
     fn start(test: &str) -> Option<Self> {
         let client = JavaProgram::compile(Path::new(SOURCE), JarSet::Metastore, test)?;
-        match HiveMetastore::start() {
-            Ok(server) => Some(Self { server, client }),
-            Err(Unavailable::Unresolvable(failure)) => {
-                cannot_run(test, &format!("Hive's metastore: {failure}"));
-                None
-            }
-            Err(Unavailable::Broken(failure)) => panic!("{failure}"),
-        }
+        let server = had(HiveMetastore::start(), test, "Hive's metastore")?;
+        Some(Self { server, client })
     }
 
     /// What the metastore has of a table of the database `default`.

@@ -24,7 +24,7 @@ use lavka_api::data::{
 use lavka_api::plugin::{SinkConnector as _, SinkContext, SinkTaskStart, TaskId};
 use lavka_connector_lake::LakeSinkConnector;
 use lavka_connector_lake::store::{HdfsSettings, HdfsStore, LakePath, LakeStore, LocalStore};
-use lavka_testkit::{Python, S3Server, Unavailable, cannot_run, services, temp_dir, unique};
+use lavka_testkit::{Python, S3Server, had, services, temp_dir, unique};
 
 const COUNT: i64 = 1000;
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -120,17 +120,12 @@ fn stores(local: &Path) -> Vec<(&'static str, Config, Arc<dyn LakeStore>)> {
         let config = Config::from([("store.url", url.as_str())]);
         stores.push(("hdfs", config, Arc::new(HdfsStore::new(settings))));
     }
-    // It lives as long as the process, which ends with the test.
-    match S3Server::start().map(|server| &*Box::leak(Box::new(server))) {
-        Ok(server) => {
-            let bucket = bucket(server, "readers");
-            let config = s3_config(server, &bucket);
-            stores.push(("s3", config, Arc::new(store(server, &bucket))));
-        }
-        Err(Unavailable::Unresolvable(failure)) => {
-            cannot_run(TEST, &format!("a server that speaks S3's protocol: {failure}"));
-        }
-        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
+    if let Some(server) = had(S3Server::start(), TEST, "a server that speaks S3's protocol") {
+        // It lives as long as the process, which ends with the test.
+        let server = &*Box::leak(Box::new(server));
+        let bucket = bucket(server, "readers");
+        let config = s3_config(server, &bucket);
+        stores.push(("s3", config, Arc::new(store(server, &bucket))));
     }
     stores
 }
@@ -193,15 +188,9 @@ fn check_avro(store: &str, bytes: &[u8]) {
 
 #[test]
 fn others_read_the_files_of_every_format_in_every_store() {
-    let python = match Python::for_lake() {
-        Ok(python) => python,
-        Err(Unavailable::Unresolvable(failure)) => {
-            return cannot_run(
-                "others_read_the_files_of_every_format_in_every_store",
-                &format!("PyArrow and DuckDB: {failure}"),
-            );
-        }
-        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
+    const TEST: &str = "others_read_the_files_of_every_format_in_every_store";
+    let Some(python) = had(Python::for_lake(), TEST, "PyArrow and DuckDB") else {
+        return;
     };
     let (local, folder) = (temp_dir(), temp_dir());
     let stores = stores(local.path());
@@ -295,13 +284,7 @@ print(*duckdb.connect().execute(query).fetchone())
 fn others_read_keys_and_headers_beside_the_values() {
     const TEST: &str = "others_read_keys_and_headers_beside_the_values";
     let tools = Python::for_lake().and_then(|python| Ok((python, S3Server::start()?)));
-    let (python, server) = match tools {
-        Ok(tools) => tools,
-        Err(Unavailable::Unresolvable(failure)) => {
-            return cannot_run(TEST, &format!("PyArrow, DuckDB and a server of S3: {failure}"));
-        }
-        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
-    };
+    let Some((python, server)) = had(tools, TEST, "PyArrow, DuckDB and a server of S3") else { return };
     let folder = temp_dir();
     let bucket = bucket(&server, "companions");
     let mut config = s3_config(&server, &bucket);
@@ -417,13 +400,7 @@ for name in there.column_names:
 
 #[test]
 fn orc_has_what_parquet_has() {
-    let python = match Python::for_lake() {
-        Ok(python) => python,
-        Err(Unavailable::Unresolvable(failure)) => {
-            return cannot_run("orc_has_what_parquet_has", &format!("PyArrow: {failure}"));
-        }
-        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
-    };
+    let Some(python) = had(Python::for_lake(), "orc_has_what_parquet_has", "PyArrow") else { return };
     let (folder, runtime) = (
         temp_dir(),
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap(),

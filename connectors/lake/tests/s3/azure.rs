@@ -7,7 +7,7 @@ use lavka_api::config::{Config, Password};
 use lavka_connector_lake::store::{
     Account, AzureSettings, BucketStore, Chunk, LakePath, LakeStore as _, ObjectSettings, Renamed,
 };
-use lavka_testkit::{AzureServer, Python, Unavailable, cannot_run, count, temp_dir, unique};
+use lavka_testkit::{AzureServer, Python, Unavailable, count, had, temp_dir, unique};
 
 use crate::bucket::PART;
 use crate::promises;
@@ -16,14 +16,8 @@ use crate::support::{Rig, runtime};
 /// One server for all tests: containers are told apart by name.
 fn server(test: &str) -> Option<&'static AzureServer> {
     static SERVER: OnceLock<Result<AzureServer, Unavailable>> = OnceLock::new();
-    match SERVER.get_or_init(AzureServer::start) {
-        Ok(server) => Some(server),
-        Err(Unavailable::Unresolvable(failure)) => {
-            cannot_run(test, &format!("a server that speaks the protocol of Azure's blobs: {failure}"));
-            None
-        }
-        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
-    }
+    let server = SERVER.get_or_init(AzureServer::start);
+    had(server.as_ref(), test, "a server that speaks the protocol of Azure's blobs")
 }
 
 fn container(server: &AzureServer) -> String {

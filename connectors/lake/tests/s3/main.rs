@@ -22,20 +22,13 @@ use std::time::Duration;
 use bucket::{bucket, store};
 use lavka_api::config::Config;
 use lavka_connector_lake::store::{LakePath, LakeStore};
-use lavka_testkit::{Python, S3Server, Unavailable, acceptance, cannot_run, count, temp_dir};
+use lavka_testkit::{Python, S3Server, Unavailable, acceptance, count, had, temp_dir};
 use support::{Rig, assert_example, be_child, files, record, runtime};
 
 /// One server for all tests: buckets are told apart by name.
 fn server(test: &str) -> Option<&'static S3Server> {
     static SERVER: OnceLock<Result<S3Server, Unavailable>> = OnceLock::new();
-    match SERVER.get_or_init(S3Server::start) {
-        Ok(server) => Some(server),
-        Err(Unavailable::Unresolvable(failure)) => {
-            cannot_run(test, &format!("a server that speaks S3's protocol: {failure}"));
-            None
-        }
-        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
-    }
+    had(SERVER.get_or_init(S3Server::start).as_ref(), test, "a server that speaks S3's protocol")
 }
 
 fn config(server: &S3Server, bucket: &str) -> Config {
@@ -101,14 +94,9 @@ fn a_killed_writer_loses_and_repeats_nothing() {
 
 #[test]
 fn others_read_the_files() {
-    let Some(server) = server("others_read_the_files") else { return };
-    let python = match Python::for_lake() {
-        Ok(python) => python,
-        Err(Unavailable::Unresolvable(failure)) => {
-            return cannot_run("others_read_the_files", &format!("PyArrow and DuckDB: {failure}"));
-        }
-        Err(Unavailable::Broken(failure)) => panic!("{failure}"),
-    };
+    const TEST: &str = "others_read_the_files";
+    let Some(server) = server(TEST) else { return };
+    let Some(python) = had(Python::for_lake(), TEST, "PyArrow and DuckDB") else { return };
     let folder = temp_dir();
     runtime().block_on(async {
         let bucket = bucket(server, "lake");
