@@ -31,6 +31,7 @@ pub(crate) fn schema_of(model: &Model, version: Option<i32>, config: &JsonSchema
         deepest: 0,
         parts: 0,
         unions: 0,
+        defaults: 0,
     };
     translator.schema(model.root, version, false, 0)
 }
@@ -51,6 +52,8 @@ struct Translator<'m> {
     parts: usize,
     /// How many unions were made, for their names.
     unions: usize,
+    /// Bytes of the defaults that were made.
+    defaults: usize,
 }
 
 fn unsupported(what: &str) -> Error {
@@ -151,7 +154,10 @@ impl<'m> Translator<'m> {
             builder = builder.parameter(name.as_str(), value.as_str());
         }
         let schema = builder.build()?;
-        let default = node.default.as_ref().map(|text| default_of(&schema, text)).transpose()?.flatten();
+        let default = match &node.default {
+            Some(text) => default_of(&schema, text, &mut self.defaults)?,
+            None => None,
+        };
         if default.is_none() && !optional {
             return Ok(schema);
         }

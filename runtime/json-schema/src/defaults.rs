@@ -11,6 +11,9 @@ use serde_json::value::RawValue;
 /// defaults.
 const MAX_DEFAULT: usize = 1 << 20;
 
+/// What all defaults of a schema may come to.
+const MAX_DEFAULTS: usize = 16 << 20;
+
 /// Defaults as a document's text has them, to the last digit, by the address of the default in the parsed document.
 #[derive(Default)]
 pub(crate) struct Defaults(HashMap<usize, Box<str>>);
@@ -56,14 +59,21 @@ impl Defaults {
 
 /// The default that `text` describes; none for structs, whose schema cannot hold a value of itself. Decimals
 /// have the scale of their schema where that loses nothing: the text has none, since Java's printer leaves zeros at the
-/// end of fractions out.
-pub(crate) fn default_of(schema: &Schema, text: &str) -> Result<Option<Value>> {
+/// end of fractions out. `made` counts the bytes of all defaults of a schema.
+pub(crate) fn default_of(schema: &Schema, text: &str, made: &mut usize) -> Result<Option<Value>> {
     if schema.ty() == Type::Struct {
         return Ok(None);
     }
     let value = PayloadReader::new(schema)?.read(text.as_bytes(), &mut JsonReader::new())?;
-    if value.heap_size() > MAX_DEFAULT.max(16 * text.len()) {
+    let size = value.heap_size();
+    if size > MAX_DEFAULT.max(16 * text.len()) {
         return Err(Error::data(format!("The default of {schema} is larger than {MAX_DEFAULT} bytes")));
+    }
+    *made = made.saturating_add(size.saturating_sub(16 * text.len()));
+    if *made > MAX_DEFAULTS {
+        return Err(Error::data(format!(
+            "The defaults of the JSON schema, up to that of {schema}, are larger than {MAX_DEFAULTS} bytes"
+        )));
     }
     Ok(Some(match (value, schema.logical()) {
         (Value::Decimal(decimal), Some(Logical::Decimal(scale))) => {

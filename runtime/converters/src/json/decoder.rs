@@ -24,6 +24,8 @@ pub(super) struct Decoder {
     pub(super) stack: Vec<Value>,
     /// The last string that had escapes.
     pub(super) scratch: String,
+    /// Bytes of the defaults that stand in the document's value for what it does not have.
+    pub(super) stood_in: usize,
 }
 
 /// What a member's name means for its object.
@@ -38,7 +40,13 @@ enum Member {
 
 impl Decoder {
     pub(super) fn new() -> Self {
-        Self { shapes: ShapeTable::new(SHAPE_LIMIT), crowded: 0, stack: Vec::new(), scratch: String::new() }
+        Self {
+            shapes: ShapeTable::new(SHAPE_LIMIT),
+            crowded: 0,
+            stack: Vec::new(),
+            scratch: String::new(),
+            stood_in: 0,
+        }
     }
 
     /// Makes the scratch space ready for another document.
@@ -47,6 +55,7 @@ impl Decoder {
         self.stack.shrink_to(KEPT_SCRATCH);
         self.scratch.clear();
         self.scratch.shrink_to(KEPT_SCRATCH);
+        self.stood_in = 0;
     }
 
     /// The first value of the document; null where there is none. What follows the value is not looked at.

@@ -140,7 +140,8 @@ pub(super) fn read_entries(
         if count != 2 {
             return Err(wrong_pair(count));
         }
-        let or_missing = |read: Option<Value>, node: &ReadNode| read.map_or_else(|| node.missing(), Ok);
+        let mut or_missing =
+            |read: Option<Value>, node: &ReadNode| read.map_or_else(|| node.missing(decoder), Ok);
         entries.insert(or_missing(key, &nodes.0)?, or_missing(value, &nodes.1)?);
         more = reader.more(b']')?;
     }

@@ -14,10 +14,12 @@ use super::base64_text;
 use super::decoder::Decoder;
 use super::dialect::Dialect;
 use super::escape::write_string;
+use super::met::Met;
 use super::nesting::check_nesting;
 use super::place::Place;
 use super::read_containers::{read_array, read_entries, read_members, read_pairs};
 use super::reader::Reader;
+use super::stand_in::StandIn;
 use super::union;
 
 const MS_PER_DAY: i32 = 86_400_000;
@@ -28,7 +30,7 @@ pub(super) struct ReadNode {
     kind: Kind,
     dialect: Dialect,
     /// Read for null, where nulls are replaced.
-    default: Option<Value>,
+    default: Option<StandIn>,
 }
 
 /// A clone is a pointer: schemas that are used again and again are compiled once.
@@ -58,43 +60,6 @@ struct ReadField {
     node: ReadNode,
 }
 
-/// Which fields of a struct have been met.
-struct Met {
-    first: u64,
-    others: Vec<u64>,
-}
-
-impl Met {
-    /// The first `count` fields.
-    fn up_to(count: usize) -> Self {
-        let mut met = Self { first: 0, others: Vec::new() };
-        (0..count).for_each(|at| met.add(at));
-        met
-    }
-
-    fn add(&mut self, at: usize) {
-        match at / 64 {
-            0 => self.first |= 1 << at,
-            word => {
-                if self.others.len() < word {
-                    self.others.resize(word, 0);
-                }
-                if let Some(bits) = self.others.get_mut(word - 1) {
-                    *bits |= 1 << (at % 64);
-                }
-            }
-        }
-    }
-
-    fn contains(&self, at: usize) -> bool {
-        let bits = match at / 64 {
-            0 => self.first,
-            word => self.others.get(word - 1).copied().unwrap_or(0),
-        };
-        bits >> (at % 64) & 1 == 1
-    }
-}
-
 /// Compiles schemas whose nesting was checked.
 struct Compiler {
     replace_null_with_default: bool,
@@ -106,7 +71,7 @@ struct Compiler {
 impl Compiler {
     fn node(&mut self, schema: &Schema) -> Result<ReadNode> {
         let kind = self.kind(schema)?;
-        let default = schema.default_value().filter(|_| self.replace_null_with_default).cloned();
+        let default = schema.default_value().filter(|_| self.replace_null_with_default).map(StandIn::new);
         Ok(ReadNode { schema: schema.clone(), kind, dialect: self.dialect, default })
     }
 
@@ -200,7 +165,7 @@ impl ReadNode {
         match (&self.kind, reader.next()) {
             (_, b'n') => {
                 reader.literal("null")?;
-                self.null()
+                self.null(decoder)
             }
             (Kind::Struct(fields), b'{') => self.read_struct(fields, reader, decoder, depth),
             (Kind::Array(items), open @ (b'[' | b'{')) => {
@@ -310,10 +275,10 @@ impl ReadNode {
     }
 
     /// What a member that is missing is read as.
-    pub(super) fn missing(&self) -> Result<Value> {
+    pub(super) fn missing(&self, decoder: &mut Decoder) -> Result<Value> {
         match (self.dialect, &self.default) {
-            (Dialect::JsonConverter, _) => self.null(),
-            (Dialect::JsonSchema, default) => Ok(default.clone().unwrap_or_default()),
+            (Dialect::JsonSchema, None) => Ok(Value::Null),
+            _ => self.null(decoder),
         }
     }
 
@@ -427,13 +392,15 @@ impl ReadNode {
         match met {
             None => {
                 for field in fields.get(expected..).unwrap_or_default() {
-                    decoder.stack.push(field.node.missing()?);
+                    let value = field.node.missing(decoder)?;
+                    decoder.stack.push(value);
                 }
             }
             Some(met) => {
                 for (at, field) in fields.iter().enumerate().filter(|(at, _)| !met.contains(*at)) {
+                    let value = field.node.missing(decoder)?;
                     if let Some(slot) = decoder.stack.get_mut(base + at) {
-                        *slot = field.node.missing()?;
+                        *slot = value;
                     }
                 }
             }
@@ -443,9 +410,9 @@ impl ReadNode {
     }
 
     /// What null, or a field that is missing, is read as.
-    pub(super) fn null(&self) -> Result<Value> {
+    fn null(&self, decoder: &mut Decoder) -> Result<Value> {
         match &self.default {
-            Some(default) => Ok(default.clone()),
+            Some(default) => default.value(&mut decoder.stood_in),
             None if self.schema.is_optional() => Ok(Value::Null),
             None => Err(Error::data(format!("Invalid null value for required {} field", self.schema.ty()))),
         }

@@ -251,4 +251,15 @@ fn defaults_are_bounded() {
         error.to_string().contains("The default of Schema{ARRAY} is larger than 1048576 bytes"),
         "{error}"
     );
+    // Each of them small enough, but not all together.
+    let many: Vec<String> = (0..400)
+        .map(|at| {
+            let element = r##"{"type":"object","properties":{"x":{"$ref":"#/$defs/D10"}}}"##;
+            format!(r#""a{at}":{{"type":"array","items":{element},"default":[{{}}]}}"#)
+        })
+        .collect();
+    let top = format!(r#""type":"object","properties":{{{}}}"#, many.join(","));
+    let model = load(&ResolvedSchema::alone(chain(&top, lowest, 10, two))).unwrap();
+    let error = schema_of(&model, None, &settings(&[])).unwrap_err();
+    assert!(error.to_string().contains("The defaults of the JSON schema, up to that of Schema{"), "{error}");
 }
