@@ -1,6 +1,5 @@
 //! Reading a chunk, between two rows of the signal table or two places in the log.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
 use lavka_api::data::Str;
@@ -9,6 +8,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::java_key::KeyType;
+use super::paging::{KeyColumn, Paging};
 use super::signal::Collection;
 use super::state::Key;
 use super::visibility::{reached, see};
@@ -19,8 +19,15 @@ use crate::event::{Recorder, TablePlan};
 use crate::model::{Table, TableId, TypeCatalog};
 use crate::pgoutput::Lsn;
 
-/// The names of the key's columns, known from when the window is opened.
+/// The names of the columns by which a changed row is told, known from when the window is opened.
 pub(crate) type KeyNames = Arc<OnceLock<Vec<String>>>;
+
+/// The version from which on a query can end with all rows that are the same as its last.
+const WITH_TIES: i32 = 130_000;
+/// How many rows a chunk may have in addition, since they are the same as its last.
+const MOST_TIES: usize = 100_000;
+/// The largest number that the server takes.
+const MOST_FETCHED: usize = i32::MAX as usize;
 
 /// What is to be read.
 pub(crate) struct Request {
@@ -58,8 +65,10 @@ pub(crate) struct Markers {
 /// What was read.
 pub(crate) struct Chunk {
     pub(crate) plan: Option<Arc<TablePlan>>,
-    /// Each with its key, in the order of keys.
+    /// Each with what tells that it has changed, in the order of the columns that the table is paged by.
     pub(crate) rows: Vec<(Key, Vec<Option<Str>>)>,
+    /// How far that is in these columns; `None` where there are no rows.
+    pub(crate) last: Option<Key>,
     pub(crate) max: Option<Key>,
     /// What the columns of the key are in Java.
     pub(crate) types: Vec<KeyType>,
@@ -80,8 +89,12 @@ pub(crate) async fn read(request: Request) -> Result<Chunk> {
     let table = find(&mut connection, &request).await?;
     let key = table.as_ref().map(|table| key_of(table, &request)).unwrap_or_default();
     let table = table.filter(|_| !key.is_empty());
+    let told_by = match &table {
+        Some(table) => told_by(&mut connection, table).await?,
+        None => Vec::new(),
+    };
     // Known before anything of the window can come by in the stream.
-    if *request.key_names.get_or_init(|| key.clone()) != key {
+    if *request.key_names.get_or_init(|| told_by.clone()) != told_by {
         return Err(Error::retriable(format!("{doing}: its key has changed")));
     }
     match &request.bounds {
@@ -94,25 +107,47 @@ pub(crate) async fn read(request: Request) -> Result<Chunk> {
                 "{} is not captured, has no key, or is gone: an incremental snapshot leaves it out",
                 request.table.id
             );
-            Chunk { plan: None, rows: Vec::new(), max: None, types: Vec::new(), finished: true, until: None }
+            Chunk {
+                plan: None,
+                rows: Vec::new(),
+                last: None,
+                max: None,
+                types: Vec::new(),
+                finished: true,
+                until: None,
+            }
         }
         Some(table) => {
             let plan = request.recorder.plan(table, &request.types)?;
-            let types = type_names(&mut connection, table, &key).await?;
-            let max = match &request.max {
-                Some(max) => Some(max.clone()),
-                None => largest(&mut connection, table, &key, &request).await?,
+            let paging = paging(&mut connection, table, &key, &request).await?;
+            // Keys of other columns, since altered, are none: the table is begun again.
+            let known = |key: &Option<Key>| key.clone().filter(|key| paging.takes(key));
+            let (max, last) = (known(&request.max), known(&request.last));
+            let (max, last) = match max {
+                Some(max) => (Some(max), last),
+                None => (largest(&mut connection, table, &paging, &request).await?, None),
             };
-            let rows = match &max {
+            let read = match &max {
                 None => Vec::new(),
                 Some(max) => {
-                    rows(&mut connection, table, &plan, &key, &types, max, &request).await.map_err(failed)?
+                    let bounds = (last.as_ref(), max);
+                    rows(&mut connection, table, &plan, &paging, bounds, &request).await.map_err(failed)?
                 }
             };
-            let finished = rows.len() < usize::try_from(request.size).unwrap_or(usize::MAX)
-                || rows.last().map(|(key, _)| key) == max.as_ref();
-            let types = types.iter().map(|name| KeyType::named(name)).collect();
-            Chunk { plan: Some(plan), rows, max, types, finished, until: None }
+            if read.len() > most(request.size) {
+                return Err(Error::fatal(format!(
+                    "{doing}: more than {} rows are the same in {}, and would have to be held at once. Send the signal with \
+                     another surrogate-key, a column in which fewer are the same",
+                    most(request.size),
+                    key.join(", ")
+                )));
+            }
+            let columns: Vec<&str> = plan.column_names().collect();
+            let last = read.last().map(|row| picked(row, &columns, &key));
+            let finished = read.len() < usize::try_from(request.size).unwrap_or(usize::MAX) || last == max;
+            let types = paging.columns.iter().map(|column| KeyType::named(&column.ty)).collect();
+            let rows = read.into_iter().map(|row| (picked(&row, &columns, &told_by), row)).collect();
+            Chunk { plan: Some(plan), rows, last, max, types, finished, until: None }
         }
     };
     match &request.bounds {
@@ -157,10 +192,38 @@ fn key_of(table: &Table, request: &Request) -> Vec<String> {
     }
 }
 
-/// The names of the key columns' types, as the server writes them in SQL.
-async fn type_names(connection: &mut PgConnection, table: &Table, key: &[String]) -> Result<Vec<String>> {
+/// The columns by which a change tells its row: those of the replica identity, which the old row of an update or a delete
+/// has whatever else it lacks. Where no index is the identity, all columns are, or rows are inserted only.
+async fn told_by(connection: &mut PgConnection, table: &Table) -> Result<Vec<String>> {
+    let failed = |error: sqlx::Error| named(&error, "reading the replica identity of a table");
+    let rows = sqlx::query(
+        "SELECT a.attname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index i ON i.indrelid = c.oid \
+         AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey) \
+         WHERE c.oid::int8 = $1 ORDER BY a.attnum",
+    )
+    .bind(i64::from(table.oid))
+    .fetch_all(connection)
+    .await
+    .map_err(failed)?;
+    let names = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>().map_err(failed)?;
+    if !names.is_empty() {
+        return Ok(names);
+    }
+    // The stream leaves generated columns out.
+    let sent = table.columns.iter().filter(|column| !column.generated);
+    Ok(sent.map(|column| column.name.to_string()).collect())
+}
+
+/// How the table is paged by the columns `key`.
+async fn paging(
+    connection: &mut PgConnection,
+    table: &Table,
+    key: &[String],
+    request: &Request,
+) -> Result<Paging> {
     let failed = |error: sqlx::Error| named(&error, "reading the types of a key");
-    let mut names = Vec::new();
+    let mut columns = Vec::new();
     for name in key {
         let column = table.column(name);
         let row = sqlx::query("SELECT pg_catalog.format_type($1::int8::oid, $2)")
@@ -169,13 +232,27 @@ async fn type_names(connection: &mut PgConnection, table: &Table, key: &[String]
             .fetch_one(&mut *connection)
             .await
             .map_err(failed)?;
-        names.push(row.try_get(0).map_err(failed)?);
+        columns.push(KeyColumn {
+            name: name.clone(),
+            ty: row.try_get(0).map_err(failed)?,
+            nullable: column.is_none_or(|column| column.optional),
+        });
     }
-    Ok(names)
+    // Rows that are the same in all of them stay in one chunk, where the server can do that.
+    let distinct = table.key.iter().map(Str::as_str).eq(key.iter().map(String::as_str))
+        && !columns.iter().any(|column| column.nullable);
+    Ok(Paging { columns, ties: !distinct && request.version >= WITH_TIES })
 }
 
-fn list(names: &[String], each: &str) -> String {
-    names.iter().map(|name| format!("{}{each}", identifier(name))).collect::<Vec<_>>().join(", ")
+/// The columns `wanted` of a row that has `columns`.
+fn picked(row: &[Option<Str>], columns: &[&str], wanted: &[String]) -> Key {
+    let value = |name: &String| row.get(columns.iter().position(|column| column == name)?).cloned().flatten();
+    wanted.iter().map(value).collect()
+}
+
+/// How many rows a chunk may have that is to have so many.
+fn most(size: i64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX).saturating_add(MOST_TIES)
 }
 
 fn and_condition(request: &Request) -> String {
@@ -183,75 +260,62 @@ fn and_condition(request: &Request) -> String {
     request.table.condition.as_ref().map(|condition| format!(" AND {condition}")).unwrap_or_default()
 }
 
-/// The largest key of the table; `None` where it is empty.
+/// The largest key of the table, where null is larger than anything else; `None` where it is empty.
 async fn largest(
     connection: &mut PgConnection,
     table: &Table,
-    key: &[String],
+    paging: &Paging,
     request: &Request,
 ) -> Result<Option<Key>> {
     let query = format!(
         "SELECT {} FROM {} WHERE true{} ORDER BY {} LIMIT 1",
-        list(key, ""),
+        paging.list(""),
         qualified(&table.id),
         and_condition(request),
-        list(key, " DESC")
+        paging.list(" DESC")
     );
     let row = sqlx::raw_sql(AssertSqlSafe(query)).fetch_all(connection).await;
     let rows = row.map_err(|error| named(&error, "looking for the largest key of a table"))?;
     rows.first().map(texts).transpose().map_err(|error| named(&error, "reading the largest key of a table"))
 }
 
+/// The rows of a chunk, and one too many where there are more than a chunk may have.
 async fn rows(
     connection: &mut PgConnection,
     table: &Table,
     plan: &TablePlan,
-    key: &[String],
-    types: &[String],
-    max: &Key,
+    paging: &Paging,
+    (last, max): (Option<&Key>, &Key),
     request: &Request,
-) -> Result<Vec<(Key, Vec<Option<Str>>)>, sqlx::Error> {
-    let columns: Vec<String> = plan.column_names().map(str::to_owned).collect();
-    let place = |from: usize| {
-        let marks = types.iter().enumerate().map(|(index, ty)| format!("${}::text::{ty}", from + index));
-        marks.collect::<Vec<_>>().join(", ")
-    };
-    let mut query = format!(
-        "DECLARE lavka_chunk NO SCROLL CURSOR FOR SELECT {} FROM {} WHERE ({}) <= ({})",
-        list(&columns, ""),
-        qualified(&table.id),
-        list(key, ""),
-        place(1)
-    );
-    if request.last.is_some() {
-        let _ = write!(query, " AND ({}) > ({})", list(key, ""), place(key.len() + 1));
+) -> Result<Vec<Vec<Option<Str>>>, sqlx::Error> {
+    let mut bound = Vec::new();
+    let mut condition = paging.up_to(max, &mut bound);
+    if let Some(last) = last {
+        condition = format!("{condition} AND {}", paging.above(last, &mut bound));
     }
-    let _ = write!(query, "{} ORDER BY {} LIMIT {}", and_condition(request), list(key, ""), request.size);
+    let columns = plan.column_names().map(identifier).collect::<Vec<_>>().join(", ");
+    let query = format!(
+        "DECLARE lavka_chunk NO SCROLL CURSOR FOR SELECT {columns} FROM {} WHERE {condition}{} ORDER BY {} FETCH FIRST {} ROWS \
+         {}",
+        qualified(&table.id),
+        and_condition(request),
+        paging.list(""),
+        request.size,
+        if paging.ties { "WITH TIES" } else { "ONLY" }
+    );
     sqlx::raw_sql("BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY")
         .execute(&mut *connection)
         .await?;
     let mut declare = sqlx::query(AssertSqlSafe(query));
-    for text in max.iter().chain(request.last.iter().flatten()) {
-        declare = declare.bind(text.as_ref().map(|text| text.as_str().to_owned()));
+    for text in bound {
+        declare = declare.bind(text);
     }
     declare.execute(&mut *connection).await?;
     // By the simple protocol, which sends values as text.
-    let fetched = sqlx::raw_sql("FETCH ALL FROM lavka_chunk").fetch_all(&mut *connection).await?;
+    let fetch = format!("FETCH {} FROM lavka_chunk", most(request.size).saturating_add(1).min(MOST_FETCHED));
+    let fetched = sqlx::raw_sql(AssertSqlSafe(fetch)).fetch_all(&mut *connection).await?;
     sqlx::raw_sql("COMMIT").execute(connection).await?;
-    fetched
-        .iter()
-        .map(|row| {
-            let values = texts(row)?;
-            let key = key
-                .iter()
-                .map(|name| {
-                    let at = columns.iter().position(|column| column == name);
-                    at.and_then(|at| values.get(at)).cloned().flatten()
-                })
-                .collect();
-            Ok((key, values))
-        })
-        .collect()
+    fetched.iter().map(texts).collect()
 }
 
 impl Markers {

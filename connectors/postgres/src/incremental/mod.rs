@@ -9,6 +9,7 @@
 
 mod chunk;
 mod java_key;
+mod paging;
 mod signal;
 mod state;
 mod visibility;

@@ -21,6 +21,11 @@ pub(crate) enum Marker {
 /// Keys of rows, as the server's texts.
 pub(crate) type Key = Vec<Option<Str>>;
 
+/// So many rows may change while a chunk is read before the stream waits for it.
+const MOST_CHANGED: usize = 65_536;
+/// The same, in bytes of their keys.
+const MOST_CHANGED_BYTES: usize = 16 * 1024 * 1024;
+
 /// Incremental snapshots that are to be read, one table after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Running {
@@ -41,12 +46,18 @@ pub(crate) struct Running {
     again: Option<Instant>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Window {
     /// The names of its markers begin with it.
     id: String,
     open: bool,
     changed: HashSet<Key>,
+    /// Bytes of these keys.
+    bytes: usize,
+    /// Rows of the chunk, once it was read: what else changes does not matter.
+    read: Option<HashSet<Key>>,
+    /// The table was emptied.
+    emptied: bool,
 }
 
 impl Running {
@@ -149,7 +160,7 @@ impl Running {
     pub(crate) fn next(&mut self, id: String) -> Option<(Collection, Option<Key>, Option<Key>)> {
         let table = self.tables.front().filter(|_| self.may_begin())?.clone();
         self.again = None;
-        self.window = Some(Window { id, open: false, changed: HashSet::new() });
+        self.window = Some(Window { id, ..Window::default() });
         Some((table, self.last.clone(), self.max.clone()))
     }
 
@@ -179,15 +190,45 @@ impl Running {
 
     /// A row of that table changed.
     pub(crate) fn changed(&mut self, key: Key) {
-        if let Some(window) = self.window.as_mut().filter(|window| window.open) {
+        if let Some(window) = self.window.as_mut().filter(|window| window.open)
+            && window.read.as_ref().is_none_or(|read| read.contains(&key))
+        {
+            window.bytes += key.iter().flatten().map(|text| text.len()).sum::<usize>();
             window.changed.insert(key);
+        }
+    }
+
+    /// That table was emptied: nothing is as it was read.
+    pub(crate) fn emptied(&mut self) {
+        if let Some(window) = self.window.as_mut().filter(|window| window.open) {
+            window.emptied = true;
+        }
+    }
+
+    /// Whether so many rows have changed that no more are to be kept in mind before the chunk is there.
+    pub(crate) fn is_full(&self) -> bool {
+        let many = |window: &Window| {
+            let kept = window.changed.len() >= MOST_CHANGED || window.bytes >= MOST_CHANGED_BYTES;
+            kept && window.read.is_none()
+        };
+        self.window.as_ref().is_some_and(many)
+    }
+
+    /// The chunk was read, and has these rows.
+    pub(crate) fn was_read(&mut self, rows: impl Iterator<Item = Key>) {
+        if let Some(window) = &mut self.window {
+            let read: HashSet<Key> = rows.collect();
+            window.changed.retain(|key| read.contains(key));
+            window.changed.shrink_to_fit();
+            window.read = Some(read);
         }
     }
 
     /// The window is closed: whether a row of the chunk is still as it was read.
     pub(crate) fn close(&mut self) -> impl Fn(&Key) -> bool + use<> {
-        let changed = self.window.take().map(|window| window.changed).unwrap_or_default();
-        move |key| !changed.contains(key)
+        let window = self.window.take().map(|window| (window.emptied, window.changed));
+        let (emptied, changed) = window.unwrap_or_default();
+        move |key| !emptied && !changed.contains(key)
     }
 
     /// Whether a chunk is being read, or waits to be handed out.
@@ -331,6 +372,40 @@ mod tests {
         assert!(running.next("w2".to_owned()).is_some());
         running.abandon();
         assert!(running.is_due(now), "what was put off was read");
+    }
+
+    #[test]
+    fn what_changed_is_kept_in_mind_up_to_a_bound_and_for_rows_that_were_read() {
+        let mut running = Running::default();
+        running.signal("1", execute(&["s.a"]), &["s.a".to_owned()]);
+        running.next("w".to_owned()).unwrap();
+        running.open();
+        for number in 0..MOST_CHANGED {
+            assert!(!running.is_full());
+            running.changed(key(&number.to_string()));
+        }
+        assert!(running.is_full());
+        running.was_read(["3", "x", "y"].map(key).into_iter());
+        assert!(!running.is_full());
+        running.changed(key("y"));
+        running.changed(key("elsewhere"));
+        assert_eq!(running.window.as_ref().unwrap().changed.len(), 2);
+        let stays = running.close();
+        assert_eq!(["3", "x", "y"].map(|text| stays(&key(text))), [false, true, false]);
+    }
+
+    #[test]
+    fn nothing_stays_of_a_table_that_was_emptied() {
+        let mut running = Running::default();
+        running.signal("1", execute(&["s.a"]), &["s.a".to_owned()]);
+        running.next("w".to_owned()).unwrap();
+        running.emptied();
+        running.open();
+        assert!(running.close()(&key("1")), "before the window it does not count");
+        running.next("w".to_owned()).unwrap();
+        running.open();
+        running.emptied();
+        assert!(!running.close()(&key("1")));
     }
 
     #[test]

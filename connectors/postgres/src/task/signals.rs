@@ -28,6 +28,8 @@ enum Seen<'a> {
     Window(Marker),
     /// Rows of the table whose window is open.
     Changed(&'a [String], [Option<Tuple<'a>>; 2]),
+    /// That table was emptied.
+    Emptied,
 }
 
 /// The signal table, and what it has set going.
@@ -128,13 +130,18 @@ impl Signals {
         self.reading.is_some()
     }
 
-    /// Waits for what a message needs before it can be dealt with: the chunk whose window it closes. May be dropped while
-    /// it waits.
+    /// Waits for what a message needs before it can be dealt with: the chunk whose window it closes, or the one for which
+    /// too much would have to be kept in mind. May be dropped while it waits.
     ///
     /// # Errors
     /// None: a chunk that cannot be read is told in the log.
     pub(super) async fn prepare(&mut self, message: &Message<'_>, context: &Context) {
-        if self.may_wait() && matches!(self.look(message), Some(Seen::Window(Marker::Close))) {
+        let needs_chunk = match self.look(message).filter(|_| self.may_wait()) {
+            Some(Seen::Window(Marker::Close)) => true,
+            Some(Seen::Changed(..)) => self.running.is_full(),
+            _ => false,
+        };
+        if needs_chunk {
             self.fetch(context).await;
         }
     }
@@ -168,6 +175,10 @@ impl Signals {
                 self.hand_out(emitter, Some(behind), at.now_nanos, out)?;
                 None
             }
+            Some(Seen::Emptied) => {
+                self.running.emptied();
+                None
+            }
             Some(Seen::Changed(columns, tuples)) => {
                 let Some(names) = self.key_names.get() else {
                     if let Some(places) = &mut self.places {
@@ -196,6 +207,11 @@ impl Signals {
                 (update.relation, [Some(update.new), update.old.map(|old| old.tuple())])
             }
             Message::Delete(delete) => (delete.relation, [None, Some(delete.old.tuple())]),
+            Message::Truncate(truncate) => {
+                let watched = self.running.watched()?;
+                let is_watched = |id| self.relations.get(&id).is_some_and(|known| known.name == watched);
+                return truncate.relations().any(is_watched).then_some(Seen::Emptied);
+            }
             _ => return None,
         };
         let Known { name, columns, signals } = self.relations.get(&relation)?;

@@ -7,6 +7,7 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod chunks;
 mod debezium;
 mod differential;
 mod failover;

@@ -127,7 +127,7 @@ impl Signals {
 
     /// Goes on behind a chunk, and notes what that means.
     fn goes_behind(&mut self, chunk: Chunk) {
-        let Chunk { plan, rows, max, types, finished, .. } = chunk;
+        let Chunk { plan, rows, last, max, types, finished, .. } = chunk;
         let status = match (&plan, &max) {
             (None, _) => "NO_PRIMARY_KEY",
             (Some(_), None) => "EMPTY",
@@ -139,10 +139,8 @@ impl Signals {
             self.metrics.rows_of.set(table, count(self.scanned));
         }
         if !rows.is_empty() || !finished {
-            let none = rows.is_empty();
-            let last = rows.into_iter().next_back().map(|(key, _)| key);
             self.running.advance(last, max, false);
-            if !none {
+            if !rows.is_empty() {
                 let [reached, largest] = self.running.reached();
                 let (tables, current) = self.tables();
                 let current = ("current_collection_in_progress", current);
@@ -253,7 +251,10 @@ impl Signals {
         let outcome =
             outcome.unwrap_or_else(|error| Err(Error::retriable(format!("reading was cut off: {error}"))));
         match outcome {
-            Ok(chunk) => self.ready = Some(chunk),
+            Ok(chunk) => {
+                self.running.was_read(chunk.rows.iter().map(|(key, _)| key.clone()));
+                self.ready = Some(chunk);
+            }
             Err(error) => {
                 self.key_table.clear();
                 if error.is_retriable() {
