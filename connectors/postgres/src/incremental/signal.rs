@@ -52,17 +52,19 @@ impl Signal {
             }
             serde_json::from_str(data).map_err(|error| format!("its data is no JSON: {error}"))
         };
-        let texts = |value: &Value, key: &str| -> Option<Vec<String>> {
-            let list = value.get(key)?.as_array()?;
-            Some(list.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect())
+        // `None` where there are none.
+        let tables = |value: &Value| -> Result<Option<Vec<String>>, String> {
+            let list = value.get("data-collections").and_then(Value::as_array);
+            let Some(list) = list.filter(|list| !list.is_empty()) else { return Ok(None) };
+            let name = |item: &Value| item.as_str().map(|name| name.trim().to_owned());
+            let names: Option<Vec<String>> = list.iter().map(name).collect();
+            names.map(Some).ok_or_else(|| "its data-collections have one that is no text".to_owned())
         };
         let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         Ok(Some(match ty {
             "execute-snapshot" => {
                 let data = object()?;
-                let tables = texts(&data, "data-collections")
-                    .filter(|tables| !tables.is_empty())
-                    .ok_or("its data has no data-collections")?;
+                let tables = tables(&data)?.ok_or("its data has no data-collections")?;
                 let conditions = data
                     .get("additional-conditions")
                     .and_then(Value::as_array)
@@ -70,11 +72,17 @@ impl Signal {
                     .flatten()
                     .filter_map(|entry| Some((text(entry, "data-collection")?, text(entry, "filter")?)))
                     .collect();
-                let blocking = text(&data, "type").is_some_and(|ty| ty.eq_ignore_ascii_case("blocking"));
-                let surrogate = text(&data, "surrogate-key").filter(|name| !name.is_empty());
+                let blocking = is_blocking(text(&data, "type"))?;
+                let surrogate = text(&data, "surrogate-key").filter(|name| !name.trim().is_empty());
                 Self::Execute { tables, conditions, surrogate, blocking }
             }
-            "stop-snapshot" => Self::Stop(texts(&object()?, "data-collections")),
+            "stop-snapshot" => {
+                let data = object()?;
+                if is_blocking(text(&data, "type"))? {
+                    return Err("a blocking snapshot cannot be stopped".to_owned());
+                }
+                Self::Stop(tables(&data)?)
+            }
             "pause-snapshot" => Self::Pause,
             "resume-snapshot" => Self::Resume,
             "log" => Self::Log(text(&object()?, "message").unwrap_or_default()),
@@ -83,7 +91,18 @@ impl Signal {
     }
 }
 
-/// The tables of `known` that `patterns` name, in the order of the patterns; each with its condition.
+/// Whether the `type` of a snapshot is blocking.
+fn is_blocking(ty: Option<String>) -> Result<bool, String> {
+    match ty.as_deref() {
+        None => Ok(false),
+        Some(ty) if ty.eq_ignore_ascii_case("incremental") => Ok(false),
+        Some(ty) if ty.eq_ignore_ascii_case("blocking") => Ok(true),
+        Some(ty) => Err(format!("its type {ty} is none of incremental and blocking")),
+    }
+}
+
+/// The tables of `known` that `patterns` name, in the order of the patterns; each with its condition. A pattern that names
+/// none may be the name of a table that was made since.
 pub(super) fn expand(
     patterns: &[String],
     conditions: &[(String, String)],
@@ -93,7 +112,11 @@ pub(super) fn expand(
     let mut out: Vec<Collection> = Vec::new();
     for pattern in patterns {
         let list = PatternList::parse(pattern).unwrap_or_default();
-        for id in known.iter().filter(|id| *id == pattern || list.matches(id)) {
+        let mut ids: Vec<&String> = known.iter().filter(|id| *id == pattern || list.matches(id)).collect();
+        if ids.is_empty() {
+            ids.push(pattern);
+        }
+        for id in ids {
             if out.iter().any(|collection| collection.id == *id) {
                 continue;
             }
@@ -179,9 +202,17 @@ mod tests {
             r#"[{"incremental_snapshot_collections_id":"r.t","incremental_snapshot_collections_additional_condition":"(id<=6)","incremental_snapshot_collections_surrogate_key":"x"}]"#
         );
         assert_eq!(collections_of(&collections_text(&collections)), collections);
-        assert_eq!(Signal::parse("stop-snapshot", "").unwrap(), Some(Signal::Stop(None)));
+        assert_eq!(expand(&["r.late".to_owned()], &[], None, &known)[0].id, "r.late");
+        let all = Some(Signal::Stop(None));
+        for data in ["", "{}", r#"{"data-collections":[]}"#, r#"{"type":"INCREMENTAL"}"#] {
+            assert_eq!(Signal::parse("stop-snapshot", data).unwrap(), all, "{data}");
+        }
         assert_eq!(Signal::parse("snapshot-window-open", "{").unwrap(), None);
         assert!(Signal::parse("execute-snapshot", "{").is_err());
         assert!(Signal::parse("execute-snapshot", "{}").is_err());
+        for data in [r#"{"data-collections":["a",1]}"#, r#"{"data-collections":["a"],"type":"other"}"#] {
+            assert!(Signal::parse("execute-snapshot", data).is_err(), "{data}");
+            assert!(Signal::parse("stop-snapshot", data).is_err(), "{data}");
+        }
     }
 }

@@ -114,17 +114,14 @@ impl Running {
                         self.tables.push_back(table);
                     }
                 }
-                if names.is_empty() {
-                    format!("no captured table is named by {}", tables.join(", "))
-                } else {
-                    format!("reading {}", names.join(", "))
-                }
+                format!("reading {}", names.join(", "))
             }
             Signal::Stop(tables) => {
                 let goes = |table: &Collection| match &tables {
                     None => true,
                     Some(patterns) => {
-                        !expand(patterns, &[], None, std::slice::from_ref(&table.id)).is_empty()
+                        let named = expand(patterns, &[], None, std::slice::from_ref(&table.id));
+                        named.iter().any(|named| named.id == table.id)
                     }
                 };
                 if self.tables.front().is_some_and(goes) {

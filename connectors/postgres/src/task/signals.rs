@@ -104,13 +104,18 @@ impl Signals {
         Ok(signals)
     }
 
-    /// A relation was announced.
-    pub(super) fn relation(&mut self, relation: &Relation<'_>) {
+    /// A relation was announced; `captured`: its changes become records.
+    pub(super) fn relation(&mut self, relation: &Relation<'_>, captured: bool) {
+        let name = format!("{}.{}", relation.schema, relation.name);
+        if captured && !self.known.contains(&name) {
+            // It was made, or got its name, since the start.
+            self.known.push(name.clone());
+        }
         if !self.is_wanted() {
             return;
         }
         let known = Known {
-            name: format!("{}.{}", relation.schema, relation.name),
+            name,
             columns: relation.columns.iter().map(|column| column.name.to_owned()).collect(),
             signals: self
                 .table

@@ -233,7 +233,8 @@ impl Streaming {
                 self.signals.prepare(&message, context).await;
                 match message {
                     Message::Relation(relation) => {
-                        self.signals.relation(&relation);
+                        let table = TableId::new(relation.schema, relation.name);
+                        self.signals.relation(&relation, self.emitter.wants(&table));
                         self.relation(&relation, context).await
                     }
                     Message::Origin(_) if self.local_only => {

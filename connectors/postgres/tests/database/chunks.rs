@@ -134,3 +134,28 @@ async fn a_row_counts_as_changed_whatever_tables_are_paged_and_records_are_keyed
         task.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_was_made_since_the_start_can_be_read() {
+    let server = database();
+    server.sql(SIGNALS);
+    for data in [
+        r#"{"data-collections":["public.late"]}"#,
+        r#"{"data-collections":["public.late"],"type":"blocking"}"#,
+    ] {
+        server.sql(
+            "delete from sig; select pg_drop_replication_slot(slot_name) from pg_replication_slots; \
+             drop table if exists late",
+        );
+        let mut task = reading(&server, &[], r#"{"data-collections":["public.sig"]}"#).await;
+        task.take_until_told("COMPLETED").await;
+        server.sql("create table late (n int primary key)");
+        server.sql(&format!(
+            "insert into late values (1), (2); insert into sig values ('s2', 'execute-snapshot', '{data}')"
+        ));
+        let mut read = until_over(&mut task, ".late", "n").await;
+        read.retain(|row| row.starts_with('r'));
+        assert_eq!(read, ["r1", "r2"], "{data}");
+        task.stop().await;
+    }
+}
