@@ -27,6 +27,8 @@ pub(crate) struct Found {
     pub(crate) rows: f64,
     /// Pages on disk now.
     pub(crate) pages: i64,
+    /// Where its rows are kept; another one once they were written anew. 0 where it has none of its own.
+    pub(crate) filenode: u32,
     /// Whether its rows lie in pages that can be read by range.
     pub(crate) heap: bool,
     /// Whether an old row can be told: what is published and has no identity is not updated by the server.
@@ -38,7 +40,8 @@ const LIST: &str = "
            CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::int8 ELSE 0 END, \
            c.relkind = 'r' AND coalesce(a.amname, 'heap') = 'heap', \
            c.relkind = 'p' OR c.relreplident IN ('f', 'i') OR (c.relreplident = 'd' AND EXISTS \
-           (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary))
+           (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)), \
+           coalesce(pg_catalog.pg_relation_filenode(c.oid), 0)::int8
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam
@@ -61,6 +64,7 @@ pub(crate) async fn list(connection: &mut PgConnection) -> Result<Vec<Found>> {
                 pages: get::<Option<i64>>(row, 6)?.unwrap_or_default(),
                 heap: get(row, 7)?,
                 identified: get(row, 8)?,
+                filenode: oid(row, 9)?,
             })
         })
         .collect()

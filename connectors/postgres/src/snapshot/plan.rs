@@ -50,27 +50,29 @@ pub(crate) fn condition(chunk: u64, count: u64) -> Option<String> {
     Some(if chunk + 1 == count { from } else { format!("{from} AND ctid < '({},0)'::tid", page(chunk + 1)) })
 }
 
-/// How far an unfinished snapshot is: tables before `table` are done, and of it these ranges.
+/// How far an unfinished snapshot is: which tables are done, and of the one that is being read these ranges.
 ///
-/// Written to the offset as text: `<xmin>;<done ranges>/<count>;<schema.table>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Written to the offset as text: `2;<xmin>;<done tables>;<file node>;<done ranges>/<count>;<schema.table>`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// The oldest transaction that was not over when the snapshot was taken: rows of later ones may have moved.
     pub(crate) xmin: u64,
+    /// Tables that are done, by object id: names and order may be others the next time.
+    pub(crate) tables: Vec<u32>,
     /// The table that is being read.
     pub(crate) table: String,
+    /// Where the server keeps its rows: with another one, they are elsewhere in the table.
+    pub(crate) filenode: u32,
     /// How many ranges it is read in.
     pub(crate) count: u64,
     /// Ranges that are done, as spans of first and last, in order and apart.
-    done: Vec<(u64, u64)>,
+    pub(super) done: Vec<(u64, u64)>,
 }
 
-impl Progress {
-    /// Nothing of `table` is done.
-    pub(crate) fn new(xmin: u64, table: String, count: u64) -> Self {
-        Self { xmin, table, count, done: Vec::new() }
-    }
+/// The first word of the form that is written.
+const FORM: &str = "2";
 
+impl Progress {
     /// Whether `chunk` is done.
     pub(crate) fn is_done(&self, chunk: u64) -> bool {
         self.done.iter().any(|&(first, last)| (first..=last).contains(&chunk))
@@ -100,10 +102,17 @@ impl Progress {
 
     /// Reads the text of an offset; `None` where it is not one of ours.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (xmin, rest) = text.split_once(';')?;
-        let (ranges, table) = rest.split_once(';')?;
-        let (done, count) = ranges.rsplit_once('/')?;
-        let mut progress = Self::new(xmin.parse().ok()?, table.to_owned(), count.parse().ok()?);
+        let mut parts = text.splitn(6, ';');
+        if parts.next()? != FORM {
+            return None;
+        }
+        let xmin = parts.next()?.parse().ok()?;
+        let tables = parts.next()?.split(',').filter(|oid| !oid.is_empty());
+        let tables = tables.map(|oid| oid.parse().ok()).collect::<Option<Vec<u32>>>()?;
+        let filenode = parts.next()?.parse().ok()?;
+        let (done, count) = parts.next()?.rsplit_once('/')?;
+        let (table, count) = (parts.next()?.to_owned(), count.parse().ok()?);
+        let mut progress = Self { xmin, tables, table, filenode, count, done: Vec::new() };
         for span in done.split(',').filter(|span| !span.is_empty()) {
             let (first, last) = span.split_once('-').unwrap_or((span, span));
             let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
@@ -115,13 +124,29 @@ impl Progress {
         }
         Some(progress)
     }
+
+    /// Leaves the tables that are not done in `tables`, with the one that was being read first; whether its rows are
+    /// still where they were, so that its ranges count.
+    pub(crate) fn left(&self, tables: &mut Vec<Found>) -> bool {
+        tables.retain(|table| !self.tables.contains(&table.oid));
+        let Some(at) = tables.iter().position(|table| table.id.to_string() == self.table) else {
+            return false;
+        };
+        tables[..=at].rotate_right(1);
+        tables.first().is_some_and(|table| table.filenode == self.filenode)
+    }
 }
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{};", self.xmin)?;
+        let comma = |index: usize| if index == 0 { "" } else { "," };
+        write!(f, "{FORM};{};", self.xmin)?;
+        for (index, oid) in self.tables.iter().enumerate() {
+            write!(f, "{}{oid}", comma(index))?;
+        }
+        write!(f, ";{};", self.filenode)?;
         for (index, (first, last)) in self.done.iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
+            let comma = comma(index);
             if first == last {
                 write!(f, "{comma}{first}")?;
             } else {
@@ -145,6 +170,7 @@ mod tests {
             partition: false,
             rows,
             pages,
+            filenode: 7,
             heap: true,
             identified: true,
         }
@@ -174,17 +200,40 @@ mod tests {
         assert_eq!(condition(1, 2).unwrap(), "ctid >= '(4096,0)'::tid");
     }
 
+    fn progress(tables: &[u32], table: &str) -> Progress {
+        let (tables, table) = (tables.to_vec(), table.to_owned());
+        Progress { xmin: 740, tables, table, filenode: 7, count: 9, done: Vec::new() }
+    }
+
     #[test]
     fn progress_is_kept_as_spans_and_comes_back() {
-        let mut progress = Progress::new(740, "s;odd.t/1".into(), 9);
+        let mut progress = progress(&[16_384, 9], "s;odd.t/1");
         for chunk in [3, 0, 1, 5, 4, 3] {
             progress.finish(chunk);
         }
-        assert_eq!(progress.to_string(), "740;0-1,3-5/9;s;odd.t/1");
+        assert_eq!(progress.to_string(), "2;740;16384,9;7;0-1,3-5/9;s;odd.t/1");
         assert_eq!(Progress::parse(&progress.to_string()).unwrap(), progress);
         assert!(progress.is_done(4) && !progress.is_done(2));
-        for wrong in ["", "x", "1;2", "1;5/3;t", "1;3-1/9;t", "1;3,2/9;t", "a;/1;t"] {
+        let none = Progress { tables: Vec::new(), done: Vec::new(), ..progress };
+        assert_eq!(Progress::parse(&none.to_string()).unwrap(), none);
+        for wrong in
+            ["", "x", "740;0-1/9;s.t", "2;1;;7;5/3;t", "2;1;;7;3-1/9;t", "2;1;;7;3,2/9;t", "2;1;a;7;/1;t"]
+        {
             assert_eq!(Progress::parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_left_goes_by_the_tables_themselves() {
+        let numbered = |name: &str, oid| Found { oid, ..table(name, 0, 0.0) };
+        let left = |progress: &Progress| {
+            let mut tables = vec![numbered("a", 1), numbered("b", 2), numbered("c", 3), numbered("d", 4)];
+            let goes_on = progress.left(&mut tables);
+            (goes_on, tables.iter().map(|table| table.id.table.to_string()).collect::<String>())
+        };
+        assert_eq!(left(&progress(&[4], "s.c")), (true, "cab".to_owned()));
+        assert_eq!(left(&progress(&[1, 9], "s.gone")), (false, "bcd".to_owned()));
+        let rewritten = Progress { filenode: 8, ..progress(&[1], "s.b") };
+        assert_eq!(left(&rewritten), (false, "bcd".to_owned()), "its rows are elsewhere");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use lavka_api::{Error, Result};
+use lavka_api::{Error, ErrorClass, Result};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tokio::sync::{Notify, mpsc};
@@ -29,6 +29,10 @@ const BATCHES: usize = 4;
 #[derive(Clone, Debug)]
 pub(crate) struct TableRead {
     pub(crate) id: TableId,
+    /// `pg_class.oid`.
+    pub(crate) oid: u32,
+    /// Where its rows are kept.
+    pub(crate) filenode: u32,
     /// The columns in the order in which rows bring them.
     pub(crate) columns: Vec<String>,
     /// A query that takes the table's place.
@@ -200,7 +204,7 @@ pub(crate) async fn join(
     lock_timeout_millis: i64,
 ) -> Result<Readers> {
     let failed = |error: sqlx::Error| named(&error, "taking the snapshot");
-    let mut leader = server.connect().await?;
+    let mut leader = connect(server).await?;
     let name = match view {
         View::Exported(name) => {
             import(&mut leader, name).await?;
@@ -227,12 +231,23 @@ pub(crate) async fn join(
             name
         };
         for _ in 1..threads {
-            let mut follower = server.connect().await?;
+            let mut follower = connect(server).await?;
             import(&mut follower, &name).await?;
             followers.push(follower);
         }
     }
     Ok(Readers { leader, followers })
+}
+
+/// A connection to read tables on. Rows are read as fast as they are taken, so that a table may take any time, and others
+/// wait for it within their transactions.
+async fn connect(server: &Server) -> Result<PgConnection> {
+    let mut connection = server.connect().await?;
+    sqlx::raw_sql("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+        .execute(&mut connection)
+        .await
+        .map_err(|error| named(&error, "setting up a connection for the snapshot"))?;
+    Ok(connection)
 }
 
 async fn import(connection: &mut PgConnection, name: &str) -> Result<()> {
@@ -374,6 +389,12 @@ impl Work {
     }
 }
 
+/// Whether a table, a column or a schema is not there any more: somebody has altered what was described.
+fn is_altered(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref(), Some("42P01" | "42703" | "3F000"))
+}
+
 /// Reads one range; false where nobody takes rows any more.
 async fn copy(
     connection: &mut PgConnection,
@@ -382,8 +403,14 @@ async fn copy(
     chunk: u64,
     tell: &Telling,
 ) -> Result<bool> {
-    let doing = || format!("reading the table {} for the snapshot", read.id);
-    let failed = |error: sqlx::Error| named(&error, &doing());
+    let failed = |error: sqlx::Error| {
+        let named = named(&error, &format!("reading the table {} for the snapshot", read.id));
+        if read.statement.is_none() && is_altered(&error) {
+            // The next attempt looks at it again.
+            return named.with_class(ErrorClass::Retriable);
+        }
+        named
+    };
     let mut rows = connection.copy_out_raw(&read.copy(chunk)).await.map_err(failed)?;
     let mut lines: Vec<Bytes> = Vec::new();
     let mut size = 0;
@@ -411,6 +438,8 @@ mod tests {
     fn table(count: u64) -> TableRead {
         TableRead {
             id: TableId::new("s", "t"),
+            oid: 1,
+            filenode: 1,
             columns: vec!["id".into(), "a\"b".into()],
             statement: None,
             partitioned: false,
@@ -427,7 +456,7 @@ mod tests {
             table(3).copy(2),
             r#"COPY (SELECT "id", "a""b" FROM ONLY "s"."t" WHERE ctid >= '(8192,0)'::tid) TO STDOUT"#
         );
-        let mut before = Progress::new(740, "s.t".into(), 3);
+        let mut before = Progress { xmin: 740, table: "s.t".into(), count: 3, ..Progress::default() };
         before.finish(2);
         let again = TableRead { before: Some(before), ..table(3) };
         assert_eq!(

@@ -29,6 +29,8 @@ pub(crate) struct SnapshotRun {
     tables: Arc<[TableRead]>,
     marker: Marker,
     xmin: u64,
+    /// Tables that an earlier run has read.
+    read_before: Vec<u32>,
     progress: Option<Progress>,
     /// The offset of the rows that come now.
     offset: Offset,
@@ -47,14 +49,15 @@ pub(crate) struct SnapshotRun {
 }
 
 impl SnapshotRun {
-    /// The rows of `tables`, each by its plan; `offset` is what their records carry, its snapshot part filled.
+    /// The rows of `tables`, each by its plan; `offset` is what their records carry, its snapshot part filled. `xmin` is
+    /// the oldest transaction that was not over, and `read_before` are tables that need not be read any more.
     pub(crate) fn new(
         readings: Readings,
         (recorder, notifier): (Arc<Recorder>, Notifier),
         metrics: SnapshotMetrics,
         plans: Vec<Arc<TablePlan>>,
         tables: Arc<[TableRead]>,
-        xmin: u64,
+        (xmin, read_before): (u64, Vec<u32>),
         offset: Offset,
     ) -> Self {
         let map = offset.to_map();
@@ -71,6 +74,7 @@ impl SnapshotRun {
             tables,
             marker: Marker::default(),
             xmin,
+            read_before,
             progress: None,
             handed_out: offset.clone(),
             renewed: true,
@@ -201,8 +205,19 @@ impl SnapshotRun {
         let Some(next) = self.tables.get(table) else { return };
         // The ranges of an earlier run are read again only for what was written since, so they stay done, and so does the
         // snapshot that the rows of the others are older than.
-        let progress = next.before.clone();
-        let progress = progress.unwrap_or_else(|| Progress::new(self.xmin, next.id.to_string(), next.count));
+        let read = self.tables.iter().take(table).map(|table| table.oid);
+        let tables: Vec<u32> = self.read_before.iter().copied().chain(read).collect();
+        let progress = match next.before.clone() {
+            Some(before) => Progress { tables, ..before },
+            None => Progress {
+                xmin: self.xmin,
+                tables,
+                table: next.id.to_string(),
+                filenode: next.filenode,
+                count: next.count,
+                ..Progress::default()
+            },
+        };
         self.metrics.chunks.set(&progress.table, number(progress.count));
         self.metrics.chunks_done.set(&progress.table, number(progress.finished()));
         self.progress = Some(progress);

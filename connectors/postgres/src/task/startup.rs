@@ -363,17 +363,9 @@ async fn begin_snapshot(
             }
     });
     order(&mut tables, settings.snapshot.snapshot_tables_order_by_row_count);
-    let before =
-        begun.resumed.as_ref().and_then(|offset| Progress::parse(offset.progress.as_ref()?)).and_then(
-            |progress| {
-                let at = tables.iter().position(|table| table.id.to_string() == progress.table)?;
-                Some((at, progress))
-            },
-        );
-    if let Some((at, _)) = &before {
-        // Tables before it are done.
-        tables.drain(..*at);
-    }
+    let before = begun.resumed.as_ref().and_then(|offset| Progress::parse(offset.progress.as_ref()?));
+    let read_before = before.as_ref().map(|progress| progress.tables.clone()).unwrap_or_default();
+    let before = before.filter(|progress| progress.left(&mut tables));
     let threads = usize::try_from(settings.snapshot.snapshot_max_threads).unwrap_or(1).clamp(1, 64);
     let locks: Vec<TableId> = match settings.snapshot.snapshot_locking_mode {
         LockingMode::Shared => tables.iter().map(|table| table.id.clone()).collect(),
@@ -395,13 +387,15 @@ async fn begin_snapshot(
         let name = table.id.to_string();
         let signalled = begun.chosen.as_ref().and_then(|chosen| chosen.get(&name).cloned().flatten());
         let statement = signalled.or_else(|| overrides.get(&name).cloned());
-        let earlier = before.as_ref().filter(|_| index == 0).map(|(_, progress)| progress.clone());
+        let earlier = before.clone().filter(|_| index == 0);
         let count = match &earlier {
             Some(progress) => progress.count,
             None => chunks(table, version, statement.is_some()),
         };
         reads.push(TableRead {
             id: table.id.clone(),
+            oid: table.oid,
+            filenode: table.filenode,
             columns: plan.column_names().map(str::to_owned).collect(),
             statement,
             partitioned: table.partitioned,
@@ -428,7 +422,7 @@ async fn begin_snapshot(
         context.metrics.snapshot.clone(),
         plans,
         reads,
-        xmin,
+        (xmin, read_before),
         offset,
     ))
 }

@@ -18,6 +18,7 @@ mod modes;
 mod network;
 mod reselect;
 mod restart;
+mod resumed;
 mod rig;
 mod shown;
 mod stream;
