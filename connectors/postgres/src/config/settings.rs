@@ -10,7 +10,7 @@ use super::ignored::IgnoredKeys;
 use super::order::ORDER;
 use super::{
     ConnectionKeys, FilterKeys, LsnFlushMode, MismatchStrategy, RecordKeys, ReplicationKeys, RunKeys,
-    SnapshotKeys,
+    SnapshotKeys, SnapshotMode,
 };
 
 /// Names of `snapshot.select.statement.overrides.<schema.table>` begin with this.
@@ -125,6 +125,15 @@ impl Settings {
     /// Whether nobody else may move the slot, so that one that was moved is noticed.
     pub(crate) fn owns_slot(&self) -> bool {
         self.flush_mode() != LsnFlushMode::Manual && self.replication.internal_log_position_check_enable
+    }
+
+    /// Whether there is a stream after the snapshot.
+    pub(crate) fn streams(&self) -> bool {
+        match self.snapshot.snapshot_mode {
+            SnapshotMode::InitialOnly => false,
+            SnapshotMode::ConfigurationBased => self.snapshot.snapshot_mode_configuration_based_start_stream,
+            _ => true,
+        }
     }
 
     /// The statements of `snapshot.select.statement.overrides.<schema.table>` by table.

@@ -17,4 +17,4 @@ mod visibility;
 pub(crate) use chunk::{Bounds, Chunk, KeyNames, Markers, Request, read};
 pub(crate) use signal::{Signal, blocking_tables};
 pub(crate) use state::{Marker, Running};
-pub(crate) use visibility::see;
+pub(crate) use visibility::{reached, see};

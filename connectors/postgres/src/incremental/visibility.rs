@@ -87,7 +87,7 @@ pub(crate) async fn see(connection: &mut PgConnection, passed: &[u32]) -> Result
 ///
 /// # Errors
 /// Where the server cannot be asked.
-pub(super) async fn reached(connection: &mut PgConnection) -> Result<Lsn> {
+pub(crate) async fn reached(connection: &mut PgConnection) -> Result<Lsn> {
     let doing = "asking how far the log is written";
     let row = sqlx::query(
         "SELECT (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \

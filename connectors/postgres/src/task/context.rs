@@ -8,7 +8,7 @@ use lavka_api::Result;
 use lavka_api::plugin::{TaskId, Topics};
 use tokio::sync::watch;
 
-use crate::config::{Settings, SnapshotMode, run};
+use crate::config::{Settings, run};
 use crate::database::Server;
 use crate::event::EventSettings;
 use crate::metrics::Metrics;
@@ -48,17 +48,6 @@ impl Context {
     /// How long a poll waits.
     pub(super) fn poll_interval(&self) -> Duration {
         Duration::from_millis(self.settings.run.poll_interval_ms.max(1).unsigned_abs())
-    }
-
-    /// Whether there is a stream after the snapshot.
-    pub(super) fn streams(&self) -> bool {
-        match self.settings.snapshot.snapshot_mode {
-            SnapshotMode::InitialOnly => false,
-            SnapshotMode::ConfigurationBased => {
-                self.settings.snapshot.snapshot_mode_configuration_based_start_stream
-            }
-            _ => true,
-        }
     }
 
     /// Drops the slot (`slot.drop.on.stop`); what goes wrong is logged.

@@ -232,8 +232,11 @@ impl Running {
                     }
                     if done && outcome.is_ok() {
                         self.past_snapshot = true;
-                        self.phase =
-                            if self.context.streams() { Phase::Starting(self.spawn()) } else { Phase::Idle };
+                        self.phase = if self.context.settings.streams() {
+                            Phase::Starting(self.spawn())
+                        } else {
+                            Phase::Idle
+                        };
                     }
                     outcome
                 }

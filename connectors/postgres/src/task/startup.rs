@@ -16,6 +16,7 @@ use crate::catalog::{Found, all_types, describe, list};
 use crate::config::{GuardrailAction, LockingMode, PluginName, Settings, SnapshotMode};
 use crate::database::{named, qualified, version};
 use crate::event::{Emitter, Recorder};
+use crate::incremental::reached;
 use crate::model::{TableId, TypeCatalog};
 use crate::notification::Notifier;
 use crate::offset::{Offset, Resume, Snapshot, SnapshotKind};
@@ -61,6 +62,9 @@ pub(super) async fn run(
     }
     let mut connection = context.server.connect().await?;
     let version = version(&mut connection).await?;
+    if !settings.streams() {
+        return without_stream(&context, connection, version, stored, past_snapshot).await;
+    }
     check_server(&mut connection, version).await?;
     let slot = find_slot(&mut connection, &context.target.slot).await?;
     let plan = plan(settings, slot.as_ref(), stored.as_ref(), past_snapshot)?;
@@ -136,7 +140,7 @@ pub(super) async fn run(
         };
         let lsn = place.unwrap_or_default();
         let resumed = stored.filter(Offset::snapshot_is_unfinished);
-        let begun = Begun { lsn, view, cluster, resumed, chosen: None };
+        let begun = Begun { lsn, view, cluster: Some(cluster), resumed, chosen: None };
         let run = begin_snapshot(&context, &mut connection, version, &types, captured, begun).await?;
         // The session has exported the snapshot; the readers have it now.
         drop(session);
@@ -148,9 +152,6 @@ pub(super) async fn run(
         (offset.snapshot, offset.progress) = (None, None);
     }
     offset.cluster = Some(cluster);
-    if !context.streams() {
-        return Ok(Started { offset, step: Step::Idle });
-    }
     if past_snapshot && settings.snapshot.streaming_delay_ms > 0 && offset.snapshot.is_some() {
         tokio::time::sleep(Duration::from_millis(settings.snapshot.streaming_delay_ms.unsigned_abs())).await;
     }
@@ -166,6 +167,32 @@ pub(super) async fn run(
     let signals = Signals::new(&context, known, &offset)?;
     let streaming = Streaming::new(stream, emitter, resume, connection, version, signals, &context)?;
     Ok(Started { offset, step: Step::Stream(Box::new(streaming)) })
+}
+
+/// Starts a snapshot behind which nothing is streamed. It leaves nothing on the server: a slot that nobody reads would hold
+/// back the log without end.
+async fn without_stream(
+    context: &Context,
+    mut connection: PgConnection,
+    version: i32,
+    stored: Option<Offset>,
+    past_snapshot: bool,
+) -> Result<Started> {
+    let plan = plan(&context.settings, None, stored.as_ref(), past_snapshot)?;
+    if !plan.snapshot {
+        return Ok(Started { offset: stored.unwrap_or_default(), step: Step::Idle });
+    }
+    let captured = captured(context, &mut connection).await?;
+    let types = all_types(&mut connection).await?;
+    let begun = Begun {
+        lsn: reached(&mut connection).await?,
+        view: View::Own(Isolation(context.settings.snapshot.snapshot_isolation_mode)),
+        cluster: None,
+        resumed: stored.filter(|_| !plan.fresh),
+        chosen: None,
+    };
+    let run = begin_snapshot(context, &mut connection, version, &types, captured, begun).await?;
+    Ok(Started { offset: run.offset().clone(), step: Step::Snapshot(Box::new(run)) })
 }
 
 async fn is_standby(connection: &mut PgConnection) -> Result<bool> {
@@ -214,7 +241,7 @@ pub(crate) fn wal_level(level: &str) -> String {
 struct Plan {
     /// A snapshot is read.
     snapshot: bool,
-    /// The slot has to be made.
+    /// The slot has to be made; where nothing is streamed there is none.
     new_slot: bool,
     /// What was stored does not count any more.
     fresh: bool,
@@ -240,7 +267,8 @@ fn plan(
         let same = |offset: &Offset| !(settings.owns_slot() && slot.is_another(offset));
         slot.invalidated.is_none() && stored.is_none_or(|offset| behind(offset) && same(offset))
     });
-    let lost = stored.is_some() && !unfinished && !usable;
+    let streams = settings.streams();
+    let lost = streams && stored.is_some() && !unfinished && !usable;
     let keys = &settings.snapshot;
     let snapshot = match keys.snapshot_mode {
         _ if past_snapshot => false,
@@ -256,9 +284,9 @@ fn plan(
             return Err(Error::config("snapshot.mode=custom needs a Java class, which cannot be run here"));
         }
     };
-    let resumable = unfinished && usable;
+    let resumable = unfinished && (usable || !streams);
     let fresh = snapshot && !resumable;
-    if slot.is_none() && !snapshot {
+    if streams && slot.is_none() && !snapshot {
         // Says what has happened, where something was lost.
         check_slot(
             &settings.replication.slot_name,
@@ -269,7 +297,7 @@ fn plan(
             settings.owns_slot(),
         )?;
     }
-    Ok(Plan { snapshot, new_slot: slot.is_none(), fresh })
+    Ok(Plan { snapshot, new_slot: streams && slot.is_none(), fresh })
 }
 
 /// The tables whose changes become records.
@@ -308,7 +336,7 @@ fn without_identity(captured: &[Found]) -> Option<String> {
 struct Begun {
     lsn: Lsn,
     view: View,
-    cluster: Str,
+    cluster: Option<Str>,
     /// The offset of an earlier run that did not finish.
     resumed: Option<Offset>,
     /// The tables to read, each with a query in its place, where a signal has chosen them.
@@ -333,7 +361,7 @@ pub(super) async fn blocking(
     let begun = Begun {
         lsn: offset.lsn.unwrap_or_default(),
         view: View::Own(Isolation(context.settings.snapshot.snapshot_isolation_mode)),
-        cluster: offset.cluster.clone().unwrap_or_default(),
+        cluster: offset.cluster.clone(),
         resumed: Some(Offset { snapshot: Some(snapshot), ..offset }),
         chosen: Some(request.tables),
     };
@@ -410,7 +438,7 @@ async fn begin_snapshot(
         tx_id: i64::try_from(next).ok(),
         ts_usec: Some(now_nanos() / 1000),
         snapshot: Some(Snapshot { kind: SnapshotKind::Initial, last_record: false, completed: false }),
-        cluster: Some(begun.cluster),
+        cluster: begun.cluster,
         ..Offset::default()
     });
     tracing::info!(task = %context.id, tables = reads.len(), threads, "reading the snapshot at {}", begun.lsn);
@@ -476,8 +504,10 @@ mod tests {
             ("when_needed", None, Some(&done), Some((true, true, true))),
             ("when_needed", Some(&far), Some(&done), Some((true, false, true))),
             ("when_needed", Some(&near), Some(&done), Some((false, false, false))),
-            ("initial_only", None, None, Some((true, true, true))),
-            ("configuration_based", None, None, Some((false, true, false))),
+            ("initial_only", None, None, Some((true, false, true))),
+            ("initial_only", None, Some(&half), Some((true, false, false))),
+            ("initial_only", None, Some(&done), Some((false, false, false))),
+            ("configuration_based", None, None, Some((false, false, false))),
             ("custom", None, None, None),
         ] {
             assert_eq!(outcome(mode, slot, offset, false), expected, "{mode} {slot:?} {offset:?}");
