@@ -36,6 +36,7 @@
 //! | `hdfs` | HDFS, small or of processes that die alone, and Kerberos for it |
 //! | `s3`, `azure` | servers that speak the protocols of S3 and of Azure's blobs |
 //! | `metastore` | Hive's metastore |
+//! | `class_archive` | what lets Java's programs start faster |
 //! | `schema_registry` | Apicurio Registry, which speaks the Schema Registry's API |
 //! | `lavka` | the executable under test: found, built, called, started, stopped |
 //! | `rest` | a JSON client that returns every answer |
@@ -63,6 +64,7 @@ mod azure;
 #[cfg(feature = "harness")]
 mod certificates;
 mod chance;
+mod class_archive;
 #[cfg(feature = "acceptance")]
 mod driven;
 mod environment;

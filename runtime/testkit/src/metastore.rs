@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::class_archive;
 use crate::failure::Failure;
 use crate::folders::{try_temp_dir, try_write_file};
 use crate::hdfs::configuration;
-use crate::kafka::{JarSet, Jars, Unavailable, find_java};
+use crate::kafka::{JarSet, Jars, Unavailable, find_java_with_version};
 use crate::leash::{Launch, Leashed};
 use crate::ports::on_free_port;
 use crate::progress::say;
@@ -24,10 +25,17 @@ const JVM: [&str; 4] =
 pub struct HiveMetastore {
     // Dropped before the folder, so that nothing is written into a folder that is being removed.
     process: Leashed,
-    java: PathBuf,
-    jars: String,
+    java: Java,
     port: u16,
     folder: TempDir,
+}
+
+#[derive(Clone, Debug)]
+struct Java {
+    program: PathBuf,
+    class_path: String,
+    /// What lets it start faster, where that is to be had.
+    option: Option<String>,
 }
 
 impl HiveMetastore {
@@ -37,15 +45,26 @@ impl HiveMetastore {
     /// [`Unavailable::Unresolvable`] when its jars are not to be had; otherwise when Java is missing, or it does not
     /// come up (with its log).
     pub fn start() -> Result<Self, Unavailable> {
-        let jars = Jars::resolve(JarSet::Metastore)?.class_path();
-        let (java, folder) = (find_java()?, try_temp_dir()?);
+        let (jars, found) = (Jars::resolve(JarSet::Metastore)?, find_java_with_version()?);
+        let java = Java { program: found.program.clone(), class_path: jars.class_path(), option: None };
+        let start = |option| {
+            let Self { process, folder, .. } =
+                Self::start_with(Java { option: Some(option), ..java.clone() })?;
+            Ok((process, folder))
+        };
+        let option = class_archive::option(&found, &jars, start);
+        Ok(Self::start_with(Java { option, ..java })?)
+    }
+
+    fn start_with(java: Java) -> Result<Self, Failure> {
+        let folder = try_temp_dir()?;
         let began = Instant::now();
         let (port, process) = on_free_port("already in use", |port| {
             try_write_file(folder.path(), "metastore-site.xml", site(folder.path(), port).as_bytes())?;
-            launch(&java, &jars, folder.path(), port)
+            launch(&java, folder.path(), port)
         })?;
         say(&format!("Hive Metastore ready at 127.0.0.1:{port} in {:.1?}", began.elapsed()));
-        Ok(Self { process, java, jars, port, folder })
+        Ok(Self { process, java, port, folder })
     }
 
     /// Its address for `hive.metastore.uris`, the same from start to start.
@@ -64,7 +83,7 @@ impl HiveMetastore {
     /// When it does not come up, with its log.
     pub fn restart(&mut self) -> Result<(), Failure> {
         self.process.kill();
-        self.process = launch(&self.java, &self.jars, self.folder.path(), self.port)?;
+        self.process = launch(&self.java, self.folder.path(), self.port)?;
         Ok(())
     }
 }
@@ -85,13 +104,14 @@ fn site(folder: &Path, port: u16) -> String {
     ])
 }
 
-fn launch(java: &Path, jars: &str, folder: &Path, port: u16) -> Result<Leashed, Failure> {
+fn launch(java: &Java, folder: &Path, port: u16) -> Result<Leashed, Failure> {
     let log = folder.join("metastore.log");
-    let mut command = Command::new(java);
+    let mut command = Command::new(&java.program);
     command
         .args(JVM)
+        .args(&java.option)
         .arg(format!("-Dderby.stream.error.file={}/derby.log", folder.display()))
-        .args(["-cp", &format!("{}:{jars}", folder.display())])
+        .args(["-cp", &format!("{}:{}", java.class_path, folder.display())])
         .args(["org.apache.hadoop.hive.metastore.HiveMetaStore", "-p"])
         .arg(port.to_string())
         .current_dir(folder);

@@ -176,7 +176,8 @@ fn configure(folder: &Path, ports: [u16; 2]) -> Result<(), Failure> {
         ("dfs.namenode.stale.datanode.interval", "3000"),
         ("dfs.namenode.avoid.write.stale.datanode", "true"),
         ("dfs.namenode.avoid.read.stale.datanode", "true"),
-        // How long data nodes, and clients, wait for one that says nothing: usually a minute.
+        // How long data nodes, and clients, wait for one that says nothing: usually a minute. Less would part a log from its
+        // data nodes while nothing is written.
         ("dfs.client.socket-timeout", "10000"),
         ("dfs.datanode.hostname", "127.0.0.1"),
         ("dfs.datanode.address", "127.0.0.1:0"),

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::server;
+use crate::class_archive;
 use crate::failure::{Context as _, Failure};
-use crate::kafka::{JarSet, Jars, Unavailable, find_java};
+use crate::kafka::{JarSet, Jars, Unavailable, find_java_with_version};
 
 /// Starts fast and stays small; the shaded jars log through reload4j.
 const JVM: [&str; 5] = [
@@ -28,13 +30,17 @@ impl Java {
     /// # Errors
     /// [`Unavailable::Unresolvable`] when the jars are not to be had; otherwise when Java is missing.
     pub(super) fn find() -> Result<Self, Unavailable> {
-        let class_path = Jars::resolve(JarSet::Hadoop)?.class_path();
-        Ok(Self { program: find_java()?, class_path, options: Vec::new(), ticket_cache: None })
+        let (jars, found) = (Jars::resolve(JarSet::Hadoop)?, find_java_with_version()?);
+        let (program, class_path) = (found.program.clone(), jars.class_path());
+        let java = Self { program, class_path, options: Vec::new(), ticket_cache: None };
+        let start = |option| server::start_plainly(java.clone().option(option));
+        let archive = class_archive::option(&found, &jars, start);
+        Ok(archive.into_iter().fold(java, Self::option))
     }
 
-    /// With the configuration files of a folder.
+    /// With the configuration files of a folder, of which there are none in the jars.
     pub(super) fn configured_by(mut self, folder: &Path) -> Self {
-        self.class_path = format!("{}:{}", folder.display(), self.class_path);
+        self.class_path = format!("{}:{}", self.class_path, folder.display());
         self
     }
 

@@ -153,6 +153,12 @@ impl HdfsServer {
     }
 }
 
+/// A cluster of which nothing is wanted but the process and its folder.
+pub(super) fn start_plainly(java: Java) -> Result<(Leashed, TempDir), Failure> {
+    let HdfsServer { process, folder, .. } = HdfsServer::start_with("127.0.0.1", java, Vec::new())?;
+    Ok((process, folder))
+}
+
 fn url(host: &str, port: u16) -> String {
     format!("hdfs://{host}:{port}")
 }

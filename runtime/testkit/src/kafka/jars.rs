@@ -236,7 +236,7 @@ pub(crate) fn lock(cache: &Path) -> Result<File, Failure> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            say("waiting for another run that is downloading to the cache");
+            say("waiting for another run that is at work in the cache");
             file.lock().context(explain)?;
         }
         Err(TryLockError::Error(error)) => return Err(error).context(explain),

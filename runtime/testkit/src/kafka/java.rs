@@ -11,8 +11,21 @@ const OLDEST: u32 = 17;
 const REMEDY: &str =
     "run `runtime/testkit/setup.sh tests`, or install Java 17 or newer (Debian: default-jre-headless)";
 
+/// A Java that is new enough.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundJava {
+    pub(crate) program: PathBuf,
+    /// As it says: `17.0.15`.
+    pub(crate) version: String,
+}
+
 /// Finds `java` by `JAVA_HOME`, else on the search path, and checks its version.
 pub(crate) fn find() -> Result<PathBuf, Failure> {
+    find_with_version().map(|java| java.program)
+}
+
+/// The same, with the version that was found.
+pub(crate) fn find_with_version() -> Result<FoundJava, Failure> {
     let java = std::env::var_os("JAVA_HOME")
         .map(|home| PathBuf::from(home).join("bin/java"))
         .filter(|java| java.is_file())
@@ -26,7 +39,10 @@ pub(crate) fn find() -> Result<PathBuf, Failure> {
         .context(|| format!("cannot run {}: {REMEDY}", java.display()))?;
     let printed = String::from_utf8_lossy(&output.stderr).into_owned();
     match major_version(&printed) {
-        Some(version) if version >= OLDEST => Ok(java),
+        Some(version) if version >= OLDEST => {
+            let version = full_version(&printed).unwrap_or_default().to_owned();
+            Ok(FoundJava { program: java, version })
+        }
         Some(version) => {
             Err(Failure::new(format!("{} is Java {version}, which is too old: {REMEDY}", java.display())))
         }
@@ -34,10 +50,15 @@ pub(crate) fn find() -> Result<PathBuf, Failure> {
     }
 }
 
+/// Reads `17.0.15` out of `openjdk version "17.0.15" 2025-04-15`.
+fn full_version(printed: &str) -> Option<&str> {
+    printed.split('"').nth(1)
+}
+
 /// Reads `17` out of `openjdk version "17.0.15" 2025-04-15`, and `8` out of the older `"1.8.0_422"`.
 fn major_version(printed: &str) -> Option<u32> {
-    let quoted = printed.split('"').nth(1)?;
-    let mut numbers = quoted.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
+    let mut numbers =
+        full_version(printed)?.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
     match numbers.next()? {
         1 => numbers.next(),
         major => Some(major),

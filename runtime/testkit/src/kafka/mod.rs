@@ -16,7 +16,7 @@ mod shared;
 pub use client::KafkaClient;
 pub(crate) use jars::lock;
 pub use jars::{JarSet, Jars, Unavailable};
-pub(crate) use java::find as find_java;
+pub(crate) use java::{FoundJava, find as find_java, find_with_version as find_java_with_version};
 pub use program::JavaProgram;
 #[cfg(feature = "harness")]
 pub use record::{ConsumedRecord, NewRecord};
