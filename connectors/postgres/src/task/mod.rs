@@ -241,7 +241,7 @@ impl Running {
                     outcome
                 }
                 Phase::Streaming(streaming) => {
-                    let outcome = streaming.fill(&self.context, &self.acks, &mut self.out).await;
+                    let outcome = streaming.fill(&self.context, &mut self.out).await;
                     self.offset = Some(streaming.offset().clone());
                     if outcome.is_ok() {
                         self.attempts = 0;

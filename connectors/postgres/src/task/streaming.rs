@@ -44,6 +44,8 @@ pub(super) struct Streaming {
     told: Option<Lsn>,
     /// The server has sent everything up to here, and what came of it is in the records that are about to be handed out.
     idle: Option<Lsn>,
+    /// The server has asked how far we are.
+    asked: bool,
     most: usize,
 }
 
@@ -88,6 +90,7 @@ impl Streaming {
             progress: Every::millis(settings.replication.status_update_interval_ms.into()),
             told: None,
             idle: None,
+            asked: false,
             most: usize::try_from(settings.run.max_batch_size).unwrap_or(2048).max(1),
         })
     }
@@ -102,12 +105,7 @@ impl Streaming {
     ///
     /// # Errors
     /// Why the stream has ended, or what cannot be made a record. What was made before is in `out`.
-    pub(super) async fn fill(
-        &mut self,
-        context: &Context,
-        acks: &Acks,
-        out: &mut Vec<SourceRecord>,
-    ) -> Result<()> {
+    pub(super) async fn fill(&mut self, context: &Context, out: &mut Vec<SourceRecord>) -> Result<()> {
         let Self { upkeep, catalogue, emitter, .. } = self;
         upkeep.fetch_xmin(catalogue, emitter, context).await?;
         self.measuring.measure(self.stream.load(), emitter.offset(), catalogue, context).await;
@@ -146,7 +144,7 @@ impl Streaming {
             if !self.at_once(&frame, context, out)? {
                 // Where it may wait, it may be dropped; so the frame stays until it is dealt with.
                 self.frames.push_front(frame.clone());
-                self.frame(frame, context, acks, out).await?;
+                self.frame(frame, context, out).await?;
                 self.frames.pop_front();
             }
             if let Some(reselect) = &mut self.reselect {
@@ -176,8 +174,8 @@ impl Streaming {
         if !out.is_empty() || self.transaction.is_some() || reached <= self.told {
             return;
         }
-        let now = Instant::now();
-        let Some(every) = self.progress.as_mut().filter(|every| every.is_due(now)) else { return };
+        let (now, asked) = (Instant::now(), std::mem::take(&mut self.asked));
+        let Some(every) = self.progress.as_mut().filter(|every| asked || every.is_due(now)) else { return };
         every.last = now;
         self.told = reached;
         let partition = Offset::partition(context.settings.server());
@@ -212,13 +210,7 @@ impl Streaming {
         self.rows(&message(bytes, *lsn)?, *lsn, context, out).map(|()| true)
     }
 
-    async fn frame(
-        &mut self,
-        frame: Frame,
-        context: &Context,
-        acks: &Acks,
-        out: &mut Vec<SourceRecord>,
-    ) -> Result<()> {
+    async fn frame(&mut self, frame: Frame, context: &Context, out: &mut Vec<SourceRecord>) -> Result<()> {
         match frame {
             Frame::Begin(begin) => {
                 let seen = self.resume.begin(begin.final_lsn, begin.xid);
@@ -270,11 +262,11 @@ impl Streaming {
                     context.metrics.stream.behind_ms.set(0.0);
                     self.emitter.offset_mut().slot = Some(end);
                     self.signals.between(end, &mut self.emitter, now_nanos(), out)?;
-                    // Else the offset goes first: a slot that is ahead of every offset would look as if it were another.
-                    if asks && out.is_empty() {
-                        acks.idle(end);
-                    } else if asks {
+                    // An offset goes with it: a slot that is ahead of every offset would look to whoever starts next as if
+                    // it were another.
+                    if asks {
                         self.idle = Some(end);
+                        self.asked = true;
                     }
                 }
                 Ok(())

@@ -272,3 +272,40 @@ async fn a_slot_that_was_created_again_is_noticed_and_one_that_was_idle_is_not()
     assert_eq!(rows(&task.take(1).await, "id"), ["c3"]);
     task.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_ends_together_with_its_server_goes_on_with_it() {
+    let mut server = database();
+    server.sql("create table t (id int primary key); create table other (v text)");
+    // The time to tell of an idle stream does not come.
+    let more = [
+        ("snapshot.mode", "no_data"),
+        ("table.include.list", "public.t"),
+        ("status.update.interval.ms", "20000"),
+    ];
+    let (config, store) = (config(&server, &more), Store::default());
+    let mut task = Running::start(&config, &store).await.unwrap();
+    server.sql("insert into t values (1)");
+    let records = task.take(1).await;
+    task.commit(&records);
+    server.sql("insert into other select repeat('x', 1000) from generate_series(1, 1000)");
+    // Makes a new place to read from, so that the server stores how far the slot is when it is told.
+    server.sql("checkpoint; insert into other values ('')");
+    // The server waits until its readers have everything, also what is not captured.
+    let mut stopping = tokio::task::spawn_blocking(move || {
+        server.stop();
+        server
+    });
+    let mut server = loop {
+        tokio::select! {
+            stopped = &mut stopping => break stopped.unwrap(),
+            polled = task.poll() => assert_eq!(polled.unwrap().len(), 0),
+        }
+    };
+    task.stop().await;
+    server.restart().unwrap();
+    let mut task = Running::start(&config, &store).await.unwrap();
+    server.sql("insert into t values (2)");
+    assert_eq!(rows(&task.take(1).await, "id"), ["c2"]);
+    task.stop().await;
+}
