@@ -36,6 +36,8 @@ pub(crate) struct Request {
     pub(crate) comments: bool,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) types: TypeCatalog,
+    /// Transactions that have come by: what is read must not be older.
+    pub(crate) passed: Vec<u32>,
     pub(crate) bounds: Bounds,
     pub(crate) size: i64,
     pub(crate) table: Collection,
@@ -48,8 +50,8 @@ pub(crate) struct Request {
 pub(crate) enum Bounds {
     /// Rows of the signal table.
     Rows(Markers),
-    /// What readers see: it begins where they see these transactions, which have come by.
-    Places(Vec<u32>),
+    /// What readers see: it begins where they see what has come by.
+    Places,
 }
 
 /// Rows of the signal table that bound a window.
@@ -97,9 +99,9 @@ pub(crate) async fn read(request: Request) -> Result<Chunk> {
     if *request.key_names.get_or_init(|| told_by.clone()) != told_by {
         return Err(Error::retriable(format!("{doing}: its key has changed")));
     }
-    match &request.bounds {
-        Bounds::Rows(markers) => markers.write(&mut connection, true).await?,
-        Bounds::Places(passed) => see(&mut connection, passed).await?,
+    see(&mut connection, &request.passed).await?;
+    if let Bounds::Rows(markers) = &request.bounds {
+        markers.write(&mut connection, true).await?;
     }
     let mut chunk = match &table {
         None => {
@@ -152,7 +154,7 @@ pub(crate) async fn read(request: Request) -> Result<Chunk> {
     };
     match &request.bounds {
         Bounds::Rows(markers) => markers.write(&mut connection, false).await?,
-        Bounds::Places(_) => chunk.until = Some(reached(&mut connection).await?),
+        Bounds::Places => chunk.until = Some(reached(&mut connection).await?),
     }
     Ok(chunk)
 }

@@ -291,7 +291,8 @@ impl Running {
         };
         tracing::info!(task = %self.context.id, signal = request.id, "the stream waits for a snapshot");
         let (context, offset) = (Arc::clone(&self.context), streaming.offset().clone());
-        let beginning = tokio::spawn(startup::blocking(context, request, streaming.types().clone(), offset));
+        let (types, passed) = (streaming.types().clone(), streaming.passed());
+        let beginning = tokio::spawn(startup::blocking(context, request, types, passed, offset));
         self.phase = Phase::Blocked(Box::new(Blocked { streaming, beginning: Some(beginning), run: None }));
     }
 

@@ -57,6 +57,8 @@ pub(super) struct Signals {
     key_table: String,
     /// Where windows are bounded by places (`read.only`).
     places: Option<Places>,
+    /// Transactions that have come by lately.
+    passed: VecDeque<u32>,
 }
 
 /// A snapshot that the stream is to wait for.
@@ -100,6 +102,7 @@ impl Signals {
             key_names: KeyNames::default(),
             key_table: String::new(),
             places: context.settings.connection.read_only.then(Places::default),
+            passed: VecDeque::new(),
         };
         Ok(signals)
     }

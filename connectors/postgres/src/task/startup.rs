@@ -16,7 +16,7 @@ use crate::catalog::{Found, all_types, describe, list};
 use crate::config::{GuardrailAction, LockingMode, PluginName, Settings, SnapshotMode};
 use crate::database::{named, qualified, version};
 use crate::event::{Emitter, Recorder};
-use crate::incremental::reached;
+use crate::incremental::{reached, see};
 use crate::model::{TableId, TypeCatalog};
 use crate::notification::Notifier;
 use crate::offset::{Offset, Resume, Snapshot, SnapshotKind};
@@ -343,8 +343,8 @@ struct Begun {
     chosen: Option<HashMap<String, Option<String>>>,
 }
 
-/// Begins a snapshot that the stream waits for: of the tables that a signal has chosen, as they are now. Its records carry
-/// `offset`, the place where the stream waits.
+/// Begins a snapshot that the stream waits for: of the tables that a signal has chosen, as they are now, which is not before
+/// the transactions `passed` that have come by. Its records carry `offset`, the place where the stream waits.
 ///
 /// # Errors
 /// Where the server cannot be asked, or a table cannot be read.
@@ -352,10 +352,12 @@ pub(super) async fn blocking(
     context: Arc<Context>,
     request: Blocking,
     types: TypeCatalog,
+    passed: Vec<u32>,
     offset: Offset,
 ) -> Result<SnapshotRun> {
     let mut connection = context.server.connect().await?;
     let version = version(&mut connection).await?;
+    see(&mut connection, &passed).await?;
     let captured = captured(&context, &mut connection).await?;
     let snapshot = Snapshot { kind: SnapshotKind::Blocking, last_record: false, completed: false };
     let begun = Begun {

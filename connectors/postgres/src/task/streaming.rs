@@ -162,6 +162,11 @@ impl Streaming {
         self.signals.take_blocking()
     }
 
+    /// Transactions that have come by lately, which readers may not see yet.
+    pub(super) fn passed(&self) -> Vec<u32> {
+        self.signals.passed()
+    }
+
     /// The types, for plans that are made elsewhere.
     pub(super) fn types(&self) -> &TypeCatalog {
         self.emitter.types()

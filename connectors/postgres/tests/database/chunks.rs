@@ -1,9 +1,11 @@
 //! Chunks of incremental snapshots: which rows they have, and which of them still count when their window ends.
 
-use lavka_api::data::SourceRecord;
-use lavka_testkit::Postgres;
+use std::time::Duration;
 
-use crate::rig::{Running, Store, config, database, rows};
+use lavka_api::data::{SourceRecord, Value};
+use lavka_testkit::{Postgres, PostgresConfig};
+
+use crate::rig::{Running, Store, at, config, database, rows};
 
 const SIGNALS: &str =
     "create table sig (id varchar(42) primary key, type varchar(32) not null, data varchar(2048));";
@@ -156,6 +158,47 @@ async fn a_table_that_was_made_since_the_start_can_be_read() {
         let mut read = until_over(&mut task, ".late", "n").await;
         read.retain(|row| row.starts_with('r'));
         assert_eq!(read, ["r1", "r2"], "{data}");
+        task.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_is_not_older_than_what_has_come_by() {
+    for ty in ["incremental", "blocking"] {
+        let settings = vec!["synchronous_standby_names = 'nobody'".to_owned()];
+        let server = Postgres::start(&PostgresConfig { settings, ..PostgresConfig::default() }).unwrap();
+        let server = std::sync::Arc::new(server);
+        server.sql(&format!("{SIGNALS} create table t (n int primary key, v text); insert into t values (1, 'old');"));
+        let mut task = reading(&server, &[], r#"{"data-collections":["public.sig"]}"#).await;
+        task.take_until_told("COMPLETED").await;
+        // The stream has it before others see it, who wait for a standby that does not come.
+        let writer = std::sync::Arc::clone(&server);
+        let writing = std::thread::spawn(move || {
+            writer.sql("set synchronous_commit = on; update t set v = 'new'");
+        });
+        assert_eq!(rows(&task.take(1).await, "v"), ["unew"]);
+        let data = format!(r#"{{"data-collections":["public.t"],"type":"{ty}"}}"#);
+        server.sql(&format!("insert into sig values ('s2', 'execute-snapshot', '{data}')"));
+        let waits = "select count(*) from pg_stat_activity \
+                     where application_name like 'Lavka%' and query like '%txid_current_snapshot%'";
+        let is_over = |record: &SourceRecord| {
+            let told = at(&record.record.value.value, "type").and_then(Value::as_str) == Some("COMPLETED");
+            told && &*record.record.topic == "told"
+        };
+        let mut records: Vec<SourceRecord> = Vec::new();
+        while server.sql(waits) == "0" && !records.iter().any(is_over) {
+            // A poll waits as long as the snapshot does.
+            let polled = tokio::time::timeout(Duration::from_millis(20), task.poll()).await;
+            records.extend(polled.into_iter().flat_map(Result::unwrap));
+        }
+        server.sql("alter system set synchronous_standby_names = ''");
+        server.sql("select pg_reload_conf()");
+        writing.join().unwrap();
+        if !records.iter().any(is_over) {
+            records.extend(task.take_until_told("COMPLETED").await);
+        }
+        records.retain(|record| record.record.topic.ends_with(".t"));
+        assert_eq!(rows(&records, "v"), ["rnew"], "{ty}");
         task.stop().await;
     }
 }

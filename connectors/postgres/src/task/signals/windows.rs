@@ -1,6 +1,5 @@
 //! The windows of incremental snapshots: chunks are read, and handed out where their window ends.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,8 +27,6 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// What windows without rows in the signal table go by.
 #[derive(Default)]
 pub(super) struct Places {
-    /// Transactions that have come by lately.
-    passed: VecDeque<u32>,
     /// How far the stream has come.
     reached: Lsn,
     /// A row changed whose key could not be told: the chunk has to be read again.
@@ -39,11 +36,15 @@ pub(super) struct Places {
 impl Signals {
     /// A transaction comes by.
     pub(in crate::task) fn passes(&mut self, xid: u32) {
-        let Some(places) = &mut self.places else { return };
-        if places.passed.len() >= PASSED {
-            places.passed.pop_front();
+        if self.passed.len() >= PASSED {
+            self.passed.pop_front();
         }
-        places.passed.push_back(xid);
+        self.passed.push_back(xid);
+    }
+
+    /// Transactions that have come by lately, which readers may not see yet.
+    pub(in crate::task) fn passed(&self) -> Vec<u32> {
+        self.passed.iter().copied().collect()
     }
 
     /// The stream has come to `lsn`, and is between transactions: windows without rows end here.
@@ -192,9 +193,8 @@ impl Signals {
         if !self.running.is_due(Instant::now()) {
             return Ok(());
         }
-        let places = self.places.as_ref().map(|places| places.passed.iter().copied().collect());
-        let bounds = |window: &str| match (places, &self.table) {
-            (Some(passed), _) => Some(Bounds::Places(passed)),
+        let bounds = |window: &str| match (&self.places, &self.table) {
+            (Some(_), _) => Some(Bounds::Places),
             (None, Some(table)) => Some(Bounds::Rows(Markers {
                 table: table.clone(),
                 strategy: context.settings.run.incremental_snapshot_watermarking_strategy,
@@ -229,6 +229,7 @@ impl Signals {
             comments: context.settings.records.include_schema_comments,
             recorder: Arc::clone(emitter.recorder()),
             types: emitter.types().clone(),
+            passed: self.passed(),
             bounds,
             size: context.settings.run.incremental_snapshot_chunk_size.max(1).into(),
             table,
