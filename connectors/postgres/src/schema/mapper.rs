@@ -95,10 +95,10 @@ impl ColumnMappers {
 
 /// The place in the order, whether it goes by types, and the mapper that a key stands for.
 fn mapper_of(key: &str) -> Result<Option<(u8, bool, ColumnMapper)>> {
+    // Java's numbers end there too.
     let length = |digits: &str| {
-        digits
-            .parse::<usize>()
-            .map_err(|_| Error::config(format!("The name of the key {key} has no valid length")))
+        let number = digits.parse::<i32>().ok().and_then(|number| usize::try_from(number).ok());
+        number.ok_or_else(|| Error::config(format!("The name of the key {key} has no valid length")))
     };
     if let Some(digits) = key.strip_prefix("column.truncate.to.").and_then(|rest| rest.strip_suffix(".chars"))
     {
@@ -239,9 +239,12 @@ mod tests {
 
     #[test]
     fn unknown_algorithms_and_lengths_are_refused() {
-        let of = |key| ColumnMappers::from_config([(key, "a")]).unwrap_err().message().unwrap().to_owned();
+        let of = |key: &str| ColumnMappers::from_config([(key, "a")]).unwrap_err().message().unwrap().to_owned();
         assert!(of("column.mask.hash.MD2.with.salt.s").contains("The hash algorithm MD2"));
-        assert!(of("column.mask.with.x.chars").contains("column.mask.with.x.chars"));
+        for length in ["x", "-1", "18446744073709551615"] {
+            let key = format!("column.mask.with.{length}.chars");
+            assert!(of(&key).contains(&key));
+        }
     }
 
     #[test]
