@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn unknown_algorithms_and_lengths_are_refused() {
-        let of = |key: &str| ColumnMappers::from_config([(key, "a")]).unwrap_err().message().unwrap().to_owned();
+        let of =
+            |key: &str| ColumnMappers::from_config([(key, "a")]).unwrap_err().message().unwrap().to_owned();
         assert!(of("column.mask.hash.MD2.with.salt.s").contains("The hash algorithm MD2"));
         for length in ["x", "-1", "18446744073709551615"] {
             let key = format!("column.mask.with.{length}.chars");

@@ -168,7 +168,9 @@ async fn what_is_read_is_not_older_than_what_has_come_by() {
         let settings = vec!["synchronous_standby_names = 'nobody'".to_owned()];
         let server = Postgres::start(&PostgresConfig { settings, ..PostgresConfig::default() }).unwrap();
         let server = std::sync::Arc::new(server);
-        server.sql(&format!("{SIGNALS} create table t (n int primary key, v text); insert into t values (1, 'old');"));
+        server.sql(&format!(
+            "{SIGNALS} create table t (n int primary key, v text); insert into t values (1, 'old');"
+        ));
         let mut task = reading(&server, &[], r#"{"data-collections":["public.sig"]}"#).await;
         task.take_until_told("COMPLETED").await;
         // The stream has it before others see it, who wait for a standby that does not come.
