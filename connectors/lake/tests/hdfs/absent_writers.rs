@@ -153,12 +153,8 @@ async fn move_to_another_machine(store: &HdfsStore) {
     store.release(lease).await;
 }
 
-#[test]
-fn silent_writers_lose_their_leases_and_commit_nothing_any_more() {
-    let Some(hdfs) = services().hdfs_for("silent_writers_lose_their_leases_and_commit_nothing_any_more")
-    else {
-        return;
-    };
+pub(crate) fn lose_their_leases_and_commit_nothing_any_more() {
+    let Some(hdfs) = services().hdfs_for("absent_ones_are_done_without") else { return };
     let url = hdfs.url();
     let (dead_root, zombie_root) = (unique("dead"), unique("zombie"));
     let (dead_config, zombie_config) = (config(url, &dead_root), config(url, &zombie_root));

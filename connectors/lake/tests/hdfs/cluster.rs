@@ -107,9 +107,8 @@ async fn append_over_a_death(cluster: &mut HdfsCluster) {
     cluster.restart_data_node(0);
 }
 
-#[test]
-fn data_nodes_that_die_or_fall_silent_are_done_without() {
-    let Some(mut cluster) = start("data_nodes_that_die_or_fall_silent_are_done_without") else { return };
+pub(crate) fn data_nodes_that_die_or_fall_silent_are_done_without() {
+    let Some(mut cluster) = start("absent_ones_are_done_without") else { return };
     runtime().block_on(async {
         append_over_a_death(&mut cluster).await;
         let mut rig = Rig::open(&config(&cluster)).await.unwrap();

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lavka_api::config::Config;
 use lavka_connector_lake::store::{HdfsSettings, HdfsStore, Kerberos, LakeStore as _};
@@ -17,6 +17,8 @@ use crate::support::{Rig, assert_complete, copy_of, given_config, runtime};
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Where a writer leaves what became of it, and how it and its test wait for each other.
 const FOLDER: &str = "LAVKA_TEST_KERBEROS_FOLDER";
+/// How long the tickets last that run out.
+const LIFETIME: Duration = Duration::from_secs(4);
 /// Whether the writer has a pause in the middle.
 const PAUSES: &str = "LAVKA_TEST_KERBEROS_PAUSES";
 
@@ -140,11 +142,15 @@ fn a_keytab_opens_a_cluster_that_encrypts_everything() {
 fn data_may_be_signed_or_plain_as_well() {
     const TEST: &str = "data_may_be_signed_or_plain_as_well";
     let Some(kdc) = kdc(TEST) else { return };
-    for protection in ["integrity", "authentication"] {
-        let cluster = HdfsServer::start_with_kerberos(kdc, protection).unwrap();
-        let config = by_keytab(&cluster, "lake", kdc);
-        assert_eq!(Writer::start(&config, &kdc.config(), &[]).outcome(), "", "{protection}");
-    }
+    std::thread::scope(|scope| {
+        for protection in ["integrity", "authentication"] {
+            scope.spawn(move || {
+                let cluster = HdfsServer::start_with_kerberos(kdc, protection).unwrap();
+                let config = by_keytab(&cluster, "lake", kdc);
+                assert_eq!(Writer::start(&config, &kdc.config(), &[]).outcome(), "", "{protection}");
+            });
+        }
+    });
 }
 
 #[test]
@@ -176,15 +182,15 @@ fn a_ticket_that_ran_out_is_got_anew_from_the_keytab() {
     let folder = temp_dir();
     let short = folder.path().join("krb5.conf");
     let text = std::fs::read_to_string(kdc.config()).unwrap();
-    std::fs::write(&short, text.replace("[libdefaults]\n", "[libdefaults]\n    ticket_lifetime = 4s\n"))
-        .unwrap();
+    let lifetime = format!("[libdefaults]\n    ticket_lifetime = {}s\n", LIFETIME.as_secs());
+    std::fs::write(&short, text.replace("[libdefaults]\n", &lifetime)).unwrap();
     let config = by_keytab(&cluster, "lake", kdc);
     let writer = Writer::start(&config, &short, &[(PAUSES, Path::new("yes"))]);
     eventually("the first half", PATIENCE, || writer.folder.path().join("half").exists().then_some(()));
-    cluster.kill();
-    std::thread::sleep(Duration::from_secs(4));
+    let half = Instant::now();
     // Its connections are new, and need new tickets.
     cluster.restart().unwrap();
+    std::thread::sleep(LIFETIME.saturating_sub(half.elapsed()));
     std::fs::write(writer.folder.path().join("go on"), "").unwrap();
     assert_eq!(writer.outcome(), "");
 }

@@ -50,6 +50,16 @@ fn own_server(test: &str) -> Option<HdfsServer> {
     had(HdfsServer::start(), test, "HDFS")
 }
 
+/// Either waits for most of its time: one for HDFS's minute, the other for data nodes that do not answer. So they do it together,
+/// before all others.
+#[test]
+fn absent_ones_are_done_without() {
+    std::thread::scope(|scope| {
+        scope.spawn(absent_writers::lose_their_leases_and_commit_nothing_any_more);
+        scope.spawn(cluster::data_nodes_that_die_or_fall_silent_are_done_without);
+    });
+}
+
 #[test]
 fn the_example_is_a_fine_configuration() {
     assert_example("lake-hdfs-sink.json");
@@ -193,8 +203,8 @@ fn java_log(records: &[(String, String)]) -> Vec<u8> {
 }
 
 #[test]
-fn a_commit_that_the_java_sink_was_killed_in_is_finished() {
-    let Some(hdfs) = services().hdfs_for("a_commit_that_the_java_sink_was_killed_in_is_finished") else {
+fn commits_that_the_java_sink_was_killed_in_are_finished() {
+    let Some(hdfs) = services().hdfs_for("commits_that_the_java_sink_was_killed_in_are_finished") else {
         return;
     };
     runtime().block_on(async {
@@ -256,8 +266,8 @@ fn a_commit_that_the_java_sink_was_killed_in_is_finished() {
 }
 
 #[test]
-fn a_long_log_is_replaced_by_a_short_one() {
-    let Some(hdfs) = services().hdfs_for("a_long_log_is_replaced_by_a_short_one") else { return };
+fn long_logs_are_replaced_by_short_ones() {
+    let Some(hdfs) = services().hdfs_for("long_logs_are_replaced_by_short_ones") else { return };
     runtime().block_on(async {
         let root = unique("long");
         let (store, config) = (store(hdfs.url(), &root), config(hdfs.url(), &root));
@@ -321,8 +331,8 @@ fn of_two_writers_one_waits() {
 }
 
 #[test]
-fn a_killed_writer_loses_and_repeats_nothing() {
-    let Some(hdfs) = services().hdfs_for("a_killed_writer_loses_and_repeats_nothing") else { return };
+fn killed_writers_lose_and_repeat_nothing() {
+    let Some(hdfs) = services().hdfs_for("killed_writers_lose_and_repeat_nothing") else { return };
     let root = unique("killed");
     let config = config(hdfs.url(), &root);
     // A client stays with the runtime that it was first used in.
@@ -342,8 +352,8 @@ fn a_killed_writer_loses_and_repeats_nothing() {
 }
 
 #[test]
-fn a_cluster_that_dies_in_mid_work_is_waited_for() {
-    let Some(mut server) = own_server("a_cluster_that_dies_in_mid_work_is_waited_for") else { return };
+fn clusters_that_die_in_mid_work_are_waited_for() {
+    let Some(mut server) = own_server("clusters_that_die_in_mid_work_are_waited_for") else { return };
     runtime().block_on(async {
         let url = server.url();
         let (store, config) = (store(&url, "lake"), config(&url, "lake"));

@@ -7,36 +7,65 @@
     reason = "a helper that fails, fails its test"
 )]
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
+use std::process::{Child, ChildStdout, Stdio};
+use std::sync::OnceLock;
 
 use lavka_api::config::Config;
 use lavka_api::data::{Datum, KafkaOrigin, Record, Schema, SinkRecord, Struct, TopicPartition, Type, Value};
 use lavka_api::plugin::{SinkConnector as _, SinkContext, SinkTask, SinkTaskStart, TaskId};
 use lavka_connector_lake::LakeSinkConnector;
-use lavka_testkit::{HiveMetastore, JarSet, JavaProgram, had};
+use lavka_testkit::{HiveMetastore, JarSet, JavaProgram, TempDir, had, temp_dir};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hive/Metastore.java");
 const NOW: i64 = 1_700_000_000_000;
 
 struct Hive {
     server: HiveMetastore,
-    client: JavaProgram,
+    client: Child,
+    printed: BufReader<ChildStdout>,
+    /// With what the client says of itself.
+    folder: TempDir,
 }
 
 impl Hive {
     fn start(test: &str) -> Option<Self> {
-        let client = JavaProgram::compile(Path::new(SOURCE), JarSet::Metastore, test)?;
+        static CLIENT: OnceLock<Option<JavaProgram>> = OnceLock::new();
+        let client = CLIENT.get_or_init(|| JavaProgram::compile(Path::new(SOURCE), JarSet::Metastore, test));
         let server = had(HiveMetastore::start(), test, "Hive's metastore")?;
-        Some(Self { server, client })
+        let folder = temp_dir();
+        let mut java = client.as_ref()?.java();
+        java.args(["Metastore", &server.url(), "default"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(folder.path().join("log")).unwrap());
+        let mut client = java.spawn().unwrap();
+        let printed = BufReader::new(client.stdout.take().unwrap());
+        Some(Self { server, client, printed, folder })
     }
 
     /// What the metastore has of a table of the database `default`.
-    fn table(&self, name: &str) -> Vec<String> {
-        let mut java = self.client.java();
-        java.args(["Metastore", &self.server.url(), "default", name]);
-        let output = java.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    fn table(&mut self, name: &str) -> Vec<String> {
+        writeln!(self.client.stdin.as_mut().unwrap(), "{name}").unwrap();
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+            assert!(self.printed.read_line(&mut line).unwrap() > 0, "Hive's client ended:\n{}", log());
+            match line.trim_end() {
+                "" => return lines,
+                line => lines.push(line.to_owned()),
+            }
+        }
+    }
+}
+
+impl Drop for Hive {
+    fn drop(&mut self) {
+        let _ = self.client.kill();
+        let _ = self.client.wait();
     }
 }
 
@@ -90,7 +119,8 @@ fn runtime() -> tokio::runtime::Runtime {
 
 #[test]
 fn tables_follow_the_schema_and_have_a_partition_for_each_directory() {
-    let Some(hive) = Hive::start("tables_follow_the_schema_and_have_a_partition_for_each_directory") else {
+    let Some(mut hive) = Hive::start("tables_follow_the_schema_and_have_a_partition_for_each_directory")
+    else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
@@ -151,7 +181,7 @@ fn what_could_not_be_told_is_told_later() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), &hive, "Parquet");
     let pair = |offset, device| vec![reading("t", 1, offset, device), reading("t", 1, offset + 1, device)];
-    let partitions = |hive: &Hive| -> Vec<String> {
+    let partitions = |hive: &mut Hive| -> Vec<String> {
         let lines = hive.table("t").into_iter();
         lines
             .filter_map(|line| Some(line.strip_prefix("partition [")?.split(']').next()?.to_owned()))
@@ -161,7 +191,7 @@ fn what_could_not_be_told_is_told_later() {
         let mut task = open(&config, "t").await;
         let next = reading("t", 1, 2, "b");
         put(&mut task, [pair(0, "a"), vec![next]].concat(), NOW).await;
-        assert_eq!(partitions(&hive), ["a"]);
+        assert_eq!(partitions(&mut hive), ["a"]);
         hive.server.kill();
         // Files are finished all the same, and their offsets are durable.
         put(&mut task, vec![reading("t", 1, 3, "b"), reading("t", 1, 4, "c")], NOW).await;
@@ -169,9 +199,9 @@ fn what_could_not_be_told_is_told_later() {
         assert_eq!(durable[&TopicPartition::new("t", 0)], 4);
         hive.server.restart().unwrap();
         put(&mut task, Vec::new(), NOW + 1).await;
-        assert_eq!(partitions(&hive), ["a"], "not before the back-off is over");
+        assert_eq!(partitions(&mut hive), ["a"], "not before the back-off is over");
         put(&mut task, Vec::new(), NOW + 5000).await;
-        assert_eq!(partitions(&hive), ["a", "b"]);
+        assert_eq!(partitions(&mut hive), ["a", "b"]);
         // A task that ends before it could tell leaves it to the next one.
         hive.server.kill();
         put(&mut task, vec![reading("t", 1, 5, "c"), reading("t", 1, 6, "c")], NOW + 6000).await;
@@ -179,7 +209,7 @@ fn what_could_not_be_told_is_told_later() {
         hive.server.restart().unwrap();
         let mut task = open(&config, "t").await;
         put(&mut task, Vec::new(), NOW + 7000).await;
-        assert_eq!(partitions(&hive), ["a", "b", "c"]);
+        assert_eq!(partitions(&mut hive), ["a", "b", "c"]);
         task.stop().await;
     });
 }
