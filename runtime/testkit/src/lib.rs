@@ -34,7 +34,7 @@
 //! | `postgres` | a PostgreSQL server ready for logical replication, also of version 17, and a standby of it |
 //! | `npm` | packages of npm, which some of the servers are |
 //! | `hdfs` | HDFS, small or of processes that die alone, and Kerberos for it |
-//! | `s3`, `azure` | servers that speak the protocols of S3 and of Azure's blobs |
+//! | `s3`, `azure` | servers that speak the protocols of S3, of Google Cloud Storage and of Azure's blobs |
 //! | `metastore` | Hive's metastore |
 //! | `class_archive` | what lets Java's programs start faster |
 //! | `schema_registry` | Apicurio Registry, which speaks the Schema Registry's API |
@@ -126,7 +126,7 @@ pub use python::Python;
 pub use rest::{RestAnswer, RestClient};
 pub use rows::{ConformanceRows, rows_of_tests_below};
 pub use run::TestRun;
-pub use s3::S3Server;
+pub use s3::{GoogleServer, S3Server};
 pub use schema_registry::{SchemaRegistry, SchemaRegistryServer};
 pub use services::{Services, Shared, services};
 pub use tempfile::TempDir;

@@ -1,8 +1,9 @@
-//! A server that speaks S3's protocol: moto, which others test their clients of Amazon with.
+//! A server that speaks S3's protocol: moto, which others test their clients of Amazon with. And the same with the protocol of
+//! Google Cloud Storage.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -16,6 +17,7 @@ use crate::progress::say;
 use crate::python::Python;
 
 const SLOWEST_START: Duration = Duration::from_secs(60);
+const SERVER: &str = include_str!("object_server.py");
 const SLOWEST_COPY: Duration = Duration::from_secs(300);
 /// Reads all objects of a bucket with Amazon's own client.
 const COPY: &str = "\
@@ -35,7 +37,7 @@ pub struct S3Server {
     // Dropped before the folder, so that nothing is written into a folder that is being removed.
     process: Leashed,
     port: u16,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl S3Server {
@@ -50,22 +52,26 @@ impl S3Server {
     /// [`Unavailable::Unresolvable`] when its packages are not to be had; otherwise when Python is missing, or it does not
     /// come up (with its log).
     pub fn start() -> Result<Self, Unavailable> {
+        Self::launch("S3", None)
+    }
+
+    /// The same with further arguments.
+    fn launch(name: &'static str, key: Option<&str>) -> Result<Self, Unavailable> {
         let python = Python::for_lake()?;
         let folder = try_temp_dir()?;
-        let log = folder.path().join("s3.log");
+        let log = folder.path().join("server.log");
         let began = Instant::now();
         let (port, process) = on_free_port("already in use", |port| {
             let mut command = python.command();
-            command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
-            command.current_dir(folder.path());
+            command.args(["-c", SERVER, &port.to_string()]).args(key).current_dir(folder.path());
             let launch =
                 Launch { name: "moto", command: &command, log: Some(&log), remove: Some(folder.path()) };
             let mut process = launch.start()?;
             process.wait_ready(SLOWEST_START, || request(port, "GET", "/").is_ok())?;
             Ok(process)
         })?;
-        say(&format!("S3 ready at 127.0.0.1:{port} in {:.1?}", began.elapsed()));
-        Ok(Self { process, port, _folder: folder })
+        say(&format!("{name} ready at 127.0.0.1:{port} in {:.1?}", began.elapsed()));
+        Ok(Self { process, port, folder })
     }
 
     /// The URL for `store.url`.
@@ -84,6 +90,24 @@ impl S3Server {
     #[track_caller]
     pub fn open_uploads(&self, bucket: &str) -> usize {
         request(self.port, "GET", &format!("/{bucket}?uploads")).or_fail().matches("<UploadId>").count()
+    }
+
+    /// Aborts all uploads of a bucket, as its rules may.
+    #[track_caller]
+    pub fn abort_uploads(&self, bucket: &str) {
+        let answer = request(self.port, "GET", &format!("/{bucket}?uploads")).or_fail();
+        let inside = |text: &str, tag: &str| {
+            let (_, behind) = text.split_once(&format!("<{tag}>"))?;
+            behind.split_once(&format!("</{tag}>")).map(|(value, _)| value.to_owned())
+        };
+        for upload in answer.split("<Upload>").skip(1) {
+            let named = inside(upload, "Key").zip(inside(upload, "UploadId"));
+            let (key, id) =
+                named.ok_or_else(|| Failure::new(format!("no list of uploads: {answer}"))).or_fail();
+            let path = format!("/{bucket}/{}?uploadId={id}", key.replace('+', "%2B"));
+            let answer = request(self.port, "DELETE", &path).or_fail();
+            assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+        }
     }
 
     /// Copies all objects of a bucket into `folder`, with Amazon's own client.
@@ -106,6 +130,37 @@ impl S3Server {
     #[track_caller]
     pub fn resume(&mut self) {
         self.process.resume().or_fail();
+    }
+}
+
+/// A server with the protocol of Google Cloud Storage, as [`S3Server`] keeps its objects and behaves otherwise. It is no
+/// emulator of Google's service: it translates what differs between the two protocols in what clients of the XML API send.
+#[derive(Debug)]
+pub struct GoogleServer {
+    moto: S3Server,
+    key: PathBuf,
+}
+
+impl GoogleServer {
+    /// Starts a server and waits until it answers.
+    ///
+    /// # Errors
+    /// As [`S3Server::start`].
+    pub fn start() -> Result<Self, Unavailable> {
+        const KEY: &str = "service-account.json";
+        let moto = S3Server::launch("Google's protocol", Some(KEY))?;
+        let key = moto.folder.path().join(KEY);
+        Ok(Self { moto, key })
+    }
+
+    /// The file with the key of the service account that it knows.
+    pub fn key_path(&self) -> &Path {
+        &self.key
+    }
+
+    /// The same server for clients of S3, which see the same objects.
+    pub fn as_s3(&self) -> &S3Server {
+        &self.moto
     }
 }
 
