@@ -16,11 +16,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use lavka_api::data::TopicPartition;
 use lavka_api::{Error, Result};
 
 use crate::commit_log::CommitLog;
 use crate::history::History;
 use crate::lake::Lake;
+use crate::lost_file;
 use crate::open_file::OpenFile;
 use crate::store::{LakePath, Lease, Renamed};
 use crate::wal::Block;
@@ -28,6 +30,7 @@ use crate::wal::Block;
 /// A commit under way.
 #[derive(Debug)]
 pub(crate) struct Commit {
+    tp: TopicPartition,
     block: Block,
     /// The tags of each of the block's files, where they get some.
     tags: Vec<Arc<[(String, String)]>>,
@@ -52,7 +55,13 @@ impl Commit {
     ///
     /// # Errors
     /// A data error where a final name is not possible, such as one that is too long.
-    pub(crate) fn plan(lake: &Lake, files: &[OpenFile], next: i64, history: &History) -> Result<Self> {
+    pub(crate) fn plan(
+        lake: &Lake,
+        tp: &TopicPartition,
+        files: &[OpenFile],
+        next: i64,
+        history: &History,
+    ) -> Result<Self> {
         let mut moves = Vec::with_capacity(files.len());
         let mut tags = Vec::new();
         for file in files {
@@ -63,7 +72,8 @@ impl Commit {
                 tags.extend(of_file.clone());
             }
         }
-        Ok(Self { block: Block { next, history: Some(history.clone()), moves }, tags, step: Step::Seal })
+        let block = Block { next, history: Some(history.clone()), moves };
+        Ok(Self { tp: tp.clone(), block, tags, step: Step::Seal })
     }
 
     /// The first offset behind the commit.
@@ -99,7 +109,12 @@ impl Commit {
                 }
                 Step::Rename(done) => match self.block.moves.get(done) {
                     Some((from, to)) => {
-                        finish_rename(lake, lease, from, to, Found::OurOwn).await?;
+                        match finish_rename(lake, lease, from, to).await? {
+                            Renamed::SourceMissing => return Err(log.missing(from, to)),
+                            // Brings the others to their names and says which one is lost.
+                            Renamed::Lost(_) => drop(replay(lake, lease, &self.tp, &self.block).await?),
+                            _ => {}
+                        }
                         Step::Rename(done + 1)
                     }
                     None => Step::Settle,
@@ -125,46 +140,36 @@ impl Commit {
 
 /// Finishes the commit that a log ends with, which may have been cut off anywhere or be long done. Tells how many
 /// files still had to get their names.
-pub(crate) async fn replay(lake: &Lake, lease: &Lease, block: &Block) -> Result<usize> {
+///
+/// # Errors
+/// Where a file of it is lost, after the others got their names.
+pub(crate) async fn replay(lake: &Lake, lease: &Lease, tp: &TopicPartition, block: &Block) -> Result<usize> {
     let mut there = Vec::new();
     let mut renamed = 0;
+    let mut lost = None;
     for (from, to) in &block.moves {
-        match finish_rename(lake, lease, from, to, Found::Anything).await? {
+        match finish_rename(lake, lease, from, to).await? {
             Renamed::Done => {
                 there.push(to);
                 renamed += 1;
             }
             // What an earlier try did may not be durable yet.
             Renamed::AlreadyDone => there.push(to),
+            // Somebody has moved the finished file away since.
             Renamed::SourceMissing | Renamed::TargetExists => {}
+            Renamed::Lost(file) => lost = lost.or(Some(file)),
         }
     }
     sync_parents(lake, lease, there.into_iter()).await?;
-    Ok(renamed)
+    match lost {
+        Some(lost) => Err(lost_file::error(lake, tp, block, &lost)),
+        None => Ok(renamed),
+    }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
-    /// In a running commit: the temporary file has to be there, unless an earlier try renamed it.
-    OurOwn,
-    /// In recovery: somebody may have moved finished files away since.
-    Anything,
-}
-
-/// Gives a file its final name, if it does not have it yet.
-async fn finish_rename(
-    lake: &Lake,
-    lease: &Lease,
-    from: &LakePath,
-    to: &LakePath,
-    found: Found,
-) -> Result<Renamed> {
+/// Gives a file its final name, if it does not have it yet and nobody else has taken it.
+async fn finish_rename(lake: &Lake, lease: &Lease, from: &LakePath, to: &LakePath) -> Result<Renamed> {
     match lake.store.rename_if_absent(lease, from, to).await? {
-        Renamed::SourceMissing if found == Found::Anything => Ok(Renamed::SourceMissing),
-        Renamed::SourceMissing => Err(Error::fatal(format!(
-            "the temporary file {from} is gone before it became {to}: something else deletes files below +tmp. \
-             Restart the task; it reads the records again"
-        ))),
         Renamed::TargetExists => Err(Error::fatal(format!(
             "there is a file {to} already, and it is another one than this task has just finished ({from}). If the \
              topic was deleted and created again, move its old files and its directory below logs.dir away and restart \

@@ -57,13 +57,14 @@ impl Lake {
                     "{path} is in the directory of unfinished files (lavka.state.dir)"
                 )));
             }
+            self.store.check_name(&path)?;
             return Ok(Target::File(path));
         }
         let directory = self.settings.dirs.topics(&tp.topic)?.join(place)?;
         if directory.is_within(&self.temp_root(&tp.topic)?) {
             return Err(Error::data(format!("{directory} is the directory of unfinished files")));
         }
-        directory.join(&self.longest_name(tp)?)?;
+        self.store.check_name(&directory.join(&self.longest_name(tp)?)?)?;
         Ok(Target::Directory(directory))
     }
 

@@ -57,7 +57,7 @@
 //! | `partition_writer`, `run`, `rejections` | a topic partition: open files, rotation, commit; records it cannot take |
 //! | `open_file`, `open_files`, `file_part`, `format` | rows to bytes, bytes to a temporary file |
 //! | `companions`, `tags` | keys and headers beside the values; tags of finished objects |
-//! | `commit`, `commit_log`, `wal`, `hadoop_wal`, `recovery`, `alteration` | exactly once; offsets set by the user |
+//! | `commit`, `commit_log`, `wal`, `hadoop_wal`, `recovery`, `lost_file`, `alteration` | exactly once; files that a store has lost; offsets set by the user |
 //! | `partitioner`, `pattern`, `zone`, `instant`, `field_path` | which directory |
 //! | `history` | which records were taken, by leader epoch and offset |
 //! | `form`, `compatibility`, `projection`, `file_schema` | records of changing schemas in one file; what earlier ones had |
@@ -90,6 +90,7 @@ mod history;
 mod hive;
 mod instant;
 mod lake;
+mod lost_file;
 mod name_template;
 mod naming;
 mod open_file;

@@ -46,6 +46,21 @@ impl Naming {
         matches!(self, Naming::Span).then(|| order.saturating_add(1))
     }
 
+    /// The first offset in the file of `topic` that has this name, also of one with keys or headers; `None` where names do
+    /// not tell.
+    pub(crate) fn start(&self, name: &str, topic: &str) -> Option<i64> {
+        match self {
+            Naming::Span => FileName::parse(name).filter(|name| name.topic == topic).map(|name| name.start),
+            Naming::Start { delim } => {
+                let rest = name.strip_prefix(topic)?.strip_prefix(delim.as_str())?;
+                let (_, start) = rest.split_once(delim.as_str())?;
+                let digits = start.find(|c: char| !c.is_ascii_digit()).unwrap_or(start.len());
+                start.get(..digits)?.parse().ok()
+            }
+            Naming::Template(_) => None,
+        }
+    }
+
     /// The name of a file, its offsets with at least `pad` digits.
     pub(crate) fn text(&self, name: &FileName<'_>, pad: usize, extension: &str) -> String {
         match self {
@@ -72,6 +87,20 @@ mod tests {
         let again = FileName { epoch: Some(2), ..name.clone() };
         assert_eq!(Naming::Start { delim: "-".into() }.text(&again, 0, ".avro"), "t-3-17-2.avro");
         assert_eq!(Naming::Span.text(&name, 2, ".avro"), "t+3+17+20.avro");
+    }
+
+    #[test]
+    fn names_tell_where_a_file_begins() {
+        let start = Naming::Start { delim: "-".into() };
+        for (naming, name, want) in [
+            (&Naming::Span, "t+3+17+20.avro", Some(17)),
+            (&Naming::Span, "u+3+17+20.avro", None),
+            (&start, "t-3-0000000017.snappy.parquet", Some(17)),
+            (&start, "t-3-17.keys.avro", Some(17)),
+            (&start, "t-3", None),
+        ] {
+            assert_eq!(naming.start(name, "t"), want, "{name}");
+        }
     }
 
     #[test]

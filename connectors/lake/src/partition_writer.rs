@@ -225,7 +225,7 @@ impl PartitionWriter {
         self.files.close();
         match self.next {
             Some(next) if !self.files.is_empty() => {
-                let commit = Commit::plan(&self.lake, self.files.as_slice(), next, &self.history)?;
+                let commit = Commit::plan(&self.lake, &self.tp, self.files.as_slice(), next, &self.history)?;
                 self.commit = Some((commit, cause));
                 self.finish_commit(now).await
             }

@@ -48,11 +48,13 @@ pub(crate) async fn recover(
 ) -> Result<Option<Recovered>> {
     lake.check_names(tp)?;
     let Some(mut lease) = lake.store.lease(&lake.lock(tp)?).await? else { return Ok(None) };
+    // Before the log is taken over: those that come behind are of a writer that takes it over in turn.
+    let mut stale = lake.store.list(&lake.temp_dir(tp)?).await?;
     let Some(Opened { mut log, block, orphans }) = CommitLog::open(lake, &mut lease, tp).await? else {
         return Ok(None);
     };
     let renamed = match &block {
-        Some(block) => replay(lake, &lease, block).await?,
+        Some(block) => replay(lake, &lease, tp, block).await?,
         None => 0,
     };
     let naming = &lake.settings.naming;
@@ -74,7 +76,6 @@ pub(crate) async fn recover(
         _ => last_schema(lake, tp, block.as_ref(), listed).await?,
     };
     let (next, history) = go_on(block, files_end);
-    let mut stale = lake.store.list(&lake.temp_dir(tp)?).await?;
     stale.extend(orphans);
     for path in &stale {
         lake.store.delete(&lease, path).await?;

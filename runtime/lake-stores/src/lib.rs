@@ -46,4 +46,4 @@ pub use object::{
 };
 pub use path::LakePath;
 pub use place::{Place, PlaceError};
-pub use store::{Chunk, End, LakeStore, Lease, LogForm, Renamed};
+pub use store::{Chunk, End, LakeStore, Lease, LogForm, Lost, Renamed};

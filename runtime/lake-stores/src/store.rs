@@ -8,6 +8,7 @@ use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -51,7 +52,7 @@ impl fmt::Debug for Lease {
 }
 
 /// What became of a rename.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Renamed {
     /// The file has its new name.
     Done,
@@ -59,8 +60,23 @@ pub enum Renamed {
     AlreadyDone,
     /// There are two different files, which were both left alone.
     TargetExists,
-    /// There is no file of either name.
+    /// There is no file of either name, and nothing says that there should be one: it was moved away.
     SourceMissing,
+    /// There is no file of either name, although a note says that one was only to be made visible.
+    Lost(Lost),
+}
+
+/// A file that was brought to an object store but not made visible, and whose bytes the store has no more. Stores clear away
+/// what is not completed: Azure after a week, the others where a rule of the bucket's says so. Should somebody have made it
+/// visible and another one have moved it away before the note was deleted, then it looks the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// The object that it was to become.
+    pub object: String,
+    /// The object with the note. Once that is deleted, the file counts as one that was moved away.
+    pub note: String,
+    /// For how long the note has been there; `None` where clocks disagree.
+    pub age: Option<Duration>,
 }
 
 /// One end of a file.
@@ -134,6 +150,15 @@ pub trait LakeStore: Send + Sync + fmt::Debug {
 
     /// A note about who holds the lease of `path`, for people; empty where nobody knows.
     async fn holder(&self, path: &LakePath) -> String;
+
+    /// Whether a file can have this name here, as far as that does not depend on what is there.
+    ///
+    /// # Errors
+    /// A data error that says what is wrong with the name.
+    fn check_name(&self, path: &LakePath) -> Result<()> {
+        let _ = path;
+        Ok(())
+    }
 
     /// Creates an empty file and the directories above it; false if it exists already. `becomes` is the name that it will
     /// be given by [`rename_if_absent`](Self::rename_if_absent), where that is known already.

@@ -12,8 +12,8 @@ mod hadoop;
 mod lines;
 mod objects;
 
-use lavka_api::Result;
 use lavka_api::data::TopicPartition;
+use lavka_api::{Error, Result};
 
 use crate::history::History;
 use crate::lake::Lake;
@@ -72,7 +72,19 @@ impl CommitLog {
 
     /// Whether another writer has won, so that a commit that was not appended never will be.
     pub(crate) fn is_refused(&self) -> bool {
-        matches!(self, Self::Objects(log) if !log.is_sound())
+        matches!(self, Self::Objects(log) if log.is_lost())
+    }
+
+    /// What it means that a file of a commit in the log, which this writer was about to give its name, is gone.
+    pub(crate) fn missing(&mut self, from: &LakePath, to: &LakePath) -> Error {
+        match self {
+            Self::Objects(log) => log.missing(from, to),
+            Self::Lines(_) | Self::Hadoop(_) => Error::fatal(format!(
+                "the temporary file {from} is gone before it became {to}: something else deletes files below +tmp, and its \
+                 records are in no file. Find out what does, and restore the file before the task is restarted: that takes it \
+                 for one that was moved away"
+            )),
+        }
     }
 
     /// Replaces a long log by a short one. Called when nothing of a commit is outstanding; `next` is the offset to go on

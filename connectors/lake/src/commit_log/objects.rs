@@ -3,6 +3,9 @@
 //! An object is created only where there is none of its name, so of two writers who want to commit one wins, and the other
 //! knows. Whoever takes a partition over begins with an object of its own: from then on no earlier writer can commit, and
 //! what those have not committed may be cleared away.
+//!
+//! Old objects are deleted, the oldest first. So a writer that slept for long may find no object of the number that it is at,
+//! although there was one: it has won only if the one before is still there, and is its own.
 
 use lavka_api::data::TopicPartition;
 use lavka_api::{Error, Result};
@@ -22,8 +25,12 @@ pub(crate) struct ObjectLog {
     directory: LakePath,
     /// The number of the last object.
     last: u64,
+    /// What is in it; nothing before the first.
+    content: Chunk,
     /// Another writer has appended.
     lost: bool,
+    /// What a commit in the log was made of is gone.
+    given_up: bool,
     /// Numbers that wait to be deleted.
     old: Vec<u64>,
 }
@@ -31,8 +38,8 @@ pub(crate) struct ObjectLog {
 /// Whose the next object is.
 enum Written {
     Own,
-    /// Somebody else's, or of an earlier call; with what is in it.
-    Another(Option<Block>),
+    /// Somebody else's, or of an earlier call; with the block in it, and all that is.
+    Another(Option<Block>, Chunk),
 }
 
 impl ObjectLog {
@@ -42,14 +49,22 @@ impl ObjectLog {
         let paths = lake.store.list(&directory).await?;
         let mut numbers: Vec<u64> = paths.iter().filter_map(|path| path.name().parse().ok()).collect();
         numbers.sort_unstable();
-        let mut log = Self { directory, last: numbers.pop().unwrap_or(0), lost: false, old: numbers };
+        let mut log = Self {
+            directory,
+            last: numbers.pop().unwrap_or(0),
+            content: Chunk::new(),
+            lost: false,
+            given_up: false,
+            old: numbers,
+        };
         let block = if log.last == 0 {
             None
         } else {
             let path = log.path(log.last)?;
             // One that is gone was deleted by somebody who wrote newer ones.
             let Some(bytes) = lake.store.read(&path, MAX_READ).await? else { return Ok(None) };
-            let block = read(&bytes).0.ok_or_else(|| {
+            log.content = Chunk::from(bytes);
+            let block = read(&log.content).0.ok_or_else(|| {
                 Error::fatal(format!(
                     "{path} is no commit of this sink: something else has changed it. Restore it, or move {} away and let \
                      Kafka's offsets count",
@@ -66,12 +81,26 @@ impl ObjectLog {
         };
         match log.write(lake, &claim).await? {
             Written::Own => Ok(Some((log, block.filter(|block| block.next != NOWHERE)))),
-            Written::Another(_) => Ok(None),
+            Written::Another(..) => Ok(None),
         }
     }
 
     pub(super) fn is_sound(&self) -> bool {
-        !self.lost
+        !self.lost && !self.given_up
+    }
+
+    /// Whether another writer has won.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// See [`CommitLog::missing`](super::CommitLog::missing): another writer has this partition now, or had it for a while.
+    pub(super) fn missing(&mut self, from: &LakePath, to: &LakePath) -> Error {
+        self.given_up = true;
+        Error::retriable(format!(
+            "the temporary file {from} is gone before it became {to}: another writer has taken the partition over and finished \
+             the file, and somebody has moved it away since. The partition is taken over anew"
+        ))
     }
 
     fn path(&self, number: u64) -> Result<LakePath> {
@@ -80,8 +109,7 @@ impl ObjectLog {
 
     /// Creates the next object.
     async fn write(&mut self, lake: &Lake, block: &Block) -> Result<Written> {
-        let number = self.last.saturating_add(1);
-        let path = self.path(number)?;
+        let path = self.path(self.last.saturating_add(1))?;
         let mut bytes = block.to_bytes();
         // By this line one's own object is known when the answer to its creation was lost.
         bytes.extend_from_slice(format!("writer {}\n", random_name()).as_bytes());
@@ -89,11 +117,26 @@ impl ObjectLog {
         if !lake.store.create_object(&path, Chunk::clone(&bytes)).await? {
             let there = lake.store.read(&path, MAX_READ).await?.unwrap_or_default();
             if there != bytes {
-                return Ok(Written::Another(read(&there).0));
+                return Ok(Written::Another(read(&there).0, Chunk::from(there)));
             }
         }
-        self.advance_to(number);
-        Ok(Written::Own)
+        match self.is_next(lake).await? {
+            true => {
+                self.advance_to(bytes);
+                Ok(Written::Own)
+            }
+            false => Ok(Written::Another(None, Chunk::new())),
+        }
+    }
+
+    /// Whether the object behind the last one that is known, which is there now, is the first of that number.
+    async fn is_next(&self, lake: &Lake) -> Result<bool> {
+        if self.last > 0 {
+            let there = lake.store.read(&self.path(self.last)?, MAX_READ).await?;
+            return Ok(there.is_some_and(|there| there == self.content));
+        }
+        let paths = lake.store.list(&self.directory).await?;
+        Ok(paths.iter().filter_map(|path| path.name().parse().ok()).all(|number: u64| number <= 1))
     }
 
     pub(super) async fn append(&mut self, lake: &Lake, lease: &Lease, block: &Block) -> Result<()> {
@@ -115,21 +158,22 @@ impl ObjectLog {
 
     /// Writes the block, unless an earlier call did that heard only of an error.
     async fn write_or_recognise(&mut self, lake: &Lake, block: &Block) -> Result<bool> {
-        let Written::Another(found) = self.write(lake, block).await? else { return Ok(true) };
+        let Written::Another(found, content) = self.write(lake, block).await? else { return Ok(true) };
         // Names of temporary files are random, so a block with the same ones is the same.
-        let ours = !block.moves.is_empty() && found.as_ref() == Some(block);
+        let ours = !block.moves.is_empty() && found.as_ref() == Some(block) && self.is_next(lake).await?;
         if ours {
-            self.advance_to(self.last.saturating_add(1));
+            self.advance_to(content);
         }
         Ok(ours)
     }
 
-    /// The object of this number is the last one.
-    fn advance_to(&mut self, number: u64) {
+    /// The next object is there, with this in it.
+    fn advance_to(&mut self, content: Chunk) {
         if self.last > 0 {
             self.old.push(self.last);
         }
-        self.last = number;
+        self.last = self.last.saturating_add(1);
+        self.content = content;
     }
 
     /// Writes that nothing is known.

@@ -1,4 +1,4 @@
-//! The lake in a bucket of a real S3 server, or a container of Azure: exactly once over kills and takeovers, and nothing left
+//! The lake in a bucket of a real S3 server, a container of Azure, or behind Google's protocol: exactly once over kills and takeovers, and nothing left
 //! of dead writers.
 
 #![allow(
@@ -12,9 +12,12 @@ mod azure;
 #[path = "../support/bucket.rs"]
 mod bucket;
 mod dialects;
+mod google;
+mod lost_uploads;
 mod promises;
 #[path = "../support/mod.rs"]
 mod support;
+mod takeover;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -82,6 +85,44 @@ fn of_two_writers_one_commits() {
     let Some(server) = server("of_two_writers_one_commits") else { return };
     let bucket = bucket(server, "lake");
     runtime().block_on(promises::of_two_writers(&store(server, &bucket), &config(server, &bucket)));
+}
+
+#[test]
+fn a_writer_that_slept_commits_nothing() {
+    let Some(server) = server("a_writer_that_slept_commits_nothing") else { return };
+    let bucket = bucket(server, "lake");
+    runtime().block_on(promises::of_a_writer_that_slept(&store(server, &bucket), &config(server, &bucket)));
+}
+
+#[test]
+fn uploads_that_a_rule_aborted_are_told_from_files_that_were_moved() {
+    let Some(server) = server("uploads_that_a_rule_aborted_are_told_from_files_that_were_moved") else {
+        return;
+    };
+    let bucket = bucket(server, "lake");
+    let stores = [(); 3].map(|()| store(server, &bucket));
+    let clear = |_: &LakePath| server.abort_uploads(&bucket);
+    runtime().block_on(lost_uploads::are_told_from_moved_files(stores.each_ref(), &clear));
+}
+
+#[test]
+fn no_record_is_passed_over_for_an_upload_that_a_rule_aborted() {
+    let Some(server) = server("no_record_is_passed_over_for_an_upload_that_a_rule_aborted") else { return };
+    for naming in ["io.confluent.connect.hdfs.HdfsSinkConnector", "io.confluent.connect.s3.S3SinkConnector"] {
+        let bucket = bucket(server, "lake");
+        let mut config = config(server, &bucket);
+        config.set("connector.class", naming);
+        let (store, clear) = (store(server, &bucket), |_: &LakePath| server.abort_uploads(&bucket));
+        runtime().block_on(lost_uploads::end_the_task_that_counts_on_them(&store, &config, &clear));
+    }
+}
+
+#[test]
+fn a_file_whose_upload_a_rule_aborted_is_written_anew() {
+    let Some(server) = server("a_file_whose_upload_a_rule_aborted_is_written_anew") else { return };
+    let bucket = bucket(server, "lake");
+    let (store, clear) = (store(server, &bucket), |_: &LakePath| server.abort_uploads(&bucket));
+    runtime().block_on(lost_uploads::cost_a_reading_anew(&store, &config(server, &bucket), &clear));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What every store of objects promises, whoever's it is.
 
 use lavka_api::config::Config;
+use lavka_api::error::ErrorClass;
 use lavka_connector_lake::store::{BucketStore, Chunk, End, LakePath, LakeStore as _, Renamed};
 
 use crate::bucket::PART;
@@ -38,6 +39,11 @@ pub(crate) async fn of_the_port(store: &BucketStore) {
     assert_eq!(store.rename_if_absent(&lease, &temp, &done).await.unwrap(), Renamed::AlreadyDone);
     assert_eq!(store.rename_if_absent(&lease, &temp, &path("t/x")).await.unwrap(), Renamed::SourceMissing);
     assert_eq!(store.list(&path("t")).await.unwrap(), [done]);
+    // What the store would refuse when it is too late is refused before.
+    let name = |length: usize| path(&format!("{}x", "123456789/".repeat(length / 10)));
+    store.check_name(&name(1000)).unwrap();
+    let error = store.check_name(&name(1030)).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Data, "{error}");
     // One that creates wins.
     assert!(store.create_object(&path("logs/1"), chunk("mine")).await.unwrap());
     assert!(!store.create_object(&path("logs/1"), chunk("yours")).await.unwrap());
@@ -113,6 +119,27 @@ pub(crate) async fn of_two_writers(store: &BucketStore, config: &Config) {
     second.stop().await;
     assert_complete(store, durable).await;
     assert_eq!(names_below(store, "topics/+tmp").await, Vec::<String>::new());
+}
+
+/// A task that believes that it has a partition, while another one has committed often: so often that the log has no object
+/// any more of the number that the first one would create.
+pub(crate) async fn of_a_writer_that_slept(store: &BucketStore, config: &Config) {
+    let mut first = Rig::open(config).await.unwrap();
+    first.put(30).await.unwrap();
+    let mut second = Rig::open(config).await.unwrap();
+    assert_eq!(second.position, 20);
+    for _ in 0..5 {
+        second.put(20).await.unwrap();
+    }
+    let error = first.put(25).await.unwrap_err();
+    assert!(error.is_retriable() && error.to_string().contains("another writer"), "{error}");
+    second.put(20).await.unwrap();
+    assert_eq!(second.durable().await, Some(140));
+    second.stop().await;
+    first.put_at_last(20, 400).await;
+    let durable = first.durable().await.unwrap();
+    first.stop().await;
+    assert_complete(store, durable).await;
 }
 
 /// Writers that are killed so many times, and one that goes on.

@@ -51,14 +51,20 @@ pub(crate) struct Rig {
     pub(crate) position: i64,
     pub(crate) now: i64,
     pub(crate) paused: bool,
+    /// What the topic has at an offset.
+    pub(crate) record: fn(i64) -> SinkRecord,
     /// Records of the last batch, which comes again after an error.
     held: Vec<SinkRecord>,
 }
 
 impl Rig {
     pub(crate) async fn open(config: &Config) -> Result<Self> {
-        let task = LakeSinkConnector::default().task(config)?;
-        let mut rig = Self { task, position: 0, now: 1_800_000_000_000, paused: false, held: Vec::new() };
+        Self::of(LakeSinkConnector::default().task(config)?).await
+    }
+
+    pub(crate) async fn of(task: Box<dyn SinkTask>) -> Result<Self> {
+        let now = 1_800_000_000_000;
+        let mut rig = Self { task, position: 0, now, paused: false, record, held: Vec::new() };
         rig.task.start(SinkTaskStart { id: TaskId { connector: "lake".into(), task: 0 } }).await?;
         let mut context = SinkContext::at(rig.now);
         rig.task.open(&[partition()], &mut context).await?;
@@ -82,7 +88,7 @@ impl Rig {
         self.now += 10_000;
         let mut context = SinkContext::at(self.now);
         if self.held.is_empty() && !self.paused {
-            self.held = (self.position..self.position + count).map(record).collect();
+            self.held = (self.position..self.position + count).map(self.record).collect();
             self.position += count;
         }
         let outcome = self.task.put(self.held.clone().into(), &mut context).await;

@@ -7,9 +7,9 @@ use lavka_api::{Error, Result};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::client::{HttpClient, HttpConnector};
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder};
 use object_store::multipart::MultipartStore;
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, RetryConfig, StaticCredentialProvider};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 
@@ -23,7 +23,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(60);
 /// Credentials and payloads of a request that is repeated are not renewed.
 const LONGEST_RETRY: Duration = Duration::from_secs(120);
-const MAX_BACKOFF: Duration = Duration::from_secs(15);
+pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(15);
 
 /// What the sink asks of an object store.
 pub(super) trait Client: object_store::ObjectStore + MultipartStore {}
@@ -123,11 +123,15 @@ fn google(account: &GoogleSettings) -> GoogleCloudStorageBuilder {
         builder = builder.with_service_account_path(path);
     }
     if let Some(endpoint) = &account.endpoint {
-        builder = builder.with_base_url(endpoint).with_client_options(options(endpoint)).with_skip_signature(
-            account.service_account.is_none()
-                && account.service_account_path.is_none()
-                && endpoint.starts_with("http://"),
-        );
+        builder = builder.with_base_url(endpoint).with_client_options(options(endpoint));
+        let is_anonymous = account.service_account.is_none() && account.service_account_path.is_none();
+        if is_anonymous && endpoint.starts_with("http://") {
+            // object_store asks for a token to write with all the same; one that is empty is not looked for anywhere.
+            let nobody = GcpCredential { bearer: String::new() };
+            builder = builder
+                .with_skip_signature(true)
+                .with_credentials(Arc::new(StaticCredentialProvider::new(nobody)));
+        }
     }
     builder
 }

@@ -17,10 +17,15 @@ fn status(error: &StoreError) -> Option<u16> {
     behind.split_whitespace().next()?.parse().ok()
 }
 
-/// Whether Azure knows one of the blocks that a file was to be made of no more: another file of that name was finished, or a
-/// week has gone by.
-pub(super) fn lacks_blocks(error: &StoreError) -> bool {
-    status(error) == Some(400) && error.to_string().contains("<Code>InvalidBlockList</Code>")
+/// Whether the store knows the upload of a file no more, or in Azure one of the blocks that the file was to be made of: the
+/// file was finished, the upload was aborted, or the store has cleared it away.
+pub(super) fn is_gone(error: &StoreError) -> bool {
+    let text = error.to_string();
+    let says = |code: &str| text.contains(&format!("<Code>{code}</Code>"));
+    let is_missing = matches!(error, StoreError::NotFound { .. }) || status(error) == Some(404);
+    says("NoSuchUpload")
+        || (is_missing && !says("NoSuchBucket") && !says("ContainerNotFound"))
+        || (status(error) == Some(400) && says("InvalidBlockList"))
 }
 
 /// What the user should know of an error, and whether waiting may help.
@@ -87,6 +92,24 @@ mod tests {
         ] {
             let error = StoreError::Generic { store: "S3", source: said.into() };
             assert_eq!(explain("store.url", "list", "x", &error).is_retriable(), retriable, "{said}");
+        }
+    }
+
+    #[test]
+    fn uploads_that_are_gone_are_told_from_buckets() {
+        const ANSWER: &str = "Server returned non-2xx status code: ";
+        for (said, gone) in [
+            // Google's answer to a completion, which object_store does not sort.
+            ("404 Not Found: <Error><Code>NoSuchUpload</Code></Error>", true),
+            ("404 Not Found: ", true),
+            ("404 Not Found: <Error><Code>NoSuchBucket</Code></Error>", false),
+            ("404 Not Found: <Error><Code>ContainerNotFound</Code></Error>", false),
+            ("400 Bad Request: <Error><Code>InvalidBlockList</Code></Error>", true),
+            ("400 Bad Request: <Error><Code>InvalidPart</Code></Error>", false),
+            ("503 Slow Down: ", false),
+        ] {
+            let error = StoreError::Generic { store: "GCS", source: format!("{ANSWER}{said}").into() };
+            assert_eq!(is_gone(&error), gone, "{said}");
         }
     }
 

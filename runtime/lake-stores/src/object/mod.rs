@@ -1,6 +1,7 @@
 //! Object stores: S3 and what speaks its protocol, Google Cloud Storage, Azure.
 
 mod client;
+mod completion;
 mod errors;
 mod role;
 mod s3;
@@ -9,19 +10,19 @@ mod upload;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use lavka_api::{Error, Result};
-use object_store::multipart::PartId;
 use object_store::path::Path;
-use object_store::{Error as StoreError, ObjectStoreExt as _, PutMode, PutPayload};
+use object_store::{Error as StoreError, ObjectMeta, ObjectStoreExt as _, PutMode, PutPayload};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::{Chunk, End, LakePath, LakeStore, Lease, LogForm, Renamed};
 use client::{Client, Clients, clients};
-use errors::{explain, lacks_blocks};
+use errors::{explain, is_gone};
 pub use settings::{
     Account, AssumedRole, AzureSettings, GoogleSettings, ObjectSettings, Provider, S3Settings,
 };
@@ -30,6 +31,8 @@ use upload::{Upload, UploadNote};
 /// Behind the name of a temporary file: the note of its upload.
 const NOTE: &str = ".upload";
 const MAX_NOTE: u64 = 16 * 1024 * 1024;
+/// What S3 and Google Cloud Storage allow for a name; Azure counts characters.
+const MAX_KEY: usize = 1024;
 
 /// Files in a bucket.
 ///
@@ -45,6 +48,12 @@ struct Inner {
     settings: ObjectSettings,
     clients: OnceCell<Clients>,
     uploads: SyncMutex<HashMap<LakePath, Arc<Mutex<Upload>>>>,
+}
+
+/// What a lease holds.
+struct Hold {
+    /// An upload under it is gone, so that what is open cannot be committed.
+    lost: AtomicBool,
 }
 
 impl fmt::Debug for BucketStore {
@@ -100,13 +109,18 @@ impl BucketStore {
         put.map(drop).map_err(|error| self.explain("write", key, &error))
     }
 
-    /// The size of an object.
-    async fn size(&self, key: &Path) -> Result<Option<u64>> {
+    /// What the store says of an object.
+    async fn look(&self, key: &Path) -> Result<Option<ObjectMeta>> {
         match self.client().await?.head(key).await {
-            Ok(meta) => Ok(Some(meta.size)),
+            Ok(meta) => Ok(Some(meta)),
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.explain("look at", key, &error)),
         }
+    }
+
+    /// The size of an object.
+    async fn size(&self, key: &Path) -> Result<Option<u64>> {
+        Ok(self.look(key).await?.map(|meta| meta.size))
     }
 
     /// Deletes an object; stores do not tell whether there was one.
@@ -137,6 +151,7 @@ impl BucketStore {
         self.key(&LakePath::new(&format!("{path}{NOTE}"))?)
     }
 
+    /// The note of an upload; `None` also for what is none.
     async fn note(&self, key: &Path) -> Result<Option<UploadNote>> {
         let bytes = self.get(key, MAX_NOTE).await?;
         Ok(bytes.and_then(|bytes| UploadNote::parse(std::str::from_utf8(&bytes).ok()?)))
@@ -153,7 +168,7 @@ impl BucketStore {
     }
 
     /// Sends parts while there is enough for one; with `last`, what is left.
-    async fn send(&self, path: &LakePath, upload: &mut Upload, last: bool) -> Result<()> {
+    async fn send(&self, lease: &Lease, path: &LakePath, upload: &mut Upload, last: bool) -> Result<()> {
         let part = self.inner.settings.part_bytes.max(1);
         while upload.waiting_bytes() >= part || (last && upload.waiting_bytes() > 0) {
             let client = self.client().await?;
@@ -173,35 +188,22 @@ impl BucketStore {
             let bytes = upload.peek(part);
             let count = bytes.content_length();
             let sent = client.put_part(&upload.key, &id, upload.parts.len(), bytes).await;
-            upload.parts.push(sent.map_err(|error| self.explain("write to", &upload.key, &error))?);
+            upload.parts.push(sent.map_err(|error| self.unsent(lease, &upload.key, &error))?);
             upload.drop_front(count);
         }
         Ok(())
     }
 
-    /// Makes an upload visible under `key`. Where it is no more, an earlier try may have done it, and may have brought the
-    /// file to `target` as well.
-    async fn complete(
-        &self,
-        key: &Path,
-        target: &Path,
-        id: &str,
-        parts: Vec<PartId>,
-        length: u64,
-    ) -> Result<Renamed> {
-        let Err(error) = self.client().await?.complete_multipart(key, &id.to_owned(), parts).await else {
-            return Ok(Renamed::Done);
-        };
-        for name in [key, target] {
-            if self.size(name).await? == Some(length) {
-                return Ok(Renamed::AlreadyDone);
-            }
+    /// What to tell of a part that was not taken.
+    fn unsent(&self, lease: &Lease, key: &Path, error: &StoreError) -> Error {
+        if !is_gone(error) {
+            return self.explain("write to", key, error);
         }
-        match error {
-            StoreError::NotFound { .. } => Ok(Renamed::SourceMissing),
-            error if lacks_blocks(&error) => Ok(Renamed::SourceMissing),
-            error => Err(self.explain("complete", key, &error)),
-        }
+        lease.guard_is(|hold: &Hold| !hold.lost.swap(true, Ordering::Relaxed));
+        Error::retriable(format!(
+            "the upload of {key} in the bucket {} is gone. Another writer has taken the partition over and cleared it away;              or a rule of the bucket's aborts uploads that are under way for less time than files stay open: have it wait              longer, or files finished sooner (rotate.schedule.interval.ms, lavka.rotate.idle.ms). Their records are read              again",
+            self.inner.settings.bucket
+        ))
     }
 
     async fn abort(&self, key: &Path, id: &str) -> Result<()> {
@@ -219,19 +221,6 @@ impl BucketStore {
         self.remove(note_key).await?;
         Ok(true)
     }
-
-    async fn copy(&self, from: &Path, to: &Path) -> Result<Renamed> {
-        match self.client().await?.copy(from, to).await {
-            Ok(()) => {
-                self.remove(from).await?;
-                Ok(Renamed::Done)
-            }
-            Err(StoreError::NotFound { .. }) => {
-                Ok(if self.size(to).await?.is_some() { Renamed::AlreadyDone } else { Renamed::SourceMissing })
-            }
-            Err(error) => Err(self.explain("copy a finished file to", to, &error)),
-        }
-    }
 }
 
 #[async_trait]
@@ -248,9 +237,24 @@ impl LakeStore for BucketStore {
         first.map(drop).map_err(|error| self.explain("list", &"the objects", &error))
     }
 
+    fn check_name(&self, path: &LakePath) -> Result<()> {
+        let key = self.key(path)?;
+        if key.as_ref().len() > MAX_KEY {
+            let shown: String = key.as_ref().chars().take(64).collect();
+            return Err(Error::data(format!(
+                "the name \"{shown}...\" is longer than the {MAX_KEY} bytes that object stores allow"
+            )));
+        }
+        Ok(())
+    }
+
     /// Everybody gets it: who may commit is decided by the log.
     async fn lease(&self, _path: &LakePath) -> Result<Option<Lease>> {
-        Ok(Some(Lease::new(())))
+        Ok(Some(Lease::new(Hold { lost: AtomicBool::new(false) })))
+    }
+
+    fn is_sound(&self, lease: &Lease) -> bool {
+        lease.guard_is(|hold: &Hold| !hold.lost.load(Ordering::Relaxed))
     }
 
     async fn holder(&self, _path: &LakePath) -> String {
@@ -277,16 +281,16 @@ impl LakeStore for BucketStore {
         }
     }
 
-    async fn append(&self, _lease: &Lease, path: &LakePath, at: u64, bytes: Chunk) -> Result<()> {
+    async fn append(&self, lease: &Lease, path: &LakePath, at: u64, bytes: Chunk) -> Result<()> {
         let Some(upload) = self.upload(path) else {
             return Err(Error::fatal(format!("{path} is not being written; restart the task")));
         };
         let mut upload = upload.lock().await;
         upload.take(at, bytes)?;
-        self.send(path, &mut upload, false).await
+        self.send(lease, path, &mut upload, false).await
     }
 
-    async fn sync(&self, _lease: &Lease, path: &LakePath) -> Result<bool> {
+    async fn sync(&self, lease: &Lease, path: &LakePath) -> Result<bool> {
         // What is no upload of ours is an object, or a directory, of which there are none.
         let Some(upload) = self.upload(path) else { return Ok(true) };
         let mut upload = upload.lock().await;
@@ -297,7 +301,7 @@ impl LakeStore for BucketStore {
             let bytes = upload.peek(upload.waiting_bytes());
             self.put(&self.key(path)?, bytes).await?;
         } else {
-            self.send(path, &mut upload, true).await?;
+            self.send(lease, path, &mut upload, true).await?;
             let id = upload.id.clone().unwrap_or_default();
             self.write_note(path, &upload, &id, true).await?;
         }
@@ -331,39 +335,11 @@ impl LakeStore for BucketStore {
     }
 
     async fn rename_if_absent(&self, _lease: &Lease, from: &LakePath, to: &LakePath) -> Result<Renamed> {
-        let (source, target, note_key) = (self.key(from)?, self.key(to)?, self.note_key(from)?);
-        let known = match self.upload(from) {
-            Some(upload) => {
-                let upload = upload.lock().await;
-                let parts = upload.parts.iter().map(|part| part.content_id.clone()).collect();
-                Some(upload.id.clone().map(|id| UploadNote {
-                    key: upload.key.to_string(),
-                    id,
-                    whole: Some((upload.length(), parts)),
-                }))
-            }
-            None => None,
-        };
-        let note = match known {
-            Some(note) => note,
-            None => self.note(&note_key).await?,
-        };
-        let renamed = match note {
-            None => self.copy(&source, &target).await?,
-            Some(UploadNote { whole: None, .. }) => Renamed::SourceMissing,
-            Some(UploadNote { key, id, whole: Some((length, parts)) }) => {
-                let key =
-                    Path::parse(&key).map_err(|error| self.explain("complete", &target, &error.into()))?;
-                let parts = parts.into_iter().map(|content_id| PartId { content_id }).collect();
-                let mut renamed = self.complete(&key, &target, &id, parts, length).await?;
-                if key != target && renamed != Renamed::SourceMissing {
-                    renamed = self.copy(&key, &target).await?;
-                }
-                self.remove(&note_key).await?;
-                renamed
-            }
-        };
-        self.uploads().remove(from);
+        let (source, target) = (self.key(from)?, self.key(to)?);
+        let renamed = self.finish(from, &source, &target).await?;
+        if !matches!(renamed, Renamed::Lost(_)) {
+            self.uploads().remove(from);
+        }
         Ok(renamed)
     }
 

@@ -25,6 +25,8 @@ pub(super) struct Upload {
     length: u64,
     /// Whether all of it is in the store.
     pub(super) stored: bool,
+    /// Whether the upload is visible under its key.
+    pub(super) completed: bool,
 }
 
 impl Upload {
@@ -37,6 +39,7 @@ impl Upload {
             waiting_bytes: 0,
             length: 0,
             stored: false,
+            completed: false,
         }
     }
 
@@ -65,6 +68,13 @@ impl Upload {
         self.waiting_bytes += bytes.len();
         self.waiting.push_back(bytes);
         Ok(())
+    }
+
+    /// What a note says of it, once all of it is in the store; `None` of one object that needs no upload.
+    pub(super) fn note(&self) -> Option<UploadNote> {
+        let parts = self.parts.iter().map(|part| part.content_id.clone()).collect();
+        let whole = Some((self.length, parts));
+        self.id.clone().map(|id| UploadNote { key: self.key.to_string(), id, whole })
     }
 
     /// The next `count` bytes that wait, or all, without a copy.
