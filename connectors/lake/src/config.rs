@@ -66,7 +66,8 @@ lavka_api::config! {
             .group(CONNECTOR)
             .display("Rotate Bytes")
             .doc("Size in bytes of the largest open file of a topic partition at which its files are finished. What \
-                  is not encoded yet is estimated, so files end up near this size and not at it. -1: no limit."),
+                  is not encoded yet is estimated, so files end up near this size and not at it. -1: no limit but what object \
+                  stores have: 10000 parts of s3.part.size, and 5 GiB where names have the last offset in them."),
         pub(crate) rotate_idle_ms: i64 = key("lavka.rotate.idle.ms")
             .default(-1)
             .group(CONNECTOR)

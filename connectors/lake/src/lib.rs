@@ -64,7 +64,7 @@
 //! | `hive` | tables and partitions of a metastore |
 //! | `s3_dialect`, `aiven_dialect` | what the configurations of Confluent's and Aiven's S3 sinks have of their own |
 //! | `envelope` | rows of more than a record's value |
-//! | `rotation`, `file_name`, `naming`, `name_template`, `placing`, `topic_dirs`, `lake` | when, and under which name |
+//! | `rotation`, `largest_file`, `file_name`, `naming`, `name_template`, `placing`, `topic_dirs`, `lake` | when, and under which name |
 //! | `report` | how large files come out, and why they were finished |
 //! | `storage` | which store, by URL or bucket |
 //! | [`store`] | the port to what holds the files: a directory, HDFS, object stores |
@@ -90,6 +90,7 @@ mod history;
 mod hive;
 mod instant;
 mod lake;
+mod largest_file;
 mod lost_file;
 mod name_template;
 mod naming;

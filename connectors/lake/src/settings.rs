@@ -17,6 +17,7 @@ use crate::format::{Compression, FileFormat};
 use crate::format_choice;
 use crate::hive::{self, HiveConfig, HiveSettings};
 use crate::instant::TimestampExtractor;
+use crate::largest_file::largest_file;
 use crate::naming::Naming;
 use crate::partitioner::{Partitioner, TimePartitioner};
 use crate::pattern::Pattern;
@@ -149,6 +150,13 @@ impl Settings {
         let open_files = s3.as_ref().map(|s3| s3.max_open_files).filter(|limit| *limit > 0);
         let is_lines = matches!(format, FileFormat::Lines(_));
         let positive = |value: i64| (value > 0).then_some(value);
+        let naming = match (&s3, &aiven) {
+            (Some(s3), _) => Naming::Start { delim: s3.file_delim.clone() },
+            (None, Some(aiven)) => Naming::Template(Box::new(aiven.names.clone())),
+            (None, None) => Naming::Span,
+        };
+        let rotate_bytes = positive(keys.rotate_bytes).and_then(|bytes| u64::try_from(bytes).ok());
+        let rotate_bytes = rotate_bytes.into_iter().chain(largest_file(&storage, &naming)).min();
         Ok(Self {
             storage,
             dirs,
@@ -162,7 +170,7 @@ impl Settings {
                 interval_ms: positive(keys.rotate_interval_ms).filter(|_| s3.is_none() || by_time),
                 clock,
                 schedule,
-                bytes: positive(keys.rotate_bytes).and_then(|bytes| u64::try_from(bytes).ok()),
+                bytes: rotate_bytes,
                 idle_ms: positive(keys.rotate_idle_ms),
                 on_commit: aiven.is_some(),
                 on_new_place: s3.as_ref().is_some_and(|s3| s3.rotate_on_partition_change)
@@ -178,11 +186,7 @@ impl Settings {
                     .filter(|_| nulls == NullValues::Write),
             },
             tagging,
-            naming: match (&s3, &aiven) {
-                (Some(s3), _) => Naming::Start { delim: s3.file_delim.clone() },
-                (None, Some(aiven)) => Naming::Template(Box::new(aiven.names.clone())),
-                (None, None) => Naming::Span,
-            },
+            naming,
             compression: match (&s3, &aiven) {
                 (Some(s3), _) if is_lines => s3.compression(),
                 (None, Some(aiven)) => aiven.compression,
