@@ -10,7 +10,9 @@ mod plan;
 mod reader;
 mod rows;
 mod run;
+mod view;
 
 pub(crate) use plan::{Progress, chunks, has_rows_of_its_own, order};
-pub(crate) use reader::{Isolation, TableRead, View, join, start};
+pub(crate) use reader::{TableRead, start};
 pub(crate) use run::SnapshotRun;
+pub(crate) use view::{Isolation, View, join};

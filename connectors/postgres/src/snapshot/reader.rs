@@ -13,8 +13,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::plan::{Progress, condition};
-use crate::config::IsolationMode;
-use crate::database::{Server, identifier, named, qualified};
+use super::view::Readers;
+use crate::database::{identifier, named, qualified};
 use crate::metrics::Waiting;
 use crate::model::TableId;
 
@@ -48,6 +48,11 @@ pub(crate) struct TableRead {
 }
 
 impl TableRead {
+    /// Where its rows are kept, if that is a single place.
+    fn filenode(&self) -> Option<u32> {
+        (self.filenode != 0).then_some(self.filenode)
+    }
+
     /// The statement that reads range `chunk`.
     fn copy(&self, chunk: u64) -> String {
         let columns = self.columns.iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", ");
@@ -136,32 +141,6 @@ impl Telling {
     }
 }
 
-/// The snapshot that is read.
-#[derive(Clone, Debug)]
-pub(crate) enum View {
-    /// One that another session exports, by its name.
-    Exported(String),
-    /// One that the first connection takes, in this isolation.
-    Own(Isolation),
-}
-
-/// How the first connection's transaction is begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Isolation(pub(crate) IsolationMode);
-
-impl Isolation {
-    fn begin(self) -> &'static str {
-        match self.0 {
-            IsolationMode::Serializable => {
-                "BEGIN TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE"
-            }
-            IsolationMode::RepeatableRead => "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-            IsolationMode::ReadCommitted => "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
-            IsolationMode::ReadUncommitted => "BEGIN TRANSACTION ISOLATION LEVEL READ UNCOMMITTED, READ ONLY",
-        }
-    }
-}
-
 /// What is still to be read.
 struct Work {
     state: Mutex<State>,
@@ -186,103 +165,6 @@ enum Next {
     Over,
 }
 
-/// Connections that have joined the snapshot and are about to read.
-pub(crate) struct Readers {
-    leader: PgConnection,
-    followers: Vec<PgConnection>,
-}
-
-/// Opens the connections and has them join the snapshot. The session that exports it is not needed any more afterwards.
-///
-/// # Errors
-/// Where one cannot connect or the snapshot is gone.
-pub(crate) async fn join(
-    server: &Server,
-    view: &View,
-    threads: usize,
-    locks: &[TableId],
-    lock_timeout_millis: i64,
-) -> Result<Readers> {
-    let failed = |error: sqlx::Error| named(&error, "taking the snapshot");
-    let mut leader = connect(server).await?;
-    let name = match view {
-        View::Exported(name) => {
-            import(&mut leader, name).await?;
-            name.clone()
-        }
-        View::Own(isolation) => {
-            sqlx::raw_sql(isolation.begin()).execute(&mut leader).await.map_err(failed)?;
-            String::new()
-        }
-    };
-    if !locks.is_empty() {
-        let list = locks.iter().map(qualified).collect::<Vec<_>>().join(", ");
-        let statement =
-            format!("SET LOCAL lock_timeout = {lock_timeout_millis}; LOCK TABLE {list} IN ACCESS SHARE MODE");
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut leader).await.map_err(failed)?;
-    }
-    let mut followers = Vec::new();
-    if threads > 1 {
-        let name = if name.is_empty() {
-            let row =
-                sqlx::query("SELECT pg_export_snapshot()").fetch_one(&mut leader).await.map_err(failed)?;
-            row.try_get::<String, _>(0).map_err(failed)?
-        } else {
-            name
-        };
-        for _ in 1..threads {
-            let mut follower = connect(server).await?;
-            import(&mut follower, &name).await?;
-            followers.push(follower);
-        }
-    }
-    Ok(Readers { leader, followers })
-}
-
-/// A connection to read tables on. Rows are read as fast as they are taken, so that a table may take any time, and others
-/// wait for it within their transactions.
-async fn connect(server: &Server) -> Result<PgConnection> {
-    let mut connection = server.connect().await?;
-    sqlx::raw_sql("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
-        .execute(&mut connection)
-        .await
-        .map_err(|error| named(&error, "setting up a connection for the snapshot"))?;
-    Ok(connection)
-}
-
-async fn import(connection: &mut PgConnection, name: &str) -> Result<()> {
-    // The server's own form: hexadecimal digits and hyphens.
-    if !name.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
-        return Err(Error::fatal(format!("the server gave a snapshot a name of another form: {name:?}")));
-    }
-    let statement = format!(
-        "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT '{name}'"
-    );
-    sqlx::raw_sql(AssertSqlSafe(statement))
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(|error| named(&error, "joining the snapshot"))
-}
-
-impl Readers {
-    /// The oldest transaction that was not over when the snapshot was taken, and the next id that will be given.
-    ///
-    /// # Errors
-    /// Where the server does not answer.
-    pub(crate) async fn bounds(&mut self) -> Result<(u64, u64)> {
-        let failed = |error: sqlx::Error| named(&error, "looking at the snapshot");
-        let row = sqlx::query(
-            "SELECT txid_snapshot_xmin(txid_current_snapshot()), txid_snapshot_xmax(txid_current_snapshot())",
-        )
-        .fetch_one(&mut self.leader)
-        .await
-        .map_err(failed)?;
-        let number = |index| row.try_get::<i64, _>(index).map(i64::cast_unsigned).map_err(failed);
-        Ok((number(0)?, number(1)?))
-    }
-}
-
 /// Reads `tables`, in their order. Reading ends when what is returned is dropped.
 pub(crate) fn start(readers: Readers, tables: Arc<[TableRead]>) -> Readings {
     let (queue, receive) = mpsc::channel(BATCHES);
@@ -298,8 +180,7 @@ pub(crate) fn start(readers: Readers, tables: Arc<[TableRead]>) -> Readings {
         progressed: Notify::new(),
     });
     let mut tasks = JoinSet::new();
-    let all = std::iter::once(readers.leader).chain(readers.followers);
-    for connection in all {
+    for connection in readers.into_connections() {
         tasks.spawn(read(connection, Arc::clone(&work), Arc::clone(&tables), tell.clone()));
     }
     Readings { queue: receive, waiting, _readers: tasks }
@@ -395,6 +276,29 @@ fn is_altered(error: &sqlx::Error) -> bool {
     matches!(code.as_deref(), Some("42P01" | "42703" | "3F000"))
 }
 
+/// Keeps a table as it is until the end of the transaction, and sees to it that its rows are kept where they were: to a
+/// snapshot from before a table was rewritten, the server shows it as empty.
+async fn hold(connection: &mut PgConnection, read: &TableRead, filenode: u32) -> sqlx::Result<Result<()>> {
+    // A query in its place may be all that the user may read.
+    if read.statement.is_none() {
+        let lock = format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE", qualified(&read.id));
+        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *connection).await?;
+    }
+    // The function looks at what is there now, whatever the snapshot.
+    let row = sqlx::query("SELECT pg_catalog.pg_relation_filenode($1::int8::oid)::int8")
+        .bind(i64::from(read.oid))
+        .fetch_one(connection)
+        .await?;
+    let now: Option<i64> = row.try_get(0)?;
+    if now == Some(filenode.into()) {
+        return Ok(Ok(()));
+    }
+    Ok(Err(Error::retriable(format!(
+        "the table {} was written anew (by ALTER TABLE, TRUNCATE or VACUUM FULL) before the snapshot came to it",
+        read.id
+    ))))
+}
+
 /// Reads one range; false where nobody takes rows any more.
 async fn copy(
     connection: &mut PgConnection,
@@ -411,6 +315,9 @@ async fn copy(
         }
         named
     };
+    if let Some(filenode) = read.filenode() {
+        hold(connection, read, filenode).await.map_err(failed)??;
+    }
     let mut rows = connection.copy_out_raw(&read.copy(chunk)).await.map_err(failed)?;
     let mut lines: Vec<Bytes> = Vec::new();
     let mut size = 0;

@@ -114,6 +114,26 @@ async fn tables_that_are_dropped_or_altered_meanwhile_do_not_end_the_task() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_rewritten_before_its_turn_is_not_taken_for_empty() {
+    let overridden = [
+        ("snapshot.select.statement.overrides", "public.c"),
+        ("snapshot.select.statement.overrides.public.c", "select * from public.c"),
+    ];
+    for more in [&[][..], &[("snapshot.max.threads", "2")], &overridden] {
+        let server = database();
+        three_tables(&server);
+        let config = config(&server, more);
+        let mut task = Running::start(&config, &Store::default()).await.unwrap();
+        let first = task.take(1000).await;
+        // To a snapshot that was taken before, the server shows the table as empty.
+        server.sql("alter table c alter column id type bigint");
+        let all = distinct(&[first, rest(&mut task).await].concat());
+        assert_eq!(["a", "b", "c"].map(|table| count(&all, table)), [100, 6000, 8000]);
+        task.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_table_may_take_longer_than_a_statement() {
     let server = database();
     server.sql(
