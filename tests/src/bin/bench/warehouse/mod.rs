@@ -1,11 +1,12 @@
 //! Kafka to tables of PostgreSQL: beside raw binary `COPY` of rows that were encoded beforehand, beside an upsert through a
 //! staging table written by hand, beside Debezium's JDBC sink in a Java worker that was warmed up by a pass of its own, and
-//! the same over ODBC.
+//! the same over ODBC; and the rates of MariaDB and SQLite.
 //!
 //! Server, broker and worker share the machine. A table has ten columns and a primary key; upserts meet rows that are
 //! there.
 
 mod debezium;
+mod others;
 mod raw;
 mod rows;
 
@@ -38,12 +39,14 @@ pub(crate) async fn run(bootstrap: &str, part: Option<&str>) -> Outcome<()> {
         None => {
             limits(bootstrap, &server).await?;
             beside_debezium(bootstrap, &server).await?;
-            over_odbc(bootstrap, &server).await
+            over_odbc(bootstrap, &server).await?;
+            others::run(bootstrap).await
         }
         Some("limits") => limits(bootstrap, &server).await,
         Some("debezium") => beside_debezium(bootstrap, &server).await,
         Some("odbc") => over_odbc(bootstrap, &server).await,
-        Some(other) => Err(format!("{other} is none of limits, debezium and odbc").into()),
+        Some("others") => others::run(bootstrap).await,
+        Some(other) => Err(format!("{other} is none of limits, debezium, odbc and others").into()),
     }
 }
 
@@ -142,8 +145,7 @@ enum Format<'a> {
     Json,
 }
 
-/// Through a worker: consumer group, converter, sink. Timed from the first record on, so that joining the group does not
-/// count, until the last row is committed.
+/// Through a worker into PostgreSQL, as [`written`] says.
 async fn lavka(
     bootstrap: &str,
     url: &str,
@@ -151,15 +153,29 @@ async fn lavka(
     format: Format<'_>,
     mode: &str,
 ) -> Outcome<Run> {
+    let keys = [
+        ("connection.url", url),
+        ("connection.user", Postgres::USER),
+        ("connection.password", Postgres::PASSWORD),
+    ];
+    written(bootstrap, &keys, format, mode, async || table.wait_for(RECORDS - 1).await).await
+}
+
+/// Through a worker: consumer group, converter, sink, which is told how to connect. Timed from the first record on, so that
+/// joining the group does not count, until `all` says that the last row is committed.
+async fn written(
+    bootstrap: &str,
+    keys: &[(&str, &str)],
+    format: Format<'_>,
+    mode: &str,
+    all: impl AsyncFnOnce() -> Outcome<()>,
+) -> Outcome<Run> {
     let folder = tempfile::tempdir()?;
     let metrics = Metrics::new();
     let plugins = [lavka_avro::plugins(), lavka_connector_warehouse::plugins()].into_iter().flatten();
     let worker = worker::start(bootstrap, folder.path(), metrics.clone(), plugins.collect(), &[])?;
     let mut connector = Config::from([
         ("connector.class", "io.confluent.connect.jdbc.JdbcSinkConnector".to_owned()),
-        ("connection.url", url.to_owned()),
-        ("connection.user", Postgres::USER.into()),
-        ("connection.password", Postgres::PASSWORD.into()),
         ("table.name.format", raw::TABLE.into()),
         ("insert.mode", mode.into()),
         ("pk.mode", "record_value".into()),
@@ -179,7 +195,7 @@ async fn lavka(
             ("value.converter.schemas.enable", "true"),
         ],
     };
-    more.into_iter().for_each(|(key, value)| {
+    more.into_iter().chain(keys.iter().copied()).for_each(|(key, value)| {
         connector.set(key, value);
     });
     let name = format!("bench-{}", lavka_testkit::unique("warehouse"));
@@ -188,7 +204,7 @@ async fn lavka(
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let watch = Stopwatch::start();
-    table.wait_for(RECORDS - 1).await?;
+    all().await?;
     let run = watch.stop(RECORDS);
     worker.shutdown().await;
     Ok(run)
