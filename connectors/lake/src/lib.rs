@@ -39,6 +39,10 @@
 //! conflict of types, a null value, a field that cannot be partitioned by) is errant, or fails the task where the
 //! connector does not tolerate errors.
 //!
+//! In an object store a file may be lost between its commit and the moment in which it is made visible, because stores clear
+//! unfinished uploads away. That ends the task, with what to do; where an upload is gone before its commit, the partition is taken
+//! over anew and its records are read again.
+//!
 //! # Limits
 //!
 //! - A task goes on behind the last commit, also over records that were reported as errant before it. Where the process
@@ -47,6 +51,8 @@
 //!   the names of files, and passes over what took the place of lost records below it.
 //! - In HDFS the log is the Java sink's, and either goes on where the other was killed. In a local directory and in a
 //!   bucket it is one of our own.
+//! - Nobody else may delete what is below `+tmp` and `logs.dir`. A small file whose temporary object is gone behind its commit
+//!   looks like one that was finished and moved away.
 //!
 //! # Map
 //!

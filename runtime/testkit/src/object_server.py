@@ -7,7 +7,8 @@ S3's, so little is left to translate: who asks (by a token that a service accoun
 generation, the source of a copy, and the answer to deleting what is not there. Whoever comes with a key of S3 is let through
 to moto.
 
-Arguments: the port; and for Google's protocol the file to which the service account's key is written.
+Arguments: the port; and either for Google's protocol the file to which the service account's key is written, or `careless` for
+a server that knows no conditions, as some that speak S3's protocol.
 """
 
 import base64
@@ -113,11 +114,21 @@ def mend_moto():
     S3Backend.upload_part = of_known(S3Backend.upload_part)
 
 
-def main(port, google=None):
+def careless(moto):
+    def without_conditions(request, start):
+        request.pop("HTTP_IF_NONE_MATCH", None)
+        return moto(request, start)
+
+    return without_conditions
+
+
+def main(port, kind=None):
     mend_moto()
     server = DomainDispatcherApplication(create_backend_app)
-    if google:
-        server = Google(server, account(google))
+    if kind == "careless":
+        server = careless(server)
+    elif kind:
+        server = Google(server, account(kind))
     run_simple("127.0.0.1", int(port), server, threaded=True, request_handler=MotoRequestHandler)
 
 

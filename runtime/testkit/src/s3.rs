@@ -55,15 +55,22 @@ impl S3Server {
         Self::launch("S3", None)
     }
 
-    /// The same with further arguments.
-    fn launch(name: &'static str, key: Option<&str>) -> Result<Self, Unavailable> {
+    /// Starts one that replaces objects although it is asked to create them only where there is none.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_careless() -> Result<Self, Unavailable> {
+        Self::launch("S3 without conditions", Some("careless"))
+    }
+
+    fn launch(name: &'static str, kind: Option<&str>) -> Result<Self, Unavailable> {
         let python = Python::for_lake()?;
         let folder = try_temp_dir()?;
         let log = folder.path().join("server.log");
         let began = Instant::now();
         let (port, process) = on_free_port("already in use", |port| {
             let mut command = python.command();
-            command.args(["-c", SERVER, &port.to_string()]).args(key).current_dir(folder.path());
+            command.args(["-c", SERVER, &port.to_string()]).args(kind).current_dir(folder.path());
             let launch =
                 Launch { name: "moto", command: &command, log: Some(&log), remove: Some(folder.path()) };
             let mut process = launch.start()?;

@@ -55,7 +55,7 @@ impl CommitLog {
                 Ok(found.map(|(log, block, orphans)| Opened { log: Self::Hadoop(log), block, orphans }))
             }
             LogForm::Objects => {
-                let found = ObjectLog::open(lake, tp).await?;
+                let found = ObjectLog::open(lake, lease, tp).await?;
                 Ok(found.map(|(log, block)| Opened { log: Self::Objects(log), block, orphans: Vec::new() }))
             }
         }

@@ -44,7 +44,11 @@ enum Written {
 
 impl ObjectLog {
     /// Reads the last object and writes one behind it; `None` where somebody else did so before.
-    pub(super) async fn open(lake: &Lake, tp: &TopicPartition) -> Result<Option<(Self, Option<Block>)>> {
+    pub(super) async fn open(
+        lake: &Lake,
+        lease: &Lease,
+        tp: &TopicPartition,
+    ) -> Result<Option<(Self, Option<Block>)>> {
         let directory = lake.commits(tp)?;
         let paths = lake.store.list(&directory).await?;
         let mut numbers: Vec<u64> = paths.iter().filter_map(|path| path.name().parse().ok()).collect();
@@ -80,9 +84,33 @@ impl ObjectLog {
             moves: block.as_ref().map(|block| block.moves.clone()).unwrap_or_default(),
         };
         match log.write(lake, &claim).await? {
-            Written::Own => Ok(Some((log, block.filter(|block| block.next != NOWHERE)))),
-            Written::Another(..) => Ok(None),
+            Written::Own if log.is_refused_again(lake).await? => {
+                log.clear(lake, lease).await?;
+                Ok(Some((log, block.filter(|block| block.next != NOWHERE))))
+            }
+            Written::Own | Written::Another(..) => Ok(None),
         }
+    }
+
+    /// Whether the store refuses to create the last object, which is there. It is not there any more where another writer went
+    /// on meanwhile.
+    ///
+    /// # Errors
+    /// Where the store replaces it, as some servers do that speak S3's protocol and know no conditions.
+    async fn is_refused_again(&self, lake: &Lake) -> Result<bool> {
+        let path = self.path(self.last)?;
+        // Should the store replace it, then by the same.
+        let create = || lake.store.create_object(&path, Chunk::clone(&self.content));
+        if !create().await? {
+            return Ok(true);
+        }
+        if create().await? {
+            return Err(Error::fatal(format!(
+                "the store has replaced {path}, which it was asked to create only where there is none (If-None-Match): it \
+                 knows no conditional writes, so two tasks could commit the same records. Use one that does"
+            )));
+        }
+        Ok(false)
     }
 
     pub(super) fn is_sound(&self) -> bool {
@@ -149,7 +177,12 @@ impl ObjectLog {
                 self.directory
             )));
         }
-        while let Some(&oldest) = self.old.first().filter(|oldest| **oldest + KEPT <= self.last) {
+        self.clear(lake, lease).await
+    }
+
+    /// Deletes old objects, the oldest first.
+    async fn clear(&mut self, lake: &Lake, lease: &Lease) -> Result<()> {
+        while let Some(&oldest) = self.old.first().filter(|oldest| oldest.saturating_add(KEPT) <= self.last) {
             lake.store.delete(lease, &self.path(oldest)?).await?;
             self.old.remove(0);
         }

@@ -95,6 +95,19 @@ fn a_writer_that_slept_commits_nothing() {
 }
 
 #[test]
+fn a_store_without_conditional_writes_is_refused() {
+    const TEST: &str = "a_store_without_conditional_writes_is_refused";
+    let Some(server) = had(S3Server::start_careless(), TEST, "a server that speaks S3's protocol") else {
+        return;
+    };
+    let bucket = bucket(&server, "lake");
+    runtime().block_on(async {
+        let error = Rig::open(&config(&server, &bucket)).await.map(|rig| rig.position).unwrap_err();
+        assert!(!error.is_retriable() && error.to_string().contains("conditional writes"), "{error}");
+    });
+}
+
+#[test]
 fn uploads_that_a_rule_aborted_are_told_from_files_that_were_moved() {
     let Some(server) = server("uploads_that_a_rule_aborted_are_told_from_files_that_were_moved") else {
         return;

@@ -10,14 +10,16 @@ use lavka_connector_lake::task_over;
 
 use crate::bucket::{bucket, store};
 use crate::lost_uploads::{by_device, heavy, offsets};
-use crate::support::{Rig, runtime};
+use crate::support::{Rig, names_below, runtime};
 use crate::{config, server};
 
 type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A bucket of which something happens as soon as an object was created in it, before its creator knows.
+/// A bucket in which something happens as soon as whoever takes a partition over has seen that nobody else has.
 struct Slow {
     bucket: BucketStore,
+    /// Objects that are created before.
+    creations: Mutex<usize>,
     meanwhile: Mutex<Option<Meanwhile>>,
 }
 
@@ -51,7 +53,12 @@ impl LakeStore for Slow {
 
     async fn create_object(&self, path: &LakePath, bytes: Chunk) -> Result<bool> {
         let is_created = self.bucket.create_object(path, bytes).await?;
-        let meanwhile = self.meanwhile.lock().unwrap().take();
+        let is_due = {
+            let mut left = self.creations.lock().unwrap();
+            *left = left.saturating_sub(1);
+            *left == 0
+        };
+        let meanwhile = if is_due { self.meanwhile.lock().unwrap().take() } else { None };
         if let Some(meanwhile) = meanwhile {
             meanwhile.await;
         }
@@ -88,6 +95,20 @@ impl LakeStore for Slow {
 }
 
 #[test]
+fn taking_over_time_and_again_leaves_no_more_objects() {
+    let Some(server) = server("taking_over_time_and_again_leaves_no_more_objects") else { return };
+    let bucket = bucket(server, "lake");
+    let (store, config) = (store(server, &bucket), config(server, &bucket));
+    runtime().block_on(async {
+        for _ in 0..8 {
+            Rig::open(&config).await.unwrap().stop().await;
+        }
+        let logs = names_below(&store, "logs").await;
+        assert!(logs.len() <= 2, "{logs:?}");
+    });
+}
+
+#[test]
 fn who_takes_over_slowly_leaves_the_files_of_the_next_one_alone() {
     let Some(server) = server("who_takes_over_slowly_leaves_the_files_of_the_next_one_alone") else { return };
     let bucket = bucket(server, "lake");
@@ -103,7 +124,12 @@ fn who_takes_over_slowly_leaves_the_files_of_the_next_one_alone() {
             rig.put(8).await.unwrap();
             *given.lock().unwrap() = Some(rig);
         };
-        let slow = Slow { bucket: store.clone(), meanwhile: Mutex::new(Some(Box::pin(meanwhile))) };
+        let slow = Slow {
+            bucket: store.clone(),
+            // The second one tries whether the store refuses it.
+            creations: Mutex::new(2),
+            meanwhile: Mutex::new(Some(Box::pin(meanwhile))),
+        };
         let task = task_over(&config, Arc::new(slow)).unwrap();
         let mut slow = Rig::of(Box::new(task)).await.unwrap();
         assert_eq!(server.open_uploads(&bucket), 1, "the next one's file is under way");

@@ -17,15 +17,15 @@ fn status(error: &StoreError) -> Option<u16> {
     behind.split_whitespace().next()?.parse().ok()
 }
 
-/// Whether the store knows the upload of a file no more, or in Azure one of the blocks that the file was to be made of: the
-/// file was finished, the upload was aborted, or the store has cleared it away.
+/// Whether the store knows the upload of a file no more, or one of the parts that the file was to be made of: the file was
+/// finished, the upload was aborted, or the store has cleared it away.
 pub(super) fn is_gone(error: &StoreError) -> bool {
     let text = error.to_string();
     let says = |code: &str| text.contains(&format!("<Code>{code}</Code>"));
     let is_missing = matches!(error, StoreError::NotFound { .. }) || status(error) == Some(404);
     says("NoSuchUpload")
         || (is_missing && !says("NoSuchBucket") && !says("ContainerNotFound"))
-        || (status(error) == Some(400) && says("InvalidBlockList"))
+        || (status(error) == Some(400) && (says("InvalidBlockList") || says("InvalidPart")))
 }
 
 /// What the user should know of an error, and whether waiting may help.
@@ -105,7 +105,8 @@ mod tests {
             ("404 Not Found: <Error><Code>NoSuchBucket</Code></Error>", false),
             ("404 Not Found: <Error><Code>ContainerNotFound</Code></Error>", false),
             ("400 Bad Request: <Error><Code>InvalidBlockList</Code></Error>", true),
-            ("400 Bad Request: <Error><Code>InvalidPart</Code></Error>", false),
+            ("400 Bad Request: <Error><Code>InvalidPart</Code></Error>", true),
+            ("400 Bad Request: <Error><Code>EntityTooSmall</Code></Error>", false),
             ("503 Slow Down: ", false),
         ] {
             let error = StoreError::Generic { store: "GCS", source: format!("{ANSWER}{said}").into() };

@@ -353,14 +353,16 @@ impl LakeStore for BucketStore {
 
     async fn list(&self, path: &LakePath) -> Result<Vec<LakePath>> {
         let key = self.key(path)?;
-        let found: Result<Vec<_>, _> = self.client().await?.list(Some(&key)).try_collect().await;
-        let prefix = &self.inner.settings.prefix;
-        let found = found.map_err(|error| self.explain("list", path, &error))?;
-        // Names that no path of ours can have are not ours.
-        let paths = found
-            .iter()
-            .filter_map(|meta| LakePath::new(meta.location.as_ref().strip_prefix(prefix.as_str())?).ok());
-        Ok(paths.collect())
+        let prefix = self.inner.settings.prefix.as_str();
+        let mut objects = self.client().await?.list(Some(&key));
+        let mut paths = Vec::new();
+        // There may be millions: what else the store says of them is not kept.
+        while let Some(meta) = objects.try_next().await.map_err(|error| self.explain("list", path, &error))? {
+            // Names that no path of ours can have are not ours.
+            let name = meta.location.as_ref().strip_prefix(prefix);
+            paths.extend(name.and_then(|name| LakePath::new(name).ok()));
+        }
+        Ok(paths)
     }
 
     async fn delete(&self, _lease: &Lease, path: &LakePath) -> Result<bool> {
