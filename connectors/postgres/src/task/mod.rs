@@ -9,6 +9,7 @@ mod channels;
 mod context;
 mod failing;
 mod measuring;
+mod planning;
 mod reselect;
 mod signals;
 mod startup;

@@ -10,10 +10,11 @@ use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
 use super::context::{Context, now_nanos, uuid};
+use super::planning::plan;
 use super::signals::{Blocking, Signals};
 use super::streaming::Streaming;
 use crate::catalog::{Found, all_types, describe, list};
-use crate::config::{GuardrailAction, LockingMode, PluginName, Settings, SnapshotMode};
+use crate::config::{GuardrailAction, LockingMode, PluginName};
 use crate::database::{named, qualified, version};
 use crate::event::{Emitter, Recorder};
 use crate::incremental::{reached, see};
@@ -22,7 +23,7 @@ use crate::notification::Notifier;
 use crate::offset::{Offset, Resume, Snapshot, SnapshotKind};
 use crate::pgoutput::Lsn;
 use crate::replication::{
-    Origin, Position, Publication, Session, Slot, can_fail_over, check_slot, diverged, find_slot,
+    Origin, Position, Publication, Session, can_fail_over, check_slot, diverged, find_slot,
     prepare_publication, set_identities,
 };
 use crate::snapshot::{
@@ -73,20 +74,13 @@ pub(super) async fn run(
     context.metrics.stream.capture(captured.iter().map(|table| table.id.to_string()));
     let ids: Vec<TableId> = captured.iter().map(|table| table.id.clone()).collect();
     if !past_snapshot {
-        let plain: Vec<TableId> = captured
-            .iter()
-            .filter(|table| !table.partition && !table.partitioned)
-            .map(|table| table.id.clone())
-            .collect();
-        prepare_publication(&mut connection, &publication, &ids, &plain).await?;
+        publish(&mut connection, &publication, &captured).await?;
         if let Some(identities) = &settings.replication.replica_identity_autoset_values {
             set_identities(&mut connection, identities, &ids).await?;
         } else if let Some(warning) = without_identity(&captured) {
             tracing::warn!(task = %context.id, "{warning}");
         }
     }
-    let types = all_types(&mut connection).await?;
-
     let stored = if plan.fresh { None } else { stored };
     let position = if plan.new_slot {
         Position::Slot
@@ -132,6 +126,11 @@ pub(super) async fn run(
             Some(session.create_slot(failover, limit).await?)
         }
     };
+    let captured = match &created {
+        Some(_) => made_meanwhile(&context, &mut connection, &publication, captured).await?,
+        None => captured,
+    };
+    let types = all_types(&mut connection).await?;
     let place = created.as_ref().map(|created| created.consistent).or(slot.and_then(|slot| slot.confirmed));
     if plan.snapshot {
         let view = match created.and_then(|created| created.snapshot) {
@@ -236,70 +235,6 @@ pub(crate) fn wal_level(level: &str) -> String {
     )
 }
 
-/// What is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Plan {
-    /// A snapshot is read.
-    snapshot: bool,
-    /// The slot has to be made; where nothing is streamed there is none.
-    new_slot: bool,
-    /// What was stored does not count any more.
-    fresh: bool,
-}
-
-/// Goes by `snapshot.mode`. Pure.
-///
-/// # Errors
-/// Where the slot is gone although there is an offset, and the mode takes no new snapshot for it.
-fn plan(
-    settings: &Settings,
-    slot: Option<&Slot>,
-    stored: Option<&Offset>,
-    past_snapshot: bool,
-) -> Result<Plan> {
-    let unfinished = stored.is_some_and(Offset::snapshot_is_unfinished);
-    let first = stored.is_none() || unfinished;
-    let usable = slot.is_some_and(|slot| {
-        let behind = |offset: &Offset| match (slot.restart, offset.reached()) {
-            (Some(restart), Some(reached)) => restart <= reached,
-            _ => true,
-        };
-        let same = |offset: &Offset| !(settings.owns_slot() && slot.is_another(offset));
-        slot.invalidated.is_none() && stored.is_none_or(|offset| behind(offset) && same(offset))
-    });
-    let streams = settings.streams();
-    let lost = streams && stored.is_some() && !unfinished && !usable;
-    let keys = &settings.snapshot;
-    let snapshot = match keys.snapshot_mode {
-        _ if past_snapshot => false,
-        SnapshotMode::Always => true,
-        SnapshotMode::Initial | SnapshotMode::InitialOnly => first,
-        SnapshotMode::NoData => false,
-        SnapshotMode::WhenNeeded => first || lost,
-        SnapshotMode::ConfigurationBased => {
-            (first && keys.snapshot_mode_configuration_based_snapshot_data)
-                || (lost && keys.snapshot_mode_configuration_based_snapshot_on_data_error)
-        }
-        SnapshotMode::Custom => {
-            return Err(Error::config("snapshot.mode=custom needs a Java class, which cannot be run here"));
-        }
-    };
-    let resumable = unfinished && (usable || !streams);
-    let fresh = snapshot && !resumable;
-    if streams && slot.is_none() && !snapshot {
-        // Says what has happened, where something was lost.
-        check_slot(
-            &settings.replication.slot_name,
-            settings.database(),
-            None,
-            stored,
-            settings.mismatch_strategy(),
-            settings.owns_slot(),
-        )?;
-    }
-    Ok(Plan { snapshot, new_slot: streams && slot.is_none(), fresh })
-}
-
 /// The tables whose changes become records.
 async fn captured(context: &Context, connection: &mut PgConnection) -> Result<Vec<Found>> {
     let mut tables = list(connection).await?;
@@ -315,6 +250,35 @@ async fn captured(context: &Context, connection: &mut PgConnection) -> Result<Ve
             return Err(Error::config(message));
         }
         tracing::warn!(task = %context.id, "{message}");
+    }
+    Ok(tables)
+}
+
+/// Sees to it that what is captured is published, as far as the configuration wants that.
+async fn publish(connection: &mut PgConnection, publication: &Publication, captured: &[Found]) -> Result<()> {
+    let all: Vec<TableId> = captured.iter().map(|table| table.id.clone()).collect();
+    let plain = captured.iter().filter(|table| !table.partition && !table.partitioned);
+    let plain: Vec<TableId> = plain.map(|table| table.id.clone()).collect();
+    prepare_publication(connection, publication, &all, &plain).await
+}
+
+/// The tables that are captured once the slot is there, `before` being those from before it. Its creation waits for the
+/// transactions that are running, and what they have made is in its snapshot and never in its stream.
+async fn made_meanwhile(
+    context: &Context,
+    connection: &mut PgConnection,
+    publication: &Publication,
+    before: Vec<Found>,
+) -> Result<Vec<Found>> {
+    let known: HashMap<u32, u32> = before.iter().map(|table| (table.oid, table.filenode)).collect();
+    let mut tables = list(connection).await?;
+    tables.retain(|table| context.events.tables.takes(&table.id));
+    if tables.iter().any(|table| !known.contains_key(&table.oid)) {
+        publish(connection, publication, &tables).await?;
+    }
+    // One that was rewritten since then may be so behind the slot's snapshot.
+    for table in &mut tables {
+        table.filenode = known.get(&table.oid).copied().unwrap_or(table.filenode);
     }
     Ok(tables)
 }
@@ -455,65 +419,4 @@ async fn begin_snapshot(
         (xmin, read_before),
         offset,
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use lavka_api::config::{Config, ConfigSpec};
-
-    use super::*;
-
-    fn slot(restart: u64) -> Slot {
-        Slot { plugin: Some("pgoutput".into()), restart: Some(Lsn(restart)), ..Slot::default() }
-    }
-
-    fn stored(completed: Option<bool>) -> Offset {
-        let snapshot = completed.map(|completed| Snapshot {
-            kind: SnapshotKind::Initial,
-            last_record: completed,
-            completed,
-        });
-        Offset { lsn: Some(Lsn(100)), lsn_commit: Some(Lsn(100)), snapshot, ..Offset::default() }
-    }
-
-    /// (snapshot, new slot, fresh), or `None` where the start is refused.
-    fn outcome(
-        mode: &str,
-        slot: Option<&Slot>,
-        offset: Option<&Offset>,
-        past: bool,
-    ) -> Option<(bool, bool, bool)> {
-        let config = Config::from([("snapshot.mode", mode)]);
-        let settings = Settings::from_config(&config).unwrap();
-        plan(&settings, slot, offset, past).ok().map(|plan| (plan.snapshot, plan.new_slot, plan.fresh))
-    }
-
-    #[test]
-    fn the_mode_decides_what_is_read() {
-        let (done, half, near, far) = (stored(None), stored(Some(false)), slot(50), slot(500));
-        for (mode, slot, offset, expected) in [
-            ("initial", None, None, Some((true, true, true))),
-            ("initial", Some(&near), None, Some((true, false, true))),
-            ("initial", Some(&near), Some(&done), Some((false, false, false))),
-            ("initial", Some(&near), Some(&half), Some((true, false, false))),
-            ("initial", None, Some(&half), Some((true, true, true))),
-            // What was written since is lost, and that is said.
-            ("initial", None, Some(&done), None),
-            ("always", Some(&near), Some(&done), Some((true, false, true))),
-            ("no_data", None, None, Some((false, true, false))),
-            ("no_data", None, Some(&done), None),
-            ("never", Some(&near), Some(&half), Some((false, false, false))),
-            ("when_needed", None, Some(&done), Some((true, true, true))),
-            ("when_needed", Some(&far), Some(&done), Some((true, false, true))),
-            ("when_needed", Some(&near), Some(&done), Some((false, false, false))),
-            ("initial_only", None, None, Some((true, false, true))),
-            ("initial_only", None, Some(&half), Some((true, false, false))),
-            ("initial_only", None, Some(&done), Some((false, false, false))),
-            ("configuration_based", None, None, Some((false, false, false))),
-            ("custom", None, None, None),
-        ] {
-            assert_eq!(outcome(mode, slot, offset, false), expected, "{mode} {slot:?} {offset:?}");
-        }
-        assert_eq!(outcome("always", Some(&near), Some(&done), true), Some((false, false, false)));
-    }
 }

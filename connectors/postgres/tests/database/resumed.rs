@@ -154,3 +154,29 @@ async fn a_table_may_take_longer_than_a_statement() {
     assert!(began.elapsed() < LONG);
     task.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_read_that_a_transaction_makes_while_the_slot_waits_for_it() {
+    let server = std::sync::Arc::new(database());
+    server.sql("create table a (id int primary key); insert into a values (1)");
+    let maker = std::sync::Arc::clone(&server);
+    let making = std::thread::spawn(move || {
+        maker.sql(
+            "begin; create table late (id int primary key); insert into late values (1), (2); \
+             do $$ begin \
+                 while not exists (select from pg_stat_activity where query like 'CREATE_REPLICATION_SLOT%') loop \
+                     perform pg_sleep(0.01), pg_stat_clear_snapshot(); \
+                 end loop; \
+             end $$; commit",
+        );
+    });
+    // Its transaction is under way.
+    while server.sql("select count(*) from pg_stat_activity where query like '%pg_stat_clear_snapshot%' and pid <> pg_backend_pid()") == "0" {}
+    let mut task = Running::start(&config(&server, &[]), &Store::default()).await.unwrap();
+    making.join().unwrap();
+    let all = distinct(&rest(&mut task).await);
+    assert_eq!(["a", "late"].map(|table| count(&all, table)), [1, 2]);
+    server.sql("insert into late values (3)");
+    assert_eq!(rows(&task.take(1).await, "id"), ["c3"]);
+    task.stop().await;
+}
