@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::batch::Batch;
+use super::threads;
 use super::writer::{Ended, Streamed, Writer};
 use crate::driver::FailureKind;
 
@@ -55,7 +56,8 @@ impl Ahead {
     pub(super) fn start(writer: Box<Writer>, most: usize) -> Self {
         let (polls, waiting) = mpsc::channel(POLLS);
         let mut writing = JoinSet::new();
-        writing.spawn(write(writer, Polls { queue: waiting, held: None, most, mixed: false }));
+        let polls_of_writer = Polls { queue: waiting, held: None, most, mixed: false };
+        writing.spawn_on(write(writer, polls_of_writer), &threads::handle());
         Self { polls, room: Arc::new(Semaphore::new(ROOM as usize)), writing }
     }
 
@@ -200,6 +202,8 @@ async fn write(mut writer: Box<Writer>, mut polls: Polls) -> Done {
             polls.abandon(&mut unwritten).await;
             return Done { writer, trouble: Some(Trouble { why, unwritten }) };
         }
+        // Freeing thousands of records takes milliseconds, in which the database would wait for the next transaction.
+        tokio::task::spawn_blocking(move || drop(taken));
     }
     Done { writer, trouble: None }
 }

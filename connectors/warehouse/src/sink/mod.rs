@@ -8,6 +8,7 @@ mod offsets;
 mod route;
 mod tables;
 mod task;
+mod threads;
 mod writer;
 
 pub(crate) use connector::WarehouseSinkConnector;

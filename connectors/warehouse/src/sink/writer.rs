@@ -20,6 +20,7 @@ use super::batch::{Batch, place};
 use super::offsets::OffsetTable;
 use super::route::{Routed, Router, Work};
 use super::tables::{NoTarget, Tables};
+use super::threads;
 use crate::driver::{Failure, FailureKind, Session, connect};
 use crate::settings::SinkSettings;
 use crate::table::TableId;
@@ -107,7 +108,7 @@ impl Writer {
 
     /// Connects, and goes by the database that it finds.
     pub(super) async fn connect(&mut self) -> Result<()> {
-        let session = connect(&self.settings.connection).await.map_err(|failure| failure.error())?;
+        let session = open_session(self.settings.clone()).await.map_err(|failure| failure.error())?;
         if let Some(dialect) =
             session.dialect().filter(|dialect| *dialect != self.settings.statements.dialect)
         {
@@ -178,7 +179,7 @@ impl Writer {
                     offsets.forget();
                 }
                 self.tables.forget();
-                connect(&self.settings.connection).await
+                open_session(self.settings.clone()).await
             }
         }
     }
@@ -368,6 +369,14 @@ impl Writer {
         };
         Ok(ReadyWork { work, write, delete, mode: self.settings.mode })
     }
+}
+
+/// Opens a session whose socket the [threads] of their own look after, whoever uses it.
+async fn open_session(settings: Arc<SinkSettings>) -> Result<Box<dyn Session>, Failure> {
+    let opened = threads::run(async move { connect(&settings.connection).await }).await;
+    opened.unwrap_or_else(|| {
+        Err(Failure::new(FailureKind::Other, "connecting ended without a result; the log says why"))
+    })
 }
 
 async fn truncate(

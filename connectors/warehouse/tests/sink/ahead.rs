@@ -1,7 +1,11 @@
 //! Polls that are written while the next ones are taken.
 
+use std::sync::mpsc;
+use std::time::Duration;
+
 use lavka_api::data::{Datum, Schema, SinkRecord, TopicPartition, Type, Value};
 use lavka_api::plugin::Offsets;
+use lavka_testkit::eventually;
 
 use crate::databases::{ALL, Db};
 use crate::harness::{Rig, key, name, record, row, value};
@@ -75,6 +79,26 @@ fn what_is_committed_is_in_the_table() {
         }
         rig.stop();
     }
+}
+
+#[test]
+fn polls_are_written_while_the_threads_of_the_worker_are_busy() {
+    let (db, table) = (Db::Sqlite, name("ahead_busy"));
+    let mut rig = Rig::new(db, &table, &[("auto.create", "true")]);
+    rig.put(poll(&table, 0));
+    let (began, begun) = mpsc::channel();
+    let (free, freed) = mpsc::channel::<()>();
+    rig.runtime.spawn(async move {
+        // It has the runtime's only thread from here on, as a task has that decodes.
+        began.send(()).unwrap();
+        freed.recv()
+    });
+    begun.recv().unwrap();
+    rig.try_put(poll(&table, 1)).unwrap();
+    let both = || (counts(db, &table) == "1000|1000").then_some(());
+    eventually("the rows of the second poll", Duration::from_secs(60), both);
+    drop(free);
+    rig.stop();
 }
 
 #[test]
