@@ -103,10 +103,16 @@ impl Conversion {
     ///
     /// # Errors
     /// Why it is none, without the column's name.
+    #[inline]
     pub(crate) fn cell<'a>(&self, value: &'a Value) -> Result<Cell<'a>, String> {
-        if value.is_null() {
-            return Ok(Cell::Null);
+        match (self, value) {
+            (Conversion::Plain, value) => plain(value),
+            (_, Value::Null) => Ok(Cell::Null),
+            _ => self.converted(value),
         }
+    }
+
+    fn converted<'a>(&self, value: &'a Value) -> Result<Cell<'a>, String> {
         let number = || match value {
             Value::Timestamp(number) => Ok(*number),
             Value::Date(number) | Value::Time(number) => Ok(i64::from(*number)),
@@ -187,6 +193,7 @@ fn debezium(schema: &Schema) -> Option<Conversion> {
     })
 }
 
+#[inline]
 fn plain(value: &Value) -> Result<Cell<'_>, String> {
     Ok(match value {
         Value::Null => Cell::Null,

@@ -30,6 +30,9 @@ pub(crate) struct PlanRules {
 /// Names of the key columns of `pk.mode=kafka`.
 pub(crate) const KAFKA_COLUMNS: [&str; 3] = ["__connect_topic", "__connect_partition", "__connect_offset"];
 
+/// Why a struct has no such field, or is none.
+const OTHER_SHAPE: &str = "a value of another shape than its schema";
+
 /// Where a column's value is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -147,8 +150,15 @@ impl RowPlan {
         cells: &mut Vec<Cell<'a>>,
     ) -> Result<()> {
         let start = cells.len();
+        let parts = payload.row();
         for column in self.columns.iter().take(count) {
-            let cell = self.cell(column, record, payload);
+            let cell = match (&column.origin, parts) {
+                // What most columns are.
+                (Origin::ValueField(at), Some(parts)) => {
+                    self.field(parts, *at).and_then(|value| column.conversion.cell(value))
+                }
+                _ => self.cell(column, record, payload),
+            };
             match cell {
                 Ok(cell) => cells.push(cell),
                 Err(detail) => {
@@ -166,35 +176,20 @@ impl RowPlan {
         record: &'a SinkRecord,
         payload: Payload<'a>,
     ) -> Result<Cell<'a>, String> {
-        let field = |parts: Option<&'a Struct>, at: usize| {
-            let parts = parts.ok_or("a value of another shape than its schema")?;
-            let (value, field) = (parts.values().get(at), parts.schema().fields().get(at));
-            match (value, field) {
-                (Some(value), Some(field)) if self.null_to_default => {
-                    if value.is_null() {
-                        Ok(default_of(field).unwrap_or(value))
-                    } else {
-                        Ok(value)
-                    }
-                }
-                (Some(value), Some(_)) => Ok(value),
-                _ => Err("a value of another shape than its schema".to_owned()),
-            }
-        };
         let value = match &column.origin {
             Origin::Topic => return Ok(Cell::Text(record.origin.topic.as_str().into())),
             Origin::Partition => return Ok(Cell::Int(record.origin.partition.into())),
             Origin::Offset => return Ok(Cell::Int(record.origin.offset)),
             Origin::Key => &record.record.key.value,
             Origin::KeyField(at) => match &record.record.key.value {
-                Value::Struct(key) => field(Some(key), *at)?,
+                Value::Struct(key) => self.field(key, *at)?,
                 other => return Err(format!("a key of type {}", other.java_class())),
             },
             Origin::Value => match payload {
                 Payload::Value(datum) => &datum.value,
                 Payload::Row(_) | Payload::None => return Err("a value that is a struct".to_owned()),
             },
-            Origin::ValueField(at) => field(payload.row(), *at)?,
+            Origin::ValueField(_) => return Err(OTHER_SHAPE.to_owned()),
             Origin::Header(name) => {
                 let header = record.record.headers.last(name);
                 header
@@ -203,6 +198,17 @@ impl RowPlan {
             }
         };
         column.conversion.cell(value)
+    }
+
+    #[inline]
+    fn field<'a>(&self, parts: &'a Struct, at: usize) -> Result<&'a Value, String> {
+        match parts.values().get(at) {
+            Some(value) if self.null_to_default && value.is_null() => {
+                Ok(parts.schema().fields().get(at).and_then(default_of).unwrap_or(value))
+            }
+            Some(value) => Ok(value),
+            None => Err(OTHER_SHAPE.to_owned()),
+        }
     }
 
     /// The columns to be made for this plan, in the order in which Confluent's sink has them: the three of Kafka, those of
