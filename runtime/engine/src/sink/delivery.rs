@@ -27,54 +27,40 @@ impl Runner {
     /// stop meanwhile, nothing is: the records will be read again.
     pub(super) async fn take(&mut self, mut consumed: Vec<ConsumedRecord>) {
         self.metrics.read(consumed.len());
-        let Ok(fates) = self.convert(&consumed).await else { return };
-        let mut batch = Vec::with_capacity(consumed.len());
-        let mut places = Vec::with_capacity(consumed.len());
+        let Ok(converted) = self.convert(&consumed).await else { return };
+        let Converted { mut records, mut places, failures } = converted;
         let mut then_fail = None;
-        for (place, fate) in fates.into_iter().enumerate() {
-            let failure = match fate {
-                Converted::Live(record) => {
-                    batch.push(record);
-                    places.push(place);
-                    continue;
-                }
-                Converted::Dropped => continue,
-                Converted::Failed(failure) => failure,
-            };
+        for (place, failure) in failures {
             if let Err(error) = self.policy.failed(&failure, consumed.get(place).map(original).as_ref()).await
             {
                 then_fail = Some(error);
                 consumed.truncate(place);
+                let before = places.partition_point(|at| *at < place);
+                places.truncate(before);
+                records.truncate(before);
                 break;
             }
         }
-        let (batch, due) = (batch.into(), Instant::now());
+        let (batch, due) = (records.into(), Instant::now());
         self.pending = Some(Pending { batch, consumed, places, then_fail, failures: 0, due });
     }
 
-    /// Decodes and transforms; says of each record what became of it.
-    async fn convert(&mut self, consumed: &[ConsumedRecord]) -> Result<Vec<Converted>, Stopping> {
+    /// Decodes and transforms. Records are moved about only where some of them do not go on.
+    async fn convert(&mut self, consumed: &[ConsumedRecord]) -> Result<Converted, Stopping> {
         let mut unprepared = prepare(&mut self.decoder, consumed, &mut self.policy).await?;
-        let mut items: Vec<SinkRecord> = Vec::with_capacity(consumed.len());
-        let mut undecoded: Vec<Option<Failure>> = Vec::with_capacity(consumed.len());
+        let mut converted = Converted::with_capacity(consumed.len());
         for (place, record) in consumed.iter().enumerate() {
             let decoded = match unprepared.get_mut(place).and_then(Option::take) {
                 Some(failure) => Err(failure),
                 None => self.decoder.decode(record),
             };
-            undecoded.push(decoded.map(|item| items.push(item)).err());
+            converted.push(place, decoded);
         }
-        let fates = self.chain.apply(&mut items, &mut self.policy).await?;
-        let mut decoded = items.into_iter().zip(fates);
-        let converted = undecoded.into_iter().map(|failure| match failure {
-            Some(failure) => Converted::Failed(failure),
-            None => match decoded.next() {
-                Some((item, Fate::Live)) => Converted::Live(item),
-                Some((_, Fate::Failed(failure))) => Converted::Failed(failure),
-                Some((_, Fate::Dropped)) | None => Converted::Dropped,
-            },
-        });
-        Ok(converted.collect())
+        if self.chain.is_empty() {
+            return Ok(converted);
+        }
+        let fates = self.chain.apply(&mut converted.records, &mut self.policy).await?;
+        Ok(converted.after(fates))
     }
 
     /// Puts the waiting batch. Where the sink cannot take it now it goes on waiting, just as it is.
@@ -159,12 +145,49 @@ impl Runner {
     }
 }
 
-/// What became of a consumed record.
-enum Converted {
-    /// It goes into the sink.
-    Live(SinkRecord),
-    /// A transform dropped it.
-    Dropped,
-    /// It failed.
-    Failed(Failure),
+/// What became of consumed records; their places are those among the consumed.
+struct Converted {
+    /// Those that go into the sink, in order.
+    records: Vec<SinkRecord>,
+    /// The place of each.
+    places: Vec<usize>,
+    /// Those that failed, by place and in order.
+    failures: Vec<(usize, Failure)>,
+}
+
+impl Converted {
+    fn with_capacity(records: usize) -> Self {
+        Self {
+            records: Vec::with_capacity(records),
+            places: Vec::with_capacity(records),
+            failures: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, place: usize, converted: Result<SinkRecord, Failure>) {
+        match converted {
+            Ok(record) => {
+                self.records.push(record);
+                self.places.push(place);
+            }
+            Err(failure) => self.failures.push((place, failure)),
+        }
+    }
+
+    /// What is left behind the transforms, given the fate of each record there.
+    fn after(self, fates: Vec<Fate>) -> Self {
+        if fates.iter().all(|fate| matches!(fate, Fate::Live)) {
+            return self;
+        }
+        let mut after = Self { failures: self.failures, ..Self::with_capacity(self.records.len()) };
+        for ((record, place), fate) in self.records.into_iter().zip(self.places).zip(fates) {
+            match fate {
+                Fate::Live => after.push(place, Ok(record)),
+                Fate::Dropped => {}
+                Fate::Failed(failure) => after.push(place, Err(failure)),
+            }
+        }
+        after.failures.sort_by_key(|(place, _)| *place);
+        after
+    }
 }
