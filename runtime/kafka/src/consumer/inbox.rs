@@ -182,6 +182,7 @@ impl Inbox {
             let Some(partition) = self.turns.pop_front() else { break };
             if let Some(place) = self.places.get_mut(&partition).filter(|place| !place.paused) {
                 let count = missing.min(place.records.len());
+                taken.reserve(count);
                 for record in place.records.drain(..count) {
                     let held = Held::of(&record);
                     place.held.subtract(held);
