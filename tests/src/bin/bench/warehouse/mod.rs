@@ -30,6 +30,8 @@ const RECORDS: u32 = 300_000;
 const BATCH: u32 = 3000;
 /// Rounds; the median is reported.
 const ROUNDS: usize = 3;
+/// Rounds of inserts alone.
+const INSERT_ROUNDS: usize = 9;
 
 /// Runs one part, or all.
 pub(crate) async fn run(bootstrap: &str, part: Option<&str>) -> Outcome<()> {
@@ -43,10 +45,11 @@ pub(crate) async fn run(bootstrap: &str, part: Option<&str>) -> Outcome<()> {
             others::run(bootstrap).await
         }
         Some("limits") => limits(bootstrap, &server).await,
+        Some("inserts") => inserts(bootstrap, &server).await,
         Some("debezium") => beside_debezium(bootstrap, &server).await,
         Some("odbc") => over_odbc(bootstrap, &server).await,
         Some("others") => others::run(bootstrap).await,
-        Some(other) => Err(format!("{other} is none of limits, debezium, odbc and others").into()),
+        Some(other) => Err(format!("{other} is none of limits, inserts, debezium, odbc and others").into()),
     }
 }
 
@@ -76,6 +79,33 @@ async fn limits(bootstrap: &str, server: &Postgres) -> Outcome<()> {
         "  inserts {:.0} % of raw COPY, upserts {:.0} % of those by hand (median of {ROUNDS})",
         100.0 * median(&mut inserts),
         100.0 * median(&mut upserts)
+    );
+    Ok(())
+}
+
+/// The first half of [`limits`], more often.
+async fn inserts(bootstrap: &str, server: &Postgres) -> Outcome<()> {
+    println!("Kafka (Avro) → PostgreSQL, {RECORDS} records of 10 columns, inserts alone");
+    let registry = avro::registry()?;
+    rows::produce(bootstrap, rows::AVRO, &registry).await?;
+    let mut table = Table::open(server).await?;
+    let native = raw::url(server);
+    let (mut ratios, mut costs) = (Vec::new(), Vec::new());
+    for round in 0..=INSERT_ROUNDS {
+        table.empty().await?;
+        let copy = table.copy().await?;
+        table.empty().await?;
+        let insert = lavka(bootstrap, &native, &mut table, Format::Avro(&registry), "insert").await?;
+        if round > 0 {
+            println!("  raw COPY {copy}   Lavka {insert}");
+            ratios.push(insert.rate / copy.rate);
+            costs.push(insert.cpu_seconds * 1e6 / f64::from(RECORDS));
+        }
+    }
+    println!(
+        "  inserts {:.0} % of raw COPY, {:.2} µs of the worker's processor a row (medians of {INSERT_ROUNDS})",
+        100.0 * median(&mut ratios),
+        median(&mut costs)
     );
     Ok(())
 }
