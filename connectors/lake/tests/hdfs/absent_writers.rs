@@ -154,7 +154,7 @@ async fn move_to_another_machine(store: &HdfsStore) {
 }
 
 pub(crate) fn lose_their_leases_and_commit_nothing_any_more() {
-    let Some(hdfs) = services().hdfs_for("absent_ones_are_done_without") else { return };
+    let Some(hdfs) = services().hdfs_for(crate::ABSENT_ONES) else { return };
     let url = hdfs.url();
     let (dead_root, zombie_root) = (unique("dead"), unique("zombie"));
     let (dead_config, zombie_config) = (config(url, &dead_root), config(url, &zombie_root));

@@ -214,12 +214,13 @@ fn who_has_no_ticket_is_told_what_to_do() {
     let keytab = kdc.keytab().display().to_string();
     let told = |krb5: &Path, environment: &[(&str, &Path)], keys: &[(&str, &str)]| {
         let config = config(cluster, &unique("refused"), keys);
-        Writer::start(&config, krb5, environment).outcome()
+        Writer::start(&config, krb5, environment)
     };
     let mine = ("connect.hdfs.principal", Kdc::CLIENT);
     let with_keytab = [mine, ("connect.hdfs.keytab", keytab.as_str())];
     let away = ("hadoop.conf.dir", "/nowhere");
-    let refused: [(&str, String, &[&str]); 8] = [
+    // Some of them wait for answers that do not come: all at once.
+    let refused: [(&str, Writer, &[&str]); 8] = [
         ("no ticket", told(&kdc.config(), &[], &[]), &["Fatal", "No Kerberos credentials", "kinit"]),
         ("no ticket of his", told(&kdc.config(), &[], &[mine]), &["Fatal", Kdc::CLIENT, "kinit"]),
         (
@@ -253,7 +254,8 @@ fn who_has_no_ticket_is_told_what_to_do() {
             &["Retriable", "dfs.data.transfer.protection", "hadoop.conf.dir"],
         ),
     ];
-    for (case, said, words) in refused {
+    for (case, writer, words) in refused {
+        let said = writer.outcome();
         for word in words {
             assert!(said.contains(word), "{case}: {word} is not in {said}");
         }

@@ -50,13 +50,17 @@ fn own_server(test: &str) -> Option<HdfsServer> {
     had(HdfsServer::start(), test, "HDFS")
 }
 
-/// Either waits for most of its time: one for HDFS's minute, the other for data nodes that do not answer. So they do it together,
-/// before all others.
+/// The test of this name.
+const ABSENT_ONES: &str = "absent_ones_are_done_without";
+
+/// Each waits for most of its time: for HDFS's minute, for data nodes that do not answer, for name nodes that start. So they do
+/// it together, before all others.
 #[test]
 fn absent_ones_are_done_without() {
     std::thread::scope(|scope| {
         scope.spawn(absent_writers::lose_their_leases_and_commit_nothing_any_more);
         scope.spawn(cluster::data_nodes_that_die_or_fall_silent_are_done_without);
+        scope.spawn(cluster::the_other_name_node_takes_over_in_mid_work);
     });
 }
 
@@ -356,7 +360,8 @@ fn clusters_that_die_in_mid_work_are_waited_for() {
     let Some(mut server) = own_server("clusters_that_die_in_mid_work_are_waited_for") else { return };
     runtime().block_on(async {
         let url = server.url();
-        let (store, config) = (store(&url, "lake"), config(&url, "lake"));
+        let (store, mut config) = (store(&url, "lake"), config(&url, "lake"));
+        config.set("hadoop.conf.dir", server.conf_dir().display().to_string());
         let mut rig = Rig::open(&config).await.unwrap();
         rig.put(33).await.unwrap();
         server.kill();

@@ -162,6 +162,9 @@ fn configure(folder: &Path, ports: [u16; 2]) -> Result<(), Failure> {
         // Checkpoints go over web pages, whose ports nobody knows here.
         ("dfs.ha.standby.checkpoints", "false"),
         ("ipc.client.connect.max.retries", "1"),
+        // How long clients rest after both name nodes have not answered.
+        ("dfs.client.failover.sleep.base.millis", "100"),
+        ("dfs.client.failover.sleep.max.millis", "1000"),
         ("dfs.replication", "2"),
         // A block that is being written gets another data node for one that died, as it does by itself where there are
         // three replicas. Where no other is to be had, it goes on with those it has.

@@ -21,12 +21,15 @@ const READY: &str = "Started MiniDFSCluster";
 const CLUSTER: &str = "org.apache.hadoop.test.MiniDFSClusterManager";
 
 /// Settings of the cluster: small blocks, so that files have several, and no waiting where there is one data node.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 7] = [
     ("dfs.namenode.fs-limits.min-block-size", "1024"),
     ("dfs.namenode.safemode.extension", "0"),
     ("dfs.namenode.replication.considerLoad", "false"),
     ("dfs.permissions.superusergroup", "supergroup"),
     ("dfs.namenode.lease-recheck-interval-ms", "500"),
+    // How long clients rest before they ask a name node again that does not answer.
+    ("dfs.client.failover.sleep.base.millis", "100"),
+    ("dfs.client.failover.sleep.max.millis", "1000"),
 ];
 
 /// A cluster of a test's own. It ends with the value, or with the process that made it.
