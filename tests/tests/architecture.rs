@@ -187,7 +187,7 @@ const OWNED: &[Owned] = &[
         why: "libraries that are loaded at run time are called by unsafe code, which is in one place",
     },
     Owned {
-        dependency: "pgwire-replication",
+        dependency: "postgres-protocol",
         owners: &["lavka-connector-postgres"],
         dev: &[],
         why: "PostgreSQL's replication protocol is the PostgreSQL source's",

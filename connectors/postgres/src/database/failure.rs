@@ -1,7 +1,56 @@
 //! What errors of the server mean, and what to do about them.
 
+use std::{fmt, io};
+
 use lavka_api::{Error, ErrorClass};
-use pgwire_replication::PgWireError;
+
+/// Why a replication connection cannot go on.
+#[derive(Debug)]
+pub(crate) enum WireError {
+    /// The network's.
+    Io(io::Error),
+    /// The server has ended the connection, or the stream.
+    Ended,
+    /// What the server says is wrong, with its SQLSTATE.
+    Server {
+        /// Five characters; empty where the server gives none.
+        code: String,
+        /// The message, in the server's language.
+        message: String,
+    },
+    /// The login does not come about.
+    Login(String),
+    /// What came is not the protocol.
+    Protocol(String),
+    /// A message larger than what is taken.
+    TooLarge {
+        /// Its bytes.
+        bytes: usize,
+        /// What is taken.
+        limit: usize,
+    },
+}
+
+impl From<io::Error> for WireError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "{error}"),
+            Self::Ended => f.write_str("the server ended the connection"),
+            Self::Server { code, message } => write!(f, "{message} (SQLSTATE {code})"),
+            Self::Login(why) => write!(f, "the server does not accept the login: {why}"),
+            Self::Protocol(what) => write!(f, "the server sent what is not its protocol: {what}"),
+            Self::TooLarge { bytes, limit } => {
+                write!(f, "a change of {bytes} bytes is larger than the limit of {limit}")
+            }
+        }
+    }
+}
 
 /// What is known of an error: the server's code, where it is from the server.
 struct Known<'a> {
@@ -43,21 +92,23 @@ fn tls_failed(doing: &str, why: &dyn std::fmt::Display) -> Error {
 }
 
 /// As [`named`], for errors of the replication connection.
-pub(crate) fn named_wire(error: &PgWireError, doing: &str) -> Error {
+pub(crate) fn named_wire(error: &WireError, doing: &str) -> Error {
+    let text = error.to_string();
     match error {
-        PgWireError::Server(text) => {
-            let code = text.split_once("SQLSTATE ").and_then(|(_, rest)| rest.get(..5));
-            classify(&Known { code, text: text.clone(), network: false }, doing)
+        WireError::Server { code, .. } => {
+            classify(&Known { code: Some(code.as_str()), text, network: false }, doing)
         }
-        PgWireError::Auth(text) => Error::config(format!(
-            "{doing}: the server does not accept the login: {text}. Check database.user and database.password, and that \
-             pg_hba.conf lets the user in."
+        WireError::Login(_) => Error::config(format!(
+            "{doing}: {text}. Check database.user and database.password, and that pg_hba.conf lets the user in."
         )),
-        PgWireError::Tls(text) => Error::config(format!("{doing}: TLS failed: {text}")),
-        PgWireError::MessageTooLarge { payload_bytes, limit_bytes } => Error::fatal(format!(
-            "{doing}: a change of {payload_bytes} bytes is larger than the limit of {limit_bytes}"
-        )),
-        other => classify(&Known { code: None, text: other.to_string(), network: true }, doing),
+        WireError::TooLarge { .. } => Error::fatal(format!("{doing}: {text}")),
+        // As in the handshake, before anything of the protocol was said.
+        WireError::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
+            tls_failed(doing, error)
+        }
+        WireError::Io(_) | WireError::Ended | WireError::Protocol(_) => {
+            classify(&Known { code: None, text, network: true }, doing)
+        }
     }
 }
 
@@ -115,8 +166,12 @@ fn classify(known: &Known<'_>, doing: &str) -> Error {
 mod tests {
     use super::*;
 
+    /// Of a text as `message (SQLSTATE code)`.
     fn server(text: &str) -> Error {
-        named_wire(&PgWireError::Server(text.into()), "doing it")
+        let (message, code) = text.strip_suffix(')').unwrap().split_once(" (SQLSTATE ").unwrap();
+        let error = WireError::Server { code: code.to_owned(), message: message.to_owned() };
+        assert_eq!(error.to_string(), text);
+        named_wire(&error, "doing it")
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! The stream of changes: slot, publication, connection.
 //!
-//! The connector knows [`ChangeStream`] alone. Behind it is a connection of `pgwire-replication` on a thread of its own,
-//! whose task reads the socket and keeps telling the server how far we are, also while nobody takes changes.
+//! The connector knows [`ChangeStream`] alone. Behind it is a connection on a thread of its own, whose task reads the
+//! socket and keeps telling the server how far we are, also while nobody takes changes.
 
-mod bridge;
 mod history;
 mod identity;
 mod line;
+mod mover;
 mod publication;
 mod queue;
 mod session;
 mod slot;
 mod stream;
+mod wire;
 
 pub(crate) use history::{Origin, diverged};
 pub(crate) use identity::{check as check_identities, set as set_identities};

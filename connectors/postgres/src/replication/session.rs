@@ -4,22 +4,19 @@ use std::time::Duration;
 
 use lavka_api::config::Password;
 use lavka_api::{Error, Result};
-use pgwire_replication::{Lsn as WireLsn, PgWireError, QueryRow, ReplicationClient, ReplicationConfig};
 use tokio::sync::watch;
 
-use super::bridge::Endpoint;
 use super::history::Origin;
 use super::line::Line;
 use super::queue::Bounds;
 use super::stream::{ChangeStream, WireStream};
+use super::wire::{Login, Row, Wire};
 use crate::config::Settings;
-use crate::database::{TEXT_FORMAT, TlsFiles, identifier, named_wire};
+use crate::database::{TEXT_FORMAT, TlsFiles, WireError, identifier, named_wire};
 use crate::pgoutput::Lsn;
 
 /// The longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Frames between the client's task and ours; large rows make it count. Both tasks take turns on one thread.
-const CLIENT_FRAMES: usize = 64;
 /// Bytes that may wait where the configuration does not say.
 const DEFAULT_BYTES: i64 = 64 * 1024 * 1024;
 
@@ -82,10 +79,11 @@ pub(crate) struct NewSlot {
 
 /// An open replication connection that does not stream yet.
 pub(crate) struct Session {
-    client: ReplicationClient,
-    endpoint: Endpoint,
+    wire: Wire,
     line: Line,
     target: Target,
+    /// Where the stream is to begin.
+    from: Lsn,
 }
 
 impl Session {
@@ -97,12 +95,13 @@ impl Session {
         let doing = format!("connecting to {} for replication", target.place());
         let line = Line::open()
             .map_err(|error| Error::retriable(format!("{doing}: no thread for the connection: {error}")))?;
-        let connecting = line.runtime().spawn(Self::connect(target.clone(), from, doing.clone()));
+        // A socket belongs to the runtime that it was opened in, whoever reads it.
+        let connecting = line.runtime().spawn(Self::connect(target.clone(), doing.clone()));
         let connected = async {
-            let (client, endpoint, origin) = connecting
+            let (wire, origin) = connecting
                 .await
                 .map_err(|error| Error::fatal(format!("{doing}: connecting was cut off: {error}")))??;
-            Ok((Self { client, endpoint, line, target: target.clone() }, origin))
+            Ok((Self { wire, line, target: target.clone(), from }, origin))
         };
         tokio::time::timeout(CONNECT_TIMEOUT, connected).await.unwrap_or_else(|_| {
             Err(Error::retriable(format!("{doing} took longer than {CONNECT_TIMEOUT:?}")))
@@ -110,36 +109,23 @@ impl Session {
     }
 
     /// Connects on the thread that this runs on.
-    async fn connect(
-        target: Target,
-        from: Lsn,
-        doing: String,
-    ) -> Result<(ReplicationClient, Endpoint, Origin)> {
-        let endpoint = Endpoint::open(&target.host, target.port, &target.tls).await?;
+    async fn connect(target: Target, doing: String) -> Result<(Wire, Origin)> {
+        let failed = |error: WireError| named_wire(&error, &doing);
+        let mut wire = Wire::connect(&target.host, target.port, &target.tls).await?;
         let options = TEXT_FORMAT.map(|(name, value)| format!("-c {name}={value}")).join(" ");
-        let config = ReplicationConfig::new(
-            endpoint.host.clone(),
-            target.user.clone(),
-            target.password.reveal(),
-            target.database.clone(),
-            target.slot.clone(),
-            // The server folds a name that is not quoted.
-            identifier(&target.publication),
-        )
-        .with_port(endpoint.port)
-        .with_start_lsn(WireLsn(from.0))
-        // 0 confirms nothing: what is confirmed is said when it is durable.
-        .with_ack_lsn(WireLsn(0))
-        .with_status_interval(target.status_interval)
-        .with_wakeup_interval(target.status_interval)
-        .with_buffer_size(CLIENT_FRAMES)
-        .with_options(options)
-        .with_application_name("Lavka PostgreSQL connector");
-        let mut client =
-            ReplicationClient::connect_gated(config).await.map_err(|error| named_wire(&error, &doing))?;
-        let system = client.identify_system().await.map_err(|error| named_wire(&error, &doing))?;
-        let origin = Origin { system: system.system_id, timeline: system.timeline };
-        Ok((client, endpoint, origin))
+        let login = Login {
+            user: &target.user,
+            password: &target.password,
+            database: &target.database,
+            options: &options,
+        };
+        wire.log_in(&login).await.map_err(failed)?;
+        let rows = wire.query("IDENTIFY_SYSTEM").await.map_err(failed)?;
+        let timeline = text(&rows, 1).and_then(|timeline| timeline.parse().ok());
+        let (Some(system), Some(timeline)) = (text(&rows, 0), timeline) else {
+            return Err(Error::retriable(format!("{doing}: the server does not say which it is")));
+        };
+        Ok((wire, Origin { system, timeline }))
     }
 
     /// The history file of `timeline`; the first has none.
@@ -147,9 +133,9 @@ impl Session {
         if timeline <= 1 {
             return Ok(String::new());
         }
-        let history = self.client.timeline_history(timeline).await;
-        let history = history.map_err(|error| named_wire(&error, "reading the history of the timeline"))?;
-        Ok(String::from_utf8_lossy(&history.content).into_owned())
+        let rows = self.wire.query(&format!("TIMELINE_HISTORY {timeline}")).await;
+        let rows = rows.map_err(|error| named_wire(&error, "reading the history of the timeline"))?;
+        Ok(text(&rows, 1).unwrap_or_default())
     }
 
     /// Creates the slot. Waits for the transactions that are running, up to `limit`.
@@ -162,7 +148,7 @@ impl Session {
         let failover = if failover { " (FAILOVER true)" } else { "" };
         // Of letters, digits and underscores: the key's check saw to it.
         let command = format!("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput{failover}", identifier(slot));
-        let rows = match tokio::time::timeout(limit, self.client.simple_query(&command)).await {
+        let rows = match tokio::time::timeout(limit, self.wire.query(&command)).await {
             Ok(rows) => rows.map_err(|error| named_wire(&error, &doing))?,
             Err(_) => {
                 return Err(Error::retriable(format!(
@@ -172,14 +158,10 @@ impl Session {
                 )));
             }
         };
-        let text = |index: usize| -> Option<String> {
-            let value = rows.first().and_then(|row: &QueryRow| row.get(index))?.as_ref()?;
-            Some(String::from_utf8_lossy(value).into_owned())
-        };
-        let consistent = text(1).as_deref().and_then(Lsn::parse).ok_or_else(|| {
+        let consistent = text(&rows, 1).as_deref().and_then(Lsn::parse).ok_or_else(|| {
             Error::retriable(format!("{doing}: the server's answer has no consistent point"))
         })?;
-        Ok(NewSlot { consistent, snapshot: text(2).filter(|name| !name.is_empty()) })
+        Ok(NewSlot { consistent, snapshot: text(&rows, 2).filter(|name| !name.is_empty()) })
     }
 
     /// Starts the stream. `confirmed` says what the server may forget.
@@ -189,13 +171,25 @@ impl Session {
     pub(crate) async fn start(mut self, confirmed: watch::Receiver<u64>) -> Result<Box<dyn ChangeStream>> {
         let slot = self.target.slot.clone();
         let doing = format!("starting to stream from slot {slot}");
-        let failed = |error: PgWireError| named_wire(&error, &doing);
-        self.client.start().await.map_err(failed)?;
-        match tokio::time::timeout(CONNECT_TIMEOUT, self.client.wait_started()).await {
-            Ok(started) => started.map_err(failed)?,
+        // Quoted twice: the option is a text, which holds a list of names, which the server folds where they are not quoted.
+        let publication = identifier(&self.target.publication).replace('\'', "''");
+        let command = format!(
+            "START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names '{publication}', messages 'true')",
+            identifier(&slot),
+            self.from
+        );
+        match tokio::time::timeout(CONNECT_TIMEOUT, self.wire.copy_both(&command)).await {
+            Ok(started) => started.map_err(|error| named_wire(&error, &doing))?,
             Err(_) => return Err(Error::retriable(format!("{doing} took longer than {CONNECT_TIMEOUT:?}"))),
         }
-        let Self { client, endpoint, line, target } = self;
-        Ok(Box::new(WireStream::new(client, endpoint, line, confirmed, target.bounds, slot)))
+        let Self { wire, line, target, .. } = self;
+        let Target { bounds, status_interval, .. } = target;
+        Ok(Box::new(WireStream::new(wire, line, confirmed, status_interval, bounds, slot)))
     }
+}
+
+/// A column of the first row, as text.
+fn text(rows: &[Row], column: usize) -> Option<String> {
+    let value = rows.first()?.get(column)?.as_ref()?;
+    Some(String::from_utf8_lossy(value).into_owned())
 }
