@@ -173,8 +173,11 @@ impl Session {
         let doing = format!("starting to stream from slot {slot}");
         // Quoted twice: the option is a text, which holds a list of names, which the server folds where they are not quoted.
         let publication = identifier(&self.target.publication).replace('\'', "''");
+        // Servers before version 14 have no logical messages in the stream, and refuse what they do not know.
+        let messages =
+            if self.wire.version().is_none_or(|version| version >= 14) { ", messages 'true'" } else { "" };
         let command = format!(
-            "START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names '{publication}', messages 'true')",
+            "START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names '{publication}'{messages})",
             identifier(&slot),
             self.from
         );

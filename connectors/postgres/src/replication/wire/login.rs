@@ -85,6 +85,11 @@ impl Wire {
                          scram-sha-256",
                     ));
                 }
+                backend::Message::ParameterStatus(status)
+                    if status.name().is_ok_and(|name| name == "server_version") =>
+                {
+                    self.version = major(status.value().map_err(protocol)?);
+                }
                 backend::Message::ErrorResponse(error) => return Err(server_error(&error)),
                 backend::Message::ReadyForQuery(_) => return Ok(()),
                 _ => {}
@@ -95,6 +100,11 @@ impl Wire {
 
 fn refused(why: impl Into<String>) -> WireError {
     WireError::Login(why.into())
+}
+
+/// The major version in `15.18 (Debian 15.18-0)`, `17beta1` and the like.
+fn major(version: &str) -> Option<u32> {
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// The rounds that the server's first SCRAM message asks for (RFC 5802, section 5.1: the attribute `i`).
@@ -124,7 +134,7 @@ mod tests {
     /// What logging in comes to where the server says `says`, one after each thing it is told; and what it was told.
     async fn log_in(says: &[Vec<u8>]) -> (Result<(), WireError>, Vec<Vec<u8>>) {
         let (near, mut far) = tokio::io::duplex(1 << 16);
-        let mut wire = Wire { socket: Box::new(near), read: BytesMut::new() };
+        let mut wire = Wire::over(Box::new(near));
         let password = Password::new("secret");
         let login = Login { user: "dbz", password: &password, database: "inv", options: "-c a=b" };
         let server = async {
@@ -150,6 +160,12 @@ mod tests {
         assert!(done.is_ok());
         // md5(md5("secretdbz") + "salt").
         assert_eq!(told.get(1).unwrap(), b"p\0\0\0\x28md596eabaa75f3ffd5206409755df3cb4b0\0");
+    }
+
+    #[test]
+    fn versions_are_numbers_in_front() {
+        let versions = ["15.18 (Debian 15.18-0)", "17beta1", "9.6.24", "devel"].map(major);
+        assert_eq!(versions, [Some(15), Some(17), Some(9), None]);
     }
 
     #[tokio::test]

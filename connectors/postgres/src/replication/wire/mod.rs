@@ -44,6 +44,8 @@ pub(super) enum Message {
 pub(super) struct Wire {
     socket: Box<dyn Duplex>,
     read: BytesMut,
+    /// The server's major version, as it said at login.
+    version: Option<u32>,
 }
 
 impl Wire {
@@ -52,7 +54,16 @@ impl Wire {
     /// # Errors
     /// Where there is nobody, or no TLS as the configuration wants it.
     pub(super) async fn connect(host: &str, port: u16, files: &TlsFiles) -> Result<Self> {
-        Ok(Self { socket: socket::connect(host, port, files).await?, read: BytesMut::new() })
+        Ok(Self::over(socket::connect(host, port, files).await?))
+    }
+
+    fn over(socket: Box<dyn Duplex>) -> Self {
+        Self { socket, read: BytesMut::new(), version: None }
+    }
+
+    /// The server's major version; `None` where it did not say one.
+    pub(super) fn version(&self) -> Option<u32> {
+        self.version
     }
 
     /// Sends messages.
@@ -130,7 +141,7 @@ impl Wire {
             match self.next().await? {
                 Message::Other(backend::Message::DataRow(row)) => rows.push(columns(&row)?),
                 Message::Other(backend::Message::ErrorResponse(error)) => {
-                    refused = Some(server_error(&error))
+                    refused = Some(server_error(&error));
                 }
                 Message::Other(backend::Message::ReadyForQuery(_)) => return refused.map_or(Ok(rows), Err),
                 _ => {}
@@ -221,7 +232,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         });
-        Wire { socket: Box::new(near), read: BytesMut::new() }
+        Wire::over(Box::new(near))
     }
 
     fn message(tag: u8, body: &[u8]) -> Vec<u8> {
@@ -270,7 +281,8 @@ mod tests {
         #[test]
         fn hostile_bytes_never_panic(tag in any::<u8>(), body in proptest::collection::vec(any::<u8>(), 0..80)) {
             let (near, _far) = tokio::io::duplex(1);
-            let mut wire = Wire { socket: Box::new(near), read: BytesMut::from(message(tag, &body).as_slice()) };
+            let mut wire = Wire::over(Box::new(near));
+            wire.read.extend_from_slice(&message(tag, &body));
             match wire.take() {
                 Ok(Some(Message::Other(backend::Message::DataRow(row)))) => drop(columns(&row)),
                 Ok(Some(Message::Other(backend::Message::ErrorResponse(error)))) => drop(server_error(&error)),
