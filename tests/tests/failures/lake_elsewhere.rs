@@ -228,7 +228,7 @@ fn sleeps_through_a_rebalance(elsewhere: &Elsewhere) {
 #[test]
 fn a_killed_worker_writes_each_record_into_hdfs_once() {
     let Some(hdfs) = services().hdfs_for("a_killed_worker_writes_each_record_into_hdfs_once") else { return };
-    survives(&Elsewhere::Hdfs(hdfs, format!("/{}", unique("killed"))), count(5, 100));
+    survives(&Elsewhere::Hdfs(hdfs, format!("/{}", unique("killed"))), count(3, 100));
 }
 
 #[test]
