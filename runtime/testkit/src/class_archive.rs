@@ -22,8 +22,7 @@ const SLOWEST_WRITE: Duration = Duration::from_secs(60);
 ///
 /// The first to ask makes it, once for each version of Java: `start` starts a program with one more option, which has the
 /// archive written when the program is stopped, waits until what makes a start slow is loaded, and tells the folder that the
-/// program works in. Where that fails it is said,
-/// and not tried again: without an archive all is as good, and slower.
+/// program works in. Where that fails it is said, and not tried again: without an archive all is as good, and slower.
 pub(crate) fn option(
     java: &FoundJava,
     jars: &Jars,

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use lavka_api::config::{Config, Password};
 use lavka_connector_lake::store::{
-    Account, AzureSettings, BucketStore, Chunk, LakePath, LakeStore as _, ObjectSettings, Renamed,
+    Account, AzureSettings, BucketStore, Chunk, LakePath, LakeStore as _, Renamed,
 };
-use lavka_testkit::{AzureServer, Python, Unavailable, count, had, temp_dir, unique};
+use lavka_testkit::{AzureServer, Python, Unavailable, count, had, temp_dir};
 
-use crate::bucket::PART;
+use crate::bucket::{PART, name, store_below};
 use crate::support::{Rig, runtime};
 use crate::{lost_uploads, promises};
 
@@ -21,7 +21,7 @@ fn server(test: &str) -> Option<&'static AzureServer> {
 }
 
 fn container(server: &AzureServer) -> String {
-    let name = unique("lake").to_lowercase().replace('_', "-");
+    let name = name("lake");
     server.create_container(&name);
     name
 }
@@ -36,16 +36,7 @@ fn account(server: &AzureServer) -> AzureSettings {
 }
 
 fn store(container: &str, account: AzureSettings) -> BucketStore {
-    BucketStore::new(ObjectSettings {
-        bucket: container.to_owned(),
-        prefix: "landing".to_owned(),
-        key: "store.url",
-        part_bytes: PART,
-        retries: 2,
-        retry_backoff: Duration::from_millis(50),
-        proxy: None,
-        account: Account::Azure(account),
-    })
+    store_below(container, "landing", "store.url", Account::Azure(account))
 }
 
 /// With the URL that Hadoop's driver has.

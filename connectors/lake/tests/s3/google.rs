@@ -6,12 +6,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use lavka_api::config::{Config, Password};
-use lavka_connector_lake::store::{
-    Account, BucketStore, Chunk, GoogleSettings, LakePath, LakeStore as _, ObjectSettings,
-};
+use lavka_connector_lake::store::{Account, BucketStore, Chunk, GoogleSettings, LakePath, LakeStore as _};
 use lavka_testkit::{GoogleServer, Python, Unavailable, count, had, temp_dir};
 
-use crate::bucket::{PART, bucket};
+use crate::bucket::{bucket, store_below};
 use crate::support::{Rig, runtime};
 use crate::{lost_uploads, promises};
 
@@ -34,16 +32,7 @@ fn account(server: &GoogleServer) -> GoogleSettings {
 }
 
 fn store(bucket: &str, account: GoogleSettings) -> BucketStore {
-    BucketStore::new(ObjectSettings {
-        bucket: bucket.to_owned(),
-        prefix: "landing".to_owned(),
-        key: "store.url",
-        part_bytes: PART,
-        retries: 2,
-        retry_backoff: Duration::from_millis(50),
-        proxy: None,
-        account: Account::Google(account),
-    })
+    store_below(bucket, "landing", "store.url", Account::Google(account))
 }
 
 fn config(server: &GoogleServer, bucket: &str) -> Config {

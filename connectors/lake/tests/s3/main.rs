@@ -1,5 +1,5 @@
-//! The lake in a bucket of a real S3 server, a container of Azure, or behind Google's protocol: exactly once over kills and takeovers, and nothing left
-//! of dead writers.
+//! The lake in a bucket of a real S3 server, a container of Azure, or behind Google's protocol: exactly once over kills and
+//! takeovers, and nothing left of dead writers.
 
 #![allow(
     clippy::unwrap_used,

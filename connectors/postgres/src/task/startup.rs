@@ -235,10 +235,16 @@ pub(crate) fn wal_level(level: &str) -> String {
     )
 }
 
-/// The tables whose changes become records.
-async fn captured(context: &Context, connection: &mut PgConnection) -> Result<Vec<Found>> {
+/// The tables that are there and whose changes become records.
+async fn listed(context: &Context, connection: &mut PgConnection) -> Result<Vec<Found>> {
     let mut tables = list(connection).await?;
     tables.retain(|table| context.events.tables.takes(&table.id));
+    Ok(tables)
+}
+
+/// The same, unless they are more than the configuration allows.
+async fn captured(context: &Context, connection: &mut PgConnection) -> Result<Vec<Found>> {
+    let tables = listed(context, connection).await?;
     let most = usize::try_from(context.settings.run.guardrail_collections_max).unwrap_or_default();
     if most > 0 && tables.len() > most {
         let message = format!(
@@ -271,8 +277,7 @@ async fn made_meanwhile(
     before: Vec<Found>,
 ) -> Result<Vec<Found>> {
     let known: HashMap<u32, u32> = before.iter().map(|table| (table.oid, table.filenode)).collect();
-    let mut tables = list(connection).await?;
-    tables.retain(|table| context.events.tables.takes(&table.id));
+    let mut tables = listed(context, connection).await?;
     if tables.iter().any(|table| !known.contains_key(&table.oid)) {
         publish(connection, publication, &tables).await?;
     }

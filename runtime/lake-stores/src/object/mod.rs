@@ -201,7 +201,10 @@ impl BucketStore {
         }
         lease.guard_is(|hold: &Hold| !hold.lost.swap(true, Ordering::Relaxed));
         Error::retriable(format!(
-            "the upload of {key} in the bucket {} is gone. Another writer has taken the partition over and cleared it away;              or a rule of the bucket's aborts uploads that are under way for less time than files stay open: have it wait              longer, or files finished sooner (rotate.schedule.interval.ms, lavka.rotate.idle.ms). Their records are read              again",
+            "the upload of {key} in the bucket {} is gone. Another writer has taken the partition over and cleared it away; \
+             or a rule of the bucket's aborts uploads that are under way for less time than files stay open: have it wait \
+             longer, or files finished sooner (rotate.schedule.interval.ms, lavka.rotate.idle.ms). Their records are read \
+             again",
             self.inner.settings.bucket
         ))
     }

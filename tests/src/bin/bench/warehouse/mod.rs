@@ -61,10 +61,7 @@ async fn limits(bootstrap: &str, server: &Postgres) -> Outcome<()> {
     let native = raw::url(server);
     let (mut inserts, mut upserts) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
-        table.empty().await?;
-        let copy = table.copy().await?;
-        table.empty().await?;
-        let insert = lavka(bootstrap, &native, &mut table, Format::Avro(&registry), "insert").await?;
+        let [copy, insert] = copy_and_inserts(bootstrap, &native, &mut table, &registry).await?;
         table.mark().await?;
         let by_hand = table.upsert().await?;
         table.mark().await?;
@@ -83,6 +80,19 @@ async fn limits(bootstrap: &str, server: &Postgres) -> Outcome<()> {
     Ok(())
 }
 
+/// The raw `COPY` into the empty table, and our inserts into it.
+async fn copy_and_inserts(
+    bootstrap: &str,
+    url: &str,
+    table: &mut Table,
+    registry: &str,
+) -> Outcome<[Run; 2]> {
+    table.empty().await?;
+    let copy = table.copy().await?;
+    table.empty().await?;
+    Ok([copy, lavka(bootstrap, url, table, Format::Avro(registry), "insert").await?])
+}
+
 /// The first half of [`limits`], more often.
 async fn inserts(bootstrap: &str, server: &Postgres) -> Outcome<()> {
     println!("Kafka (Avro) → PostgreSQL, {RECORDS} records of 10 columns, inserts alone");
@@ -92,10 +102,7 @@ async fn inserts(bootstrap: &str, server: &Postgres) -> Outcome<()> {
     let native = raw::url(server);
     let (mut ratios, mut costs) = (Vec::new(), Vec::new());
     for round in 0..=INSERT_ROUNDS {
-        table.empty().await?;
-        let copy = table.copy().await?;
-        table.empty().await?;
-        let insert = lavka(bootstrap, &native, &mut table, Format::Avro(&registry), "insert").await?;
+        let [copy, insert] = copy_and_inserts(bootstrap, &native, &mut table, &registry).await?;
         if round > 0 {
             println!("  raw COPY {copy}   Lavka {insert}");
             ratios.push(insert.rate / copy.rate);
