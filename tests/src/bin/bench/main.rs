@@ -10,6 +10,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 mod avro;
 mod cdc;
 mod coap;
+mod java;
 mod mqtt;
 mod sink;
 mod source;

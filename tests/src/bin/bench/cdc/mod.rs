@@ -5,6 +5,7 @@ mod debezium;
 mod lag;
 mod load;
 mod reader;
+mod worker;
 
 use std::error::Error;
 use std::time::Instant;
@@ -27,10 +28,12 @@ const TABLES: u32 = 5_000;
 
 /// Runs one part, or all.
 pub(crate) async fn run(bootstrap: &str, part: Option<&str>) -> Outcome<()> {
-    let parts = ["stream", "alone", "tls", "memory", "latency", "snapshot", "transaction", "tables"];
+    let parts =
+        ["stream", "workers", "alone", "tls", "memory", "latency", "snapshot", "transaction", "tables"];
     for known in parts.iter().filter(|known| part.is_none_or(|part| part == **known)) {
         match *known {
             "stream" => stream(bootstrap).await?,
+            "workers" => workers(bootstrap).await?,
             "alone" => alone().await?,
             "tls" => tls().await?,
             "memory" => memory(bootstrap).await?,
@@ -80,7 +83,7 @@ async fn stream(bootstrap: &str) -> Outcome<()> {
             // Before there was a producer in this process.
             task_alone = peak(std::process::id());
         }
-        let kafka = reader::into_kafka(bootstrap, reader::config(&server, &load.slot()?, &[])).await?;
+        let kafka = worker::ours(bootstrap, reader::config(&server, &load.slot()?, &[])).await?;
         let them = debezium.read(&reader::config(&server, &load.slot()?, &[]), CHANGES)?;
         if round > 0 {
             println!(
@@ -118,6 +121,36 @@ async fn stream(bootstrap: &str) -> Outcome<()> {
         "  most memory: the task alone {task_alone} MB, the worker with its producer {} MB, Debezium's task {} MB",
         peak(std::process::id()),
         peak(debezium.pid())
+    );
+    Ok(())
+}
+
+/// Two workers, each with its producer, one after the other.
+async fn workers(bootstrap: &str) -> Outcome<()> {
+    println!(
+        "PostgreSQL stream into Kafka: {CHANGES} changes of 8 columns, JSON, a worker beside Java's with Debezium"
+    );
+    let server = server()?;
+    let load = Load::write(&server)?;
+    let java = worker::Theirs::launch(bootstrap)?;
+    forget_peak()?;
+    let (mut rates, mut costs) = (Vec::new(), Vec::new());
+    // The first pass warms Java's compiler up and does not count.
+    for round in 0..=ROUNDS {
+        let us = worker::ours(bootstrap, reader::config(&server, &load.slot()?, &[])).await?;
+        let them = java.run(reader::config(&server, &load.slot()?, &[])).await?;
+        if round > 0 {
+            println!("  Lavka {us}   Java's worker with Debezium {them}");
+            rates.push(us.rate / them.rate);
+            costs.push(them.cpu_seconds / us.cpu_seconds);
+        }
+    }
+    println!(
+        "  {:.1} times the rate, {:.1} times less CPU; at most {} MB resident, Java's worker {} MB",
+        median(&mut rates),
+        median(&mut costs),
+        peak(std::process::id()),
+        java.peak()
     );
     Ok(())
 }
@@ -172,7 +205,7 @@ async fn memory(bootstrap: &str) -> Outcome<()> {
         let buffer = (megabytes << 20).to_string();
         let config = reader::config(&server, &load.slot()?, &[("producer.override.buffer.memory", &buffer)]);
         forget_peak()?;
-        let run = reader::into_kafka(bootstrap, config).await?;
+        let run = worker::ours(bootstrap, config).await?;
         println!("  {megabytes:>2} MB: {} MB   {run}", peak(std::process::id()));
     }
     Ok(())

@@ -1,20 +1,16 @@
 //! Our readers: a task whose JSON is discarded, and a whole worker.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use lavka_api::async_trait;
 use lavka_api::config::Config;
 use lavka_api::data::{OffsetMap, SourceRecord};
 use lavka_api::plugin::{DeliveryListener, Factory, OffsetReader, SourceTask, SourceTaskStart, TaskId};
 use lavka_converters::json::{JsonWriter, WriteOptions};
-use lavka_telemetry::metrics::Metrics;
 use lavka_testkit::Postgres;
 
 use super::Outcome;
-use super::load::CHANGES;
 use crate::usage::{Run, Stopwatch};
-use crate::worker;
 
 /// The configuration of both connectors, with more entries.
 pub(super) fn config(server: &Postgres, slot: &str, more: &[(&str, &str)]) -> Config {
@@ -110,22 +106,5 @@ pub(super) async fn discard(config: &Config, records: u32) -> Outcome<Run> {
     reader.read(records).await?;
     let run = watch.stop(records);
     reader.stop().await;
-    Ok(run)
-}
-
-/// The changes through a worker into Kafka.
-pub(super) async fn into_kafka(bootstrap: &str, config: Config) -> Outcome<Run> {
-    let folder = tempfile::tempdir()?;
-    let metrics = Metrics::new();
-    let plugins = lavka_connector_postgres::plugins();
-    let settings = [("producer.linger.ms", "5"), ("producer.compression.type", "lz4")];
-    let worker = worker::start(bootstrap, folder.path(), metrics.clone(), plugins, &settings)?;
-    let watch = Stopwatch::start();
-    worker.handle().put_connector("bench-cdc".into(), config, None, true).await?;
-    while worker::total(&metrics, "source-record-write-total") < f64::from(CHANGES) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let run = watch.stop(CHANGES);
-    worker.shutdown().await;
     Ok(run)
 }

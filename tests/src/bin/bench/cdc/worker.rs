@@ -1,0 +1,84 @@
+//! The whole way into Kafka, as users have it: our worker, and Debezium's connector in Java's.
+
+use std::time::{Duration, Instant};
+
+use lavka_api::config::Config;
+use lavka_telemetry::metrics::Metrics;
+use lavka_testkit::{JarSet, KafkaClient, unique};
+use serde_json::{Map, Value as Json};
+
+use super::Outcome;
+use super::load::CHANGES;
+use crate::java::JavaWorker;
+use crate::usage::{Run, Stopwatch, peak, seconds_of};
+use crate::worker;
+
+/// What the producers of both workers are set to.
+const PRODUCER: [(&str, &str); 2] = [("producer.linger.ms", "5"), ("producer.compression.type", "lz4")];
+/// Between two looks at how far it is.
+const PAUSE: Duration = Duration::from_millis(5);
+const SLOWEST: Duration = Duration::from_secs(120);
+
+/// The changes through a worker of ours, in this process.
+pub(super) async fn ours(bootstrap: &str, config: Config) -> Outcome<Run> {
+    let folder = tempfile::tempdir()?;
+    let metrics = Metrics::new();
+    let plugins = lavka_connector_postgres::plugins();
+    let worker = worker::start(bootstrap, folder.path(), metrics.clone(), plugins, &PRODUCER)?;
+    let watch = Stopwatch::start();
+    worker.handle().put_connector("bench-cdc".into(), config, None, true).await?;
+    while worker::total(&metrics, "source-record-write-total") < f64::from(CHANGES) {
+        tokio::time::sleep(PAUSE).await;
+    }
+    let run = watch.stop(CHANGES);
+    worker.shutdown().await;
+    Ok(run)
+}
+
+/// Java's worker with Debezium's connector.
+pub(super) struct Theirs {
+    worker: JavaWorker,
+    kafka: KafkaClient,
+}
+
+impl Theirs {
+    pub(super) fn launch(bootstrap: &str) -> Outcome<Self> {
+        let mut settings = vec![
+            ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
+            ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
+            ("key.converter.schemas.enable", "false"),
+            ("value.converter.schemas.enable", "false"),
+        ];
+        settings.extend(PRODUCER);
+        let worker = JavaWorker::launch(bootstrap, JarSet::DebeziumPostgres, &settings)?;
+        Ok(Self { worker, kafka: KafkaClient::new(bootstrap) })
+    }
+
+    /// The most memory that its process has had resident, in MB.
+    pub(super) fn peak(&self) -> u64 {
+        peak(self.worker.pid())
+    }
+
+    /// The changes, until all of them are in Kafka.
+    pub(super) async fn run(&self, mut config: Config) -> Outcome<Run> {
+        let name = unique("debezium");
+        // A topic of its own, so that its end tells how far it is.
+        config.set("topic.prefix", name.clone());
+        let topic = format!("{name}.public.payments");
+        self.kafka.create_topic(&topic, 1);
+        let config: Map<String, Json> =
+            config.iter().map(|(key, value)| (key.to_owned(), Json::from(value))).collect();
+        let (began, before) = (Instant::now(), seconds_of(self.worker.pid()));
+        self.worker.start(&name, &Json::Object(config))?;
+        while self.kafka.end_offsets(&topic).iter().sum::<i64>() < i64::from(CHANGES) {
+            if began.elapsed() > SLOWEST {
+                return Err(self.worker.status(&name).into());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        let rate = f64::from(CHANGES) / began.elapsed().as_secs_f64();
+        let run = Run { rate, cpu_seconds: seconds_of(self.worker.pid()) - before };
+        self.worker.delete(&name);
+        Ok(run)
+    }
+}
