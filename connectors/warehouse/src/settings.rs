@@ -219,7 +219,8 @@ impl SinkSettings {
     }
 
     fn debezium(keys: &DebeziumKeys, config: &Config) -> Result<Self, Problem> {
-        let clock = clock("use.time.zone", &keys.time_zone, false)?;
+        let older = keys.old_time_zone.as_deref().filter(|_| !config.contains("use.time.zone"));
+        let clock = clock("use.time.zone", older.unwrap_or(&keys.time_zone), false)?;
         let filter = match (keys.exclude.is_empty(), keys.include.is_empty()) {
             (false, _) => FieldFilter::Exclude(keys.exclude.clone()),
             (true, false) => FieldFilter::Include(keys.include.clone()),
@@ -335,6 +336,12 @@ impl SinkSettings {
             return Err((
                 "delete.enabled",
                 "Primary key mode must be 'record_key' when delete support is enabled".to_owned(),
+            ));
+        }
+        if !confluent && self.delete && matches!(self.rules.key_mode, KeyMode::None | KeyMode::Kafka) {
+            return Err((
+                "delete.enabled",
+                "a delete needs to know which row: set primary.key.mode to record_key".to_owned(),
             ));
         }
         if self.mode != InsertMode::Insert && self.rules.key_mode == KeyMode::None {

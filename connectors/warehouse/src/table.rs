@@ -84,8 +84,10 @@ pub(crate) struct Table {
     /// Its name as the catalog has it.
     pub(crate) id: TableId,
     pub(crate) kind: TableKind,
-    /// In the table's order.
+    /// In the table's order, without those that the database computes.
     pub(crate) columns: Vec<Column>,
+    /// What a query of all columns selects where that is not `*`: those whose values are read as texts alone are cast.
+    pub(crate) selection: Option<String>,
 }
 
 /// What can be written to.
@@ -166,6 +168,14 @@ pub(crate) enum ColumnKind {
     Timestamp,
     /// An instant.
     TimestampTz,
+    /// PostgreSQL's length of time.
+    Interval,
+    /// PostgreSQL's pair of coordinates.
+    Point,
+    /// MySQL's geometries.
+    Geometry,
+    /// MySQL's bits.
+    Bits,
     /// PostgreSQL's array of a kind, with the object id of its elements.
     Array(Box<ColumnKind>, u32),
     /// Known by its text form alone.

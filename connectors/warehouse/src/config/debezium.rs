@@ -34,7 +34,7 @@ lavka_api::config! {
         pub(crate) delete_enabled: bool = key("delete.enabled").default(false).low().group(CONNECTOR)
             .width(Width::Short).display("Controls whether records can be deleted by the connector")
             .doc("Whether delete events and tombstones delete the row with their key. Needs \
-                  primary.key.mode=record_key for tombstones."),
+                  primary.key.mode=record_key; delete events also take record_value and record_header."),
         pub(crate) truncate_enabled: bool = key("truncate.enabled").default(false).low().group(CONNECTOR)
             .width(Width::Short).display("Controls whether tables can be truncated by the connector")
             .doc("Whether truncate events empty the table."),
@@ -75,6 +75,9 @@ lavka_api::config! {
         pub(crate) time_zone: String = key("use.time.zone").default("UTC").group(CONNECTOR).width(Width::Short)
             .check(time_zone()).display("The timezone used when inserting temporal values.")
             .doc("Time zone in which columns without one hold instants."),
+        pub(crate) old_time_zone: Option<String> = key("database.time_zone").low().group(CONNECTOR).width(Width::Short)
+            .check(time_zone()).display("Older name of use.time.zone")
+            .doc("Older name of use.time.zone, read where that is missing."),
         pub(crate) batch_size: i32 = key("batch.size").default(500).group(ADVANCED).width(Width::Short)
             .check(Check::at_least(1)).display("Specifies how many records to attempt to batch together")
             .doc("Records that one statement writes at most. PostgreSQL's COPY is a stream and has no such bound: there \
@@ -134,6 +137,7 @@ pub(super) const IGNORED: &[Ignored] = &[
     ),
     ("connection.pool.min_size", Kind::Int, Some("5"), POOL),
     ("connection.pool.max_size", Kind::Int, Some("32"), POOL),
+    ("connection.pool.acquire_increment", Kind::Int, Some("32"), POOL),
     ("connection.pool.timeout", Kind::Long, Some("1800"), POOL),
     (
         "connection.restart.on.errors",
@@ -159,7 +163,13 @@ pub(super) const IGNORED: &[Ignored] = &[
         Some("false"),
         "Rows get to PostgreSQL by COPY, which is faster still.",
     ),
-    ("dialect.postgres.postgis.schema", Kind::String, Some("public"), "Geometry is written as it comes."),
+    (
+        "dialect.postgres.postgis.schema",
+        Kind::String,
+        Some("public"),
+        "New columns are of the types geometry and geography as the search path finds them (currentSchema in \
+         connection.url).",
+    ),
     (
         "dialect.sqlserver.identity.insert",
         Kind::Boolean,

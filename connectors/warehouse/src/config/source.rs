@@ -8,6 +8,14 @@ use super::{Ignored, with_ignored};
 const DATABASE: &str = "Database";
 const MODE: &str = "Mode";
 const CONNECTOR: &str = "Connector";
+const ISOLATION: [&str; 6] = [
+    "DEFAULT",
+    "READ_UNCOMMITTED",
+    "READ_COMMITTED",
+    "REPEATABLE_READ",
+    "SERIALIZABLE",
+    "SQL_SERVER_SNAPSHOT",
+];
 
 lavka_api::config! {
     /// What Confluent's source is configured with.
@@ -67,6 +75,16 @@ lavka_api::config! {
         pub(crate) timestamps: Vec<String> = key("timestamp.column.name").default("").group(MODE)
             .width(Width::Medium).display("Timestamp Column Name")
             .doc("The columns that are set; of several the first that is not null counts."),
+        pub(crate) incrementing_mapping: Vec<String> = key("incrementing.column.mapping").default("").group(MODE)
+            .width(Width::Long).display("Table to incrementing column mappings")
+            .doc("The columns that grow where tables differ in them, as regex:column with commas between. The first \
+                  regular expression that matches the full name of a table (schema.name) counts; tables that none \
+                  matches have incrementing.column.name."),
+        pub(crate) timestamps_mapping: Vec<String> = key("timestamp.columns.mapping").default("").group(MODE)
+            .width(Width::Long).display("Table to timestamp columns mappings")
+            .doc("The columns that are set where tables differ in them, as regex:[column|column] with commas between. \
+                  The first regular expression that matches the full name of a table (schema.name) counts; tables that \
+                  none matches have timestamp.column.name."),
         pub(crate) timestamp_initial: Option<i64> = key("timestamp.initial").low().group(MODE).width(Width::Medium)
             .display("Unix time value of initial timestamp")
             .doc("Milliseconds since 1970 from which rows are read where there is no offset; -1 is now, null everything."),
@@ -76,6 +94,18 @@ lavka_api::config! {
         pub(crate) query: String = key("query").default("").group(MODE).width(Width::Short).display("Query")
             .doc("A query to read instead of tables. The condition on new rows is put behind it, so it has no WHERE of its \
                   own, except in mode bulk or as SELECT * FROM (...) AS x."),
+        pub(crate) query_masked: Option<Password> = key("query.masked").group(MODE).width(Width::Short)
+            .display("Query (Masked)")
+            .doc("As query, for a text that is not to be shown: it is hidden in errors, in the log and by the REST API."),
+        pub(crate) query_retries: i32 = key("query.retry.attempts").default(-1).low().group(MODE).width(Width::Short)
+            .display("Query Retry Attempts")
+            .doc("How often in a row a read may fail for something that may pass by itself before the task fails; -1 \
+                  (and 0): as often as it does."),
+        pub(crate) isolation: String = key("transaction.isolation.mode").default("DEFAULT").low().group(MODE)
+            .width(Width::Medium).check(choice(&ISOLATION)).recommend(&ISOLATION)
+            .display("Transaction Isolation Mode")
+            .doc("The isolation of the transactions that read: DEFAULT, the server's own, READ_UNCOMMITTED, \
+                  READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE, or SQL_SERVER_SNAPSHOT, as far as the database has it."),
         pub(crate) query_suffix: String = key("query.suffix").default("").low().group(MODE).width(Width::Short)
             .display("Query suffix").doc("Text behind every query, such as LIMIT 1000."),
         pub(crate) quote_identifiers: String = key("quote.sql.identifiers").default("ALWAYS").group(DATABASE)
@@ -146,18 +176,6 @@ const IGNORED: &[Ignored] = &[
         "The connector looks for its tables before its tasks are made.",
     ),
     ("date.calendar.system", Kind::String, Some("LEGACY"), "Days are read by today's calendar."),
-    (
-        "transaction.isolation.mode",
-        Kind::String,
-        Some("DEFAULT"),
-        "A query is a transaction of the server's default.",
-    ),
-    (
-        "query.retry.attempts",
-        Kind::Int,
-        Some("-1"),
-        "What may pass by itself is tried again until it does, with the worker's back-off.",
-    ),
 ];
 
 /// The keys of the source.

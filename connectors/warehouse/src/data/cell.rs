@@ -5,6 +5,8 @@ use std::hash::{Hash, Hasher};
 
 use lavka_api::data::Decimal;
 
+use super::geometry::Geometry;
+
 /// A value of a column. Where it can it borrows from the record.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cell<'a> {
@@ -26,6 +28,13 @@ pub(crate) enum Cell<'a> {
     Local(i64),
     /// An instant: microseconds since 1970-01-01T00:00Z.
     Instant(i64),
+    /// A length of time, in microseconds.
+    Duration(i64),
+    /// Later than every other date or timestamp, or, where it is negative, earlier.
+    Forever {
+        negative: bool,
+    },
+    Geometry(Box<Geometry<'a>>),
     Array(Vec<Cell<'a>>),
 }
 
@@ -42,6 +51,7 @@ impl Cell<'_> {
             Cell::Decimal(decimal) => {
                 usize::try_from(decimal.unscaled().bits() / 3).unwrap_or(usize::MAX / 2) + 16
             }
+            Cell::Geometry(geometry) => geometry.wkb().len() * 2 + 24,
             Cell::Array(items) => items.iter().map(Cell::size).sum::<usize>() + 24,
             _ => 12,
         }
@@ -82,7 +92,9 @@ fn hash(cell: &Cell<'_>, state: &mut impl Hasher) {
     match cell {
         Cell::Null => {}
         Cell::Bool(v) => v.hash(state),
-        Cell::Int(v) | Cell::Time(v) | Cell::Local(v) | Cell::Instant(v) => v.hash(state),
+        Cell::Int(v) | Cell::Time(v) | Cell::Local(v) | Cell::Instant(v) | Cell::Duration(v) => v.hash(state),
+        Cell::Forever { negative } => negative.hash(state),
+        Cell::Geometry(geometry) => geometry.wkb().hash(state),
         Cell::UInt(v) => v.hash(state),
         Cell::Float32(v) => v.to_bits().hash(state),
         Cell::Float64(v) => v.to_bits().hash(state),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use lavka_api::data::{Decimal, Logical, Schema, Struct, Type, Value};
 
 use super::cell::Cell;
+use super::geometry::Geometry;
 use super::temporal::{WallClock, parse_datetime, parse_time};
 
 /// Which schema names mean something.
@@ -50,12 +51,24 @@ pub(crate) enum Conversion {
     Bits(usize),
     /// A map or struct as JSON.
     Json,
+    /// A number of microseconds.
+    Duration,
+    /// A struct of bytes, of a reference system and, `true`, of a point's coordinates.
+    Geometry(bool),
     /// Items by their own conversion.
     Array(Box<Conversion>),
 }
 
 const MILLI: i64 = 1_000_000;
 const MICRO: i64 = 1_000;
+
+/// The dates and timestamps that stand for PostgreSQL's `infinity` and `-infinity` in what Debezium's sources write: of the
+/// JDBC driver (`PGStatement.DATE_POSITIVE_INFINITY`), in milliseconds and microseconds, and of the days of its stream.
+const INFINITIES: [(i64, i64); 2] = [
+    (9_223_372_036_825_200, -9_223_372_036_832_400),
+    (9_223_372_036_825_200_000, -9_223_372_036_832_400_000),
+];
+const INFINITE_DAYS: (i32, i32) = (-2_147_472_692, -2_147_472_691);
 
 impl Conversion {
     /// The conversion of the field `name` with this schema.
@@ -121,6 +134,12 @@ impl Conversion {
         let text = || value.as_str().ok_or_else(|| misfit(value, "a text"));
         match self {
             Conversion::Plain => plain(value),
+            Conversion::Date(None) if number().is_ok_and(|days| days == i64::from(INFINITE_DAYS.0)) => {
+                Ok(Cell::Forever { negative: false })
+            }
+            Conversion::Date(None) if number().is_ok_and(|days| days == i64::from(INFINITE_DAYS.1)) => {
+                Ok(Cell::Forever { negative: true })
+            }
             Conversion::Date(clock) => {
                 let days = i32::try_from(number()?).map_err(|_| "a date out of range".to_owned())?;
                 Ok(Cell::Date(clock.as_ref().map_or(days, |clock| clock.day(days))))
@@ -129,7 +148,19 @@ impl Conversion {
                 let micros = scaled(number()?, *nanos)?;
                 Ok(Cell::Time(clock.as_ref().map_or(micros, |clock| clock.time(micros))))
             }
-            Conversion::Local(nanos) => Ok(Cell::Local(scaled(number()?, *nanos)?)),
+            Conversion::Local(nanos) => {
+                let number = number()?;
+                let of_unit = match *nanos {
+                    MILLI => INFINITIES.first(),
+                    MICRO => INFINITIES.last(),
+                    _ => None,
+                };
+                match of_unit {
+                    Some((positive, _)) if number == *positive => Ok(Cell::Forever { negative: false }),
+                    Some((_, negative)) if number == *negative => Ok(Cell::Forever { negative: true }),
+                    _ => Ok(Cell::Local(scaled(number, *nanos)?)),
+                }
+            }
             Conversion::Instant(nanos) => Ok(Cell::Instant(scaled(number()?, *nanos)?)),
             Conversion::Listed(nanos) => {
                 let number = match value {
@@ -142,6 +173,9 @@ impl Conversion {
             }
             Conversion::ZonedTimestamp => {
                 let text = text()?;
+                if matches!(text, "infinity" | "-infinity") {
+                    return Ok(Cell::Forever { negative: text.starts_with('-') });
+                }
                 let (micros, zoned) =
                     parse_datetime(text).ok_or_else(|| format!("'{text}' is no timestamp"))?;
                 Ok(if zoned { Cell::Instant(micros) } else { Cell::Local(micros) })
@@ -159,6 +193,11 @@ impl Conversion {
             Conversion::Bits(length) => match value {
                 Value::Bytes(bytes) => Ok(Cell::Text(Cow::Owned(bits(bytes.as_slice(), *length)))),
                 other => Err(misfit(other, "bits")),
+            },
+            Conversion::Duration => Ok(Cell::Duration(number()?)),
+            Conversion::Geometry(_) => match value {
+                Value::Struct(parts) => Ok(Cell::Geometry(Box::new(Geometry::read(parts)?))),
+                other => Err(misfit(other, "a struct of a geometry")),
             },
             Conversion::Json => Ok(Cell::Text(Cow::Owned(json(value)?))),
             Conversion::Array(item) => match value {
@@ -184,7 +223,10 @@ fn debezium(schema: &Schema) -> Option<Conversion> {
         "time.NanoTimestamp" => Conversion::Local(1),
         "time.ZonedTimestamp" => Conversion::ZonedTimestamp,
         "time.ZonedTime" => Conversion::ZonedTime,
+        "time.MicroDuration" => Conversion::Duration,
         "data.VariableScaleDecimal" => Conversion::VariableScaleDecimal,
+        "data.geometry.Point" => Conversion::Geometry(true),
+        "data.geometry.Geometry" | "data.geometry.Geography" => Conversion::Geometry(false),
         "data.Bits" => {
             let length = schema.parameter("length").and_then(|text| text.as_str().parse().ok());
             Conversion::Bits(length.unwrap_or(0).min(8 * 1024 * 1024))
@@ -320,6 +362,33 @@ mod tests {
         ] {
             let conversion = Conversion::of("f", &schema, &Semantics::Debezium).unwrap();
             assert_eq!(conversion.cell(&value), Ok(cell), "{schema:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_infinite_there_is_so_here() {
+        for (schema, values) in [
+            (
+                named(Type::Int32, "io.debezium.time.Date"),
+                [Value::Int32(-2_147_472_692), Value::Int32(-2_147_472_691)],
+            ),
+            (
+                named(Type::Int64, "io.debezium.time.MicroTimestamp"),
+                [Value::Int64(9_223_372_036_825_200_000), Value::Int64(-9_223_372_036_832_400_000)],
+            ),
+            (
+                named(Type::Int64, "io.debezium.time.Timestamp"),
+                [Value::Int64(9_223_372_036_825_200), Value::Int64(-9_223_372_036_832_400)],
+            ),
+            (named(Type::String, "io.debezium.time.ZonedTimestamp"), ["infinity".into(), "-infinity".into()]),
+        ] {
+            let conversion = Conversion::of("f", &schema, &Semantics::Debezium).unwrap();
+            let cells = values.each_ref().map(|value| conversion.cell(value).unwrap());
+            assert_eq!(
+                cells,
+                [Cell::Forever { negative: false }, Cell::Forever { negative: true }],
+                "{schema:?}"
+            );
         }
     }
 

@@ -150,9 +150,11 @@ pub(crate) fn date_text(days: i64) -> String {
 
 /// `12:30:00.000001`, with as many digits as are needed, in groups of three.
 pub(crate) fn time_text(micros: i64) -> String {
-    let (seconds, fraction) = (micros.div_euclid(SECOND), micros.rem_euclid(SECOND));
+    // MySQL has times before midnight, too.
+    let (sign, micros) = (if micros < 0 { "-" } else { "" }, micros.unsigned_abs());
+    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let whole = format!("{hours:02}:{minutes:02}:{seconds:02}");
+    let whole = format!("{sign}{hours:02}:{minutes:02}:{seconds:02}");
     match fraction {
         0 => whole,
         fraction if fraction % 1000 == 0 => format!("{whole}.{:03}", fraction / 1000),
@@ -230,6 +232,14 @@ pub(crate) fn parse_time(text: &str) -> Option<i64> {
     Some(micros + digits.parse::<i64>().ok()?)
 }
 
+/// Microseconds since midnight in UTC of a time with an offset, as `12:30:00.5+02:00`; `None` for one without.
+pub(crate) fn parse_zoned_time(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (clock, zone) = text.split_at_checked(text.find(['Z', 'z', '+', '-'])?)?;
+    let seconds = if zone.eq_ignore_ascii_case("z") { 0 } else { offset(zone)?.seconds() };
+    Some((parse_time(clock)? - i64::from(seconds) * SECOND).rem_euclid(DAY_MICROS))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,6 +279,23 @@ mod tests {
             "1970-01-01T00:00:00.é",
         ] {
             assert_eq!(parse_datetime(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_have_signs_and_offsets() {
+        assert_eq!(time_text(-5_400_000_000), "-01:30:00");
+        assert_eq!(time_text(-500_000), "-00:00:00.500");
+        assert_eq!(time_text(838 * 3600 * SECOND), "838:00:00");
+        for (text, micros) in [
+            ("01:30:00+02:00", Some(84_600 * SECOND)),
+            ("01:30:00.5Z", Some(5_400_500_000)),
+            ("23:00-0200", Some(3600 * SECOND)),
+            ("01:30:00", None),
+            ("x+02", None),
+            ("+02", None),
+        ] {
+            assert_eq!(parse_zoned_time(text), micros, "{text}");
         }
     }
 

@@ -99,6 +99,44 @@ impl Dialect {
         })
     }
 
+    /// The statement by which all transactions of a session have the isolation `level`, one of JDBC's names or SQL Server's
+    /// `SQL_SERVER_SNAPSHOT`; `None` where there is none.
+    pub(crate) fn isolation(self, level: &str) -> Option<String> {
+        let words = level.replace('_', " ");
+        let standard =
+            matches!(level, "READ_UNCOMMITTED" | "READ_COMMITTED" | "REPEATABLE_READ" | "SERIALIZABLE");
+        match self {
+            Dialect::Postgres | Dialect::Redshift | Dialect::Vertica if standard => {
+                Some(format!("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {words}"))
+            }
+            Dialect::MySql | Dialect::MariaDb if standard => {
+                Some(format!("SET SESSION TRANSACTION ISOLATION LEVEL {words}"))
+            }
+            Dialect::SqlServer if standard => Some(format!("SET TRANSACTION ISOLATION LEVEL {words}")),
+            Dialect::SqlServer if level == "SQL_SERVER_SNAPSHOT" => {
+                Some("SET TRANSACTION ISOLATION LEVEL SNAPSHOT".to_owned())
+            }
+            Dialect::Oracle if matches!(level, "READ_COMMITTED" | "SERIALIZABLE") => {
+                Some(format!("ALTER SESSION SET ISOLATION_LEVEL = {words}"))
+            }
+            Dialect::Db2 if standard => {
+                let name = match level {
+                    "READ_UNCOMMITTED" => "UR",
+                    "READ_COMMITTED" => "CS",
+                    "REPEATABLE_READ" => "RS",
+                    _ => "RR",
+                };
+                Some(format!("SET CURRENT ISOLATION = {name}"))
+            }
+            // It has that one alone.
+            Dialect::Sqlite if level == "SERIALIZABLE" => Some("PRAGMA read_uncommitted = 0".to_owned()),
+            Dialect::Snowflake if level == "READ_COMMITTED" => {
+                Some("ALTER SESSION SET TRANSACTION_DEFAULT_ISOLATION_LEVEL = 'READ COMMITTED'".to_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// The longest name of a table or column: so many characters, or bytes of UTF-8.
     fn longest_name(self) -> Option<(usize, bool)> {
         const BYTES: bool = true;
@@ -133,6 +171,31 @@ impl Dialect {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn databases_isolate_as_far_as_they_can() {
+        for (dialect, level, statement) in [
+            (
+                Dialect::Postgres,
+                "REPEATABLE_READ",
+                Some("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ"),
+            ),
+            (
+                Dialect::MariaDb,
+                "READ_UNCOMMITTED",
+                Some("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"),
+            ),
+            (Dialect::SqlServer, "SQL_SERVER_SNAPSHOT", Some("SET TRANSACTION ISOLATION LEVEL SNAPSHOT")),
+            (Dialect::Oracle, "SERIALIZABLE", Some("ALTER SESSION SET ISOLATION_LEVEL = SERIALIZABLE")),
+            (Dialect::Db2, "READ_UNCOMMITTED", Some("SET CURRENT ISOLATION = UR")),
+            (Dialect::Oracle, "READ_UNCOMMITTED", None),
+            (Dialect::Postgres, "SQL_SERVER_SNAPSHOT", None),
+            (Dialect::Sqlite, "READ_COMMITTED", None),
+            (Dialect::Hive, "SERIALIZABLE", None),
+        ] {
+            assert_eq!(dialect.isolation(level).as_deref(), statement, "{dialect:?} {level}");
+        }
+    }
 
     #[test]
     fn names_are_measured_as_their_database_does() {

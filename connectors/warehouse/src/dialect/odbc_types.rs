@@ -46,7 +46,8 @@ fn held(schema: &Schema, conversion: &Conversion) -> Option<Held> {
         Conversion::ZonedTimestamp => Held::ZonedTimestamp,
         Conversion::ZonedTime | Conversion::Bits(_) | Conversion::Json => Held::Text,
         Conversion::VariableScaleDecimal => Held::Decimal(10),
-        Conversion::Array(_) => return None,
+        Conversion::Duration => Held::Int64,
+        Conversion::Array(_) | Conversion::Geometry(_) => return None,
         Conversion::Plain => match (schema.logical(), schema.ty()) {
             (Some(Logical::Decimal(scale)), _) => Held::Decimal(scale),
             (Some(Logical::Date), _) => Held::Date,

@@ -138,6 +138,13 @@ impl TypeRules {
             Conversion::Local(_) => ["TIMESTAMP(6)", "TIMESTAMP", "DATETIME(6)", "NUMERIC"],
             Conversion::ZonedTimestamp => ["TIMESTAMPTZ(6)", "TIMESTAMPTZ", "TIMESTAMP(6)", "TEXT"],
             Conversion::ZonedTime => ["TIMETZ(6)", "TIMETZ", "TIME(6)", "TEXT"],
+            Conversion::Duration => ["INTERVAL", "BIGINT", "BIGINT", "INTEGER"],
+            Conversion::Geometry(true) => ["POINT", "GEOMETRY", "POINT", "BLOB"],
+            Conversion::Geometry(false) => {
+                let geography = schema.name().is_some_and(|name| name.as_str().ends_with(".Geography"));
+                let of_postgis = if geography { "GEOGRAPHY" } else { "GEOMETRY" };
+                [of_postgis, "GEOMETRY", "GEOMETRY", "BLOB"]
+            }
             Conversion::VariableScaleDecimal => return Some(self.decimal(0, schema).replace(",0)", ",10)")),
             Conversion::Bits(length) => {
                 return Some(match self.dialect {
@@ -166,7 +173,9 @@ fn unmapped(schema: &Schema) -> String {
 pub(crate) fn literal(dialect: Dialect, cell: &Cell<'_>, clock: &WallClock) -> Option<String> {
     let number = |finite: bool, text: String| finite.then_some(text);
     Some(match cell {
-        Cell::Null | Cell::Array(_) => return None,
+        Cell::Null | Cell::Array(_) | Cell::Forever { .. } | Cell::Geometry(_) => return None,
+        Cell::Duration(micros) if dialect == Dialect::Postgres => format!("'{micros} microseconds'"),
+        Cell::Duration(micros) => micros.to_string(),
         Cell::Bool(value)
             if dialect.is_postgres()
                 || matches!(

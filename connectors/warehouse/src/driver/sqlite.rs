@@ -95,12 +95,23 @@ fn said(database: &dyn DatabaseError) -> Failure {
     let code: u32 = database.code().and_then(|code| code.parse().ok()).unwrap_or(1);
     let text = database.message().to_owned();
     let kind = kind(code, &text);
-    let remedy = if text.contains("ON CONFLICT clause does not match") {
-        ". An upsert needs a primary key or unique constraint on exactly the key's columns"
-    } else {
-        ""
-    };
+    let remedy = remedy(code, &text).map(|remedy| format!(". {remedy}")).unwrap_or_default();
     Failure::new(kind, format!("{text}{remedy} (SQLite error {code})"))
+}
+
+/// What to do about a failure, where it can be told.
+pub(super) fn remedy(code: u32, text: &str) -> Option<&'static str> {
+    Some(match code & 0xff {
+        8 => {
+            "Let the worker's user write to the file and to its directory, on a file system that is not read-only"
+        }
+        13 => "Make room on the disk of the file",
+        14 => "Check the path in connection.url, and that the worker's user may write to the directory",
+        _ if text.contains("ON CONFLICT clause does not match") => {
+            "An upsert needs a primary key or unique constraint on exactly the key's columns"
+        }
+        _ => return None,
+    })
 }
 
 /// The low byte is the primary result code.
@@ -155,6 +166,9 @@ fn bind<'q>(query: Bound<'q>, cell: &Cell<'_>, clock: &WallClock, texts: bool) -
         Cell::Time(micros) => Moment::Millis(micros.div_euclid(1000)),
         Cell::Local(at) => local(*at, *at),
         Cell::Instant(at) => local(clock.local(*at), *at),
+        Cell::Duration(micros) => return Ok(query.bind(*micros)),
+        Cell::Forever { .. } => return Err("an infinity, which SQLite has not".to_owned()),
+        Cell::Geometry(geometry) => return Ok(query.bind(geometry.wkb().to_vec())),
         Cell::Array(_) => return Err("an array".to_owned()),
     };
     Ok(match moment {
@@ -196,7 +210,7 @@ impl Session for SqliteSession {
         };
         let columns = rows.iter().map(column).collect::<Result<_, sqlx::Error>>().map_err(failed)?;
         let id = TableId::of(id.schema(), &name);
-        Ok(Some(Table { id, kind: table_kind(&ty), columns }))
+        Ok(Some(Table { id, kind: table_kind(&ty), columns, selection: None }))
     }
 
     async fn execute(&mut self, sql: &str) -> Result<u64, Failure> {

@@ -99,8 +99,10 @@ fn target(ty: &ColumnType, settings: &SourceSettings) -> Target {
         | ColumnKind::Json
         | ColumnKind::JsonBinary
         | ColumnKind::Uuid
+        | ColumnKind::Interval
+        | ColumnKind::Point
         | ColumnKind::Other => Target::Text,
-        ColumnKind::Bytes => Target::Bytes,
+        ColumnKind::Bytes | ColumnKind::Bits | ColumnKind::Geometry => Target::Bytes,
         ColumnKind::Date => Target::Date,
         ColumnKind::Time => Target::Time,
         ColumnKind::Timestamp | ColumnKind::TimestampTz => Target::Timestamp(settings.granularity),

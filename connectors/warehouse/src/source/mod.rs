@@ -1,5 +1,6 @@
 //! The source: tables and queries read again and again, new rows told by columns that grow.
 
+mod columns;
 mod connector;
 mod mapping;
 mod position;

@@ -4,6 +4,7 @@ use lavka_api::config::{Config, ConfigSpec as _, Password};
 use lavka_api::{Error, Result};
 use regex::Regex;
 
+use super::columns::ColumnMapping;
 use crate::config::SourceKeys;
 use crate::data::WallClock;
 use crate::dialect::{Dialect, Quoting, Statements};
@@ -53,11 +54,18 @@ pub(crate) struct SourceSettings {
     pub(crate) mode: Mode,
     pub(crate) incrementing: String,
     pub(crate) timestamps: Vec<String>,
+    /// Where tables differ in these columns.
+    incrementing_by: ColumnMapping,
+    timestamps_by: ColumnMapping,
     pub(crate) initial: Option<i64>,
     pub(crate) validate: bool,
     /// Instead of tables.
     pub(crate) query: Option<String>,
     pub(crate) suffix: String,
+    /// How often in a row a read may fail before the task does; 0: as often as it does.
+    pub(crate) retries: u32,
+    /// What a session begins with, where its transactions are not those of the server's default.
+    pub(crate) isolation: Option<String>,
     pub(crate) poll_ms: u64,
     pub(crate) tables_ms: u64,
     pub(crate) batch: usize,
@@ -99,16 +107,31 @@ impl SourceSettings {
         let mode =
             Mode { incrementing: mode.contains("incrementing"), timestamp: mode.contains("timestamp") };
         let timestamps: Vec<String> = keys.timestamps.into_iter().filter(|name| !name.is_empty()).collect();
-        let query = Some(keys.query).filter(|query| !query.is_empty());
-        if mode.timestamp && timestamps.is_empty() {
+        let masked = keys.query_masked.as_ref().map(Password::reveal).unwrap_or_default().to_owned();
+        // What is hidden is not shown in complaints.
+        let query_key = if masked.is_empty() { "query" } else { "query.masked" };
+        let invalid_query = |detail: &str| match masked.is_empty() {
+            true => invalid("query", detail),
+            false => Error::invalid_value(query_key, Password::HIDDEN, detail),
+        };
+        if !keys.query.is_empty() && !masked.is_empty() {
+            return Err(invalid_query("query and query.masked exclude each other"));
+        }
+        let query = [keys.query, masked.clone()].into_iter().find(|query| !query.is_empty());
+        let columns = |key: &str, entries: &[String], several| {
+            ColumnMapping::parse(entries, several).map_err(|detail| invalid(key, &detail))
+        };
+        let incrementing_by = columns("incrementing.column.mapping", &keys.incrementing_mapping, false)?;
+        let timestamps_by = columns("timestamp.columns.mapping", &keys.timestamps_mapping, true)?;
+        if mode.timestamp && timestamps.is_empty() && (query.is_some() || timestamps_by.is_empty()) {
             return Err(invalid("mode", "this mode needs timestamp.column.name"));
         }
         if query.is_some() && mode.incrementing && keys.incrementing.is_empty() {
-            return Err(invalid("query", "with this mode a query needs incrementing.column.name"));
+            return Err(invalid_query("with this mode a query needs incrementing.column.name"));
         }
         let listed = [&keys.include, &keys.exclude, &keys.include_patterns, &keys.exclude_patterns];
         if query.is_some() && listed.iter().any(|list| !list.is_empty()) {
-            return Err(invalid("query", "a query and lists of tables exclude each other"));
+            return Err(invalid_query("a query and lists of tables exclude each other"));
         }
         if !keys.include.is_empty() && !keys.exclude.is_empty() {
             return Err(invalid("table.blacklist", "table.whitelist and table.blacklist exclude each other"));
@@ -143,7 +166,12 @@ impl SourceSettings {
             kinds: keys.table_types.iter().map(|kind| kind.to_uppercase()).collect(),
         };
         let dialect = url.dialect;
-        Ok(Self {
+        let isolation = match keys.isolation.to_ascii_uppercase().as_str() {
+            "DEFAULT" => None,
+            // Which statement it is, is known when the database is.
+            level => Some(level.to_owned()),
+        };
+        let settings = Self {
             connection: Connection {
                 url,
                 user: keys.user,
@@ -155,10 +183,14 @@ impl SourceSettings {
             mode,
             incrementing: keys.incrementing,
             timestamps,
+            incrementing_by,
+            timestamps_by,
             initial: keys.timestamp_initial,
             validate: keys.validate_non_null,
             query,
             suffix: keys.query_suffix,
+            retries: u32::try_from(keys.query_retries).unwrap_or(0),
+            isolation,
             poll_ms: u64::try_from(keys.poll_interval_ms).unwrap_or(0),
             tables_ms: u64::try_from(keys.table_poll_interval_ms).unwrap_or(60_000),
             batch: usize::try_from(keys.batch_max_rows).unwrap_or(1),
@@ -170,7 +202,35 @@ impl SourceSettings {
             numeric,
             tables: keys.tables,
             filter,
-        })
+        };
+        if !settings.connection.url.asks {
+            settings.isolate().map_err(|detail| invalid("transaction.isolation.mode", &detail))?;
+        }
+        Ok(settings)
+    }
+
+    /// The statement that a session begins with so that its transactions are as isolated as was asked for.
+    ///
+    /// # Errors
+    /// That the database has no such isolation.
+    pub(crate) fn isolate(&self) -> Result<Option<String>, String> {
+        let Some(level) = &self.isolation else { return Ok(None) };
+        let dialect = self.statements.dialect;
+        let name = dialect.name().trim_end_matches("DatabaseDialect");
+        let statement =
+            dialect.isolation(level).ok_or_else(|| format!("{name} has no such isolation; use DEFAULT"))?;
+        Ok(Some(statement))
+    }
+
+    /// The column that grows of the table with this full name; empty for the one that the database counts up.
+    pub(crate) fn incrementing_of(&self, table: &str) -> &str {
+        let mapped = self.incrementing_by.of(table).and_then(<[String]>::first);
+        mapped.unwrap_or(&self.incrementing)
+    }
+
+    /// The columns that are set of the table with this full name.
+    pub(crate) fn timestamps_of(&self, table: &str) -> &[String] {
+        self.timestamps_by.of(table).unwrap_or(&self.timestamps)
     }
 
     /// The same for the database that the driver reported.

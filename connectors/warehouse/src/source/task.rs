@@ -21,7 +21,7 @@ use super::position::{Position, old_table_partition, query_partition, table_part
 use super::select::Criteria;
 use super::settings::SourceSettings;
 use crate::data::Cell;
-use crate::driver::{Chunk, Failure, Session, connect, query};
+use crate::driver::{Chunk, Failure, FailureKind, Session, connect, query};
 use crate::table::{ColumnKind, Table, TableId};
 
 /// The wait after a query that failed for something that may pass.
@@ -36,6 +36,8 @@ struct Feed {
     /// Up to where records were handed out.
     position: Position,
     due: Instant,
+    /// Reads that failed in a row for something that may pass.
+    failures: u32,
 }
 
 /// A query that runs.
@@ -81,10 +83,11 @@ impl QuerySourceTask {
         let settings = self.settings.clone();
         let Some(reading) = self.feeds.get_mut(feed) else { return Ok(()) };
         let statements = &settings.statements;
+        let name = reading.table.as_ref().map(TableId::to_string).unwrap_or_default();
         let mut criteria = Criteria {
             mode: settings.mode,
-            incrementing: settings.incrementing.clone(),
-            timestamps: settings.timestamps.clone(),
+            incrementing: settings.incrementing_of(&name).to_owned(),
+            timestamps: settings.timestamps_of(&name).to_vec(),
         };
         let (mut sql, table) = match &reading.table {
             Some(id) => {
@@ -92,12 +95,13 @@ impl QuerySourceTask {
                 let Some(table) = session.describe(id, &written).await? else {
                     self.session = Some(session);
                     return Err(Failure::new(
-                        crate::driver::FailureKind::Changed,
+                        FailureKind::Changed,
                         format!("table {id} is not there any more"),
                     ));
                 };
                 settle(&mut criteria, &table, &settings)?;
-                (format!("SELECT * FROM {}", statements.table(&table.id)), Some(table))
+                let columns = table.selection.as_deref().unwrap_or("*");
+                (format!("SELECT {columns} FROM {}", statements.table(&table.id)), Some(table))
             }
             None => (settings.query.clone().unwrap_or_default(), None),
         };
@@ -151,6 +155,9 @@ impl QuerySourceTask {
         match outcome {
             Ok(()) => {
                 self.session = Some(session);
+                if let Some(feed) = self.feeds.get_mut(feed) {
+                    feed.failures = 0;
+                }
                 let last = held.map(|(mut record, at)| {
                     if let Some(feed) = self.feeds.get_mut(feed) {
                         feed.position.timestamp = Some(at);
@@ -160,8 +167,43 @@ impl QuerySourceTask {
                 });
                 Ok(Some(last.into_iter().collect()))
             }
-            Err(failure) => Err(failure.error()),
+            Err(failure) => {
+                // What another kind of failure leaves behind is not worth the risk.
+                if failure.kind == FailureKind::Changed {
+                    self.session = Some(session);
+                }
+                self.put_off(feed, &failure).await?;
+                Ok(Some(Vec::new()))
+            }
         }
+    }
+
+    /// Has a read that failed wait for its next turn, while others have theirs.
+    ///
+    /// # Errors
+    /// Where it is not to be tried again.
+    async fn put_off(&mut self, feed: usize, failure: &Failure) -> Result<()> {
+        let retries = self.settings.retries;
+        let pause = Duration::from_millis(self.settings.poll_ms).max(RETRY);
+        let Some(feed) = self.feeds.get_mut(feed) else { return Ok(()) };
+        // A table may be gone, or have got other columns; the connector will notice.
+        if failure.kind == FailureKind::Changed && feed.table.is_some() {
+            tracing::warn!("{failure}; the other tables are read on");
+            feed.due = Instant::now() + pause;
+            return Ok(());
+        }
+        if !failure.kind.passes() {
+            return Err(failure.error());
+        }
+        feed.failures = feed.failures.saturating_add(1);
+        if retries > 0 && feed.failures >= retries {
+            return Err(Error::fatal(format!(
+                "{failure}; this was the last of {retries} tries (query.retry.attempts)"
+            )));
+        }
+        tracing::warn!("{failure}; it is tried again");
+        tokio::time::sleep(RETRY).await;
+        Ok(())
     }
 }
 
@@ -243,7 +285,7 @@ impl Running {
 
 /// Finds the columns of a table that new rows are told by.
 fn settle(criteria: &mut Criteria, table: &Table, settings: &SourceSettings) -> Result<(), Failure> {
-    let config = |text: String| Failure::new(crate::driver::FailureKind::Config, text);
+    let config = |text: String| Failure::new(FailureKind::Config, text);
     let missing = |name: &str| config(format!("table {} has no column {name}", table.id));
     if criteria.mode.incrementing {
         let column = if criteria.incrementing.is_empty() {
@@ -296,6 +338,11 @@ pub(super) async fn open(
         let zone = Cell::Text(settings.zone.clone().into());
         session.run("SELECT set_config('TimeZone', ?, false)", &[zone]).await?;
     }
+    let config =
+        |detail: String| Failure::new(FailureKind::Config, format!("transaction.isolation.mode: {detail}"));
+    if let Some(statement) = settings.isolate().map_err(config)? {
+        session.execute(&statement).await?;
+    }
     Ok((session, found))
 }
 
@@ -308,7 +355,7 @@ async fn now(session: &mut dyn Session, settings: &SourceSettings) -> Result<i64
     let utc = crate::data::WallClock::utc();
     let clock = if dialect.is_postgres() { &settings.clock } else { &utc };
     cell.and_then(|cell| instant(cell, clock))
-        .ok_or_else(|| Failure::new(crate::driver::FailureKind::Other, "the database does not tell its time"))
+        .ok_or_else(|| Failure::new(FailureKind::Other, "the database does not tell its time"))
 }
 
 #[async_trait]
@@ -328,6 +375,7 @@ impl SourceTask for QuerySourceTask {
                 partition: (!bulk).then_some(partition),
                 position,
                 due,
+                failures: 0,
             });
         }
         for name in settings.tables.iter().filter(|_| settings.query.is_none()) {
@@ -342,6 +390,7 @@ impl SourceTask for QuerySourceTask {
                 partition: (!bulk).then_some(partition),
                 position,
                 due,
+                failures: 0,
             });
         }
         self.session = Some(self.open().await.map_err(|failure| failure.error())?);
@@ -354,11 +403,6 @@ impl SourceTask for QuerySourceTask {
                 match self.next().await {
                     Ok(Some(records)) if !records.is_empty() => return Ok(records),
                     Ok(_) => continue,
-                    Err(error) if error.is_retriable() => {
-                        tracing::warn!("{error}; it is tried again");
-                        tokio::time::sleep(RETRY).await;
-                        continue;
-                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -368,11 +412,7 @@ impl SourceTask for QuerySourceTask {
             };
             tokio::time::sleep_until(due).await;
             if let Err(failure) = self.begin(feed).await {
-                if !failure.kind.passes() {
-                    return Err(failure.error());
-                }
-                tracing::warn!("{failure}; it is tried again");
-                tokio::time::sleep(RETRY).await;
+                self.put_off(feed, &failure).await?;
             }
         }
     }

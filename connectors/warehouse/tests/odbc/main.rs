@@ -28,6 +28,9 @@ mod harness;
 mod kills;
 #[path = "../sink/offsets.rs"]
 mod offsets;
+#[path = "../sink/semantics.rs"]
+mod semantics;
+mod servers;
 #[path = "../sink/source.rs"]
 mod source;
 mod staged;

@@ -16,6 +16,7 @@ mod file_lock;
 mod harness;
 mod kills;
 mod offsets;
+mod semantics;
 mod servers;
 mod source;
 

@@ -31,13 +31,22 @@ pub(super) fn kind_of(data_type: &str, unsigned: bool) -> ColumnKind {
         "datetime" => ColumnKind::Timestamp,
         "timestamp" => ColumnKind::TimestampTz,
         "json" => ColumnKind::Json,
-        "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" | "bit" | "geometry" => {
-            ColumnKind::Bytes
-        }
+        "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => ColumnKind::Bytes,
+        "bit" => ColumnKind::Bits,
+        "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
+        | "multipolygon" | "geometrycollection" | "geomcollection" => ColumnKind::Geometry,
         "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "enum" | "set" => {
             ColumnKind::Text
         }
         _ => ColumnKind::Other,
+    }
+}
+
+/// The kind of a column whose values are bytes to a driver.
+pub(in super::super) fn kind_of_bytes(data_type: &str) -> ColumnKind {
+    match kind_of(data_type, false) {
+        kind @ (ColumnKind::Geometry | ColumnKind::Bits) => kind,
+        _ => ColumnKind::Bytes,
     }
 }
 
@@ -99,7 +108,7 @@ fn cell(row: &MySqlRow, at: usize, kind: &ColumnKind) -> Result<Cell<'static>, F
         ColumnKind::Timestamp => Cell::Local(moment(&bytes()?).ok_or_else(bad)?),
         ColumnKind::TimestampTz => Cell::Instant(moment(&bytes()?).ok_or_else(bad)?),
         ColumnKind::Time => Cell::Time(duration(&bytes()?).ok_or_else(bad)?),
-        ColumnKind::Bytes => Cell::Bytes(Cow::Owned(bytes()?)),
+        ColumnKind::Bytes | ColumnKind::Bits | ColumnKind::Geometry => Cell::Bytes(Cow::Owned(bytes()?)),
         _ => Cell::Text(Cow::Owned(text()?)),
     })
 }

@@ -17,11 +17,14 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySql, Row as _};
 use tokio::sync::mpsc;
 
+pub(super) use self::decode::kind_of_bytes;
 use self::decode::{cells, kind_of};
 use super::answer::Reading;
 use super::failure::{Failure, FailureKind, WriteFailure};
 use super::{Action, Chunk, Rows, Session, Target, multirow};
-use crate::data::{Cell, DAY_MICROS, WallClock, date_text, datetime_text, decimal_text, time_text};
+use crate::data::{
+    Cell, DAY_MICROS, WallClock, date_text, datetime_text, decimal_text, parse_zoned_time, time_text,
+};
 use crate::settings::Connection;
 use crate::table::{Column, ColumnKind, ColumnType, Table, TableId, TableKind};
 
@@ -160,7 +163,8 @@ pub(super) fn kind(number: u16, state: &str) -> FailureKind {
     }
 }
 
-fn remedy(number: u16) -> Option<&'static str> {
+/// What to do about a failure, where it can be told.
+pub(super) fn remedy(number: u16) -> Option<&'static str> {
     Some(match number {
         1045 | 1698 => "Check the user and the password of the connection",
         1044 | 1142 | 1143 | 1227 => {
@@ -201,7 +205,22 @@ fn bind<'q>(
         Cell::Float32(_) | Cell::Float64(_) => {
             return Err("NaN or an infinity, which MySQL has not".to_owned());
         }
+        Cell::Text(text) if *kind == ColumnKind::Bits => {
+            query.bind(bits(text).ok_or("a text that is no row of bits")?)
+        }
+        Cell::Text(text) if *kind == ColumnKind::Time => match parse_zoned_time(text) {
+            Some(utc) => query.bind(time_text(clock.time(utc))),
+            None => query.bind(&**text),
+        },
         Cell::Text(text) => query.bind(&**text),
+        Cell::Duration(micros) => query.bind(*micros),
+        // The ends of its timestamps, as Debezium's sink has them.
+        Cell::Forever { negative } if *kind == ColumnKind::TimestampTz => {
+            query.bind(if *negative { "1970-01-01 00:00:01" } else { "2038-01-19 03:14:07" })
+        }
+        Cell::Forever { .. } => return Err("an infinity, which MySQL has not".to_owned()),
+        Cell::Geometry(geometry) if *kind == ColumnKind::Geometry => query.bind(geometry.of_mysql()),
+        Cell::Geometry(geometry) => query.bind(geometry.wkb().to_vec()),
         Cell::Bytes(bytes) => query.bind(&**bytes),
         Cell::Decimal(value) => query.bind(decimal_text(value).ok_or("a number with too many digits")?),
         Cell::Date(days) => {
@@ -217,6 +236,18 @@ fn bind<'q>(
     })
 }
 
+/// The bytes of digits of bits, the last of which is the least significant.
+pub(super) fn bits(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    if digits.is_empty() || !digits.iter().all(|digit| matches!(digit, b'0' | b'1')) {
+        return None;
+    }
+    let byte = |eight: &[u8]| eight.iter().fold(0, |byte, digit| byte << 1 | (digit - b'0'));
+    let mut bytes: Vec<u8> = digits.rchunks(8).map(byte).collect();
+    bytes.reverse();
+    Some(bytes)
+}
+
 #[async_trait]
 impl Session for MySqlSession {
     async fn describe(&mut self, id: &TableId, _written: &str) -> Result<Option<Table>, Failure> {
@@ -227,7 +258,12 @@ impl Session for MySqlSession {
             (first.try_get(0).map_err(failed)?, first.try_get(1).map_err(failed)?);
         let ty: String = first.try_get(2).map_err(failed)?;
         let columns = rows.iter().map(column).collect::<Result<_, sqlx::Error>>().map_err(failed)?;
-        Ok(Some(Table { id: TableId::of(Some(&schema), &name), kind: table_kind(&ty), columns }))
+        Ok(Some(Table {
+            id: TableId::of(Some(&schema), &name),
+            kind: table_kind(&ty),
+            columns,
+            selection: None,
+        }))
     }
 
     async fn execute(&mut self, sql: &str) -> Result<u64, Failure> {
@@ -359,6 +395,14 @@ fn column(row: &MySqlRow) -> Result<Column, sqlx::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_become_bits() {
+        for (text, bytes) in [("1", Some(vec![1])), ("100000001", Some(vec![1, 1])), ("", None), ("2", None)]
+        {
+            assert_eq!(bits(text), bytes, "{text}");
+        }
+    }
 
     #[test]
     fn numbers_say_what_to_do() {

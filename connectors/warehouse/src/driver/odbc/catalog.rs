@@ -64,7 +64,7 @@ impl Worker<'_> {
         } else if !self.within && columns.iter().all(|column| !column.autoincrement) {
             self.mark_counting(&listed.id(id.parts().len()), &mut columns);
         }
-        Ok(Some(Table { id: listed.id(id.parts().len()), kind: listed.kind, columns }))
+        Ok(Some(Table { id: listed.id(id.parts().len()), kind: listed.kind, columns, selection: None }))
     }
 
     /// The tables that the user sees.
@@ -253,6 +253,13 @@ fn column_type(dialect: Dialect, data_type: DataType, name: String) -> ColumnTyp
             && (lower.contains("with time zone") || lower.contains("local")) =>
         {
             ColumnKind::TimestampTz
+        }
+        // The driver has them as texts.
+        "interval" if dialect.is_postgres() => ColumnKind::Interval,
+        "point" if dialect.is_postgres() => ColumnKind::Point,
+        // The driver has them as bytes, with other names than the server.
+        _ if dialect.is_mysql() && decode::kind(data_type) == ColumnKind::Bytes => {
+            crate::driver::mysql::kind_of_bytes(&lower)
         }
         _ if dialect.is_mysql() && lower == "timestamp" => ColumnKind::TimestampTz,
         _ if lower.ends_with(" unsigned") && decode::kind(data_type) == ColumnKind::Int64 => {

@@ -12,7 +12,9 @@ use odbc_api::buffers::BufferDesc;
 use odbc_api::sys::{Date, Time, Timestamp};
 use odbc_api::{BindParamDesc, Bit, DataType};
 
-use crate::data::{Cell, DAY_MICROS, WallClock, date_text, datetime_text, decimal_text, time_text};
+use crate::data::{
+    Cell, DAY_MICROS, WallClock, date_text, datetime_text, decimal_text, parse_zoned_time, time_text,
+};
 use crate::dialect::Dialect;
 use crate::table::ColumnKind;
 
@@ -143,11 +145,11 @@ pub(super) fn column<'c, 'a: 'c>(
     if all(&|cell| form.timestamp(cell).is_some()) {
         return Ok(Values::Timestamp(cells.map(|cell| form.timestamp(cell)).collect()));
     }
-    if all(&|cell| matches!(cell, Cell::Bytes(_))) {
+    if all(&|cell| form.bytes(cell).is_some()) {
         let mut pieces = Pieces::default();
         for cell in cells {
-            let bytes = if let Cell::Bytes(bytes) = cell { Some(bytes.iter().copied()) } else { None };
-            pieces.push(bytes);
+            let bytes = form.bytes(cell);
+            pieces.push(bytes.as_deref().map(|bytes| bytes.iter().copied()));
         }
         return Ok(Values::Bytes(pieces));
     }
@@ -189,6 +191,12 @@ impl Form<'_> {
         if ended && (self.dialect.is_postgres() || self.dialect == Dialect::Vertica) {
             return Err("a text with a NUL".to_owned());
         }
+        if self.kind == &ColumnKind::Interval
+            && matches!(cell, Cell::Int(_) | Cell::UInt(_) | Cell::Float64(_))
+        {
+            // PostgreSQL would take it for seconds.
+            return Err("a number, which is no length of time without a unit".to_owned());
+        }
         if !finite && self.dialect.is_mysql() {
             return Err("NaN or an infinity, which MySQL has not".to_owned());
         }
@@ -207,6 +215,9 @@ impl Form<'_> {
                 | ColumnKind::JsonBinary
                 | ColumnKind::Uuid
                 | ColumnKind::Bytes
+                | ColumnKind::Interval
+                | ColumnKind::Point
+                | ColumnKind::Geometry
                 | ColumnKind::Array(..)
         )
     }
@@ -225,11 +236,23 @@ impl Form<'_> {
         match cell {
             Cell::Bool(value) if self.kind != &ColumnKind::Boolean => Some(i64::from(*value)),
             Cell::Int(value) => Some(*value),
+            Cell::Duration(micros) => Some(*micros),
             Cell::UInt(value) => i64::try_from(*value).ok(),
             // As sqlite-jdbc writes them.
             Cell::Date(days) if millis => Some(i64::from(*days).saturating_mul(86_400_000)),
             Cell::Time(micros) if millis => Some(micros.div_euclid(1000)),
             Cell::Local(at) | Cell::Instant(at) if millis => Some(at.div_euclid(1000)),
+            _ => None,
+        }
+    }
+
+    /// What is bound as bytes.
+    fn bytes<'c>(self, cell: &'c Cell<'_>) -> Option<Cow<'c, [u8]>> {
+        match (cell, self.kind) {
+            (Cell::Bytes(bytes), _) => Some(Cow::Borrowed(bytes)),
+            (Cell::Geometry(geometry), ColumnKind::Geometry) => Some(Cow::Owned(geometry.of_mysql())),
+            (Cell::Geometry(geometry), ColumnKind::Bytes) => Some(Cow::Borrowed(geometry.wkb())),
+            (Cell::Text(text), ColumnKind::Bits) => crate::driver::mysql::bits(text).map(Cow::Owned),
             _ => None,
         }
     }
@@ -330,6 +353,12 @@ impl Form<'_> {
             Cell::UInt(value) => Cow::Owned(value.to_string()),
             Cell::Float32(value) => Cow::Owned(float(value.to_string(), (*value).into())),
             Cell::Float64(value) => Cow::Owned(float(value.to_string(), *value)),
+            Cell::Text(text) if self.dialect.is_mysql() && self.kind == &ColumnKind::Time => {
+                match parse_zoned_time(text) {
+                    Some(utc) => Cow::Owned(time_text(self.clock.time(utc))),
+                    None => Cow::Borrowed(text),
+                }
+            }
             Cell::Text(text) => Cow::Borrowed(text),
             Cell::Bytes(bytes) => {
                 let text = std::str::from_utf8(bytes);
@@ -348,6 +377,26 @@ impl Form<'_> {
                 }
                 return dates(text);
             }
+            Cell::Duration(micros) if self.kind == &ColumnKind::Interval => {
+                Cow::Owned(format!("{micros} microseconds"))
+            }
+            Cell::Duration(micros) => Cow::Owned(micros.to_string()),
+            Cell::Forever { negative } if self.dialect.is_postgres() => {
+                Cow::Borrowed(if *negative { "-infinity" } else { "infinity" })
+            }
+            // The ends of its timestamps, as Debezium's sink has them.
+            Cell::Forever { negative }
+                if self.dialect.is_mysql() && self.kind == &ColumnKind::TimestampTz =>
+            {
+                Cow::Borrowed(if *negative { "1970-01-01 00:00:01" } else { "2038-01-19 03:14:07" })
+            }
+            Cell::Forever { .. } => return Err("an infinity, which this database has not".to_owned()),
+            Cell::Geometry(geometry) if self.kind == &ColumnKind::Point => match geometry.point() {
+                Some((x, y)) => Cow::Owned(format!("({x},{y})")),
+                None => return Err("a geometry that did not come as a point".to_owned()),
+            },
+            Cell::Geometry(geometry) if self.dialect.is_postgres() => Cow::Owned(geometry.ewkb()),
+            Cell::Geometry(_) => return Err("a geometry".to_owned()),
             Cell::Array(items) if self.dialect.is_postgres() => Cow::Owned(self.array(items)?),
             Cell::Array(_) => return Err("an array".to_owned()),
         }))
@@ -411,7 +460,9 @@ impl Values {
             ColumnKind::Date => Values::Date(vec![None; count]),
             ColumnKind::Time => Values::Time(vec![None; count]),
             ColumnKind::Timestamp | ColumnKind::TimestampTz => Values::Timestamp(vec![None; count]),
-            ColumnKind::Bytes => Values::Bytes(Pieces { places: pieces().collect(), ..Pieces::default() }),
+            ColumnKind::Bytes | ColumnKind::Geometry | ColumnKind::Bits => {
+                Values::Bytes(Pieces { places: pieces().collect(), ..Pieces::default() })
+            }
             _ => Values::Text(Pieces { places: pieces().collect(), ..Pieces::default() }, TextType::Text),
         }
     }

@@ -36,7 +36,7 @@ impl Wording {
         let message = slice_to_cow_utf8(&record.message);
         let kind = kind(self.dialect, &state, number, &message);
         let mut text = self.shown(message.trim());
-        if let Some(remedy) = remedy(&state, &message) {
+        if let Some(remedy) = remedy(self.dialect, &state, number, &message) {
             text.push_str(". ");
             text.push_str(remedy);
         }
@@ -158,7 +158,30 @@ fn by_number(dialect: Dialect, number: i32, message: &str) -> Option<FailureKind
     })
 }
 
-fn remedy(state: &str, message: &str) -> Option<&'static str> {
+fn remedy(dialect: Dialect, state: &str, number: i32, message: &str) -> Option<&'static str> {
+    const READS: &str = "The database only reads: check that connection.url leads to the primary";
+    const FULL: &str = "The database has no more room: make some, or raise the user's quota";
+    let known = match dialect {
+        Dialect::Postgres | Dialect::Redshift => crate::driver::postgres::remedy(state),
+        Dialect::MySql | Dialect::MariaDb => crate::driver::mysql::remedy(u16::try_from(number).unwrap_or(0)),
+        Dialect::Sqlite => crate::driver::sqlite::remedy(u32::try_from(number).unwrap_or(0), message),
+        Dialect::Oracle => match number {
+            1653 | 1654 | 1536 | 1652 => Some(FULL),
+            16000 => Some(READS),
+            _ => None,
+        },
+        Dialect::SqlServer => match number {
+            9002 | 1105 => Some(FULL),
+            3906 | 976 => Some(READS),
+            _ => None,
+        },
+        Dialect::Db2 => matches!(number, -964 | -289).then_some(FULL),
+        Dialect::Teradata => matches!(number.unsigned_abs(), 2644 | 2646).then_some(FULL),
+        _ => None,
+    };
+    if known.is_some() {
+        return known;
+    }
     Some(match state {
         "IM002" => {
             "Check DSN or Driver in connection.url or lavka.odbc.connection against what odbcinst -q -d and odbcinst -q -s show"
@@ -203,6 +226,29 @@ mod tests {
         ] {
             assert_eq!(kind(dialect, state, number, ""), expected, "{dialect:?} {state} {number}");
         }
+    }
+
+    #[test]
+    fn what_to_do_is_known_of_each_database() {
+        for (dialect, state, number, says) in [
+            (Dialect::Postgres, "25006", 1, "leads to the primary"),
+            (Dialect::Postgres, "53100", 1, "disk is full"),
+            (Dialect::MariaDb, "HY000", 1290, "leads to the primary"),
+            (Dialect::MariaDb, "HY000", 1114, "disk is full"),
+            (Dialect::Sqlite, "HY000", 8, "worker's user write"),
+            (Dialect::Oracle, "HY000", 1653, "no more room"),
+            (Dialect::SqlServer, "25000", 3906, "leads to the primary"),
+            (Dialect::Db2, "57011", -964, "no more room"),
+            (Dialect::Snowflake, "IM002", 0, "odbcinst"),
+            (Dialect::Vertica, "28000", 0, "user and the password"),
+        ] {
+            let found = remedy(dialect, state, number, "");
+            assert!(
+                found.is_some_and(|found| found.contains(says)),
+                "{dialect:?} {state} {number} {found:?}"
+            );
+        }
+        assert_eq!(remedy(Dialect::Postgres, "42601", 1, ""), None);
     }
 
     #[test]

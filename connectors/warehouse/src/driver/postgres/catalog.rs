@@ -4,6 +4,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::failure::failed;
+use crate::dialect::{Dialect, Quoting, Statements};
 use crate::driver::{Failure, FailureKind};
 use crate::table::{Column, ColumnKind, ColumnType, Table, TableId, TableKind};
 
@@ -15,11 +16,12 @@ const COLUMNS: &str = "SELECT a.attname::text, t.oid::int8, format_type(a.atttyp
      (a.atthasdef OR a.attidentity <> '') AS hasdef, \
      coalesce((SELECT true FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY(i.indkey)), \
               false) AS pk, \
-     (a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false)) AS auto \
+     (a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false)) AS auto, \
+     a.attgenerated <> '' AS computed \
      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
      JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END \
      LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
-     WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum";
+     WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
 const TYPES: &str = "SELECT attname::text, atttypid::int8 FROM pg_attribute WHERE attrelid = to_regclass($1) \
      AND attnum > 0 AND NOT attisdropped";
@@ -43,8 +45,27 @@ pub(super) async fn describe(connection: &mut PgConnection, written: &str) -> Re
         (found.try_get(1).map_err(failed)?, found.try_get(2).map_err(failed)?);
     let kind: String = found.try_get(3).map_err(failed)?;
     let rows = sqlx::query(COLUMNS).bind(oid).fetch_all(&mut *connection).await.map_err(failed)?;
-    let columns = rows.iter().map(column).collect::<Result<_, sqlx::Error>>().map_err(failed)?;
-    Ok(Some(Table { id: TableId::of(Some(&schema), &name), kind: table_kind(&kind), columns }))
+    let all = rows.iter().map(|row| Ok((column(row)?, row.try_get(12)?)));
+    let all = all.collect::<Result<Vec<(Column, bool)>, sqlx::Error>>().map_err(failed)?;
+    let selection = selection(all.iter().map(|(column, _)| column));
+    let columns = all.into_iter().filter(|(_, computed)| !computed).map(|(column, _)| column).collect();
+    Ok(Some(Table { id: TableId::of(Some(&schema), &name), kind: table_kind(&kind), columns, selection }))
+}
+
+/// What a query of these columns selects, where some of them have no form that is read but their text.
+fn selection<'c>(columns: impl Iterator<Item = &'c Column> + Clone) -> Option<String> {
+    let is_text = |column: &Column| {
+        matches!(column.ty.kind, ColumnKind::Other | ColumnKind::Interval | ColumnKind::Point)
+    };
+    if !columns.clone().any(is_text) {
+        return None;
+    }
+    let statements = Statements { dialect: Dialect::Postgres, quoting: Quoting::Always };
+    let selected = columns.map(|column| {
+        let name = statements.quoted(&column.name);
+        if is_text(column) { format!("CAST({name} AS text) AS {name}") } else { name }
+    });
+    Some(selected.collect::<Vec<_>>().join(", "))
 }
 
 /// Whether those of `columns` that the table has are still of the types that rows are encoded for.
@@ -95,7 +116,11 @@ fn column(row: &PgRow) -> Result<Column, sqlx::Error> {
         // enum_recv takes the label.
         ColumnKind::Text
     } else {
-        kind_of(oid(base))
+        match oid(base) {
+            1186 => ColumnKind::Interval,
+            600 => ColumnKind::Point,
+            base => kind_of(base),
+        }
     };
     // numeric's modifier: precision and scale, behind the four bytes of the length.
     let digits = (kind == ColumnKind::Numeric && modifier >= 4).then(|| {
@@ -151,6 +176,11 @@ pub(super) fn array_kind_of(oid: u32) -> Option<ColumnKind> {
         1001 => 17,
         2951 => 2950,
         1182 => 1082,
+        1183 => 1083,
+        199 => 114,
+        3807 => 3802,
+        1014 => 1042,
+        1003 => 19,
         1115 => 1114,
         1185 => 1184,
         _ => return None,
@@ -203,6 +233,7 @@ pub(super) async fn describe_standard(
         id: TableId::of(Some(&schema), &id.table().to_lowercase()),
         kind: TableKind::Table,
         columns,
+        selection: None,
     }))
 }
 

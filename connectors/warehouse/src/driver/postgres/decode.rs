@@ -56,7 +56,11 @@ pub(super) fn cell(kind: &ColumnKind, bytes: &[u8]) -> Result<Cell<'static>, Str
         ColumnKind::Timestamp => Cell::Local(micros(bytes).ok_or_else(bad)?),
         ColumnKind::TimestampTz => Cell::Instant(micros(bytes).ok_or_else(bad)?),
         ColumnKind::Array(item, _) => Cell::Array(array(item, bytes)?),
-        ColumnKind::Other => {
+        ColumnKind::Interval
+        | ColumnKind::Point
+        | ColumnKind::Geometry
+        | ColumnKind::Bits
+        | ColumnKind::Other => {
             return Err(
                 "its type is read as a text alone: cast it in the query, as in CAST(c AS text)".to_owned()
             );

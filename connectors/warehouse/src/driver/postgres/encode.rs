@@ -49,6 +49,22 @@ pub(super) fn binary(
         return Ok(());
     }
     match (kind, cell) {
+        (ColumnKind::Interval, Cell::Duration(micros)) => {
+            out.extend_from_slice(&length(16)?);
+            out.extend_from_slice(&micros.to_be_bytes());
+            // Neither days nor months: how long these are is a matter of the calendar.
+            out.extend_from_slice(&[0; 8]);
+            Ok(())
+        }
+        // A table made for the number.
+        (kind, Cell::Duration(micros)) => binary(kind, &Cell::Int(*micros), clock, out),
+        (ColumnKind::Timestamp | ColumnKind::TimestampTz, Cell::Forever { negative }) => {
+            fixed!(if *negative { i64::MIN } else { i64::MAX }.to_be_bytes())
+        }
+        (ColumnKind::Date, Cell::Forever { negative }) => {
+            fixed!(if *negative { i32::MIN } else { i32::MAX }.to_be_bytes())
+        }
+        (ColumnKind::Bytes, Cell::Geometry(geometry)) => bytes(geometry.wkb(), out),
         (ColumnKind::Int64, Cell::Int(v)) => fixed!(v.to_be_bytes()),
         (ColumnKind::Int32, Cell::Int(v)) => {
             fixed!(i32::try_from(*v).map_err(|_| beyond(*v, "integer"))?.to_be_bytes())
@@ -78,7 +94,9 @@ pub(super) fn binary(
         (ColumnKind::Uuid, Cell::Text(text)) => fixed!(uuid(text).ok_or(NoBinary::Text)?),
         (ColumnKind::Uuid, Cell::Bytes(value)) if value.len() == 16 => bytes(value, out),
         (ColumnKind::Date, Cell::Date(days)) => {
-            fixed!(days.checked_sub(EPOCH_DAYS).ok_or(NoBinary::Text)?.to_be_bytes())
+            // The extreme means infinity.
+            let days = days.checked_sub(EPOCH_DAYS).filter(|days| *days != i32::MIN);
+            fixed!(days.ok_or(NoBinary::Text)?.to_be_bytes())
         }
         (ColumnKind::Time, Cell::Time(micros)) => fixed!(micros.to_be_bytes()),
         (ColumnKind::Timestamp, cell) => {
@@ -244,8 +262,29 @@ pub(super) fn text(
     clock: &WallClock,
     out: &mut String,
 ) -> Result<(), String> {
+    if *kind == ColumnKind::Interval && matches!(cell, Cell::Int(_) | Cell::UInt(_) | Cell::Float64(_)) {
+        // PostgreSQL would take it for seconds.
+        return Err("a number, which is no length of time without a unit".to_owned());
+    }
     match cell {
         Cell::Null => {}
+        Cell::Duration(micros) if *kind == ColumnKind::Interval => {
+            let sign = if *micros < 0 { "-" } else { "" };
+            let micros = micros.unsigned_abs();
+            let _ = write!(out, "{sign}{}.{:06} seconds", micros / 1_000_000, micros % 1_000_000);
+        }
+        Cell::Duration(micros) => {
+            let _ = write!(out, "{micros}");
+        }
+        Cell::Forever { negative } => out.push_str(if *negative { "-infinity" } else { "infinity" }),
+        Cell::Geometry(geometry) => match (kind, geometry.point()) {
+            (ColumnKind::Point, Some((x, y))) => {
+                let _ = write!(out, "({x},{y})");
+            }
+            (ColumnKind::Point, None) => return Err("a geometry that did not come as a point".to_owned()),
+            (ColumnKind::Bytes, _) => return text(kind, &Cell::Bytes(geometry.wkb().into()), clock, out),
+            _ => out.push_str(&geometry.ewkb()),
+        },
         Cell::Bool(value) => out.push_str(match (kind, value) {
             (ColumnKind::Boolean | ColumnKind::Text, true) => "true",
             (ColumnKind::Boolean | ColumnKind::Text, false) => "false",
@@ -366,6 +405,17 @@ mod tests {
         assert_eq!(asked, Err(NoBinary::Text));
         let extreme = Cell::Instant(i64::MIN);
         assert!(binary(&ColumnKind::TimestampTz, &extreme, &WallClock::utc(), &mut out).is_err());
+    }
+
+    #[test]
+    fn lengths_of_time_have_a_unit() {
+        let interval = encoded(&ColumnKind::Interval, &Cell::Duration(-1));
+        assert_eq!(interval, [[0xff; 8], [0; 8]].concat());
+        assert_eq!(encoded(&ColumnKind::Int64, &Cell::Duration(5)), 5_i64.to_be_bytes());
+        let mut form = String::new();
+        text(&ColumnKind::Interval, &Cell::Duration(-1_500_000), &WallClock::utc(), &mut form).unwrap();
+        assert_eq!(form, "-1.500000 seconds");
+        assert!(text(&ColumnKind::Interval, &Cell::Int(5), &WallClock::utc(), &mut form).is_err());
     }
 
     #[test]

@@ -51,7 +51,8 @@ fn kind(code: &str) -> FailureKind {
     }
 }
 
-fn remedy(code: &str) -> Option<&'static str> {
+/// What to do about a failure, where it can be told.
+pub(in super::super) fn remedy(code: &str) -> Option<&'static str> {
     Some(match code {
         "42P10" => {
             "An upsert needs a primary key or unique constraint on exactly the key's columns: create one, or change the \

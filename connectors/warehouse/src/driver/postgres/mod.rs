@@ -13,4 +13,5 @@ mod session;
 mod statement;
 mod stream;
 
+pub(super) use failure::remedy;
 pub(super) use session::open;

@@ -73,7 +73,13 @@ pub(super) fn add_value(arguments: &mut PgArguments, cell: &Cell<'_>) -> Result<
         Cell::Local(_) => (ColumnKind::Timestamp, 1114),
         Cell::Instant(_) => (ColumnKind::TimestampTz, 1184),
         Cell::Decimal(_) => (ColumnKind::Numeric, 1700),
-        Cell::Null | Cell::UInt(_) | Cell::Text(_) | Cell::Array(_) => (ColumnKind::Text, 25),
+        Cell::Duration(_) => (ColumnKind::Interval, 1186),
+        Cell::Null
+        | Cell::UInt(_)
+        | Cell::Text(_)
+        | Cell::Forever { .. }
+        | Cell::Geometry(_)
+        | Cell::Array(_) => (ColumnKind::Text, 25),
     };
     add(arguments, &kind, oid, cell, &WallClock::utc())
 }
@@ -89,7 +95,9 @@ fn shape(cell: &Cell<'_>) -> &'static str {
         Cell::Decimal(_) => "decimal",
         Cell::Date(_) => "date",
         Cell::Time(_) => "time",
-        Cell::Local(_) | Cell::Instant(_) => "timestamp",
+        Cell::Local(_) | Cell::Instant(_) | Cell::Forever { .. } => "timestamp",
+        Cell::Duration(_) => "length of time",
+        Cell::Geometry(_) => "geometry",
         Cell::Array(_) => "array",
     }
 }
