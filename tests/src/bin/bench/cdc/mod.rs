@@ -19,6 +19,8 @@ use load::{CHANGES, Load};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
+/// A producer that gathers and compresses, as one that is to take much is usually set.
+const COMPRESSING: [(&str, &str); 2] = [("producer.linger.ms", "5"), ("producer.compression.type", "lz4")];
 /// Rounds; the median is reported.
 const ROUNDS: usize = 3;
 /// Rows of the table that a snapshot reads, unless LAVKA_BENCH_ROWS says how many.
@@ -83,7 +85,8 @@ async fn stream(bootstrap: &str) -> Outcome<()> {
             // Before there was a producer in this process.
             task_alone = peak(std::process::id());
         }
-        let kafka = worker::ours(bootstrap, reader::config(&server, &load.slot()?, &[])).await?;
+        let config = reader::config(&server, &load.slot()?, &[]);
+        let kafka = worker::ours(bootstrap, config, &COMPRESSING).await?;
         let them = debezium.read(&reader::config(&server, &load.slot()?, &[]), CHANGES)?;
         if round > 0 {
             println!(
@@ -125,33 +128,35 @@ async fn stream(bootstrap: &str) -> Outcome<()> {
     Ok(())
 }
 
-/// Two workers, each with its producer, one after the other.
+/// Two workers, each with its producer, one after the other: with the producer's defaults, and compressing.
 async fn workers(bootstrap: &str) -> Outcome<()> {
     println!(
         "PostgreSQL stream into Kafka: {CHANGES} changes of 8 columns, JSON, a worker beside Java's with Debezium"
     );
     let server = server()?;
     let load = Load::write(&server)?;
-    let java = worker::Theirs::launch(bootstrap)?;
-    forget_peak()?;
-    let (mut rates, mut costs) = (Vec::new(), Vec::new());
-    // The first pass warms Java's compiler up and does not count.
-    for round in 0..=ROUNDS {
-        let us = worker::ours(bootstrap, reader::config(&server, &load.slot()?, &[])).await?;
-        let them = java.run(reader::config(&server, &load.slot()?, &[])).await?;
-        if round > 0 {
-            println!("  Lavka {us}   Java's worker with Debezium {them}");
-            rates.push(us.rate / them.rate);
-            costs.push(them.cpu_seconds / us.cpu_seconds);
+    for (what, producer) in [("defaults", [].as_slice()), ("lz4, linger.ms=5", &COMPRESSING)] {
+        let java = worker::Theirs::launch(bootstrap, producer)?;
+        forget_peak()?;
+        let (mut rates, mut costs) = (Vec::new(), Vec::new());
+        // The first pass warms Java's compiler up and does not count.
+        for round in 0..=ROUNDS {
+            let us = worker::ours(bootstrap, reader::config(&server, &load.slot()?, &[]), producer).await?;
+            let them = java.run(reader::config(&server, &load.slot()?, &[])).await?;
+            if round > 0 {
+                println!("  {what}: Lavka {us}   Java's worker with Debezium {them}");
+                rates.push(us.rate / them.rate);
+                costs.push(them.cpu_seconds / us.cpu_seconds);
+            }
         }
+        println!(
+            "  {what}: {:.1} times the rate, {:.1} times less CPU; at most {} MB resident, Java's worker {} MB",
+            median(&mut rates),
+            median(&mut costs),
+            peak(std::process::id()),
+            java.peak()
+        );
     }
-    println!(
-        "  {:.1} times the rate, {:.1} times less CPU; at most {} MB resident, Java's worker {} MB",
-        median(&mut rates),
-        median(&mut costs),
-        peak(std::process::id()),
-        java.peak()
-    );
     Ok(())
 }
 
@@ -205,7 +210,7 @@ async fn memory(bootstrap: &str) -> Outcome<()> {
         let buffer = (megabytes << 20).to_string();
         let config = reader::config(&server, &load.slot()?, &[("producer.override.buffer.memory", &buffer)]);
         forget_peak()?;
-        let run = worker::ours(bootstrap, config).await?;
+        let run = worker::ours(bootstrap, config, &COMPRESSING).await?;
         println!("  {megabytes:>2} MB: {} MB   {run}", peak(std::process::id()));
     }
     Ok(())

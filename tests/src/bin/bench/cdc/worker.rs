@@ -13,18 +13,16 @@ use crate::java::JavaWorker;
 use crate::usage::{Run, Stopwatch, peak, seconds_of};
 use crate::worker;
 
-/// What the producers of both workers are set to.
-const PRODUCER: [(&str, &str); 2] = [("producer.linger.ms", "5"), ("producer.compression.type", "lz4")];
 /// Between two looks at how far it is.
 const PAUSE: Duration = Duration::from_millis(5);
 const SLOWEST: Duration = Duration::from_secs(120);
 
-/// The changes through a worker of ours, in this process.
-pub(super) async fn ours(bootstrap: &str, config: Config) -> Outcome<Run> {
+/// The changes through a worker of ours, in this process, whose producer is set to `producer`.
+pub(super) async fn ours(bootstrap: &str, config: Config, producer: &[(&str, &str)]) -> Outcome<Run> {
     let folder = tempfile::tempdir()?;
     let metrics = Metrics::new();
     let plugins = lavka_connector_postgres::plugins();
-    let worker = worker::start(bootstrap, folder.path(), metrics.clone(), plugins, &PRODUCER)?;
+    let worker = worker::start(bootstrap, folder.path(), metrics.clone(), plugins, producer)?;
     let watch = Stopwatch::start();
     worker.handle().put_connector("bench-cdc".into(), config, None, true).await?;
     while worker::total(&metrics, "source-record-write-total") < f64::from(CHANGES) {
@@ -42,14 +40,14 @@ pub(super) struct Theirs {
 }
 
 impl Theirs {
-    pub(super) fn launch(bootstrap: &str) -> Outcome<Self> {
+    pub(super) fn launch(bootstrap: &str, producer: &[(&str, &str)]) -> Outcome<Self> {
         let mut settings = vec![
             ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
             ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
             ("key.converter.schemas.enable", "false"),
             ("value.converter.schemas.enable", "false"),
         ];
-        settings.extend(PRODUCER);
+        settings.extend(producer);
         let worker = JavaWorker::launch(bootstrap, JarSet::DebeziumPostgres, &settings)?;
         Ok(Self { worker, kafka: KafkaClient::new(bootstrap) })
     }
