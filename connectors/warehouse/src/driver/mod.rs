@@ -40,6 +40,8 @@ pub(crate) struct Target {
     /// Tells targets apart for as long as the process lives.
     pub(crate) id: u64,
     pub(crate) table: TableId,
+    /// Whether it is a view, which takes rows from statements alone.
+    pub(crate) view: bool,
     /// Those of the key first.
     pub(crate) columns: Vec<Column>,
     pub(crate) keys: usize,

@@ -10,7 +10,7 @@ use crate::data::{PlanColumn, RowPlan};
 use crate::dialect::Statements;
 use crate::driver::{Failure, FailureKind, Session, Target};
 use crate::settings::SinkSettings;
-use crate::table::{Table, TableId};
+use crate::table::{Table, TableId, TableKind};
 
 /// Targets that are kept at most.
 const MAX_TARGETS: usize = 4096;
@@ -83,6 +83,7 @@ impl Tables {
         let target = Arc::new(Target {
             id: NEXT_TARGET.fetch_add(1, Ordering::Relaxed),
             table: table.id.clone(),
+            view: table.kind == TableKind::View,
             columns,
             keys: plan.keys,
             clock: self.settings.rules.clock.clone(),

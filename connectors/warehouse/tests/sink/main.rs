@@ -14,11 +14,13 @@ mod databases;
 mod faults;
 mod file_lock;
 mod harness;
+mod keys;
 mod kills;
 mod offsets;
 mod semantics;
 mod servers;
 mod source;
+mod source_keys;
 
 /// How the databases are reached.
 const OVER_ODBC: bool = false;

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use crate::databases::{ALL, Db};
 use crate::harness::{config, name};
 
-const SOURCE: &str = "io.confluent.connect.jdbc.JdbcSourceConnector";
+pub(crate) const SOURCE: &str = "io.confluent.connect.jdbc.JdbcSourceConnector";
 /// How long a test waits for records that must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long it waits for records that should not: some looks at the table, one each 50 ms.
@@ -29,14 +29,14 @@ impl OffsetReader for Stored {
     }
 }
 
-struct Reader {
+pub(crate) struct Reader {
     runtime: Runtime,
     connector: Box<dyn SourceConnector>,
     task: Box<dyn SourceTask>,
 }
 
 impl Reader {
-    fn new(config: &Config, offset: Option<OffsetMap>) -> Self {
+    pub(crate) fn new(config: &Config, offset: Option<OffsetMap>) -> Self {
         let plugin =
             lavka_connector_warehouse::plugins().into_iter().find(|plugin| plugin.class == SOURCE).unwrap();
         let Factory::Source(make) = plugin.factory else { panic!("it is a source") };
@@ -54,7 +54,7 @@ impl Reader {
     }
 
     /// `count` records, which may take their time, and what comes after them for a while.
-    fn read(&mut self, count: usize) -> Vec<SourceRecord> {
+    pub(crate) fn read(&mut self, count: usize) -> Vec<SourceRecord> {
         let mut all = Vec::new();
         self.runtime.block_on(async {
             loop {
@@ -68,7 +68,12 @@ impl Reader {
         all
     }
 
-    fn stop(mut self) {
+    /// The records of one poll.
+    pub(crate) fn next(&mut self) -> Vec<SourceRecord> {
+        self.runtime.block_on(self.task.poll()).unwrap()
+    }
+
+    pub(crate) fn stop(mut self) {
         self.runtime.block_on(async {
             self.task.stop().await;
             self.connector.stop().await;
@@ -76,18 +81,18 @@ impl Reader {
     }
 }
 
-fn keys(db: Db, table: &str, more: &[(&str, &str)]) -> Config {
+pub(crate) fn keys(db: Db, table: &str, more: &[(&str, &str)]) -> Config {
     let mut all = vec![("topic.prefix", "t-"), ("poll.interval.ms", "50"), ("batch.max.rows", "2")];
     all.extend(more);
     config(SOURCE, db, table, &all)
 }
 
-fn row(record: &SourceRecord) -> &Struct {
+pub(crate) fn row(record: &SourceRecord) -> &Struct {
     let Value::Struct(row) = &record.record.value.value else { panic!("it is a struct") };
     row
 }
 
-fn ids(records: &[SourceRecord]) -> Vec<i64> {
+pub(crate) fn ids(records: &[SourceRecord]) -> Vec<i64> {
     records.iter().map(|record| row(record).get("id").unwrap().as_i64().unwrap()).collect()
 }
 
@@ -423,7 +428,7 @@ fn a_hidden_query_is_read_in_the_isolation_that_was_asked_for() {
             ("poll.interval.ms", "60000"),
         ];
         let mut reader = Reader::new(&keys(db, &place, &mode), None);
-        let read = reader.read(1);
+        let read = reader.next();
         assert_eq!(row(&read[0]).get("level"), Some(&level.into()), "{db:?}");
         reader.stop();
     }

@@ -266,7 +266,7 @@ impl Session for PostgresSession {
 
     async fn prepare(&mut self, target: &Arc<Target>, action: Action) -> Result<(), Failure> {
         let keys_only = action == Action::Delete;
-        if self.multirow || action == Action::Insert {
+        if self.multirow || copies(target, action) {
             return Ok(());
         }
         self.wanted.insert((target.id, keys_only));
@@ -303,7 +303,7 @@ impl Session for PostgresSession {
         }
         let target = rows.target;
         let statements = &target.statements;
-        if rows.action == Action::Insert {
+        if copies(target, rows.action) {
             let table = statements.table(&target.table);
             self.copy(&table, rows).await?;
             return Ok(self.confirm(target).await?);
@@ -325,7 +325,12 @@ impl Session for PostgresSession {
                 statements.upsert_tail(&names, target.keys)
             ),
             Action::Update => statements.update_from(&target.table, &stage, &names, target.keys),
-            Action::Delete | Action::Insert => statements.delete_using(&target.table, &stage, &names),
+            Action::Insert => format!(
+                "{}SELECT {} FROM {stage}",
+                statements.insert_head(&target.table, &names),
+                statements.list(&names)
+            ),
+            Action::Delete => statements.delete_using(&target.table, &stage, &names),
         };
         self.execute(&apply).await?;
         Ok(())
@@ -371,6 +376,11 @@ impl Session for PostgresSession {
     async fn close(self: Box<Self>) {
         let _ = self.connection.close().await;
     }
+}
+
+/// Whether rows are copied right into the target.
+fn copies(target: &Target, action: Action) -> bool {
+    action == Action::Insert && !target.view
 }
 
 fn arguments(values: &[Cell<'_>]) -> Result<PgArguments, Failure> {

@@ -86,7 +86,9 @@ impl Writer {
         }
         let Some(work) = only_inserts(routed.works) else { return Ok(Streamed::Unfit) };
         let ready = self.ready(session, work).await?;
-        let Some(target) = ready.write.clone() else { return Ok(Streamed::Unfit) };
+        let Some(target) = ready.write.clone().filter(|target| !target.view) else {
+            return Ok(Streamed::Unfit);
+        };
         let end = Instant::now() + OPEN;
         *begun = true;
         session.begin().await?;
