@@ -1,5 +1,7 @@
 //! The keys: those of the HDFS sink as far as they mean something for files in a directory, and our own.
 
+use std::sync::LazyLock;
+
 use lavka_api::config::{Check, ClassName, ConfigDef, ConfigSpec, Importance, KeyDef, Kind, Width, key};
 
 use crate::hive::HiveConfig;
@@ -344,14 +346,17 @@ pub(crate) fn add_unused(
     });
 }
 
-/// All keys of the sink.
+/// All keys of the sink. Each look at a configuration asks for them, so they are put together once.
 pub(crate) fn definition() -> ConfigDef {
-    let mut definition = StorageConfig::definition();
-    for keys in [LakeConfig::definition(), HiveConfig::definition()] {
-        keys.iter().for_each(|key| definition.add(key.clone()));
-    }
-    IGNORED.iter().chain(IGNORED_EVERYWHERE).for_each(|key| add_ignored(&mut definition, key));
-    definition
+    static DEFINITION: LazyLock<ConfigDef> = LazyLock::new(|| {
+        let mut definition = StorageConfig::definition();
+        for keys in [LakeConfig::definition(), HiveConfig::definition()] {
+            keys.iter().for_each(|key| definition.add(key.clone()));
+        }
+        IGNORED.iter().chain(IGNORED_EVERYWHERE).for_each(|key| add_ignored(&mut definition, key));
+        definition
+    });
+    DEFINITION.clone()
 }
 
 #[cfg(test)]

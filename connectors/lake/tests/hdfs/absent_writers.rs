@@ -153,7 +153,8 @@ async fn move_to_another_machine(store: &HdfsStore) {
     store.release(lease).await;
 }
 
-pub(crate) fn lose_their_leases_and_commit_nothing_any_more() {
+/// Calls `meanwhile` once they are silent, and HDFS's minute has begun.
+pub(crate) fn lose_their_leases_and_commit_nothing_any_more(meanwhile: impl FnOnce()) {
     let Some(hdfs) = services().hdfs_for(crate::ABSENT_ONES) else { return };
     let url = hdfs.url();
     let (dead_root, zombie_root) = (unique("dead"), unique("zombie"));
@@ -165,6 +166,7 @@ pub(crate) fn lose_their_leases_and_commit_nothing_any_more() {
     dead.kill();
     zombie.wait_for("ready");
     zombie.signal("-STOP");
+    meanwhile();
     runtime().block_on(async {
         move_to_another_machine(&dead_store).await;
         let (mut after_dead, mut after_zombie) =

@@ -54,13 +54,14 @@ fn own_server(test: &str) -> Option<HdfsServer> {
 const ABSENT_ONES: &str = "absent_ones_are_done_without";
 
 /// Each waits for most of its time: for HDFS's minute, for data nodes that do not answer, for name nodes that start. So they do
-/// it together, before all others.
+/// it together, before all others. The minute is the longest, and begins before clusters that start take all of the machine.
 #[test]
 fn absent_ones_are_done_without() {
     std::thread::scope(|scope| {
-        scope.spawn(absent_writers::lose_their_leases_and_commit_nothing_any_more);
-        scope.spawn(cluster::data_nodes_that_die_or_fall_silent_are_done_without);
-        scope.spawn(cluster::the_other_name_node_takes_over_in_mid_work);
+        absent_writers::lose_their_leases_and_commit_nothing_any_more(|| {
+            scope.spawn(cluster::data_nodes_that_die_or_fall_silent_are_done_without);
+            scope.spawn(cluster::the_other_name_node_takes_over_in_mid_work);
+        });
     });
 }
 

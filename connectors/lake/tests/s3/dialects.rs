@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use lavka_api::config::Config;
 use lavka_connector_lake::store::LakeStore;
-use lavka_testkit::{Python, S3Server, acceptance, count, temp_dir};
+use lavka_testkit::{Python, S3Server, count, temp_dir};
 
 use crate::bucket::{PART, bucket, store};
 use crate::support::{Rig, kill_writers, names_below, runtime};
-use crate::{server, values, written};
+use crate::{server, values};
 
 /// Tags and grants of all objects below `topics/t`, in order of their names, as Amazon's own client sees them.
 const LOOK: &str = "\
@@ -97,9 +97,9 @@ fn what_cannot_be_tagged_fails_or_is_warned_of() {
     });
 }
 
-const AIVEN: &str = "io.aiven.kafka.connect.s3.AivenKafkaConnectS3SinkConnector";
+pub(crate) const AIVEN: &str = "io.aiven.kafka.connect.s3.AivenKafkaConnectS3SinkConnector";
 
-fn aiven(server: &S3Server, bucket: &str) -> Config {
+pub(crate) fn aiven(server: &S3Server, bucket: &str) -> Config {
     Config::from([
         ("connector.class", AIVEN),
         ("aws.s3.bucket.name", bucket),
@@ -114,7 +114,7 @@ fn aiven(server: &S3Server, bucket: &str) -> Config {
     ])
 }
 
-fn unpacked(bytes: Vec<u8>) -> String {
+pub(crate) fn unpacked(bytes: Vec<u8>) -> String {
     let mut text = String::new();
     flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
     text
@@ -216,26 +216,4 @@ fn roles_are_assumed() {
         assert!(rig.paused);
         rig.stop().await;
     });
-}
-
-#[test]
-fn aivens_sink_keeps_what_the_runtime_counts_on() {
-    let Some(server) = server("aivens_sink_keeps_what_the_runtime_counts_on") else { return };
-    let round = |bucket: &str| {
-        let mut config = aiven(server, bucket);
-        config.set("file.max.records", "10");
-        config
-    };
-    let plugins = lavka_connector_lake::plugins();
-    let plugin = plugins.iter().find(|plugin| plugin.class == AIVEN).unwrap();
-    acceptance::sink(plugin.clone())
-        .config(round(&bucket(server, "lake")))
-        .refuses("format.output.type", "xml")
-        .refuses("aws.credentials.provider", "org.example.Provider")
-        .records(60)
-        .written(|config| written(server, config.get("aws.s3.bucket.name").unwrap(), "data", unpacked))
-        .exactly_once()
-        .round(move |_| round(&bucket(server, "lake")))
-        .check()
-        .assert_clean();
 }

@@ -8,6 +8,7 @@
     reason = "a helper that fails, fails its test"
 )]
 
+mod acceptance;
 mod azure;
 #[path = "../support/bucket.rs"]
 mod bucket;
@@ -25,7 +26,7 @@ use std::time::Duration;
 use bucket::{bucket, store};
 use lavka_api::config::Config;
 use lavka_connector_lake::store::{LakePath, LakeStore};
-use lavka_testkit::{Python, S3Server, Unavailable, acceptance, count, had, temp_dir};
+use lavka_testkit::{Python, S3Server, Unavailable, count, had, temp_dir};
 use support::{Rig, assert_example, be_child, files, record, runtime};
 
 /// One server for all tests: buckets are told apart by name.
@@ -204,48 +205,4 @@ async fn values(
         values.extend(text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()));
     }
     values
-}
-
-/// Partition and offset of each of the [`values`] in a bucket.
-fn written(
-    server: &'static S3Server,
-    bucket: &str,
-    directory: &'static str,
-    decode: fn(Vec<u8>) -> String,
-) -> Vec<(i32, i64)> {
-    let bucket = bucket.to_owned();
-    // The suite runs within a runtime, on whose threads no other one may be waited for.
-    let reading = std::thread::spawn(move || {
-        let values = runtime().block_on(async { values(&store(server, &bucket), directory, decode).await });
-        let number = |value: &serde_json::Value, key: &str| value.get(key).unwrap().as_i64().unwrap();
-        let place = |value| (i32::try_from(number(value, "partition")).unwrap(), number(value, "offset"));
-        values.iter().map(place).collect()
-    });
-    reading.join().unwrap()
-}
-
-#[test]
-fn the_s3_sink_keeps_what_the_runtime_counts_on() {
-    let Some(server) = server("the_s3_sink_keeps_what_the_runtime_counts_on") else { return };
-    let round = |bucket: &str| {
-        let mut config = config(server, bucket);
-        config.set("format.class", "io.confluent.connect.s3.format.json.JsonFormat");
-        config.set("flush.size", "10");
-        config
-    };
-    let plugins = lavka_connector_lake::plugins();
-    let plugin = plugins.iter().find(|plugin| plugin.class.ends_with(".S3SinkConnector")).unwrap();
-    acceptance::sink(plugin.clone())
-        .config(round(&bucket(server, "lake")))
-        .refuses("behavior.on.null.values", "write")
-        .refuses("format.class", "io.confluent.connect.hdfs.orc.OrcFormat")
-        .records(60)
-        .written(|config| {
-            let bucket = config.get("s3.bucket.name").unwrap();
-            written(server, bucket, "topics/acceptance", |bytes| String::from_utf8(bytes).unwrap())
-        })
-        .exactly_once()
-        .round(move |_| round(&bucket(server, "lake")))
-        .check()
-        .assert_clean();
 }
