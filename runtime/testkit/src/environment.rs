@@ -16,6 +16,8 @@ pub(crate) const REPORT: &str = "LAVKA_TEST_REPORT";
 pub(crate) const REQUIRE_REAL: &str = "LAVKA_REQUIRE_REAL";
 /// Path of the `lavka` executable under test.
 pub(crate) const BINARY: &str = "LAVKA_BIN";
+/// How many tests of a target run at once; known to Rust's own harness.
+pub(crate) const THREADS: &str = "RUST_TEST_THREADS";
 /// What [`Chance`](crate::Chance) begins with.
 pub(crate) const SEED: &str = "LAVKA_SEED";
 /// `1`: the long variants.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
-use crate::environment::{BINARY, BOOTSTRAP, HDFS, KAFKA_KIND, MQTT, REGISTRY, REPORT, get};
+use crate::environment::{BINARY, BOOTSTRAP, HDFS, KAFKA_KIND, MQTT, REGISTRY, REPORT, THREADS, get};
 use crate::failure::{Context as _, Failure};
 use crate::folders::{try_temp_dir, workspace_root};
 use crate::hdfs::Hdfs;
@@ -50,6 +50,9 @@ impl TestRun {
         let built = Artifacts::build(["test".into(), "--no-run".into()].into_iter().chain(for_cargo))?;
         let mut command = cargo();
         command.arg("test").args(args);
+        if get(THREADS).is_none() {
+            command.env(THREADS, threads().to_string());
+        }
         if get(BINARY).is_none()
             && let Some(path) = built.binary("lavka")
         {
@@ -126,6 +129,12 @@ impl TestRun {
         }
         Ok(exit_code(status))
     }
+}
+
+/// How many tests run at once, where nobody has said. Twice what the harness takes by itself, which is one for each core: tests
+/// with services mostly wait, for a cluster that starts, a lease that runs out, a worker that comes back.
+fn threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn exit_code(status: ExitStatus) -> u8 {

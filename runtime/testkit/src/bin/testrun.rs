@@ -21,6 +21,7 @@ Environment:
   LAVKA_SOAK=1                    the long variants
   LAVKA_CACHE=FOLDER              where jars are kept (default ~/.cache/lavka)
   LAVKA_BIN=FILE                  the lavka executable under test
+  RUST_TEST_THREADS=COUNT         tests that run at once (default twice the cores)
 ";
 
 fn main() -> ExitCode {
