@@ -1,6 +1,8 @@
-//! The form that the open files of a topic partition have: one schema, or none.
+//! The form that the open files of a topic partition have: one schema, or none. In the S3 sink's way, where all records of a
+//! file have the same schema, each directory has a form of its own.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use lavka_api::Result;
 use lavka_api::data::{Datum, Schema, Value};
@@ -11,6 +13,51 @@ use crate::projection::Projection;
 
 /// Schemas whose projections are kept at a time; with more they are made anew.
 const MAX_PROJECTIONS: usize = 16;
+
+/// Directories whose forms are kept at a time, unless more have open files.
+const MAX_PLACES: usize = 1000;
+
+/// The forms of a topic partition's files.
+pub(crate) struct Forms {
+    /// That of all directories.
+    shared: Form,
+    /// Those of each directory, where they have their own.
+    by_place: Option<HashMap<String, Form>>,
+}
+
+impl Forms {
+    /// One form for all directories, or one for each.
+    pub(crate) fn new(compatibility: Compatibility, by_place: bool) -> Self {
+        Self { shared: Form::new(compatibility), by_place: by_place.then(HashMap::new) }
+    }
+
+    /// Whether each directory has a form of its own.
+    pub(crate) fn are_by_place(&self) -> bool {
+        self.by_place.is_some()
+    }
+
+    /// The form of the files in `place`.
+    pub(crate) fn of(&self, place: &str) -> &Form {
+        self.by_place.as_ref().and_then(|forms| forms.get(place)).unwrap_or(&self.shared)
+    }
+
+    /// The same, to be changed. `is_open` tells which directories have open files: forms of others may be forgotten.
+    pub(crate) fn of_mut(&mut self, place: &str, is_open: impl Fn(&str) -> bool) -> &mut Form {
+        let Some(forms) = &mut self.by_place else { return &mut self.shared };
+        if !forms.contains_key(place) {
+            if forms.len() >= MAX_PLACES {
+                forms.retain(|place, _| is_open(place));
+            }
+            forms.insert(place.to_owned(), Form::new(self.shared.compatibility));
+        }
+        forms.get_mut(place).unwrap_or(&mut self.shared)
+    }
+
+    /// The files before these had records of `schema`: what comes first is judged by it.
+    pub(crate) fn go_on(&mut self, schema: Schema) {
+        self.shared.go_on(schema);
+    }
+}
 
 /// What the open files take.
 pub(crate) struct Form {
@@ -33,8 +80,7 @@ impl Form {
         Self { compatibility, taken: Taken::Nothing, projections: Vec::new() }
     }
 
-    /// The files before these had records of `schema`: what comes first is judged by it.
-    pub(crate) fn go_on(&mut self, schema: Schema) {
+    fn go_on(&mut self, schema: Schema) {
         self.taken = Taken::Schema(schema);
     }
 

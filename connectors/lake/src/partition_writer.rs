@@ -12,9 +12,10 @@ use lavka_columnar::Inferred;
 use crate::commit::Commit;
 use crate::commit_log::CommitLog;
 use crate::companions::Companions;
+use crate::compatibility::Compatibility;
 use crate::envelope::RowMaker;
 use crate::file_part::FilePart;
-use crate::form::Form;
+use crate::form::Forms;
 use crate::history::{History, Verdict};
 use crate::hive::Finished;
 use crate::lake::Lake;
@@ -49,7 +50,7 @@ pub(crate) struct PartitionWriter {
     warned_of_old: bool,
     /// The offset of the first record that is not durable.
     first_open: Option<i64>,
-    form: Form,
+    forms: Forms,
     files: OpenFiles,
     rotation: Rotation,
     /// The commit under way, and why there is one.
@@ -72,9 +73,13 @@ pub(crate) struct PartitionWriter {
 impl PartitionWriter {
     pub(crate) fn new(lake: Lake, tp: TopicPartition, recovered: Recovered, now: i64) -> Result<Self> {
         let rotation = Rotation::begin(&lake.settings.rotation, now)?;
-        let mut form = Form::new(lake.settings.compatibility);
+        // Files by schema and directory are those of the S3 sink, where schemas do not share them.
+        let settings = &lake.settings;
+        let by_place =
+            matches!(settings.naming, Naming::Start { .. }) && settings.compatibility == Compatibility::None;
+        let mut forms = Forms::new(settings.compatibility, by_place);
         if let Some(schema) = recovered.schema {
-            form.go_on(schema);
+            forms.go_on(schema);
         }
         let rows = lake.settings.envelope.clone().map(RowMaker::new);
         let companions = &lake.settings.companions;
@@ -91,7 +96,7 @@ impl PartitionWriter {
             settled: recovered.next,
             warned_of_old: false,
             first_open: None,
-            form,
+            forms,
             files: OpenFiles::default(),
             rotation,
             commit: None,
@@ -247,9 +252,10 @@ impl PartitionWriter {
             self.cuts.extend(file.parts().iter().zip(rows).map(cut));
         }
         if self.lake.settings.hive.is_some() {
-            let schema = self.form.schema();
-            let finished =
-                |file: &OpenFile| Finished { place: Arc::clone(&file.place), schema: schema.cloned() };
+            let finished = |file: &OpenFile| Finished {
+                place: Arc::clone(&file.place),
+                schema: self.forms.of(&file.place).schema().cloned(),
+            };
             self.finished.extend(self.files.iter().map(finished));
         }
         tracing::debug!(partition = %self.tp, files = self.files.len(), next, "finished files");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lavka_api::data::{Datum, SinkRecord, Value};
+use lavka_api::data::{Datum, Schema, SinkRecord, Value};
 use lavka_api::error::{Error, ErrorClass, Result};
 use lavka_columnar::{Appended, Refusal};
 
@@ -36,7 +36,7 @@ impl PartitionWriter {
             Ok(time) => time,
             Err(error) => return self.refuse(batch, record, run, call, error).await,
         };
-        let (row, companion) = match self.rows_of(batch, record, run, call).await? {
+        let (row, companion) = match self.rows_of(batch, record, time, run, call).await? {
             Ok(rows) => rows,
             Err(error) => return self.refuse(batch, record, run, call, error).await,
         };
@@ -93,6 +93,7 @@ impl PartitionWriter {
         &mut self,
         batch: &[SinkRecord],
         record: &SinkRecord,
+        time: Option<i64>,
         run: &mut Run,
         call: &mut Call<'_>,
     ) -> Result<Result<(Option<Datum>, CompanionRow)>> {
@@ -106,10 +107,11 @@ impl PartitionWriter {
             return Ok(Err(error));
         }
         let datum = row.as_ref().unwrap_or(&record.record.value);
+        let mut place = String::new();
         // A tombstone has no value that would go into a file.
         let is_fit = match row.is_none() && record.record.value.is_null() {
             true => Ok(true),
-            false => self.form.judge(datum.schema.as_ref()),
+            false => self.judge(record, datum.schema.as_ref(), time, (run.file, &mut place), call),
         };
         let is_fit = match is_fit {
             Ok(is_fit) => is_fit,
@@ -125,13 +127,41 @@ impl PartitionWriter {
             self.files.clear();
         }
         if !is_fit {
-            self.form.begin(datum.schema.as_ref());
+            self.forms.of_mut(&place, |_| false).begin(datum.schema.as_ref());
         }
         let Some(companions) = &mut self.companions else { return Ok(Ok((row, CompanionRow::default()))) };
         if !key_is_fit && let Err(error) = companions.begin(record) {
             return Ok(Err(error));
         }
         Ok(companions.row(record).map(|companion| (row, companion)))
+    }
+
+    /// Whether a record of `schema` goes into the open files. Where directories have forms of their own, `place` becomes that
+    /// of the record; the file at `likely` may be its own.
+    ///
+    /// # Errors
+    /// A data error where the record cannot be judged or has no place.
+    fn judge(
+        &mut self,
+        record: &SinkRecord,
+        schema: Option<&Schema>,
+        time: Option<i64>,
+        (likely, place): (usize, &mut String),
+        call: &mut Call<'_>,
+    ) -> Result<bool> {
+        if !self.forms.are_by_place() {
+            return self.forms.of_mut(place, |_| true).judge(schema);
+        }
+        let rules = (&self.lake.settings.naming, &self.lake.settings.place_rules);
+        self.placing.place(rules, call.partitioner, record, time, call.now, place)?;
+        let is_open = |place: &str| self.files.find(place, likely).is_some();
+        let begins = !is_open(place);
+        let form = self.forms.of_mut(place, is_open);
+        if begins {
+            // Other directories have nothing to say about one without an open file.
+            form.begin(schema);
+        }
+        form.judge(schema)
     }
 
     /// Passes over a tombstone, or reports it.
@@ -207,16 +237,16 @@ impl PartitionWriter {
         let target = self.lake.target(&self.tp, place)?;
         let values = has_values.then_some(View::Value);
         let views = values.into_iter().chain([View::Key, View::Headers]);
-        let parts = views.filter_map(|view| self.part(view).transpose()).collect::<Result<_>>()?;
+        let parts = views.filter_map(|view| self.part(view, place).transpose()).collect::<Result<_>>()?;
         Ok(self.files.add(OpenFile::new((&self.tp, self.overtaken), place.into(), target, parts)))
     }
 
     /// An object for rows of `view`, where there are such objects.
-    fn part(&self, view: View) -> Result<Option<FilePart>> {
+    fn part(&self, view: View, place: &str) -> Result<Option<FilePart>> {
         let settings = &self.lake.settings;
         let Some((format, compression)) = settings.format_of(view) else { return Ok(None) };
         let (schema, known) = match (view, &self.companions) {
-            (View::Value, _) => (self.form.schema(), self.known.as_ref()),
+            (View::Value, _) => (self.forms.of(place).schema(), self.known.as_ref()),
             (view, companions) => (companions.as_ref().and_then(|companions| companions.schema(view)), None),
         };
         let encoder = format.encoder(schema, known, compression, random_bytes())?;
@@ -238,7 +268,7 @@ impl PartitionWriter {
         while done < staged.rows.len() {
             let Some(file) = self.files.get_mut(run.file) else { break };
             let (values, unformed) = match file.values() {
-                Some(_) => self.form.rows(staged.data(batch, done)),
+                Some(_) => self.forms.of(&file.place).rows(staged.data(batch, done)),
                 None => (Vec::new(), None),
             };
             let values: Vec<&Value> = values.iter().map(|value| &**value).collect();

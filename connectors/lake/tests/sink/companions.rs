@@ -297,6 +297,22 @@ fn the_name_of_the_schema_is_before_or_behind_the_directory() {
     }
 }
 
+#[test]
+fn directories_of_other_schemas_do_not_finish_each_other_s_objects() {
+    let entries =
+        [("s3.schema.partition.affix.type", "PREFIX"), ("store.kafka.keys", "false"), ("flush.size", "6")];
+    let plain = |offset| record("t", 0, offset, Datum::schemaless("x"));
+    let records = batch([keyed(0), plain(1), keyed(2), plain(3), keyed(4), plain(5)]);
+    let found = texts(&config(&entries), records);
+    let lines: Vec<(String, usize)> =
+        found.into_iter().map(|(name, text)| (name, text.lines().count())).collect();
+    let of = |schema: &str, start| (format!("schema_name={schema}/partition=0/t+0+000000000{start}.json"), 3);
+    assert_eq!(lines, [of("Reading", 0), of("null", 1)]);
+    // In one directory each change of the schema begins other objects, as there.
+    let found = texts(&config(&entries[1..]), batch([keyed(0), plain(1), keyed(2)]));
+    assert_eq!(found.len(), 3);
+}
+
 /// Keys and values of a partition, in pairs, in the order of objects' names.
 fn rows(store: &ModelStore) -> Vec<(String, String)> {
     let files = store.files("topics/t/partition=0/");
