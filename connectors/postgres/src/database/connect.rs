@@ -84,10 +84,10 @@ impl Server {
             .execute(&mut connection)
             .await
             .map_err(|e| named(&e, &doing()))?;
-        for statement in &self.initial {
-            // What the user configured to be run is run as it is.
+        for (number, statement) in (1..).zip(&self.initial) {
+            // What the user configured to be run is run as it is, and not repeated in messages: it may hold secrets.
             sqlx::raw_sql(AssertSqlSafe(statement.as_str())).execute(&mut connection).await.map_err(|e| {
-                named(&e, &format!("running a statement of database.initial.statements ({statement})"))
+                named(&e, &format!("running statement {number} of database.initial.statements"))
             })?;
         }
         Ok(connection)

@@ -4,6 +4,10 @@ use std::{fmt, io};
 
 use lavka_api::{Error, ErrorClass};
 
+/// What an error of a replication connection has where another session uses the slot (`object_in_use`): the server's
+/// message may be in any language.
+pub(crate) const SLOT_IN_USE: &str = "(SQLSTATE 55006)";
+
 /// Why a replication connection cannot go on.
 #[derive(Debug)]
 pub(crate) enum WireError {

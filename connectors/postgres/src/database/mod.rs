@@ -10,7 +10,7 @@ mod texts;
 mod tls;
 
 pub(crate) use connect::{Server, TEXT_FORMAT, version};
-pub(crate) use failure::{WireError, named, named_wire};
+pub(crate) use failure::{SLOT_IN_USE, WireError, named, named_wire};
 pub(crate) use quote::{identifier, literal, qualified};
 pub(crate) use texts::texts;
 pub(crate) use tls::TlsFiles;

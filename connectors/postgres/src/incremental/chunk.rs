@@ -160,22 +160,29 @@ pub(crate) async fn read(request: Request) -> Result<Chunk> {
 }
 
 async fn find(connection: &mut PgConnection, request: &Request) -> Result<Option<Table>> {
-    let Some((schema, name)) = request.table.id.split_once('.') else { return Ok(None) };
-    if !request.recorder.settings().tables.takes(&TableId::new(schema, name)) {
-        return Ok(None);
-    }
     let failed = |error: sqlx::Error| named(&error, "looking for a table of an incremental snapshot");
-    let row = sqlx::query(
-        "SELECT c.oid::int8 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = $1::name AND c.relname = $2::name",
+    // Names may have dots themselves.
+    let rows = sqlx::query(
+        "SELECT c.oid::int8, n.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname || '.' || c.relname = $1 AND c.relkind IN ('r', 'p') ORDER BY c.oid",
     )
-    .bind(schema)
-    .bind(name)
-    .fetch_optional(&mut *connection)
+    .bind(&request.table.id)
+    .fetch_all(&mut *connection)
     .await
     .map_err(failed)?;
-    let Some(row) = row else { return Ok(None) };
-    let oid = u32::try_from(row.try_get::<i64, _>(0).map_err(failed)?).unwrap_or_default();
+    let mut captured = None;
+    for row in rows {
+        let id = TableId::new(
+            &row.try_get::<String, _>(1).map_err(failed)?,
+            &row.try_get::<String, _>(2).map_err(failed)?,
+        );
+        if captured.is_none() && request.recorder.settings().tables.takes(&id) {
+            captured = Some(row.try_get::<i64, _>(0).map_err(failed)?);
+        }
+    }
+    let Some(oid) = captured else { return Ok(None) };
+    let oid = u32::try_from(oid).unwrap_or_default();
     Ok(describe(connection, request.version, &[oid], request.comments).await?.pop())
 }
 
@@ -258,7 +265,7 @@ fn most(size: i64) -> usize {
 }
 
 fn and_condition(request: &Request) -> String {
-    // What the user's signal says is run as it is.
+    // What the user's signal says is run as it is, within one statement (see `declared`).
     request.table.condition.as_ref().map(|condition| format!(" AND {condition}")).unwrap_or_default()
 }
 
@@ -276,9 +283,8 @@ async fn largest(
         and_condition(request),
         paging.list(" DESC")
     );
-    let row = sqlx::raw_sql(AssertSqlSafe(query)).fetch_all(connection).await;
-    let rows = row.map_err(|error| named(&error, "looking for the largest key of a table"))?;
-    rows.first().map(texts).transpose().map_err(|error| named(&error, "reading the largest key of a table"))
+    let rows = declared(connection, query, Vec::new(), 1).await;
+    Ok(rows.map_err(|error| named(&error, "looking for the largest key of a table"))?.pop())
 }
 
 /// The rows of a chunk, and one too many where there are more than a chunk may have.
@@ -297,24 +303,35 @@ async fn rows(
     }
     let columns = plan.column_names().map(identifier).collect::<Vec<_>>().join(", ");
     let query = format!(
-        "DECLARE lavka_chunk NO SCROLL CURSOR FOR SELECT {columns} FROM {} WHERE {condition}{} ORDER BY {} FETCH FIRST {} ROWS \
-         {}",
+        "SELECT {columns} FROM {} WHERE {condition}{} ORDER BY {} FETCH FIRST {} ROWS {}",
         qualified(&table.id),
         and_condition(request),
         paging.list(""),
         request.size,
         if paging.ties { "WITH TIES" } else { "ONLY" }
     );
+    declared(connection, query, bound, most(request.size).saturating_add(1).min(MOST_FETCHED)).await
+}
+
+/// Up to `most` rows of `query`, as text. A condition that a signal brings can make no second statement of it: a cursor is
+/// declared by the extended protocol, which takes one.
+async fn declared(
+    connection: &mut PgConnection,
+    query: String,
+    bound: Vec<String>,
+    most: usize,
+) -> Result<Vec<Vec<Option<Str>>>, sqlx::Error> {
     sqlx::raw_sql("BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY")
         .execute(&mut *connection)
         .await?;
+    let query = format!("DECLARE lavka_chunk NO SCROLL CURSOR FOR {query}");
     let mut declare = sqlx::query(AssertSqlSafe(query));
     for text in bound {
         declare = declare.bind(text);
     }
     declare.execute(&mut *connection).await?;
     // By the simple protocol, which sends values as text.
-    let fetch = format!("FETCH {} FROM lavka_chunk", most(request.size).saturating_add(1).min(MOST_FETCHED));
+    let fetch = format!("FETCH {most} FROM lavka_chunk");
     let fetched = sqlx::raw_sql(AssertSqlSafe(fetch)).fetch_all(&mut *connection).await?;
     sqlx::raw_sql("COMMIT").execute(connection).await?;
     fetched.iter().map(texts).collect()

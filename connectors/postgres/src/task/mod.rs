@@ -35,6 +35,7 @@ use self::startup::{Started, Step};
 pub(crate) use self::startup::{too_old, wal_level};
 use self::streaming::Streaming;
 use crate::config::Settings;
+use crate::database::SLOT_IN_USE;
 use crate::metrics::Metrics;
 use crate::offset::Offset;
 use crate::snapshot::SnapshotRun;
@@ -346,7 +347,7 @@ impl Running {
         if !error.is_retriable() {
             return Err(error);
         }
-        let wait = if error.to_string().contains("is active for PID") {
+        let wait = if error.to_string().contains(SLOT_IN_USE) {
             self.slot_attempts += 1;
             if self.slot_attempts > replication.slot_max_retries {
                 return Err(Error::fatal(format!(

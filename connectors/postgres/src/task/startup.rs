@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use lavka_api::data::Str;
 use lavka_api::{Error, Result};
-use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _};
 
 use super::context::{Context, now_nanos, uuid};
 use super::planning::plan;
@@ -339,6 +339,14 @@ pub(super) async fn blocking(
     begin_snapshot(&context, &mut connection, version, &types, captured, begun).await
 }
 
+/// Refuses a query of a signal that is more than one statement: whoever may write signals is not to run whatever they like
+/// as the connector's user.
+async fn one_statement(connection: &mut PgConnection, query: &str) -> Result<()> {
+    let query = AssertSqlSafe(query.to_owned()).into_sql_str();
+    let prepared = connection.prepare(query).await;
+    prepared.map(drop).map_err(|error| named(&error, "looking at the query of a blocking snapshot"))
+}
+
 async fn begin_snapshot(
     context: &Context,
     connection: &mut PgConnection,
@@ -385,6 +393,9 @@ async fn begin_snapshot(
         let plan = recorder.plan(definition, types)?;
         let name = table.id.to_string();
         let signalled = begun.chosen.as_ref().and_then(|chosen| chosen.get(&name).cloned().flatten());
+        if let Some(statement) = &signalled {
+            one_statement(connection, statement).await?;
+        }
         let statement = signalled.or_else(|| overrides.get(&name).cloned());
         let earlier = before.clone().filter(|_| index == 0);
         let count = match &earlier {

@@ -8,6 +8,7 @@ use lavka_api::config::Config;
 use lavka_api::data::{SourceRecord, Value};
 use lavka_api::plugin::{TopicMessage, TopicReader, Topics};
 use lavka_testkit::Postgres;
+use serde_json::json;
 
 use crate::rig::{LONG, Running, Store, at, config, database, rows};
 
@@ -283,6 +284,66 @@ async fn the_stream_waits_for_a_blocking_snapshot() {
     let mut task = Running::start(&config, &store).await.unwrap();
     let rest = of_table(&task.take(1).await, ".t");
     assert!(rows(&rest, "a").contains(&"c100".to_owned()), "{:?}", rows(&rest, "a"));
+    task.stop().await;
+}
+
+/// Whoever may write signals may choose rows, and not what else the connector's user runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_of_a_signal_can_make_no_second_statement() {
+    let server = database();
+    server.sql(TABLES);
+    server.sql("create table fine (a int primary key); insert into fine values (1), (2)");
+    let config = config(
+        &server,
+        &[
+            ("snapshot.mode", "no_data"),
+            ("signal.data.collection", "public.sig"),
+            ("table.include.list", "public.t,public.fine"),
+        ],
+    );
+    let store = Store::default();
+    let mut task = Running::start(&config, &store).await.unwrap();
+    let made = "commit; create table made (n int); commit";
+    for (ty, hostile, fine) in [
+        ("incremental", format!("a < 3); {made}; select (1"), "a < 2"),
+        (
+            "blocking",
+            format!("select * from t) as chosen) to stdout; {made}; copy (select 1 from (select 1"),
+            "select * from fine where a < 2",
+        ),
+    ] {
+        // Once rows of the second are there, the first was dealt with.
+        for (table, filter) in [("public.t", hostile.as_str()), ("public.fine", fine)] {
+            let conditions = json!([{"data-collection": table, "filter": filter}]);
+            let data = json!({"data-collections": [table], "type": ty, "additional-conditions": conditions});
+            start_signal(&server, &data.to_string());
+        }
+        let read = task.take_until(|records| !of_table(records, ".fine").is_empty()).await;
+        assert_eq!(rows(&of_table(&read, ".fine"), "a"), ["r1"], "{ty}");
+        assert!(of_table(&read, ".t").is_empty(), "{ty}");
+        assert_eq!(server.sql("select count(*) from pg_class where relname = 'made'"), "0", "{ty}");
+    }
+    task.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_with_dots_are_found_by_incremental_snapshots() {
+    let server = database();
+    server.sql(TABLES);
+    server.sql(r#"create table "dotted.name" (a int primary key); insert into "dotted.name" values (7)"#);
+    let config = config(
+        &server,
+        &[
+            ("snapshot.mode", "no_data"),
+            ("signal.data.collection", "public.sig"),
+            ("table.include.list", r"public\.dotted\.name"),
+        ],
+    );
+    let store = Store::default();
+    let mut task = Running::start(&config, &store).await.unwrap();
+    start_signal(&server, r#"{"data-collections":["public.dotted.name"],"type":"incremental"}"#);
+    let read = task.take_until(|records| !of_table(records, ".dotted.name").is_empty()).await;
+    assert_eq!(rows(&of_table(&read, ".dotted.name"), "a"), ["r7"]);
     task.stop().await;
 }
 
