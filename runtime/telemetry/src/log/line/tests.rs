@@ -57,6 +57,8 @@ fn logged(ansi: bool, config: &LogConfig, body: impl FnOnce(&LogControl, &Captur
         .event_format(Line::new(NoTime));
     let subscriber = Registry::default().with(lines).with(control.filter());
     tracing::subscriber::with_default(subscriber, || {
+        // It is known once it was come by, which takes a log that lets it through; before the start all do.
+        say();
         control.started();
         // Logs of tests elsewhere in this process come and go; what is cached of them must not decide here.
         tracing::callsite::rebuild_interest_cache();
