@@ -7,6 +7,7 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+mod aiven;
 mod avro;
 mod cdc;
 mod coap;
@@ -35,6 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             source_path(&bootstrap).await?;
             sink_path(&bootstrap).await?;
             lake_path(&bootstrap).await?;
+            aiven::run(&bootstrap).await?;
             avro_path(&bootstrap).await?;
             cdc::run(&bootstrap, None).await?;
             warehouse::run(&bootstrap, None).await?;
@@ -44,13 +46,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Some("source") => source_path(&bootstrap).await,
         Some("sink") => sink_path(&bootstrap).await,
         Some("lake") => lake_path(&bootstrap).await,
+        Some("aiven") => aiven::run(&bootstrap).await,
         Some("avro") => avro_path(&bootstrap).await,
         Some("cdc") => cdc::run(&bootstrap, std::env::args().nth(2).as_deref()).await,
         Some("mqtt") => mqtt::run(&bootstrap).await,
         Some("warehouse") => warehouse::run(&bootstrap, std::env::args().nth(2).as_deref()).await,
         Some("coap") => coap::run().await,
         Some(other) => Err(format!(
-            "{other} is none of source, sink, lake, avro, cdc, warehouse, mqtt and coap; without an argument all run"
+            "{other} is none of source, sink, lake, aiven, avro, cdc, warehouse, mqtt and coap; without an argument all run"
         )
         .into()),
     }

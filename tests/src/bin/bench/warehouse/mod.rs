@@ -8,7 +8,7 @@
 mod debezium;
 mod others;
 mod raw;
-mod rows;
+pub(crate) mod rows;
 
 use std::error::Error;
 use std::time::Duration;
@@ -21,11 +21,10 @@ use super::usage::{Run, Stopwatch};
 use super::{avro, median, worker};
 use debezium::Debezium;
 use raw::Table;
+use rows::RECORDS;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// Records of a topic.
-const RECORDS: u32 = 300_000;
 /// Rows of a batch, of all sides.
 const BATCH: u32 = 3000;
 /// Rounds; the median is reported.

@@ -9,12 +9,14 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
-use super::{BATCH, Outcome, RECORDS};
+use super::{BATCH, Outcome};
 
+/// Records of a topic.
+pub(crate) const RECORDS: u32 = 300_000;
 /// The topic of Avro.
 pub(super) const AVRO: &str = "bench-rows-avro";
 /// That of JSON with schemas.
-pub(super) const JSON: &str = "bench-rows-json";
+pub(crate) const JSON: &str = "bench-rows-json";
 pub(super) const CONVERTER: &str = "io.confluent.connect.avro.AvroConverter";
 
 const TEXT: &str = "a text of some forty characters, as usual";
@@ -61,7 +63,7 @@ fn value(schema: &Schema, id: u32) -> Outcome<Value> {
 }
 
 /// Puts the rows into `topic`, converted as its name says.
-pub(super) async fn produce(bootstrap: &str, topic: &'static str, registry: &str) -> Outcome<()> {
+pub(crate) async fn produce(bootstrap: &str, topic: &'static str, registry: &str) -> Outcome<()> {
     let plugins = lavka_avro::plugins().into_iter().chain(lavka_converters::plugins());
     let catalogue = Catalogue::new(plugins);
     let (class, config) = if topic == AVRO {
