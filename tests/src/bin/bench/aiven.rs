@@ -12,10 +12,10 @@ use lavka_telemetry::metrics::Metrics;
 use lavka_testkit::{JarSet, KafkaClient, S3Server, unique};
 use serde_json::{Map, Value as Json};
 
-use crate::java::JavaWorker;
-use crate::usage::{Run, Stopwatch, forget_peak, peak, seconds_of};
+use crate::java::{Beside, JavaWorker};
+use crate::usage::{Run, Stopwatch, forget_peak, seconds_of};
 use crate::warehouse::rows;
-use crate::{median, worker};
+use crate::worker;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -56,24 +56,12 @@ pub(crate) async fn run(bootstrap: &str) -> Outcome<()> {
         ],
     )?;
     forget_peak()?;
-    let (mut rates, mut costs) = (Vec::new(), Vec::new());
-    // The first pass warms Java's compiler up and does not count.
-    for round in 0..=ROUNDS {
+    let mut beside = Beside::new("JSON lines");
+    for _ in 0..=ROUNDS {
         let us = ours(bootstrap, &kafka, &server, records).await?;
-        let them = theirs(&java, &kafka, &server, records)?;
-        if round > 0 {
-            println!("  Lavka {us}   Aiven's sink {them}");
-            rates.push(us.rate / them.rate);
-            costs.push(them.cpu_seconds / us.cpu_seconds);
-        }
+        beside.add(us, theirs(&java, &kafka, &server, records)?);
     }
-    println!(
-        "  {:.1} times the rate, {:.1} times less CPU; at most {} MB resident, Java's worker {} MB",
-        median(&mut rates),
-        median(&mut costs),
-        peak(std::process::id()),
-        peak(java.pid())
-    );
+    beside.print(java.pid());
     Ok(())
 }
 

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use lavka_testkit::{JarSet, Jars, RestClient, TempDir, temp_dir, write_file};
 use serde_json::{Value as Json, json};
 
+use crate::median;
+use crate::usage::{Run, peak};
+
 /// How long it may take to start and to find its plugins.
 const SLOWEST: Duration = Duration::from_secs(120);
 
@@ -84,5 +87,41 @@ impl Drop for JavaWorker {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// Runs of ours, each beside one of theirs.
+pub(crate) struct Beside<'a> {
+    /// What runs.
+    what: &'a str,
+    warm: bool,
+    rates: Vec<f64>,
+    costs: Vec<f64>,
+}
+
+impl<'a> Beside<'a> {
+    pub(crate) fn new(what: &'a str) -> Self {
+        Self { what, warm: false, rates: Vec::new(), costs: Vec::new() }
+    }
+
+    /// Takes and prints a round. The first has warmed Java's compiler up and does not count.
+    pub(crate) fn add(&mut self, us: Run, them: Run) {
+        if std::mem::replace(&mut self.warm, true) {
+            println!("  {}: Lavka {us}   Java {them}", self.what);
+            self.rates.push(us.rate / them.rate);
+            self.costs.push(them.cpu_seconds / us.cpu_seconds);
+        }
+    }
+
+    /// Prints the medians, and the most memory of this process and of Java's.
+    pub(crate) fn print(mut self, java: u32) {
+        println!(
+            "  {}: {:.1} times the rate, {:.1} times less CPU (medians); at most {} MB resident, Java {} MB",
+            self.what,
+            median(&mut self.rates),
+            median(&mut self.costs),
+            peak(std::process::id()),
+            peak(java)
+        );
     }
 }

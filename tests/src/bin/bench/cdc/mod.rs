@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use lavka_testkit::{Authority, Postgres, PostgresConfig, PostgresTls};
 
+use super::java::Beside;
 use super::median;
 use super::usage::{Run, forget_peak, peak};
 use debezium::Debezium;
@@ -138,24 +139,12 @@ async fn workers(bootstrap: &str) -> Outcome<()> {
     for (what, producer) in [("defaults", [].as_slice()), ("lz4, linger.ms=5", &COMPRESSING)] {
         let java = worker::Theirs::launch(bootstrap, producer)?;
         forget_peak()?;
-        let (mut rates, mut costs) = (Vec::new(), Vec::new());
-        // The first pass warms Java's compiler up and does not count.
-        for round in 0..=ROUNDS {
+        let mut beside = Beside::new(what);
+        for _ in 0..=ROUNDS {
             let us = worker::ours(bootstrap, reader::config(&server, &load.slot()?, &[]), producer).await?;
-            let them = java.run(reader::config(&server, &load.slot()?, &[])).await?;
-            if round > 0 {
-                println!("  {what}: Lavka {us}   Java's worker with Debezium {them}");
-                rates.push(us.rate / them.rate);
-                costs.push(them.cpu_seconds / us.cpu_seconds);
-            }
+            beside.add(us, java.run(reader::config(&server, &load.slot()?, &[])).await?);
         }
-        println!(
-            "  {what}: {:.1} times the rate, {:.1} times less CPU; at most {} MB resident, Java's worker {} MB",
-            median(&mut rates),
-            median(&mut costs),
-            peak(std::process::id()),
-            java.peak()
-        );
+        beside.print(java.pid());
     }
     Ok(())
 }

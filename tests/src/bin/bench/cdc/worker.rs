@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::Outcome;
 use super::load::CHANGES;
 use crate::java::JavaWorker;
-use crate::usage::{Run, Stopwatch, peak, seconds_of};
+use crate::usage::{Run, Stopwatch, seconds_of};
 use crate::worker;
 
 /// Between two looks at how far it is.
@@ -52,9 +52,8 @@ impl Theirs {
         Ok(Self { worker, kafka: KafkaClient::new(bootstrap) })
     }
 
-    /// The most memory that its process has had resident, in MB.
-    pub(super) fn peak(&self) -> u64 {
-        peak(self.worker.pid())
+    pub(super) fn pid(&self) -> u32 {
+        self.worker.pid()
     }
 
     /// The changes, until all of them are in Kafka.

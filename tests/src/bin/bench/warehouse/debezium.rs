@@ -28,6 +28,10 @@ impl Debezium {
         Ok(Self { worker: JavaWorker::launch(bootstrap, JarSet::Connect, &settings)?, round: 0 })
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.worker.pid()
+    }
+
     /// Writes the whole topic; timed from the first rows in the table on.
     pub(super) async fn write(&mut self, server: &Postgres, table: &mut Table, mode: &str) -> Outcome<Run> {
         self.round += 1;

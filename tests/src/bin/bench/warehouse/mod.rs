@@ -17,6 +17,7 @@ use lavka_api::config::Config;
 use lavka_telemetry::metrics::Metrics;
 use lavka_testkit::{Postgres, PostgresConfig};
 
+use super::java::Beside;
 use super::usage::{Run, Stopwatch};
 use super::{avro, median, worker};
 use debezium::Debezium;
@@ -124,23 +125,14 @@ async fn beside_debezium(bootstrap: &str, server: &Postgres) -> Outcome<()> {
     let mut table = Table::open(server).await?;
     let mut debezium = Debezium::launch(bootstrap)?;
     for mode in ["insert", "upsert"] {
-        let (mut rates, mut costs) = (Vec::new(), Vec::new());
-        for round in 0..=ROUNDS {
+        let mut beside = Beside::new(mode);
+        for _ in 0..=ROUNDS {
             table.ready(mode).await?;
             let us = lavka(bootstrap, &raw::url(server), &mut table, Format::Json, mode).await?;
             table.ready(mode).await?;
-            let them = debezium.write(server, &mut table, mode).await?;
-            if round > 0 {
-                println!("  {mode}: Lavka {us}   Debezium {them}");
-                rates.push(us.rate / them.rate);
-                costs.push(them.cpu_seconds / us.cpu_seconds);
-            }
+            beside.add(us, debezium.write(server, &mut table, mode).await?);
         }
-        println!(
-            "  {mode}: {:.1} times Debezium's rate, {:.1} times less CPU (median of {ROUNDS})",
-            median(&mut rates),
-            median(&mut costs)
-        );
+        beside.print(debezium.pid());
     }
     Ok(())
 }
