@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use lavka_api::data::Decimal;
 
 use super::geometry::Geometry;
+use crate::table::ColumnKind;
 
 /// A value of a column. Where it can it borrows from the record.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +42,17 @@ pub(crate) enum Cell<'a> {
 impl Cell<'_> {
     pub(crate) fn is_null(&self) -> bool {
         matches!(self, Cell::Null)
+    }
+
+    /// Refuses a number for a length of time: PostgreSQL would take it for seconds, whatever was meant.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn check_unit(&self, kind: &ColumnKind) -> Result<(), String> {
+        if *kind == ColumnKind::Interval && matches!(self, Cell::Int(_) | Cell::UInt(_) | Cell::Float64(_)) {
+            return Err("a number, which is no length of time without a unit".to_owned());
+        }
+        Ok(())
     }
 
     /// Bytes that it takes on the wire, roughly.

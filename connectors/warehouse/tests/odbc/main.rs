@@ -28,9 +28,10 @@ mod harness;
 mod kills;
 #[path = "../sink/offsets.rs"]
 mod offsets;
+#[path = "../sink/refusing.rs"]
+mod refusing;
 #[path = "../sink/semantics.rs"]
 mod semantics;
-mod servers;
 #[path = "../sink/source.rs"]
 mod source;
 mod staged;

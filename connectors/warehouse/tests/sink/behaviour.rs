@@ -3,7 +3,7 @@
 use lavka_api::data::{Blob, Datum, Decimal, Logical, Schema, Struct, Type, Value};
 
 use crate::databases::{ALL, Db};
-use crate::harness::{Rig, config, key, logical, name, record, row, value};
+use crate::harness::{Rig, config, faulty, key, logical, name, record, row, value};
 
 const UPSERT: &[(&str, &str)] = &[
     ("insert.mode", "upsert"),
@@ -421,11 +421,7 @@ fn keys_that_contradict_each_other_are_refused_by_name() {
     ] {
         let config = config(plugin.class, Db::Sqlite, "unused", &keys);
         let reports = runtime.block_on(make().validate(&(plugin.definition)(), &config));
-        let wrong: Vec<&str> = reports
-            .iter()
-            .filter(|report| !report.errors.is_empty())
-            .map(|report| report.name.as_str())
-            .collect();
+        let wrong = faulty(&reports);
         assert_eq!(wrong, [named]);
     }
 }

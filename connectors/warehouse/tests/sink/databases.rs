@@ -30,6 +30,15 @@ fn folder() -> &'static TempDir {
     FOLDER.get_or_init(temp_dir)
 }
 
+/// The URL of the PostgreSQL at `port`, as the databases are reached here.
+pub(crate) fn postgres_url(port: u16) -> String {
+    if crate::OVER_ODBC {
+        format!("odbc:Driver={{PostgreSQL Unicode}};Server=127.0.0.1;Port={port};Database=postgres")
+    } else {
+        format!("jdbc:postgresql://127.0.0.1:{port}/postgres")
+    }
+}
+
 impl Db {
     /// The keys of the connection; `place` is a SQLite file of the test's own.
     pub(crate) fn connection(self, place: &str) -> Vec<(&'static str, String)> {
@@ -38,7 +47,7 @@ impl Db {
         }
         match self {
             Db::Postgres => vec![
-                ("connection.url", format!("jdbc:postgresql://127.0.0.1:{}/postgres", postgres().port())),
+                ("connection.url", postgres_url(postgres().port())),
                 ("connection.user", Postgres::USER.to_owned()),
                 ("connection.username", Postgres::USER.to_owned()),
                 ("connection.password", Postgres::PASSWORD.to_owned()),
@@ -59,13 +68,7 @@ impl Db {
     /// The same by the drivers of Debian.
     fn odbc(self, place: &str) -> Vec<(&'static str, String)> {
         let (url, login) = match self {
-            Db::Postgres => (
-                format!(
-                    "odbc:Driver={{PostgreSQL Unicode}};Server=127.0.0.1;Port={};Database=postgres",
-                    postgres().port()
-                ),
-                Some((Postgres::USER, Postgres::PASSWORD)),
-            ),
+            Db::Postgres => (postgres_url(postgres().port()), Some((Postgres::USER, Postgres::PASSWORD))),
             Db::Maria => (
                 format!(
                     "odbc:Driver={{MariaDB Unicode}};Server=127.0.0.1;Port={};Database={}",

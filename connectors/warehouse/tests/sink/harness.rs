@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lavka_api::Result;
-use lavka_api::config::Config;
+use lavka_api::config::{Config, KeyReport};
 use lavka_api::data::{
     Datum, KafkaOrigin, Logical, Record, RecordKind, Schema, SinkRecord, Struct, TimestampType,
     TopicPartition, Type, Value,
@@ -124,6 +124,12 @@ impl Rig {
     pub(crate) fn stop(mut self) {
         self.runtime.block_on(self.task.stop());
     }
+}
+
+/// The keys with which something is wrong.
+pub(crate) fn faulty(reports: &[KeyReport]) -> Vec<&str> {
+    let faulty = reports.iter().filter(|report| !report.errors.is_empty());
+    faulty.map(|report| report.name.as_str()).collect()
 }
 
 /// A record of `topic` at an offset.

@@ -17,6 +17,7 @@ mod harness;
 mod keys;
 mod kills;
 mod offsets;
+mod refusing;
 mod semantics;
 mod servers;
 mod source;

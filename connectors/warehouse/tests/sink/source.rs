@@ -12,7 +12,7 @@ use lavka_api::{Result, async_trait};
 use tokio::runtime::Runtime;
 
 use crate::databases::{ALL, Db};
-use crate::harness::{config, name};
+use crate::harness::{config, faulty, name};
 
 pub(crate) const SOURCE: &str = "io.confluent.connect.jdbc.JdbcSourceConnector";
 /// How long a test waits for records that must come.
@@ -456,11 +456,7 @@ fn what_contradicts_in_a_source_is_named_and_hidden_queries_stay_hidden() {
     ] {
         let config = keys(Db::Sqlite, "unused", &more);
         let reports = runtime.block_on(make().validate(&(plugin.definition)(), &config));
-        let wrong: Vec<&str> = reports
-            .iter()
-            .filter(|report| !report.errors.is_empty())
-            .map(|report| report.name.as_str())
-            .collect();
+        let wrong = faulty(&reports);
         // What an ODBC driver leads to is known when it is asked.
         let known_later = crate::OVER_ODBC && named == "transaction.isolation.mode";
         assert_eq!(wrong, if known_later { vec![] } else { vec![named] }, "{more:?}");

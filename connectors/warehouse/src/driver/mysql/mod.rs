@@ -5,6 +5,7 @@
 
 mod decode;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -208,16 +209,10 @@ fn bind<'q>(
         Cell::Text(text) if *kind == ColumnKind::Bits => {
             query.bind(bits(text).ok_or("a text that is no row of bits")?)
         }
-        Cell::Text(text) if *kind == ColumnKind::Time => match parse_zoned_time(text) {
-            Some(utc) => query.bind(time_text(clock.time(utc))),
-            None => query.bind(&**text),
-        },
+        Cell::Text(text) if *kind == ColumnKind::Time => query.bind(wall_time(text, clock)),
         Cell::Text(text) => query.bind(&**text),
         Cell::Duration(micros) => query.bind(*micros),
-        // The ends of its timestamps, as Debezium's sink has them.
-        Cell::Forever { negative } if *kind == ColumnKind::TimestampTz => {
-            query.bind(if *negative { "1970-01-01 00:00:01" } else { "2038-01-19 03:14:07" })
-        }
+        Cell::Forever { negative } if *kind == ColumnKind::TimestampTz => query.bind(end_of_time(*negative)),
         Cell::Forever { .. } => return Err("an infinity, which MySQL has not".to_owned()),
         Cell::Geometry(geometry) if *kind == ColumnKind::Geometry => query.bind(geometry.of_mysql()),
         Cell::Geometry(geometry) => query.bind(geometry.wkb().to_vec()),
@@ -234,6 +229,16 @@ fn bind<'q>(
         Cell::Instant(instant) => query.bind(moment(clock.local(*instant))?),
         Cell::Array(_) => return Err("an array".to_owned()),
     })
+}
+
+/// What a `TIME` column takes of a text: a time with an offset becomes that of `clock`.
+pub(super) fn wall_time<'t>(text: &'t str, clock: &WallClock) -> Cow<'t, str> {
+    parse_zoned_time(text).map_or(Cow::Borrowed(text), |utc| Cow::Owned(time_text(clock.time(utc))))
+}
+
+/// The ends of a `TIMESTAMP` column, which stand for the infinities, as in Debezium's sink.
+pub(super) fn end_of_time(negative: bool) -> &'static str {
+    if negative { "1970-01-01 00:00:01" } else { "2038-01-19 03:14:07" }
 }
 
 /// The bytes of digits of bits, the last of which is the least significant.

@@ -12,10 +12,9 @@ use odbc_api::buffers::BufferDesc;
 use odbc_api::sys::{Date, Time, Timestamp};
 use odbc_api::{BindParamDesc, Bit, DataType};
 
-use crate::data::{
-    Cell, DAY_MICROS, WallClock, date_text, datetime_text, decimal_text, parse_zoned_time, time_text,
-};
+use crate::data::{Cell, DAY_MICROS, WallClock, date_text, datetime_text, decimal_text, time_text};
 use crate::dialect::Dialect;
+use crate::driver::mysql;
 use crate::table::ColumnKind;
 
 /// Rows that go together at most.
@@ -191,12 +190,7 @@ impl Form<'_> {
         if ended && (self.dialect.is_postgres() || self.dialect == Dialect::Vertica) {
             return Err("a text with a NUL".to_owned());
         }
-        if self.kind == &ColumnKind::Interval
-            && matches!(cell, Cell::Int(_) | Cell::UInt(_) | Cell::Float64(_))
-        {
-            // PostgreSQL would take it for seconds.
-            return Err("a number, which is no length of time without a unit".to_owned());
-        }
+        cell.check_unit(self.kind)?;
         if !finite && self.dialect.is_mysql() {
             return Err("NaN or an infinity, which MySQL has not".to_owned());
         }
@@ -252,7 +246,7 @@ impl Form<'_> {
             (Cell::Bytes(bytes), _) => Some(Cow::Borrowed(bytes)),
             (Cell::Geometry(geometry), ColumnKind::Geometry) => Some(Cow::Owned(geometry.of_mysql())),
             (Cell::Geometry(geometry), ColumnKind::Bytes) => Some(Cow::Borrowed(geometry.wkb())),
-            (Cell::Text(text), ColumnKind::Bits) => crate::driver::mysql::bits(text).map(Cow::Owned),
+            (Cell::Text(text), ColumnKind::Bits) => mysql::bits(text).map(Cow::Owned),
             _ => None,
         }
     }
@@ -354,10 +348,7 @@ impl Form<'_> {
             Cell::Float32(value) => Cow::Owned(float(value.to_string(), (*value).into())),
             Cell::Float64(value) => Cow::Owned(float(value.to_string(), *value)),
             Cell::Text(text) if self.dialect.is_mysql() && self.kind == &ColumnKind::Time => {
-                match parse_zoned_time(text) {
-                    Some(utc) => Cow::Owned(time_text(self.clock.time(utc))),
-                    None => Cow::Borrowed(text),
-                }
+                mysql::wall_time(text, self.clock)
             }
             Cell::Text(text) => Cow::Borrowed(text),
             Cell::Bytes(bytes) => {
@@ -384,11 +375,10 @@ impl Form<'_> {
             Cell::Forever { negative } if self.dialect.is_postgres() => {
                 Cow::Borrowed(if *negative { "-infinity" } else { "infinity" })
             }
-            // The ends of its timestamps, as Debezium's sink has them.
             Cell::Forever { negative }
                 if self.dialect.is_mysql() && self.kind == &ColumnKind::TimestampTz =>
             {
-                Cow::Borrowed(if *negative { "1970-01-01 00:00:01" } else { "2038-01-19 03:14:07" })
+                Cow::Borrowed(mysql::end_of_time(*negative))
             }
             Cell::Forever { .. } => return Err("an infinity, which this database has not".to_owned()),
             Cell::Geometry(geometry) if self.kind == &ColumnKind::Point => match geometry.point() {

@@ -262,10 +262,7 @@ pub(super) fn text(
     clock: &WallClock,
     out: &mut String,
 ) -> Result<(), String> {
-    if *kind == ColumnKind::Interval && matches!(cell, Cell::Int(_) | Cell::UInt(_) | Cell::Float64(_)) {
-        // PostgreSQL would take it for seconds.
-        return Err("a number, which is no length of time without a unit".to_owned());
-    }
+    cell.check_unit(kind)?;
     match cell {
         Cell::Null => {}
         Cell::Duration(micros) if *kind == ColumnKind::Interval => {
