@@ -48,9 +48,10 @@ impl PartitionWriter {
                 self.due(call.now, time, 0);
             }
         }
-        let mut place = std::mem::take(&mut self.place);
-        let rules = (&self.lake.settings.naming, &self.lake.settings.place_rules);
-        let outcome = self.placing.place(rules, call.partitioner, record, time, call.now, &mut place);
+        // Where directories have forms of their own, the record was placed to be judged.
+        let is_placed = self.forms.are_by_place() && !is_tombstone;
+        let outcome = if is_placed { Ok(()) } else { self.find_place(record, time, call) };
+        let place = std::mem::take(&mut self.place);
         if outcome.is_ok()
             && self.lake.settings.rotation.on_new_place
             && self.leaves(run, &place, is_tombstone)
@@ -107,11 +108,10 @@ impl PartitionWriter {
             return Ok(Err(error));
         }
         let datum = row.as_ref().unwrap_or(&record.record.value);
-        let mut place = String::new();
         // A tombstone has no value that would go into a file.
         let is_fit = match row.is_none() && record.record.value.is_null() {
             true => Ok(true),
-            false => self.judge(record, datum.schema.as_ref(), time, (run.file, &mut place), call),
+            false => self.judge(record, datum.schema.as_ref(), time, run.file, call),
         };
         let is_fit = match is_fit {
             Ok(is_fit) => is_fit,
@@ -127,7 +127,7 @@ impl PartitionWriter {
             self.files.clear();
         }
         if !is_fit {
-            self.forms.of_mut(&place, |_| false).begin(datum.schema.as_ref());
+            self.forms.of_mut(&self.place, |_| false).begin(datum.schema.as_ref());
         }
         let Some(companions) = &mut self.companions else { return Ok(Ok((row, CompanionRow::default()))) };
         if !key_is_fit && let Err(error) = companions.begin(record) {
@@ -136,8 +136,17 @@ impl PartitionWriter {
         Ok(companions.row(record).map(|companion| (row, companion)))
     }
 
-    /// Whether a record of `schema` goes into the open files. Where directories have forms of their own, `place` becomes that
-    /// of the record; the file at `likely` may be its own.
+    /// Puts the place of a record into `self.place`.
+    ///
+    /// # Errors
+    /// A data error where it has none.
+    fn find_place(&mut self, record: &SinkRecord, time: Option<i64>, call: &mut Call<'_>) -> Result<()> {
+        let rules = (&self.lake.settings.naming, &self.lake.settings.place_rules);
+        self.placing.place(rules, call.partitioner, record, time, call.now, &mut self.place)
+    }
+
+    /// Whether a record of `schema` goes into the open files. Where directories have forms of their own, its place is found
+    /// for that; the file at `likely` may be its own.
     ///
     /// # Errors
     /// A data error where the record cannot be judged or has no place.
@@ -146,17 +155,16 @@ impl PartitionWriter {
         record: &SinkRecord,
         schema: Option<&Schema>,
         time: Option<i64>,
-        (likely, place): (usize, &mut String),
+        likely: usize,
         call: &mut Call<'_>,
     ) -> Result<bool> {
         if !self.forms.are_by_place() {
-            return self.forms.of_mut(place, |_| true).judge(schema);
+            return self.forms.of_mut(&self.place, |_| true).judge(schema);
         }
-        let rules = (&self.lake.settings.naming, &self.lake.settings.place_rules);
-        self.placing.place(rules, call.partitioner, record, time, call.now, place)?;
+        self.find_place(record, time, call)?;
         let is_open = |place: &str| self.files.find(place, likely).is_some();
-        let begins = !is_open(place);
-        let form = self.forms.of_mut(place, is_open);
+        let begins = !is_open(&self.place);
+        let form = self.forms.of_mut(&self.place, is_open);
         if begins {
             // Other directories have nothing to say about one without an open file.
             form.begin(schema);
