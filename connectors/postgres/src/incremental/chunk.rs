@@ -161,28 +161,28 @@ pub(crate) async fn read(request: Request) -> Result<Chunk> {
 
 async fn find(connection: &mut PgConnection, request: &Request) -> Result<Option<Table>> {
     let failed = |error: sqlx::Error| named(&error, "looking for a table of an incremental snapshot");
-    // Names may have dots themselves.
-    let rows = sqlx::query(
-        "SELECT c.oid::int8, n.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname || '.' || c.relname = $1 AND c.relkind IN ('r', 'p') ORDER BY c.oid",
+    // Names may have dots themselves: any of them may be the one between.
+    let id = &request.table.id;
+    let (schemas, names): (Vec<&str>, Vec<&str>) = id
+        .match_indices('.')
+        .filter_map(|(at, _)| id.get(..at).zip(id.get(at + 1..)))
+        .filter(|&(schema, name)| request.recorder.settings().tables.takes(&TableId::new(schema, name)))
+        .unzip();
+    if schemas.is_empty() {
+        return Ok(None);
+    }
+    let row = sqlx::query(
+        "SELECT c.oid::int8 FROM unnest($1::text[], $2::text[]) AS wanted (schema, name) \
+         JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.schema::name \
+         JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name::name ORDER BY c.oid LIMIT 1",
     )
-    .bind(&request.table.id)
-    .fetch_all(&mut *connection)
+    .bind(schemas)
+    .bind(names)
+    .fetch_optional(&mut *connection)
     .await
     .map_err(failed)?;
-    let mut captured = None;
-    for row in rows {
-        let id = TableId::new(
-            &row.try_get::<String, _>(1).map_err(failed)?,
-            &row.try_get::<String, _>(2).map_err(failed)?,
-        );
-        if captured.is_none() && request.recorder.settings().tables.takes(&id) {
-            captured = Some(row.try_get::<i64, _>(0).map_err(failed)?);
-        }
-    }
-    let Some(oid) = captured else { return Ok(None) };
-    let oid = u32::try_from(oid).unwrap_or_default();
+    let Some(row) = row else { return Ok(None) };
+    let oid = u32::try_from(row.try_get::<i64, _>(0).map_err(failed)?).unwrap_or_default();
     Ok(describe(connection, request.version, &[oid], request.comments).await?.pop())
 }
 
