@@ -4,13 +4,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench ends where something goes wrong")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lavka_api::config::Config;
 use lavka_api::data::Topic;
 use lavka_devbroker::{Broker, BrokerConfig};
 use lavka_kafka::RdKafkaCluster;
-use lavka_ports::{Buffer, Cluster, Consumer, ConsumerEvent, OutgoingRecord, SendError, Subscription};
+use lavka_ports::{
+    Ack, Buffer, Cluster, Consumer, ConsumerEvent, OutgoingRecord, Producer, SendError, Subscription,
+};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::RDKafkaErrorCode;
@@ -18,6 +21,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 const COUNT: usize = 200_000;
 const SIZE: usize = 1024;
+/// Topics where there are many: tables of a large database.
+const TOPICS: usize = 5_000;
 
 /// Work per second of time and per second of processor, the broker's share included.
 struct Meter {
@@ -67,7 +72,8 @@ fn bare(bootstrap: &str, entries: &[(&str, &str)]) -> ClientConfig {
     config
 }
 
-fn produce_bare(bootstrap: &str, topic: &str) -> f64 {
+/// Sends `COUNT` records to the topics in turn, by their names.
+fn produce_bare(bootstrap: &str, topics: &[Topic]) -> f64 {
     let settings = [
         ("acks", "all"),
         ("max.in.flight.requests.per.connection", "1"),
@@ -77,8 +83,7 @@ fn produce_bare(bootstrap: &str, topic: &str) -> f64 {
     ];
     let producer: BaseProducer = bare(bootstrap, &settings).create().unwrap();
     let value = [b'x'; SIZE];
-    let meter = Meter::start();
-    for number in 0..COUNT {
+    let send = |number: usize, topic: &Topic| {
         let key = number.to_be_bytes();
         let mut record = BaseRecord::to(topic).key(&key).payload(&value);
         while let Err((error, again)) = producer.send(record) {
@@ -86,24 +91,30 @@ fn produce_bare(bootstrap: &str, topic: &str) -> f64 {
             producer.poll(Duration::from_millis(1));
             record = again;
         }
-        if number % 1000 == 0 {
+        if number.is_multiple_of(1000) {
             producer.poll(Duration::ZERO);
         }
-    }
+    };
+    // The time until the topics are there is nobody's.
+    topics.iter().for_each(|topic| send(0, topic));
+    producer.flush(Duration::from_secs(60)).unwrap();
+    let meter = Meter::start();
+    (0..COUNT).zip(topics.iter().cycle()).for_each(|(number, topic)| send(number, topic));
     producer.flush(Duration::from_secs(60)).unwrap();
     meter.rate("producer, librdkafka alone", COUNT)
 }
 
-async fn produce(bootstrap: &str, topic: &Topic) -> f64 {
-    let settings =
-        [("acks", "all"), ("max.in.flight.requests.per.connection", "1"), ("enable.idempotence", "false")];
-    let producer = RdKafkaCluster::new().producer(&config(bootstrap, &settings)).unwrap();
-    let value = [b'x'; SIZE];
-    let mut acks = Vec::new();
-    let mut acknowledged = 0;
-    let meter = Meter::start();
-    for number in 0..COUNT {
+/// Our producer, and what it has acknowledged.
+struct Sender {
+    producer: Arc<dyn Producer>,
+    acks: Vec<Ack>,
+    acknowledged: usize,
+}
+
+impl Sender {
+    async fn send(&mut self, number: usize, topic: &Topic) {
         let key = number.to_be_bytes();
+        let value = [b'x'; SIZE];
         let record = OutgoingRecord {
             topic,
             partition: None,
@@ -114,21 +125,53 @@ async fn produce(bootstrap: &str, topic: &Topic) -> f64 {
             token: number,
         };
         loop {
-            match producer.send(record) {
+            match self.producer.send(record) {
                 Ok(()) => break,
-                Err(SendError::QueueFull) => {
-                    producer.acks(&mut acks).await;
-                    acknowledged += acks.drain(..).filter(|ack| ack.outcome.is_ok()).count();
-                }
+                Err(SendError::QueueFull) => self.collect().await,
                 Err(other) => unreachable!("{other:?}"),
             }
         }
     }
-    while acknowledged < COUNT {
-        producer.acks(&mut acks).await;
-        acknowledged += acks.drain(..).filter(|ack| ack.outcome.is_ok()).count();
+
+    async fn collect(&mut self) {
+        self.producer.acks(&mut self.acks).await;
+        self.acknowledged += self.acks.drain(..).filter(|ack| ack.outcome.is_ok()).count();
     }
+
+    async fn all(&mut self, count: usize) {
+        while self.acknowledged < count {
+            self.collect().await;
+        }
+        self.acknowledged = 0;
+    }
+}
+
+async fn produce(bootstrap: &str, topics: &[Topic]) -> f64 {
+    let settings =
+        [("acks", "all"), ("max.in.flight.requests.per.connection", "1"), ("enable.idempotence", "false")];
+    let producer = RdKafkaCluster::new().producer(&config(bootstrap, &settings)).unwrap();
+    let mut sender = Sender { producer, acks: Vec::new(), acknowledged: 0 };
+    for topic in topics {
+        sender.send(0, topic).await;
+    }
+    sender.all(topics.len()).await;
+    let meter = Meter::start();
+    for (number, topic) in (0..COUNT).zip(topics.iter().cycle()) {
+        sender.send(number, topic).await;
+    }
+    sender.all(COUNT).await;
     meter.rate("producer, ours", COUNT)
+}
+
+/// One after the other, each to topics of its own.
+async fn produce_beside(bootstrap: &str, name: &str, count: usize) {
+    let topics = |whose: &str| -> Vec<Topic> {
+        (0..count).map(|number| Topic::from(format!("{whose}-{name}-{number}"))).collect()
+    };
+    let (theirs, address) = (topics("bare"), bootstrap.to_owned());
+    let alone = tokio::task::spawn_blocking(move || produce_bare(&address, &theirs)).await.unwrap();
+    let with = produce(bootstrap, &topics("ours")).await;
+    println!("{:<44} {:>9.0} %", "producer, ours of librdkafka's", 100.0 * with / alone);
 }
 
 fn consume_bare(bootstrap: &str, topic: &str) -> f64 {
@@ -164,22 +207,24 @@ async fn reader(bootstrap: &str, group: &str, topic: &str, buffer: Buffer) -> Bo
     }
 }
 
-async fn read(consumer: &mut dyn Consumer, count: usize) {
+/// Reads `count` records at least, and tells how many it were.
+async fn read(consumer: &mut dyn Consumer, count: usize) -> usize {
     let mut seen = 0;
     while seen < count {
         if let ConsumerEvent::Records(records) = consumer.next(500, Duration::from_secs(1)).await.unwrap() {
             seen += std::hint::black_box(records).len();
         }
     }
+    seen
 }
 
 async fn consume(bootstrap: &str, topic: &str) -> f64 {
     let buffer = Buffer { records: 10_000, bytes: 16 << 20 };
     let mut consumer = reader(bootstrap, "ours", topic, buffer).await;
-    read(&mut *consumer, 1).await;
+    let first = read(&mut *consumer, 1).await;
     let meter = Meter::start();
-    read(&mut *consumer, COUNT - 1).await;
-    let rate = meter.rate("consumer, ours", COUNT);
+    let rest = read(&mut *consumer, COUNT - first).await;
+    let rate = meter.rate("consumer, ours", rest);
     consumer.close().await;
     rate
 }
@@ -214,20 +259,22 @@ async fn slow(bootstrap: &str, topic: &str) {
     consumer.close().await;
 }
 
+/// A broker that has room for all that is sent: one that dropped records would leave readers waiting.
+async fn start_broker(partitions: i32) -> Broker {
+    let config =
+        BrokerConfig { default_partitions: partitions, memory_limit: 4 << 30, ..BrokerConfig::default() };
+    Broker::start(config).await.unwrap()
+}
+
 #[tokio::main]
 async fn main() {
-    let broker =
-        Broker::start(BrokerConfig { default_partitions: 4, ..BrokerConfig::default() }).await.unwrap();
+    let broker = start_broker(4).await;
     let bootstrap = broker.bootstrap();
     idle(&bootstrap, "quiet").await;
     for round in 1..=3 {
         println!("round {round}");
-        let (theirs, ours) = (format!("bare-{round}"), Topic::from(format!("ours-{round}")));
-        let name = theirs.clone();
-        let address = bootstrap.clone();
-        let alone = tokio::task::spawn_blocking(move || produce_bare(&address, &name)).await.unwrap();
-        let with = produce(&bootstrap, &ours).await;
-        println!("{:<44} {:>9.0} %", "producer, ours of librdkafka's", 100.0 * with / alone);
+        produce_beside(&bootstrap, &round.to_string(), 1).await;
+        let ours = Topic::from(format!("ours-{round}-0"));
         let (address, name) = (bootstrap.clone(), ours.to_string());
         let alone = tokio::task::spawn_blocking(move || consume_bare(&address, &name)).await.unwrap();
         let with = consume(&bootstrap, &ours).await;
@@ -236,5 +283,9 @@ async fn main() {
             slow(&bootstrap, &ours).await;
         }
     }
+    broker.shutdown().await;
+    let broker = start_broker(1).await;
+    println!("{TOPICS} topics, a record to each in turn");
+    produce_beside(&broker.bootstrap(), "many", TOPICS).await;
     broker.shutdown().await;
 }

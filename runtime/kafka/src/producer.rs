@@ -1,8 +1,9 @@
 //! The producer: librdkafka's, with a thread of its own that collects acknowledgements.
 //!
-//! A record costs one call and librdkafka's copy of its bytes; its token travels as the message's opaque pointer. What
-//! was acknowledged gathers in one vector, which [`acks`](Producer::acks) empties.
+//! A record costs one call ([`native`]) and librdkafka's copy of its bytes; its token travels as the message's opaque
+//! pointer. What was acknowledged gathers in one vector, which [`acks`](Producer::acks) empties.
 
+mod native;
 mod transactions;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,10 +20,11 @@ use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 use tokio::sync::Notify;
 
+use self::native::NativeProducer;
 use crate::admin::topics;
 use crate::failure;
 use crate::log::NativeLog;
@@ -123,7 +125,7 @@ impl ProducerContext for Deliveries {
 
 /// The producer behind the port.
 pub(crate) struct RdKafkaProducer {
-    native: Arc<BaseProducer<Deliveries>>,
+    native: NativeProducer,
     deliveries: Arc<Deliveries>,
     stop: Arc<AtomicBool>,
     max_record_bytes: i64,
@@ -169,7 +171,7 @@ impl RdKafkaProducer {
                 Error::fatal(format!("Cannot start the thread of the Kafka producer: {error}"))
             })?;
         Ok(Self {
-            native,
+            native: NativeProducer::new(native),
             deliveries,
             stop,
             max_record_bytes: settings.native.number("message.max.bytes").unwrap_or(i64::MAX),
@@ -195,8 +197,12 @@ impl RdKafkaProducer {
                 ),
             )),
             Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced) => {
-                let (code, reason) =
-                    self.native.client().fatal_error().unwrap_or((RDKafkaErrorCode::Fatal, String::new()));
+                let (code, reason) = self
+                    .native
+                    .base()
+                    .client()
+                    .fatal_error()
+                    .unwrap_or((RDKafkaErrorCode::Fatal, String::new()));
                 SendError::Fatal(failure::native(code, &format!("The producer cannot go on ({reason})")))
             }
             Some(RDKafkaErrorCode::UnknownTopic) => SendError::Refused(Error::data(format!(
@@ -224,14 +230,6 @@ fn size_of_record(record: &OutgoingRecord<'_>) -> usize {
     record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len) + headers.sum::<usize>()
 }
 
-fn native_headers(headers: &[(&str, Option<&[u8]>)]) -> Option<OwnedHeaders> {
-    if headers.is_empty() {
-        return None;
-    }
-    let native = OwnedHeaders::new_with_capacity(headers.len());
-    Some(headers.iter().fold(native, |native, (key, value)| native.insert(Header { key, value: *value })))
-}
-
 #[async_trait]
 impl Producer for RdKafkaProducer {
     fn send(&self, record: OutgoingRecord<'_>) -> std::result::Result<(), SendError> {
@@ -249,16 +247,7 @@ impl Producer for RdKafkaProducer {
             self.deliveries.in_flight.fetch_sub(1, Ordering::Relaxed);
             return Err(SendError::QueueFull);
         }
-        let outcome = self.native.send(BaseRecord::<[u8], [u8], usize> {
-            topic: record.topic,
-            partition: record.partition,
-            payload: record.value,
-            key: record.key,
-            timestamp: record.timestamp,
-            headers: native_headers(record.headers),
-            delivery_opaque: record.token,
-        });
-        outcome.map_err(|(error, _)| {
+        self.native.send(&record).map_err(|error| {
             self.deliveries.in_flight.fetch_sub(1, Ordering::Relaxed);
             self.refusal(&error, &record)
         })
@@ -279,7 +268,7 @@ impl Producer for RdKafkaProducer {
     }
 
     async fn flush(&self, timeout: Duration) -> bool {
-        let native = Arc::clone(&self.native);
+        let native = Arc::clone(self.native.base());
         tokio::task::spawn_blocking(move || native.flush(timeout).is_ok()).await.unwrap_or(false)
     }
 

@@ -22,7 +22,7 @@ impl RdKafkaProducer {
         what: &'static str,
         call: impl FnOnce(&BaseProducer<Deliveries>) -> KafkaResult<()> + Send + 'static,
     ) -> Result<()> {
-        let native = Arc::clone(&self.native);
+        let native = Arc::clone(self.native.base());
         match tokio::task::spawn_blocking(move || call(&native)).await {
             Ok(outcome) => outcome.map_err(|error| self.trouble(what, &error)),
             Err(error) => Err(Error::retriable(format!("{what}: {error}"))),
@@ -39,7 +39,7 @@ impl RdKafkaProducer {
             return Error::new(ErrorClass::Retriable, failure::TIMEOUT, format!("{what}: {text}"));
         }
         let code = match code {
-            Some(RDKafkaErrorCode::Fatal) => self.native.client().fatal_error().map(|(code, _)| code),
+            Some(RDKafkaErrorCode::Fatal) => self.native.base().client().fatal_error().map(|(code, _)| code),
             code => code,
         };
         match code {
@@ -71,7 +71,10 @@ impl TransactionalProducer for RdKafkaProducer {
     }
 
     fn begin(&self) -> Result<()> {
-        self.native.begin_transaction().map_err(|error| self.trouble("Beginning a transaction", &error))
+        self.native
+            .base()
+            .begin_transaction()
+            .map_err(|error| self.trouble("Beginning a transaction", &error))
     }
 
     async fn commit(&self, timeout: Duration) -> Result<()> {

@@ -13,8 +13,8 @@ use crate::java::JavaWorker;
 use crate::usage::{Run, Stopwatch, seconds_of};
 use crate::worker;
 
-/// Between two looks at how far it is.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Between two looks at how far it is, which cost this process time: a hundredth of the shortest run.
+const PAUSE: Duration = Duration::from_millis(20);
 const SLOWEST: Duration = Duration::from_secs(120);
 
 /// The changes through a worker of ours, in this process, whose producer is set to `producer`.
