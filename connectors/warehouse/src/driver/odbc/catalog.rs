@@ -7,7 +7,7 @@ use odbc_api::{Cursor, CursorRow, DataType, Error, Nullable};
 use tokio::sync::mpsc;
 
 use super::decode;
-use super::encode::Values;
+use super::values::Values;
 use super::worker::Worker;
 use crate::data::Cell;
 use crate::dialect::{Dialect, Quoting, Statements};

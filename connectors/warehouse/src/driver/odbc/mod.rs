@@ -9,8 +9,10 @@ mod catalog;
 mod decode;
 mod encode;
 mod failure;
+mod form;
 mod session;
 mod stages;
+mod values;
 mod worker;
 
 pub(crate) use attributes::{Attributes, of_jdbc};

@@ -8,9 +8,11 @@ use lavka_api::config::Password;
 use lavka_odbc_manager::Cancel;
 use tokio::sync::{mpsc, oneshot};
 
-use super::encode::{self, Form, Values};
+use super::encode;
 use super::failure::Wording;
+use super::form::Form;
 use super::stages::Stages;
+use super::values::Values;
 use super::worker::{Job, Prepare, Worker};
 use crate::data::{Cell, WallClock};
 use crate::dialect::{Dialect, placeholders};

@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::attributes::{Attributes, driver_words};
 use super::decode::{self, Space, Unread};
-use super::encode::Values;
 use super::failure::Wording;
+use super::values::Values;
 use crate::dialect::Dialect;
 use crate::driver::{Action, Chunk, Failure, FailureKind, Head, Heads};
 
