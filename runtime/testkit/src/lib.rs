@@ -110,7 +110,7 @@ pub use failure::Failure;
 pub use folders::{temp_dir, write_file};
 pub use hdfs::{Hdfs, HdfsCluster, HdfsServer, Kdc};
 #[cfg(feature = "harness")]
-pub use kafka::{ConsumedRecord, KafkaClient, NewRecord};
+pub use kafka::{ConsumedRecord, JavaWorker, KafkaClient, NewRecord};
 pub use kafka::{JarSet, Jars, JavaProgram, Kafka, KafkaKind, KafkaServer, Unavailable};
 pub use lavka::{LavkaCommand, LavkaOutput, LavkaProcess, can_mount_for};
 pub use mariadb::MariaDb;

@@ -1,60 +1,26 @@
 //! A running Debezium connector is moved here and back: under load, without a new snapshot, without loss.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lavka_testkit::{
-    JarSet, Jars, LavkaCommand, Postgres, PostgresConfig, RestClient, cannot_run, eventually, free_port,
+    JarSet, Jars, JavaWorker, LavkaCommand, Postgres, PostgresConfig, cannot_run, eventually, free_port,
     services, temp_dir, unique, write_file,
 };
 use serde_json::{Value, json};
 
 use crate::standalone::{PATIENCE, wait_for_task};
 
-/// How long Java's worker may take to start, its plugins found.
+/// How long Java's worker may take for anything.
 const SLOWEST: Duration = Duration::from_secs(120);
 
-/// Java's worker, on the same files. Dropped, it ends.
-struct JavaWorker {
-    process: Child,
-    rest: RestClient,
-}
-
-impl JavaWorker {
-    fn start(jars: &Jars, port: u16, files: &[&Path]) -> Self {
-        let java =
-            std::env::var("JAVA_HOME").map_or_else(|_| "java".into(), |home| format!("{home}/bin/java"));
-        let process = Command::new(java)
-            .args(["-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", &jars.class_path()])
-            .arg("org.apache.kafka.connect.cli.ConnectStandalone")
-            .args(files)
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let rest = RestClient::new(format!("http://127.0.0.1:{port}"));
-        let worker = Self { process, rest };
-        eventually("Java's worker", SLOWEST, || {
-            worker.rest.try_get("/connectors").ok().filter(|answer| answer.status == 200)
-        });
-        worker
-    }
-
-    /// As an operator stops it: it flushes its offsets.
-    fn stop(mut self) {
-        let killed = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
-        assert!(killed.success());
-        eventually("the end of Java's worker", SLOWEST, || self.process.try_wait().unwrap());
-    }
-}
-
-impl Drop for JavaWorker {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// Java's worker, on the files that ours had or will have.
+fn start(jars: &Jars, port: u16, files: &[&Path]) -> JavaWorker {
+    let options = ["-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"];
+    let log = files[0].with_extension("log");
+    JavaWorker::start(jars, &options, files, port, &log).unwrap()
 }
 
 /// The operation and id of each record of the topic.
@@ -143,7 +109,7 @@ fn a_running_connector_is_moved_from_debezium_and_back() {
     let files = [worker.as_path(), connector.as_path()];
 
     // Debezium takes the snapshot and streams; then its files are ours.
-    let java = JavaWorker::start(&jars, port, &files);
+    let java = start(&jars, port, &files);
     // A snapshot that is not finished would be read again, by either.
     eventually("the snapshot", SLOWEST, || {
         (services().kafka.client().end_offsets(&topic) == [100]).then_some(())
@@ -172,17 +138,17 @@ fn a_running_connector_is_moved_from_debezium_and_back() {
     });
     process.stop();
     std::fs::remove_file(folder.path().join("connect.offsets")).unwrap();
-    let java = JavaWorker::start(&jars, port, &files[..1]);
+    let java = start(&jars, port, &files[..1]);
     let config: serde_json::Map<String, Value> =
         config.iter().map(|(key, value)| ((*key).to_owned(), Value::from(value.as_str()))).collect();
     let body = json!({"name": "cdc", "config": config, "initial_state": "STOPPED"});
-    let created = java.rest.post("/connectors", &body);
+    let created = java.rest().post("/connectors", &body);
     assert_eq!(created.status, 201, "{}", created.text);
     let patched = eventually("the offsets to be taken", PATIENCE, || {
-        Some(java.rest.patch("/connectors/cdc/offsets", &offsets)).filter(|answer| answer.status != 409)
+        Some(java.rest().patch("/connectors/cdc/offsets", &offsets)).filter(|answer| answer.status != 409)
     });
     assert_eq!(patched.status, 200, "{} {offsets}", patched.text);
-    let resumed = java.rest.send("PUT", "/connectors/cdc/resume", &[], None);
+    let resumed = java.rest().send("PUT", "/connectors/cdc/resume", &[], None);
     assert_eq!(resumed.status, 202, "{}", resumed.text);
     wait_for_more(&topic, 300);
     stop.store(true, Ordering::Relaxed);

@@ -5,6 +5,8 @@ mod client;
 mod embedded;
 mod jars;
 mod java;
+#[cfg(feature = "harness")]
+mod java_worker;
 mod probe;
 mod program;
 #[cfg(feature = "harness")]
@@ -17,6 +19,8 @@ pub use client::KafkaClient;
 pub(crate) use jars::lock;
 pub use jars::{JarSet, Jars, Unavailable};
 pub(crate) use java::{FoundJava, find as find_java, find_with_version as find_java_with_version};
+#[cfg(feature = "harness")]
+pub use java_worker::JavaWorker;
 pub use program::JavaProgram;
 #[cfg(feature = "harness")]
 pub use record::{ConsumedRecord, NewRecord};

@@ -12,7 +12,7 @@ use lavka_telemetry::metrics::Metrics;
 use lavka_testkit::{JarSet, KafkaClient, S3Server, unique};
 use serde_json::{Map, Value as Json};
 
-use crate::java::{Beside, JavaWorker};
+use crate::java::{Beside, Java};
 use crate::usage::{Run, Stopwatch, forget_peak, seconds_of};
 use crate::warehouse::rows;
 use crate::worker;
@@ -45,7 +45,7 @@ pub(crate) async fn run(bootstrap: &str) -> Outcome<()> {
     }
     let server = S3Server::start().map_err(lavka_testkit::Failure::from)?;
     let kafka = KafkaClient::new(bootstrap);
-    let java = JavaWorker::launch(
+    let java = Java::launch(
         bootstrap,
         JarSet::Connect,
         &[
@@ -114,7 +114,7 @@ async fn ours(bootstrap: &str, kafka: &KafkaClient, server: &S3Server, records: 
     Ok(run)
 }
 
-fn theirs(java: &JavaWorker, kafka: &KafkaClient, server: &S3Server, records: u32) -> Outcome<Run> {
+fn theirs(java: &Java, kafka: &KafkaClient, server: &S3Server, records: u32) -> Outcome<Run> {
     let name = unique("aiven");
     let config: Map<String, Json> =
         config(server).iter().map(|(key, value)| (key.to_owned(), Json::from(value))).collect();

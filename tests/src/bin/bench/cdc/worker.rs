@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Outcome;
 use super::load::CHANGES;
-use crate::java::JavaWorker;
+use crate::java::Java;
 use crate::usage::{Run, Stopwatch, seconds_of};
 use crate::worker;
 
@@ -35,7 +35,7 @@ pub(super) async fn ours(bootstrap: &str, config: Config, producer: &[(&str, &st
 
 /// Java's worker with Debezium's connector.
 pub(super) struct Theirs {
-    worker: JavaWorker,
+    worker: Java,
     kafka: KafkaClient,
 }
 
@@ -48,7 +48,7 @@ impl Theirs {
             ("value.converter.schemas.enable", "false"),
         ];
         settings.extend(producer);
-        let worker = JavaWorker::launch(bootstrap, JarSet::DebeziumPostgres, &settings)?;
+        let worker = Java::launch(bootstrap, JarSet::DebeziumPostgres, &settings)?;
         Ok(Self { worker, kafka: KafkaClient::new(bootstrap) })
     }
 

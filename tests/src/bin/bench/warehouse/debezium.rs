@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::raw::{TABLE, Table, url};
 use super::{BATCH, Outcome, RECORDS, rows};
-use crate::java::JavaWorker;
+use crate::java::Java;
 use crate::usage::{Run, seconds_of};
 
 pub(super) struct Debezium {
-    worker: JavaWorker,
+    worker: Java,
     round: u32,
 }
 
@@ -25,7 +25,7 @@ impl Debezium {
             ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
             ("value.converter.schemas.enable", "true"),
         ];
-        Ok(Self { worker: JavaWorker::launch(bootstrap, JarSet::Connect, &settings)?, round: 0 })
+        Ok(Self { worker: Java::launch(bootstrap, JarSet::Connect, &settings)?, round: 0 })
     }
 
     pub(super) fn pid(&self) -> u32 {
