@@ -163,15 +163,17 @@ async fn produce(bootstrap: &str, topics: &[Topic]) -> f64 {
     meter.rate("producer, ours", COUNT)
 }
 
-/// One after the other, each to topics of its own.
-async fn produce_beside(bootstrap: &str, name: &str, count: usize) {
+/// One after the other, each to topics of its own; ours are returned.
+async fn produce_beside(bootstrap: &str, name: &str, count: usize) -> Vec<Topic> {
     let topics = |whose: &str| -> Vec<Topic> {
         (0..count).map(|number| Topic::from(format!("{whose}-{name}-{number}"))).collect()
     };
     let (theirs, address) = (topics("bare"), bootstrap.to_owned());
     let alone = tokio::task::spawn_blocking(move || produce_bare(&address, &theirs)).await.unwrap();
-    let with = produce(bootstrap, &topics("ours")).await;
+    let ours = topics("ours");
+    let with = produce(bootstrap, &ours).await;
     println!("{:<44} {:>9.0} %", "producer, ours of librdkafka's", 100.0 * with / alone);
+    ours
 }
 
 fn consume_bare(bootstrap: &str, topic: &str) -> f64 {
@@ -273,8 +275,7 @@ async fn main() {
     idle(&bootstrap, "quiet").await;
     for round in 1..=3 {
         println!("round {round}");
-        produce_beside(&bootstrap, &round.to_string(), 1).await;
-        let ours = Topic::from(format!("ours-{round}-0"));
+        let ours = produce_beside(&bootstrap, &round.to_string(), 1).await.remove(0);
         let (address, name) = (bootstrap.clone(), ours.to_string());
         let alone = tokio::task::spawn_blocking(move || consume_bare(&address, &name)).await.unwrap();
         let with = consume(&bootstrap, &ours).await;

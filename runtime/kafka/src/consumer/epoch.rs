@@ -1,7 +1,7 @@
 //! Leader epochs, which librdkafka knows of records and positions and the binding does not pass on.
 //!
-//! The two calls here are all the `unsafe` of a consumer; `runtime/adr/0005-leader-epochs.md` has the reasons. Neither keeps a
-//! pointer, hands one out or frees anything.
+//! The two calls here are all the `unsafe` of a consumer; `runtime/adr/0005-leader-epochs.md` has the reasons. Neither
+//! keeps a pointer, hands one out or frees anything.
 
 use std::ffi::CString;
 

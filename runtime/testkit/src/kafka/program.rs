@@ -17,7 +17,7 @@ pub struct JavaProgram {
 }
 
 /// A program of the JDK: of `JAVA_HOME`, else on the search path.
-pub(super) fn jdk(name: &str) -> PathBuf {
+fn jdk(name: &str) -> PathBuf {
     std::env::var_os("JAVA_HOME")
         .map(|home| PathBuf::from(home).join("bin").join(name))
         .filter(|path| path.is_file())

@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use lavka_api::config::Config;
 use lavka_telemetry::metrics::Metrics;
 use lavka_testkit::{JarSet, KafkaClient, S3Server, unique};
-use serde_json::{Map, Value as Json};
 
 use crate::java::{Beside, Java};
-use crate::usage::{Run, Stopwatch, forget_peak, seconds_of};
+use crate::usage::{Run, Stopwatch, forget_peak};
 use crate::warehouse::rows;
 use crate::worker;
 
@@ -115,14 +114,11 @@ async fn ours(bootstrap: &str, kafka: &KafkaClient, server: &S3Server, records: 
 }
 
 fn theirs(java: &Java, kafka: &KafkaClient, server: &S3Server, records: u32) -> Outcome<Run> {
-    let name = unique("aiven");
-    let config: Map<String, Json> =
-        config(server).iter().map(|(key, value)| (key.to_owned(), Json::from(value))).collect();
-    let (began, before) = (Instant::now(), seconds_of(java.pid()));
-    java.start(&name, &Json::Object(config))?;
+    let (name, config) = (unique("aiven"), config(server));
+    let watch = Stopwatch::beside(java.pid());
+    java.start(&name, &config)?;
     wait_for(kafka, &name, records, || java.status(&name))?;
-    let rate = f64::from(records) / began.elapsed().as_secs_f64();
-    let run = Run { rate, cpu_seconds: seconds_of(java.pid()) - before };
+    let run = watch.stop(records);
     java.delete(&name);
     Ok(run)
 }

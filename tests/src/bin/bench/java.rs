@@ -2,8 +2,9 @@
 
 use std::error::Error;
 
+use lavka_api::config::Config;
 use lavka_testkit::{JarSet, Jars, JavaWorker, TempDir, temp_dir, write_file};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::median;
 use crate::usage::{Run, peak};
@@ -44,8 +45,9 @@ impl Java {
     }
 
     /// Starts a connector.
-    pub(crate) fn start(&self, name: &str, config: &Json) -> Result<(), Box<dyn Error>> {
-        let answer = self.worker.rest().post("/connectors", &json!({"name": name, "config": config}));
+    pub(crate) fn start(&self, name: &str, config: &Config) -> Result<(), Box<dyn Error>> {
+        let answer =
+            self.worker.rest().post("/connectors", &json!({"name": name, "config": json_of(config)}));
         if answer.status == 201 { Ok(()) } else { Err(answer.text.into()) }
     }
 
@@ -58,6 +60,11 @@ impl Java {
     pub(crate) fn delete(&self, name: &str) {
         self.worker.rest().send("DELETE", &format!("/connectors/{name}"), &[], None);
     }
+}
+
+/// A configuration as Java takes it.
+pub(crate) fn json_of(config: &Config) -> Map<String, Json> {
+    config.iter().map(|(key, value)| (key.to_owned(), Json::from(value))).collect()
 }
 
 /// Runs of ours, each beside one of theirs.

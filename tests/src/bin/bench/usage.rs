@@ -20,31 +20,37 @@ impl fmt::Display for Run {
 
 /// A running measurement.
 pub(crate) struct Stopwatch {
+    /// As proc(5) names it.
+    process: String,
     began: Instant,
-    ticks: f64,
+    before: f64,
 }
 
 impl Stopwatch {
+    /// Of this process.
     pub(crate) fn start() -> Self {
-        Self { began: Instant::now(), ticks: ticks() }
+        Self::of("self".into())
+    }
+
+    /// Of another process.
+    pub(crate) fn beside(pid: u32) -> Self {
+        Self::of(pid.to_string())
+    }
+
+    fn of(process: String) -> Self {
+        let before = seconds(&process);
+        Self { process, began: Instant::now(), before }
     }
 
     pub(crate) fn stop(&self, records: u32) -> Run {
-        let seconds = self.began.elapsed().as_secs_f64();
-        // Linux counts in hundredths of a second.
-        Run { rate: f64::from(records) / seconds, cpu_seconds: (ticks() - self.ticks) / 100.0 }
+        let rate = f64::from(records) / self.began.elapsed().as_secs_f64();
+        Run { rate, cpu_seconds: seconds(&self.process) - self.before }
     }
 }
 
-/// User and system time of this process.
-fn ticks() -> f64 {
-    let [user, system] = fields("self", [11, 12]);
-    user + system
-}
-
-/// Processor seconds of another process.
-pub(crate) fn seconds_of(pid: u32) -> f64 {
-    let [user, system] = fields(&pid.to_string(), [11, 12]);
+/// Processor seconds of a process, which Linux counts in hundredths.
+fn seconds(process: &str) -> f64 {
+    let [user, system] = fields(process, [11, 12]);
     (user + system) / 100.0
 }
 

@@ -3,14 +3,14 @@
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-use std::time::Instant;
 
 use lavka_api::config::Config;
 use lavka_testkit::{JarSet, JavaProgram};
 use serde_json::{Value as Json, json};
 
 use super::Outcome;
-use crate::usage::Run;
+use crate::java::json_of;
+use crate::usage::{Run, Stopwatch};
 
 const SOURCE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../connectors/postgres/testdata/java/DebeziumTasks.java");
@@ -59,20 +59,13 @@ impl Debezium {
         }
     }
 
-    /// Processor seconds of the process, all threads.
-    fn seconds(&self) -> f64 {
-        crate::usage::seconds_of(self.process.id())
-    }
-
     /// Reads so many records from the start.
     pub(super) fn read(&mut self, config: &Config, records: u32) -> Outcome<Run> {
-        let config: serde_json::Map<String, Json> =
-            config.iter().map(|(key, value)| (key.to_owned(), Json::from(value))).collect();
-        let (began, before) = (Instant::now(), self.seconds());
+        let config = json_of(config);
+        let watch = Stopwatch::beside(self.process.id());
         self.tell(&json!({"do": "start", "task": "t", "config": config, "offset": null, "count": true}))?;
         while self.said()?["count"].as_u64().unwrap_or(0) < u64::from(records) {}
-        let rate = f64::from(records) / began.elapsed().as_secs_f64();
-        let run = Run { rate, cpu_seconds: self.seconds() - before };
+        let run = watch.stop(records);
         self.tell(&json!({"do": "stop", "task": "t"}))?;
         while self.said()?.get("stopped").is_none() {}
         Ok(run)

@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 use lavka_api::config::Config;
 use lavka_telemetry::metrics::Metrics;
 use lavka_testkit::{JarSet, KafkaClient, unique};
-use serde_json::{Map, Value as Json};
 
 use super::Outcome;
 use super::load::CHANGES;
 use crate::java::Java;
-use crate::usage::{Run, Stopwatch, seconds_of};
+use crate::usage::{Run, Stopwatch};
 use crate::worker;
 
 /// Between two looks at how far it is, which cost this process time: a hundredth of the shortest run.
@@ -63,18 +62,15 @@ impl Theirs {
         config.set("topic.prefix", name.clone());
         let topic = format!("{name}.public.payments");
         self.kafka.create_topic(&topic, 1);
-        let config: Map<String, Json> =
-            config.iter().map(|(key, value)| (key.to_owned(), Json::from(value))).collect();
-        let (began, before) = (Instant::now(), seconds_of(self.worker.pid()));
-        self.worker.start(&name, &Json::Object(config))?;
+        let (began, watch) = (Instant::now(), Stopwatch::beside(self.worker.pid()));
+        self.worker.start(&name, &config)?;
         while self.kafka.end_offsets(&topic).iter().sum::<i64>() < i64::from(CHANGES) {
             if began.elapsed() > SLOWEST {
                 return Err(self.worker.status(&name).into());
             }
             tokio::time::sleep(PAUSE).await;
         }
-        let rate = f64::from(CHANGES) / began.elapsed().as_secs_f64();
-        let run = Run { rate, cpu_seconds: seconds_of(self.worker.pid()) - before };
+        let run = watch.stop(CHANGES);
         self.worker.delete(&name);
         Ok(run)
     }

@@ -1,14 +1,14 @@
 //! Debezium's JDBC sink in Java's Connect worker.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use lavka_api::config::Config;
 use lavka_testkit::{JarSet, Jars, Postgres};
-use serde_json::json;
 
 use super::raw::{TABLE, Table, url};
 use super::{BATCH, Outcome, RECORDS, rows};
 use crate::java::Java;
-use crate::usage::{Run, seconds_of};
+use crate::usage::{Run, Stopwatch};
 
 pub(super) struct Debezium {
     worker: Java,
@@ -36,31 +36,30 @@ impl Debezium {
     pub(super) async fn write(&mut self, server: &Postgres, table: &mut Table, mode: &str) -> Outcome<Run> {
         self.round += 1;
         let name = format!("{}-{}", lavka_testkit::unique("debezium"), self.round);
-        let config = json!({
-            "connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector",
-            "tasks.max": "1",
-            "topics": rows::JSON,
-            "connection.url": format!("{}?reWriteBatchedInserts=true", url(server)),
-            "connection.username": Postgres::USER,
-            "connection.password": Postgres::PASSWORD,
-            "collection.name.format": TABLE,
-            "insert.mode": mode,
-            "primary.key.mode": "record_value",
-            "primary.key.fields": "id",
-            "schema.evolution": "none",
-            "batch.size": BATCH.to_string(),
-            "dialect.postgres.unnest.insert.enabled": "true",
-            "consumer.override.max.poll.records": BATCH.to_string(),
-        });
+        let config = Config::from([
+            ("connector.class", "io.debezium.connector.jdbc.JdbcSinkConnector".to_owned()),
+            ("tasks.max", "1".into()),
+            ("topics", rows::JSON.into()),
+            ("connection.url", format!("{}?reWriteBatchedInserts=true", url(server))),
+            ("connection.username", Postgres::USER.into()),
+            ("connection.password", Postgres::PASSWORD.into()),
+            ("collection.name.format", TABLE.into()),
+            ("insert.mode", mode.into()),
+            ("primary.key.mode", "record_value".into()),
+            ("primary.key.fields", "id".into()),
+            ("schema.evolution", "none".into()),
+            ("batch.size", BATCH.to_string()),
+            ("dialect.postgres.unnest.insert.enabled", "true".into()),
+            ("consumer.override.max.poll.records", BATCH.to_string()),
+        ]);
         self.worker.start(&name, &config)?;
         let limit = Duration::from_secs(120);
         if tokio::time::timeout(limit, table.wait_for(0)).await.is_err() {
             return Err(self.worker.status(&name).into());
         }
-        let (began, before) = (Instant::now(), seconds_of(self.worker.pid()));
+        let watch = Stopwatch::beside(self.worker.pid());
         tokio::time::timeout(limit, table.wait_for(RECORDS - 1)).await??;
-        let rate = f64::from(RECORDS - BATCH) / began.elapsed().as_secs_f64();
-        let run = Run { rate, cpu_seconds: seconds_of(self.worker.pid()) - before };
+        let run = watch.stop(RECORDS - BATCH);
         self.worker.delete(&name);
         Ok(run)
     }
