@@ -31,13 +31,24 @@ const TABLES: u32 = 5_000;
 
 /// Runs one part, or all.
 pub(crate) async fn run(bootstrap: &str, part: Option<&str>) -> Outcome<()> {
-    let parts =
-        ["stream", "workers", "alone", "tls", "memory", "latency", "snapshot", "transaction", "tables"];
+    let parts = [
+        "stream",
+        "workers",
+        "alone",
+        "worker",
+        "tls",
+        "memory",
+        "latency",
+        "snapshot",
+        "transaction",
+        "tables",
+    ];
     for known in parts.iter().filter(|known| part.is_none_or(|part| part == **known)) {
         match *known {
             "stream" => stream(bootstrap).await?,
             "workers" => workers(bootstrap).await?,
             "alone" => alone().await?,
+            "worker" => worker_alone(bootstrap).await?,
             "tls" => tls().await?,
             "memory" => memory(bootstrap).await?,
             "latency" => lag::run(bootstrap).await?,
@@ -161,6 +172,22 @@ async fn alone() -> Outcome<()> {
         costs.push(run.cpu_seconds * 1e6 / f64::from(CHANGES));
     }
     println!("  CPU a change: {:.2} µs", median(&mut costs));
+    Ok(())
+}
+
+/// Our worker with nothing beside it, as its producer is by default: the same for the whole way into Kafka.
+async fn worker_alone(bootstrap: &str) -> Outcome<()> {
+    println!("PostgreSQL stream into Kafka: {CHANGES} changes of 8 columns, JSON, nothing beside the worker");
+    let server = server()?;
+    let load = Load::write(&server)?;
+    let mut costs = Vec::new();
+    forget_peak()?;
+    for _ in 0..=2 * ROUNDS {
+        let run = worker::ours(bootstrap, reader::config(&server, &load.slot()?, &[]), &[]).await?;
+        println!("  {run}");
+        costs.push(run.cpu_seconds * 1e6 / f64::from(CHANGES));
+    }
+    println!("  CPU a change: {:.2} µs, most memory {} MB", median(&mut costs), peak(std::process::id()));
     Ok(())
 }
 
