@@ -13,5 +13,5 @@ fn what_was_freed_is_given_back_soon() {
         .unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
-    assert!(told.contains("opt.dirty_decay_ms: 300 "), "{told}");
+    assert!(told.contains("opt.dirty_decay_ms: 1000 "), "{told}");
 }
