@@ -12,7 +12,7 @@ lavka_api::config! {
     pub(crate) struct RunKeys {
         pub(crate) max_batch_size: i32 = key("max.batch.size").default(2048).group(RUNTIME)
             .check(positive())
-            .doc("Records handed out by one poll()."),
+            .doc("Records handed out by one poll(), at most. 128 are enough, but where each poll is a transaction of Kafka."),
         pub(crate) max_queue_size: i32 = key("max.queue.size").default(8192).group(RUNTIME)
             .doc("Changes that may wait between the server and Kafka Connect. Must be larger than max.batch.size."),
         pub(crate) poll_interval_ms: i64 = key("poll.interval.ms").default(500).group(RUNTIME)

@@ -23,18 +23,23 @@ pub(super) struct Context {
     pub(super) target: Target,
     /// What the server may forget.
     pub(super) confirmed: watch::Receiver<u64>,
+    /// Records of the stream that are handed out at once.
+    pub(super) batch: usize,
     pub(super) metrics: Metrics,
     /// How topics are read, where there is Kafka.
     pub(super) topics: Option<Arc<dyn Topics>>,
 }
 
 impl Context {
+    /// A context of a task that hands out `max.batch.size` changes at once, but not more than `most`.
+    ///
     /// # Errors
     /// Where the configuration is wrong.
     pub(super) fn new(
         settings: Settings,
         id: TaskId,
         confirmed: watch::Receiver<u64>,
+        most: usize,
         metrics: Metrics,
         topics: Option<Arc<dyn Topics>>,
     ) -> Result<Self> {
@@ -42,7 +47,8 @@ impl Context {
         let random = (u128::from(random()) << 64) | u128::from(random());
         let events = settings.events(run(id.task, millis, random))?;
         let (server, target) = (Server::new(&settings), Target::new(&settings));
-        Ok(Self { id, settings, events, server, target, confirmed, metrics, topics })
+        let batch = usize::try_from(settings.run.max_batch_size).unwrap_or(most).clamp(1, most);
+        Ok(Self { id, settings, events, server, target, confirmed, batch, metrics, topics })
     }
 
     /// How long a poll waits.

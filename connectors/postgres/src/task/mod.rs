@@ -22,7 +22,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lavka_api::data::SourceRecord;
-use lavka_api::plugin::{Counter, DeliveryListener, Gauge, Gauges, SourceTask, SourceTaskStart, Topics};
+use lavka_api::plugin::{
+    CACHED_BATCH, Counter, DeliveryListener, Gauge, Gauges, SourceTask, SourceTaskStart, Topics,
+};
 use lavka_api::{Error, ErrorClass, Result};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -44,6 +46,8 @@ use crate::snapshot::SnapshotRun;
 pub(crate) struct PostgresTask {
     settings: Option<Settings>,
     running: Option<Running>,
+    /// Records that are handed out at once, at most.
+    most: usize,
     metrics: Metrics,
     topics: Option<Arc<dyn Topics>>,
 }
@@ -99,7 +103,13 @@ impl Blocked {
 
 impl PostgresTask {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings: Some(settings), running: None, metrics: Metrics::default(), topics: None }
+        Self {
+            settings: Some(settings),
+            running: None,
+            most: CACHED_BATCH,
+            metrics: Metrics::default(),
+            topics: None,
+        }
     }
 }
 
@@ -119,6 +129,7 @@ impl SourceTask for PostgresTask {
             settings,
             start.id,
             acks.confirmed(),
+            self.most,
             self.metrics.clone(),
             self.topics.clone(),
         )?);
@@ -141,6 +152,10 @@ impl SourceTask for PostgresTask {
         running.advance_start().await?;
         self.running = Some(running);
         Ok(())
+    }
+
+    fn batches_are_transactions(&mut self) {
+        self.most = usize::MAX;
     }
 
     async fn poll(&mut self) -> Result<Vec<SourceRecord>> {

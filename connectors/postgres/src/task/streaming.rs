@@ -46,7 +46,6 @@ pub(super) struct Streaming {
     idle: Option<Lsn>,
     /// The server has asked how far we are.
     asked: bool,
-    most: usize,
 }
 
 /// The transaction that is being read.
@@ -91,7 +90,6 @@ impl Streaming {
             told: None,
             idle: None,
             asked: false,
-            most: usize::try_from(settings.run.max_batch_size).unwrap_or(2048).max(1),
         })
     }
 
@@ -128,7 +126,7 @@ impl Streaming {
             }
         }
         self.upkeep.heard(Instant::now());
-        while out.len() < self.most {
+        while out.len() < context.batch {
             let Some(frame) = self.frames.front() else {
                 if !self.stream.try_take(FRAMES, &mut self.frames)? {
                     break;

@@ -1,6 +1,7 @@
 //! Tasks that are killed: nothing is lost, nothing changes its order.
 
 use lavka_api::data::SourceRecord;
+use lavka_api::plugin::CACHED_BATCH;
 use lavka_testkit::{Chance, soak};
 
 use crate::rig::{Running, Store, config, database, rows};
@@ -88,6 +89,39 @@ async fn a_kill_within_a_transaction_loses_nothing_and_keeps_the_order() {
         let got = killed(&mut chance, 20, batch).await;
         assert_eq!(got, expected(), "seed {}", chance.seed());
     }
+}
+
+/// The largest batch of 3,000 changes that are there when they are read.
+async fn largest(task: &mut Running) -> usize {
+    let (mut largest, mut read) = (0, 0);
+    while read < 3000 {
+        let records = task.poll().await.unwrap();
+        largest = largest.max(records.len());
+        read += records.len();
+    }
+    largest
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_are_small_but_for_transactions() {
+    let server = database();
+    server.sql("create table t (id int primary key)");
+    let (small, store) = (config(&server, &[("snapshot.mode", "no_data")]), Store::default());
+    Running::start(&small, &store).await.unwrap().stop().await;
+    server.sql("insert into t select generate_series(1, 3000)");
+    // Nothing is committed, so that each task reads the same.
+    let mut task = Running::start(&small, &store).await.unwrap();
+    let most = largest(&mut task).await;
+    assert!(most <= CACHED_BATCH, "{most}");
+    task.stop().await;
+    let mut task = Running::start_transactional(&small, &store).await.unwrap();
+    let most = largest(&mut task).await;
+    assert!(most > CACHED_BATCH && most <= 2048, "{most}");
+    task.stop().await;
+    let smaller = config(&server, &[("snapshot.mode", "no_data"), ("max.batch.size", "7")]);
+    let mut task = Running::start_transactional(&smaller, &store).await.unwrap();
+    assert_eq!(largest(&mut task).await, 7);
+    task.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

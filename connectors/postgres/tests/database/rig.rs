@@ -99,6 +99,13 @@ impl Running {
         Self::begin(task, store).await
     }
 
+    /// As the engine does where each batch becomes a transaction.
+    pub(crate) async fn start_transactional(config: &Config, store: &Store) -> lavka_api::Result<Self> {
+        let mut task = connector().task(config)?;
+        task.batches_are_transactions();
+        Self::begin(task, store).await
+    }
+
     async fn begin(mut task: Box<dyn SourceTask>, store: &Store) -> lavka_api::Result<Self> {
         let id = TaskId { connector: "cdc".into(), task: 0 };
         task.start(SourceTaskStart { id, offsets: Arc::new(store.clone()) }).await?;

@@ -154,7 +154,9 @@ pub use counter::Counter;
 pub use gauge::{Gauge, Gauges};
 pub use remarks::{Remark, RemarkLevel, Remarks};
 pub use sink::{ErrantRecord, Offsets, SinkBatch, SinkConnector, SinkContext, SinkTask, SinkTaskStart};
-pub use source::{DeliveryListener, OffsetReader, SourceConnector, SourceTask, SourceTaskStart};
+pub use source::{
+    CACHED_BATCH, DeliveryListener, OffsetReader, SourceConnector, SourceTask, SourceTaskStart,
+};
 pub use topics::{TopicMessage, TopicReader, Topics};
 pub use transactions::{ExactlyOnceSupport, TransactionContext, TransactionEnd};
 pub use transform::{Predicate, Transform, Verdict};

@@ -98,6 +98,10 @@ pub trait DeliveryListener: Send + Sync {
     }
 }
 
+/// Records that are well handed out at once where many are ready: few enough to be still in the processor's cache when they
+/// are encoded, many enough to share what a batch costs. More are slower, by a seventh at 2,048 rows of eight columns.
+pub const CACHED_BATCH: usize = 128;
+
 /// A source task: hands out batches of records. Born configured.
 ///
 /// Calls are made one at a time, in the order `start`, `poll`*, `stop`. `stop` follows also a failed `start`.
@@ -111,6 +115,11 @@ pub trait SourceTask: Send {
     fn define_transactions(&mut self, context: TransactionContext) {
         let _ = context;
     }
+
+    /// Called before `start` where each batch becomes a transaction of Kafka's (exactly-once delivery with
+    /// `transaction.boundary=poll`), which takes milliseconds to end: the task hands out as many records at once as it may.
+    /// Without this call [`CACHED_BATCH`] is enough.
+    fn batches_are_transactions(&mut self) {}
 
     /// The next records; waits until there are some, and may return none to say "nothing now" (the engine calls again
     /// at once, so wait before returning none).

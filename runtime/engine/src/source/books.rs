@@ -25,7 +25,7 @@ pub(super) struct Books {
 #[derive(Default)]
 struct Pages {
     tracker: Tracker,
-    /// Records that the producer took and has not answered for.
+    /// Records that the producer was given or is about to be given, and has not answered for.
     unanswered: usize,
     /// Records that Kafka refused: for the pump to decide on, since policy belongs to one place.
     refused: VecDeque<Refused>,
@@ -54,36 +54,51 @@ impl Books {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a record; see [`Tracker::submit`].
-    pub(super) fn submit(&self, position: Option<SourcePosition>, token: u64, bytes: usize) -> u64 {
-        self.pages().tracker.submit(position, token, bytes)
+    /// Notes a record that is about to be given to the producer, and gives its sequence number, see [`Tracker::submit`], and
+    /// all that is under way now.
+    pub(super) fn submit(&self, position: Option<SourcePosition>, token: u64, bytes: usize) -> (u64, Buffer) {
+        let mut pages = self.pages();
+        pages.unanswered += 1;
+        (pages.tracker.submit(position, token, bytes), pages.tracker.under_way())
     }
 
-    /// Notes a record of the engine's own, which no count of written records has in it: a dead letter, for the record in
-    /// whose stead it is sent, or an offset.
-    pub(super) fn submit_own(&self, position: Option<SourcePosition>, token: u64, bytes: usize) -> u64 {
+    /// Notes a record that is not sent and to be settled by the caller.
+    pub(super) fn pass_over(&self, position: Option<SourcePosition>, token: u64) -> u64 {
+        self.pages().tracker.submit(position, token, 0)
+    }
+
+    /// Notes a record of the engine's own as [`submit`](Self::submit) does. No count of written records has it in it: it is a
+    /// dead letter, for the record in whose stead it is sent, or an offset.
+    pub(super) fn submit_own(
+        &self,
+        position: Option<SourcePosition>,
+        token: u64,
+        bytes: usize,
+    ) -> (u64, Buffer) {
         let mut pages = self.pages();
+        pages.unanswered += 1;
         let sequence = pages.tracker.submit(position, token, bytes);
         pages.own.insert(sequence);
-        sequence
+        (sequence, pages.tracker.under_way())
     }
 
-    /// A submitted record was not sent after all.
+    /// A submitted record was not sent after all, and never will be.
     pub(super) fn withdraw(&self, sequence: u64) {
         let mut pages = self.pages();
+        pages.unanswered = pages.unanswered.saturating_sub(1);
         pages.own.remove(&sequence);
         pages.tracker.withdraw(sequence);
     }
 
-    /// The producer took a record; it will answer for it.
-    pub(super) fn sent(&self) {
-        self.pages().unanswered += 1;
+    /// The producer did not take a submitted record, so that no answer comes; the caller settles it.
+    pub(super) fn not_taken(&self) {
+        let mut pages = self.pages();
+        pages.unanswered = pages.unanswered.saturating_sub(1);
     }
 
-    /// Whether less than `window` is in flight.
-    pub(super) fn has_room(&self, window: Buffer) -> bool {
-        let pages = self.pages();
-        pages.tracker.in_flight() < window.records && pages.tracker.bytes() < window.bytes
+    /// Records that are not settled.
+    pub(super) fn under_way(&self) -> Buffer {
+        self.pages().tracker.under_way()
     }
 
     /// Records that are not settled.

@@ -13,6 +13,7 @@ mod run;
 mod store;
 mod tracker;
 mod transaction;
+mod window;
 
 pub use dead_letter::SourceDeadLetters;
 pub use encode::Encoder;

@@ -18,6 +18,7 @@ use super::new_topics::TopicCreation;
 use super::refusals::{Refusals, refused};
 use super::run::told_to_stop;
 use super::transaction::Transactions;
+use super::window::{STALL, Window};
 use crate::active_topics::ActiveTopics;
 use crate::chain::{Chain, Fate};
 use crate::errors::{Backoff, ErrorPolicy, Failure, Stopping, prepare};
@@ -47,7 +48,11 @@ pub(super) struct Pump {
 struct Run<'a> {
     id: &'a TaskId,
     observer: &'a dyn TaskObserver,
-    window: Buffer,
+    window: Window,
+    /// At most this is under way: it was so when it was looked at last, and answers only make it less.
+    under_way: Buffer,
+    /// Since when there is no room in the window.
+    blocked: Option<Instant>,
     target: watch::Receiver<Target>,
     topics: ActiveTopics,
 }
@@ -61,15 +66,23 @@ enum Flow {
 }
 
 impl Pump {
-    /// Runs until the task is to stop, or fails.
+    /// Runs until the task is to stop, or fails. Never more than `most` is under way.
     pub(super) async fn run(
         &mut self,
         id: &TaskId,
         observer: &dyn TaskObserver,
-        window: Buffer,
+        most: Buffer,
         target: watch::Receiver<Target>,
     ) -> Result<()> {
-        let mut run = Run { id, observer, window, target, topics: ActiveTopics::new(Instant::now()) };
+        let mut run = Run {
+            id,
+            observer,
+            window: Window::new(most),
+            under_way: self.books.under_way(),
+            blocked: None,
+            target,
+            topics: ActiveTopics::new(Instant::now()),
+        };
         let mut announced = None;
         let mut poll_failures = 0;
         loop {
@@ -177,12 +190,22 @@ impl Pump {
     async fn room(&mut self, run: &mut Run<'_>) -> bool {
         let mut progress = std::pin::pin!(self.books.progress.notified());
         progress.as_mut().enable();
-        if self.books.has_room(run.window) {
+        run.under_way = self.books.under_way();
+        if run.window.has_room(run.under_way) {
+            if run.blocked.take().is_some() {
+                run.window.waited(run.under_way);
+            }
             return true;
         }
+        let since = *run.blocked.get_or_insert_with(Instant::now);
         tokio::select! {
             () = progress => {}
             _ = run.target.changed() => {}
+            () = tokio::time::sleep_until(since + STALL) => {
+                // Room is made, not found: this wait tells nothing of Kafka's answers.
+                run.blocked = None;
+                run.window.stalled();
+            }
         }
         false
     }
@@ -206,15 +229,15 @@ impl Pump {
         let kept: Vec<Record> = batch.iter().filter(|_| keep).map(|item| item.record.clone()).collect();
         let Ok(fates) = self.prepare(&mut batch).await else { return Ok(Flow::Stop) };
         let mut originals = kept.into_iter();
-        for (mut item, fate) in batch.into_iter().zip(fates) {
+        for (item, fate) in batch.iter_mut().zip(fates) {
             let original = originals.next();
             let flow = match fate {
-                Fate::Live => self.send(&mut item, original, run).await?,
+                Fate::Live => self.send(item, original, run).await?,
                 Fate::Dropped => {
-                    self.skip(&mut item).await?;
+                    self.skip(item).await?;
                     Flow::Go
                 }
-                Fate::Failed(failure) => self.fail(&mut item, original, &failure, run).await?,
+                Fate::Failed(failure) => self.fail(item, original, &failure, run).await?,
             };
             if flow == Flow::Stop {
                 return Ok(Flow::Stop);
@@ -246,7 +269,7 @@ impl Pump {
             transactions.note(item.position.take(), item.token);
             return transactions.after_record(item.token).await;
         }
-        self.skipped.push(self.books.submit(item.position.take(), item.token, 0));
+        self.skipped.push(self.books.pass_over(item.position.take(), item.token));
         Ok(())
     }
 
@@ -258,7 +281,7 @@ impl Pump {
 
     /// Waits until there is room in the window, in the middle of a batch.
     async fn wait_for_room(&mut self, run: &mut Run<'_>) -> Result<Flow> {
-        if !self.books.has_room(run.window) {
+        if !run.window.has_room(run.under_way) {
             self.settle_skipped();
             while !self.room(run).await {
                 if run.is_stopping() {
@@ -297,19 +320,20 @@ impl Pump {
             transactions.enter(letter.topic())?;
             noted = position.take();
         }
-        let sequence = self.books.submit_own(position, item.token, letter.size());
+        let (sequence, under_way) = self.books.submit_own(position, item.token, letter.size());
+        run.under_way = under_way;
         let headers = letter.headers();
         let outgoing = letter.outgoing(&headers, usize::try_from(sequence).unwrap_or(usize::MAX));
         self.policy.metrics().dead_letter();
         match hand_over(&self.books, outgoing, sequence, run).await? {
             Handed::Taken => {
-                self.books.sent();
                 if let Some(transactions) = &mut self.transactions {
                     transactions.note(noted, item.token);
                     transactions.after_record(item.token).await?;
                 }
             }
             Handed::Refused(error) => {
+                self.books.not_taken();
                 self.policy.metrics().dead_letter_failure();
                 return Err(dead_letters.lost(error.caused_by(failure.error.clone())));
             }
@@ -352,7 +376,8 @@ impl Pump {
             transactions.enter(encoded.topic)?;
             noted = position.take();
         }
-        let sequence = self.books.submit(position, item.token, encoded.size());
+        let (sequence, under_way) = self.books.submit(position, item.token, encoded.size());
+        run.under_way = under_way;
         let outgoing = OutgoingRecord {
             topic: encoded.topic,
             partition: encoded.partition,
@@ -367,7 +392,6 @@ impl Pump {
         self.encoder.keep(space);
         match handed {
             Handed::Taken => {
-                self.books.sent();
                 run.note_topic(&item.record.topic);
                 if let Some(transactions) = &mut self.transactions {
                     transactions.note(noted, item.token);
@@ -379,6 +403,7 @@ impl Pump {
                 return Err(error.wrapped_in(exception::CONNECT, "Unrecoverable exception trying to send"));
             }
             Handed::Refused(error) => {
+                self.books.not_taken();
                 refused(error, &mut self.policy).await?;
                 self.skipped.push(sequence);
             }

@@ -99,8 +99,10 @@ async fn run(spec: SourceTaskSpec, mut target: watch::Receiver<Target>) -> Resul
                 () = told_to_stop(target.clone()) => return Ok(()),
                 reader = once.take_over(&id) => reader?,
             };
-            if let Boundary::Connector(context) = &once.boundary {
-                task.define_transactions(context.clone());
+            match &once.boundary {
+                Boundary::Connector(context) => task.define_transactions(context.clone()),
+                Boundary::Poll => task.batches_are_transactions(),
+                Boundary::Interval(_) => {}
             }
             (Arc::clone(&once.producer) as Arc<dyn Producer>, reader)
         }

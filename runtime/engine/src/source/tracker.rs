@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use lavka_api::data::{OffsetMap, SourcePosition};
+use lavka_ports::Buffer;
 
 /// Records in flight, in the order they were submitted.
 #[derive(Debug, Default)]
@@ -185,6 +186,11 @@ impl Tracker {
                 partition.committable.get_or_insert(offset);
             }
         }
+    }
+
+    /// Records that are not settled, and their bytes.
+    pub(super) fn under_way(&self) -> Buffer {
+        Buffer { records: self.in_flight, bytes: self.bytes }
     }
 
     /// Records that are not settled.

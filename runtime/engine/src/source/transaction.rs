@@ -281,7 +281,7 @@ impl Transactions {
 
     /// Sends an offset, waiting for room in the producer.
     async fn write(&self, record: &OffsetRecord) -> Result<()> {
-        let sequence = self.books.submit_own(None, 0, record.key.len() + record.value.len());
+        let (sequence, _) = self.books.submit_own(None, 0, record.key.len() + record.value.len());
         let outgoing = OutgoingRecord {
             topic: self.offsets.topic(),
             partition: None,
@@ -293,10 +293,7 @@ impl Transactions {
         };
         loop {
             match self.producer.send(outgoing) {
-                Ok(()) => {
-                    self.books.sent();
-                    return Ok(());
-                }
+                Ok(()) => return Ok(()),
                 Err(SendError::QueueFull) => tokio::time::sleep(PAUSE / 5).await,
                 Err(SendError::Refused(error) | SendError::Fatal(error)) => {
                     self.books.withdraw(sequence);

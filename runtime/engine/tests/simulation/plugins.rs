@@ -280,6 +280,10 @@ impl SourceTask for FakeSource {
         self.journal.note("defines transactions");
     }
 
+    fn batches_are_transactions(&mut self) {
+        self.journal.note("batches are transactions");
+    }
+
     async fn poll(&mut self) -> Result<Vec<SourceRecord>> {
         self.journal.note("poll");
         match self.steps.recv().await {

@@ -283,6 +283,23 @@ async fn poll_is_not_called_at_the_bound_in_bytes() {
     assert!(rig.stop().await.by_itself);
 }
 
+/// As much as is enough nearly always goes to Kafka at first, and all that may once nothing comes back.
+#[tokio::test(start_paused = true)]
+async fn the_window_opens_where_kafka_does_not_answer() {
+    let rig = SourceSetup { window: Buffer { records: 20_000, bytes: 32 << 20 }, ..holding() }.run();
+    rig.batch(&["x"; 30_000], 1);
+    pass(50).await;
+    assert_eq!(rig.producer.held(), 4096);
+    pass(100).await;
+    assert_eq!(rig.producer.held(), 8192);
+    pass(1000).await;
+    assert_eq!(rig.producer.held(), 20_000);
+    rig.producer.release();
+    rig.sent(30_000).await;
+    rig.producer.release();
+    assert!(rig.stop().await.by_itself);
+}
+
 /// Dropped records at the bound: they must not hold the window shut themselves.
 #[tokio::test(start_paused = true)]
 async fn dropped_records_do_not_fill_the_window() {

@@ -111,7 +111,8 @@ async fn each_batch_and_its_offsets_are_one_transaction() {
     rig.poll(Step::Batch(vec![record("a", 0, 1), record("b", 1, 7), record("c", 0, 2)]));
     let first = ["begin", "t a", "t b", "t c", "offsets 0=2", "offsets 1=7", "commit"];
     assert_eq!(calls(&rig, 7).await, first);
-    assert_eq!(rig.journal.without("poll"), ["start", "delivered [1, 7, 2]", "committed [(0, 2), (1, 7)]"]);
+    let heard = ["batches are transactions", "start", "delivered [1, 7, 2]", "committed [(0, 2), (1, 7)]"];
+    assert_eq!(rig.journal.without("poll"), heard);
     rig.batch(&["d"], 3);
     assert_eq!(calls(&rig, 11).await.split_off(7), ["begin", "t d", "offsets 0=3", "commit"]);
     let ended = rig.stop().await;
