@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lavka_api::data::{Record, SourceRecord, Topic};
+use lavka_api::data::{Datum, Record, SourceRecord, Topic};
 use lavka_api::error::exception;
 use lavka_api::plugin::{SourceTask, TaskId};
 use lavka_api::{Error, Result};
@@ -49,7 +49,7 @@ struct Run<'a> {
     id: &'a TaskId,
     observer: &'a dyn TaskObserver,
     window: Window,
-    /// At most this is under way: it was so when it was looked at last, and answers only make it less.
+    /// What was under way when a record was noted last; answers only make it less. Those passed over since are not in it.
     under_way: Buffer,
     /// Since when there is no room in the window.
     blocked: Option<Instant>,
@@ -227,8 +227,8 @@ impl Pump {
         // Transforms work in place; a dead letter has the record as it came.
         let keep = self.dead_letters.is_some() && !self.chain.is_empty();
         let kept: Vec<Record> = batch.iter().filter(|_| keep).map(|item| item.record.clone()).collect();
-        let Ok(fates) = self.prepare(&mut batch).await else { return Ok(Flow::Stop) };
         let mut originals = kept.into_iter();
+        let Ok(fates) = self.prepare(&mut batch).await else { return Ok(Flow::Stop) };
         for (item, fate) in batch.iter_mut().zip(fates) {
             let original = originals.next();
             let flow = match fate {
@@ -242,6 +242,8 @@ impl Pump {
             if flow == Flow::Stop {
                 return Ok(Flow::Stop);
             }
+            // The next ones may have to wait for room, and this one may be large.
+            item.record.value = Datum::NULL;
         }
         Ok(Flow::Go)
     }
@@ -281,14 +283,15 @@ impl Pump {
 
     /// Waits until there is room in the window, in the middle of a batch.
     async fn wait_for_room(&mut self, run: &mut Run<'_>) -> Result<Flow> {
-        if !run.window.has_room(run.under_way) {
-            self.settle_skipped();
-            while !self.room(run).await {
-                if run.is_stopping() {
-                    return Ok(Flow::Stop);
-                }
-                self.judge_refused().await?;
+        if run.window.has_room(run.under_way) {
+            return Ok(Flow::Go);
+        }
+        self.settle_skipped();
+        while !self.room(run).await {
+            if run.is_stopping() {
+                return Ok(Flow::Stop);
             }
+            self.judge_refused().await?;
         }
         Ok(Flow::Go)
     }
