@@ -5,6 +5,7 @@ mod books;
 mod commit;
 mod dead_letter;
 mod encode;
+mod hand_over;
 mod new_topics;
 mod newest;
 mod pump;

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lavka_api::Result;
 use lavka_api::data::{Datum, Record, SourceRecord, Topic};
 use lavka_api::error::exception;
 use lavka_api::plugin::{SourceTask, TaskId};
-use lavka_api::{Error, Result};
-use lavka_ports::{Buffer, OutgoingRecord, SendError};
+use lavka_ports::{Buffer, OutgoingRecord};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::books::Books;
 use super::dead_letter::SourceDeadLetters;
 use super::encode::{Encoder, sent_timestamp};
+use super::hand_over::{Handed, hand_over};
 use super::new_topics::TopicCreation;
 use super::refusals::{Refusals, refused};
 use super::run::told_to_stop;
@@ -23,9 +24,6 @@ use crate::active_topics::ActiveTopics;
 use crate::chain::{Chain, Fate};
 use crate::errors::{Backoff, ErrorPolicy, Failure, Stopping, prepare};
 use crate::task::{Target, TaskObserver, TaskState};
-
-/// How long a full client queue is waited for when no acknowledgement wakes the pump earlier.
-const QUEUE_FULL_WAIT: Duration = Duration::from_millis(20);
 
 /// Waits after a poll that failed with a retriable error; there is no deadline.
 const POLL_BACKOFF: Backoff = Backoff { timeout_ms: None, max_delay_ms: 10_000 };
@@ -45,7 +43,7 @@ pub(super) struct Pump {
 }
 
 /// What a run of the pump goes by.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     id: &'a TaskId,
     observer: &'a dyn TaskObserver,
     window: Window,
@@ -442,41 +440,6 @@ async fn ensure(
     }
 }
 
-/// What became of a record that was to be sent.
-enum Handed {
-    Taken,
-    /// The client does not take it, and never will.
-    Refused(Error),
-    /// The task is to stop; the record is withdrawn.
-    Stopped,
-}
-
-/// Gives a submitted record to the producer, waiting while its queue is full.
-async fn hand_over(
-    books: &Books,
-    outgoing: OutgoingRecord<'_>,
-    sequence: u64,
-    run: &Run<'_>,
-) -> Result<Handed> {
-    loop {
-        match books.producer.send(outgoing) {
-            Ok(()) => return Ok(Handed::Taken),
-            Err(SendError::QueueFull) => {
-                let _ = tokio::time::timeout(QUEUE_FULL_WAIT, books.progress.notified()).await;
-                if run.is_stopping() {
-                    books.withdraw(sequence);
-                    return Ok(Handed::Stopped);
-                }
-            }
-            Err(SendError::Refused(error)) => return Ok(Handed::Refused(error)),
-            Err(SendError::Fatal(error)) => {
-                books.withdraw(sequence);
-                return Err(error.wrapped_in(exception::CONNECT, "Unrecoverable exception trying to send"));
-            }
-        }
-    }
-}
-
 impl Run<'_> {
     fn announce(&self, now: Target) {
         match now {
@@ -487,7 +450,7 @@ impl Run<'_> {
     }
 
     /// Told to stop, or nobody is left who could tell.
-    fn is_stopping(&self) -> bool {
+    pub(super) fn is_stopping(&self) -> bool {
         self.target.borrow().is_stopping() || self.target.has_changed().is_err()
     }
 
