@@ -33,6 +33,18 @@ struct Pages {
     own: HashSet<u64>,
 }
 
+impl Pages {
+    fn submit(&mut self, position: Option<SourcePosition>, token: u64, bytes: usize) -> (u64, Buffer) {
+        self.unanswered += 1;
+        (self.tracker.submit(position, token, bytes), self.tracker.under_way())
+    }
+
+    /// So many answers have come, or never will.
+    fn wait_for_fewer(&mut self, answers: usize) {
+        self.unanswered = self.unanswered.saturating_sub(answers);
+    }
+}
+
 /// A record that Kafka refused.
 pub(super) struct Refused {
     pub(super) sequence: u64,
@@ -57,9 +69,7 @@ impl Books {
     /// Notes a record that is about to be given to the producer, and gives its sequence number, see [`Tracker::submit`], and
     /// all that is under way now.
     pub(super) fn submit(&self, position: Option<SourcePosition>, token: u64, bytes: usize) -> (u64, Buffer) {
-        let mut pages = self.pages();
-        pages.unanswered += 1;
-        (pages.tracker.submit(position, token, bytes), pages.tracker.under_way())
+        self.pages().submit(position, token, bytes)
     }
 
     /// Notes a record that is not sent and to be settled by the caller.
@@ -76,24 +86,22 @@ impl Books {
         bytes: usize,
     ) -> (u64, Buffer) {
         let mut pages = self.pages();
-        pages.unanswered += 1;
-        let sequence = pages.tracker.submit(position, token, bytes);
-        pages.own.insert(sequence);
-        (sequence, pages.tracker.under_way())
+        let noted = pages.submit(position, token, bytes);
+        pages.own.insert(noted.0);
+        noted
     }
 
     /// A submitted record was not sent after all, and never will be.
     pub(super) fn withdraw(&self, sequence: u64) {
         let mut pages = self.pages();
-        pages.unanswered = pages.unanswered.saturating_sub(1);
+        pages.wait_for_fewer(1);
         pages.own.remove(&sequence);
         pages.tracker.withdraw(sequence);
     }
 
     /// The producer did not take a submitted record, so that no answer comes; the caller settles it.
     pub(super) fn not_taken(&self) {
-        let mut pages = self.pages();
-        pages.unanswered = pages.unanswered.saturating_sub(1);
+        self.pages().wait_for_fewer(1);
     }
 
     /// Records that are not settled.
@@ -161,7 +169,7 @@ impl Books {
         let mut own_delivered = 0;
         {
             let mut pages = self.pages();
-            pages.unanswered = pages.unanswered.saturating_sub(acks.len());
+            pages.wait_for_fewer(acks.len());
             for ack in acks.drain(..) {
                 let sequence = ack.token as u64;
                 let own = !pages.own.is_empty() && pages.own.remove(&sequence);

@@ -198,12 +198,6 @@ impl Tracker {
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }
-
-    /// Bytes of the records that are not settled.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
 }
 
 #[cfg(test)]
@@ -242,7 +236,7 @@ mod tests {
         tracker.settle(first);
         tracker.settle(fourth);
         assert_eq!(taken(&mut tracker), [(1, 2), (2, 2)]);
-        assert_eq!((tracker.in_flight(), tracker.bytes(), tracker.ring.len()), (0, 0, 0));
+        assert_eq!((tracker.in_flight(), tracker.under_way().bytes, tracker.ring.len()), (0, 0, 0));
     }
 
     #[test]
@@ -273,7 +267,7 @@ mod tests {
         let mut tracker = Tracker::new();
         let a = tracker.submit(None, 0, 10);
         let b = tracker.submit(None, 0, 10);
-        assert_eq!((tracker.in_flight(), tracker.bytes()), (2, 20));
+        assert_eq!((tracker.in_flight(), tracker.under_way().bytes), (2, 20));
         tracker.settle(b);
         tracker.settle(a);
         assert_eq!((tracker.in_flight(), tracker.ring.len()), (0, 0));
@@ -288,7 +282,7 @@ mod tests {
         assert!(tracker.withdraw(dropped));
         assert!(!tracker.withdraw(dropped));
         assert_eq!(tracker.settle(dropped), None);
-        assert_eq!((tracker.in_flight(), tracker.bytes()), (1, 10));
+        assert_eq!((tracker.in_flight(), tracker.under_way().bytes), (1, 10));
         tracker.settle(kept);
         assert_eq!(taken(&mut tracker), [(1, 1)]);
     }
@@ -327,7 +321,7 @@ mod tests {
                     model[chosen].2 = true;
                 }
                 prop_assert_eq!(tracker.in_flight(), model.iter().filter(|record| !record.2).count());
-                prop_assert_eq!(tracker.bytes(), tracker.in_flight());
+                prop_assert_eq!(tracker.under_way().bytes, tracker.in_flight());
                 match kind {
                     1 | 2 => continue,
                     3 => {

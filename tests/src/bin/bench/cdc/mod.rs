@@ -10,6 +10,7 @@ mod worker;
 use std::error::Error;
 use std::time::Instant;
 
+use lavka_api::config::Config;
 use lavka_testkit::{Authority, Postgres, PostgresConfig, PostgresTls};
 
 use super::java::Beside;
@@ -111,10 +112,6 @@ async fn stream(bootstrap: &str) -> Outcome<()> {
         }
     }
     let rate = |runs: &[Run]| median(&mut runs.iter().map(|run| run.rate).collect::<Vec<_>>());
-    let cost = |runs: &[Run]| {
-        let each = runs.iter().map(|run| run.cpu_seconds * 1e6 / f64::from(CHANGES));
-        median(&mut each.collect::<Vec<_>>())
-    };
     println!(
         "  of the limit's rate: discarded {:.0} %, into Kafka {:.0} %",
         100.0 * rate(&discards) / rate(&limits),
@@ -163,32 +160,33 @@ async fn workers(bootstrap: &str) -> Outcome<()> {
 /// The source with nothing beside it: what a profiler is to look at.
 async fn alone() -> Outcome<()> {
     println!("PostgreSQL stream: {CHANGES} changes of 8 columns, JSON that is discarded, nothing beside it");
-    let server = server()?;
-    let load = Load::write(&server)?;
-    let mut costs = Vec::new();
-    for _ in 0..=2 * ROUNDS {
-        let run = reader::discard(&reader::config(&server, &load.slot()?, &[]), CHANGES).await?;
-        println!("  {run}");
-        costs.push(run.cpu_seconds * 1e6 / f64::from(CHANGES));
-    }
-    println!("  CPU a change: {:.2} µs", median(&mut costs));
-    Ok(())
+    again_and_again(async |config| reader::discard(&config, CHANGES).await).await
 }
 
 /// Our worker with nothing beside it, as its producer is by default: the same for the whole way into Kafka.
 async fn worker_alone(bootstrap: &str) -> Outcome<()> {
     println!("PostgreSQL stream into Kafka: {CHANGES} changes of 8 columns, JSON, nothing beside the worker");
+    again_and_again(async |config| worker::ours(bootstrap, config, &[]).await).await
+}
+
+/// The same changes by `read`, one time after the other.
+async fn again_and_again(read: impl AsyncFn(Config) -> Outcome<Run>) -> Outcome<()> {
     let server = server()?;
     let load = Load::write(&server)?;
-    let mut costs = Vec::new();
+    let mut runs = Vec::new();
     forget_peak()?;
     for _ in 0..=2 * ROUNDS {
-        let run = worker::ours(bootstrap, reader::config(&server, &load.slot()?, &[]), &[]).await?;
+        let run = read(reader::config(&server, &load.slot()?, &[])).await?;
         println!("  {run}");
-        costs.push(run.cpu_seconds * 1e6 / f64::from(CHANGES));
+        runs.push(run);
     }
-    println!("  CPU a change: {:.2} µs, most memory {} MB", median(&mut costs), peak(std::process::id()));
+    println!("  CPU a change: {:.2} µs, most memory {} MB", cost(&runs), peak(std::process::id()));
     Ok(())
+}
+
+/// The median processor time of a change, in microseconds.
+fn cost(runs: &[Run]) -> f64 {
+    median(&mut runs.iter().map(|run| run.cpu_seconds * 1e6 / f64::from(CHANGES)).collect::<Vec<_>>())
 }
 
 async fn tls() -> Outcome<()> {
