@@ -99,7 +99,7 @@ pub trait DeliveryListener: Send + Sync {
 }
 
 /// Records that are well handed out at once where many are ready: few enough to be still in the processor's cache when they
-/// are encoded, many enough to share what a batch costs. More are slower, by a seventh at 2,048 rows of eight columns.
+/// are encoded, many enough to share what a batch costs. 2,048 changes of eight columns cost 5 to 16 % more.
 pub const CACHED_BATCH: usize = 128;
 
 /// A source task: hands out batches of records. Born configured.

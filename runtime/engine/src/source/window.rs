@@ -5,13 +5,13 @@
 //! `linger.ms` and on how many partitions there are. So the window opens when it turns out to be too small for that, and
 //! closes again when it was wide for a while without need.
 //!
-//! Pure: how long the pump waited and what was left are given.
+//! Pure: what came of a wait is given.
 
 use std::time::Duration;
 
 use lavka_ports::Buffer;
 
-/// What is enough nearly always: at 600 bytes a record 2.4 MB, a hundred full batches of a producer's defaults.
+/// What is enough nearly always: at 600 bytes a record 2.4 MB, more than two full requests by the producer's defaults.
 const FIRST: Buffer = Buffer { records: 4096, bytes: 4 << 20 };
 
 /// A wait that says by itself that more should be under way: some partition does not get on, others may.
@@ -37,7 +37,7 @@ impl Window {
     }
 
     /// The bounds now.
-    pub(super) fn bounds(&self) -> Buffer {
+    fn bounds(&self) -> Buffer {
         let doubled = |first: usize, most: usize| first.saturating_mul(1 << self.doublings).min(most);
         Buffer {
             records: doubled(FIRST.records, self.most.records),
